@@ -1,0 +1,194 @@
+"""A detector as one safetensors file, and back.
+
+The file holds the weights, the calibration scores, and a JSON header with everything that rebuilds
+and describes the detector. Nothing in it is ever executed. A file is checked from the outside in:
+size, safetensors structure, header, settings, shapes, finite numbers; only then is a detector made.
+"""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from core.data import SOURCES
+from core.detector import AutoencoderDetector, DetectorConfig
+from core.evaluate import Evaluation
+from core.model import Autoencoder, ModelConfig
+from core.scoring import ScoreConfig
+from core.training import EpochLosses, TrainConfig
+
+FORMAT = "digit-anomaly-detector"
+VERSION = 1
+MAX_BYTES = 64 * 2**20
+MAX_HEADER_BYTES = 2**20
+CALIBRATION_SCORES = "calibration_scores"
+
+
+class CheckpointError(Exception):
+    """A file cannot be used as a checkpoint; the message is a sentence for the user."""
+
+
+class NotACheckpointError(CheckpointError):
+    """The file is something else, or is cut off."""
+
+
+class CheckpointVersionError(CheckpointError):
+    """The file was written by another version of this program."""
+
+
+class CheckpointMismatchError(CheckpointError):
+    """The file's parts contradict each other, or hold numbers that no detector can have."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A calibrated detector with how it came about: losses by epoch and, where measured, its figures."""
+
+    detector: AutoencoderDetector
+    losses: tuple[EpochLosses, ...] = ()
+    evaluation: Evaluation | None = None
+
+    @property
+    def config(self) -> DetectorConfig:
+        return self.detector.config
+
+
+def to_bytes(checkpoint: Checkpoint, weights: torch.dtype = torch.float32) -> bytes:
+    """The checkpoint as a safetensors file. weights: torch.float16 halves the size."""
+    detector = checkpoint.detector
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "detector": asdict(detector.config),
+        "threshold": detector.threshold_,
+        "losses": [asdict(losses) for losses in checkpoint.losses],
+        "evaluation": asdict(checkpoint.evaluation) if checkpoint.evaluation else None,
+    }
+    tensors = {name: tensor.detach().cpu().to(weights).contiguous() for name, tensor in detector.model.state_dict().items()}
+    tensors[CALIBRATION_SCORES] = detector.calibration_scores_.float()
+    return save_tensors(tensors, {FORMAT: json.dumps(header)})
+
+
+def write(checkpoint: Checkpoint, path: Path, weights: torch.dtype = torch.float32) -> None:
+    """Write the file aside and rename it into place, so that no half file is ever found there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as aside:
+        aside.write(to_bytes(checkpoint, weights))
+    os.replace(aside.name, path)
+    path.chmod(0o644)
+
+
+def read(path: Path) -> Checkpoint:
+    """The checkpoint in a file; raises CheckpointError's kinds."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise NotACheckpointError(_too_large(path.stat().st_size))
+        return from_bytes(path.read_bytes())
+    except OSError as error:
+        raise NotACheckpointError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def from_bytes(data: bytes) -> Checkpoint:
+    """The checkpoint in these bytes.
+
+    Raises NotACheckpointError, CheckpointVersionError or CheckpointMismatchError, each with a
+    sentence, before any of it is used.
+    """
+    header = _header(data)
+    config, losses, evaluation = _settings(header)
+    try:
+        tensors = load_tensors(data)
+    except (SafetensorError, ValueError, RuntimeError, OverflowError, MemoryError) as error:
+        raise NotACheckpointError("The file is cut off or damaged: its size does not match what it announces.") from error
+    scores = tensors.pop(CALIBRATION_SCORES, None)
+    with torch.device("meta"):
+        model = Autoencoder(config.model)
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if expected != found:
+        odd = sorted(set(expected.items()) ^ set(found.items()))[0][0]
+        raise CheckpointMismatchError(f"The weights do not fit the network that the file describes (first at “{_short(odd)}”).")
+    if any(not tensor.is_floating_point() for tensor in tensors.values()):
+        raise CheckpointMismatchError("The weights are not floating-point numbers.")
+    weights = {name: tensor.float() for name, tensor in tensors.items()}
+    if not all(bool(tensor.isfinite().all()) for tensor in weights.values()):
+        raise CheckpointMismatchError("The weights hold NaN or infinite numbers; the training that made them failed.")
+    if scores is None or scores.ndim != 1 or len(scores) == 0 or not scores.is_floating_point():
+        raise CheckpointMismatchError("The calibration scores are missing, so the detector would have no threshold.")
+    if not bool(scores.isfinite().all()) or bool((scores < 0).any()):
+        raise CheckpointMismatchError("The calibration scores are not finite numbers of at least 0.")
+    model.load_state_dict(weights, assign=True)
+    detector = AutoencoderDetector(config, model)
+    detector.set_calibration(scores.float())
+    return Checkpoint(detector, losses, evaluation)
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    """The JSON header, after the file's outer structure was checked."""
+    if len(data) > MAX_BYTES:
+        raise NotACheckpointError(_too_large(len(data)))
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 10 or data[8:9] != b"{":
+        raise NotACheckpointError("This is not a checkpoint: the file is not in the safetensors format.")
+    if length > MAX_HEADER_BYTES or length + 8 > len(data):
+        raise NotACheckpointError("The file is cut off or damaged: its header is longer than the file.")
+    try:
+        metadata = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
+        header = json.loads(metadata[FORMAT])
+    except (ValueError, RecursionError, AttributeError, TypeError) as error:
+        raise NotACheckpointError("The file's header is damaged: it is not valid JSON.") from error
+    except KeyError as error:
+        raise NotACheckpointError("This safetensors file holds some other model, not a detector of this program.") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise NotACheckpointError("This safetensors file holds some other model, not a detector of this program.")
+    if header.get("version") != VERSION:
+        raise CheckpointVersionError(
+            f"The file has format version {_short(header.get('version'))}; this program reads version {VERSION}."
+        )
+    return header
+
+
+def _settings(header: dict[str, Any]) -> tuple[DetectorConfig, tuple[EpochLosses, ...], Evaluation | None]:
+    try:
+        detector = dict(header["detector"])
+        config = DetectorConfig(
+            **{
+                **detector,
+                "model": ModelConfig(**detector["model"]),
+                "training": TrainConfig(**detector["training"]),
+                "score": ScoreConfig(**detector["score"]),
+            }
+        )
+        losses = tuple(EpochLosses(float(entry["train"]), float(entry["validation"])) for entry in header["losses"])
+        evaluation = header.get("evaluation")
+        if evaluation is not None:
+            by_class = {int(label): float(value) for label, value in evaluation.pop("auroc_by_class").items()}
+            evaluation = Evaluation(auroc_by_class=by_class, **{name: float(value) for name, value in evaluation.items()})
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise CheckpointMismatchError(f"The file's settings cannot be used: {_short(error)}") from error
+    if config.data_set not in SOURCES:
+        raise CheckpointMismatchError(
+            f"The file names a data set that this program does not have: “{_short(config.data_set)}”."
+        )
+    classes = range(len(SOURCES[config.data_set].class_names))
+    if not config.normal_classes or any(label not in classes for label in config.normal_classes):
+        raise CheckpointMismatchError("The file's normal classes are not classes of its data set.")
+    if not isinstance(config.false_alarm_rate, float) or not 0 < config.false_alarm_rate < 1:
+        raise CheckpointMismatchError("The file's false-alarm rate is not between 0 and 1.")
+    return config, losses, evaluation
+
+
+def _too_large(size: int) -> str:
+    return f"The file has {size / 2**20:.0f} MB; a checkpoint has at most {MAX_BYTES // 2**20} MB."
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else text[:79] + "…"

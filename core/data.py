@@ -1,0 +1,327 @@
+"""Data sets as tensors, and the one-class split.
+
+The archives are torchvision's, checked by torchvision's checksums, and stay compressed in
+DATA_DIR; images are unpacked straight into memory, so no half-unpacked file can be read.
+Downloads go to a folder aside and are moved in whole.
+
+    python -m core.data mnist      downloads and verifies one data set
+"""
+
+import argparse
+import gzip
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+from torchvision import datasets
+from torchvision.datasets.utils import check_integrity
+
+from core.preprocessing import frame
+
+DIGIT_NAMES = tuple(str(digit) for digit in range(10))
+CALIBRATION_SHARE = 0.2
+
+
+class DataError(Exception):
+    """A data set cannot be had; the message is a sentence for the user."""
+
+
+class MissingDataError(DataError):
+    """Files of a data set are not in DATA_DIR."""
+
+
+class DamagedDataError(DataError):
+    """A file of a data set is there, but is not what it should be."""
+
+
+class DownloadError(DataError):
+    """A data set could not be downloaded or stored."""
+
+
+class EmptySplitError(DataError):
+    """A choice of normal classes leaves nothing to train on, or nothing to call an anomaly."""
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Images float32 (N, 1, 28, 28) in [0, 1], white ink on black; labels int64 (N,)."""
+
+    images: Tensor
+    labels: Tensor
+    name: str
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One data set in memory; the training images stay bytes, (N, 28, 28), to be small."""
+
+    name: str
+    train_images: Tensor
+    train_labels: Tensor
+    test: Digits
+
+
+@dataclass(frozen=True)
+class OneClassSplit:
+    """Normal images for training (80 %) and calibration (20 %), and the whole test set."""
+
+    train: Tensor
+    calibration: Tensor
+    test: Digits
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set comes from, and what it is called."""
+
+    name: str
+    title: str
+    class_names: tuple[str, ...]
+    torchvision_class: type[datasets.MNIST] | None = None
+    # What the four archives weigh together; only the progress bar of a download uses it.
+    archive_bytes: int = 0
+
+    @property
+    def folder(self) -> str:
+        """The folder below DATA_DIR in which torchvision looks for the archives."""
+        assert self.torchvision_class is not None
+        return f"{self.torchvision_class.__name__}/raw"
+
+    @property
+    def archives(self) -> dict[str, str]:
+        """File name of each archive, and its MD5 as torchvision knows it."""
+        assert self.torchvision_class is not None
+        return {url.rsplit("/", 1)[-1]: md5 for url, md5 in self.torchvision_class.resources}
+
+
+SOURCES = {
+    source.name: source
+    for source in (
+        Source("mnist", "MNIST", DIGIT_NAMES, datasets.MNIST, 11_594_722),
+        Source(
+            "fashion-mnist",
+            "Fashion-MNIST",
+            ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+            datasets.FashionMNIST,
+            30_878_645,
+        ),
+        Source(
+            "kmnist",
+            "KMNIST",
+            ("お o", "き ki", "す su", "つ tsu", "な na", "は ha", "ま ma", "や ya", "れ re", "を wo"),
+            datasets.KMNIST,
+            21_240_369,
+        ),
+        Source("uci-digits", "UCI digits", DIGIT_NAMES),
+    )
+}
+FALLBACK = "uci-digits"
+"""Ships inside scikit-learn, so it is there without a network."""
+
+
+def data_directory() -> Path:
+    """DATA_DIR from the environment, else `data`."""
+    return Path(os.environ.get("DATA_DIR") or "data")
+
+
+def source_of(name: str) -> Source:
+    """The data set's source; DataError when there is no such data set."""
+    if name not in SOURCES:
+        raise DataError(f"There is no data set “{name}”. Choose one of: {', '.join(SOURCES)}.")
+    return SOURCES[name]
+
+
+def damaged_archives(source: Source, directory: Path) -> list[Path]:
+    """Archives that are there but fail torchvision's checksum."""
+    paths = {directory / source.folder / name: md5 for name, md5 in source.archives.items()}
+    return [path for path, md5 in paths.items() if path.exists() and not check_integrity(str(path), md5)]
+
+
+def load(name: str, directory: Path | None = None) -> DataSet:
+    """Read a data set from DATA_DIR into memory.
+
+    Raises MissingDataError when files are not there and DamagedDataError when one is broken,
+    both naming the files; never downloads.
+    """
+    source = source_of(name)
+    if source.torchvision_class is None:
+        return _load_uci_digits()
+    directory = directory or data_directory()
+    folder = directory / source.folder
+    if damaged := damaged_archives(source, directory):
+        names = ", ".join(str(path) for path in damaged)
+        raise DamagedDataError(f"{names} is damaged or incomplete and has to be downloaded again.")
+    missing = [name for name in source.archives if not (folder / name).exists()]
+    if not missing:
+        # torchvision reads unpacked files; they are unpacked to a folder that goes away again.
+        with tempfile.TemporaryDirectory() as unpacked:
+            raw = Path(unpacked, source.folder)
+            raw.mkdir(parents=True)
+            for archive in source.archives:
+                with gzip.open(folder / archive) as packed, open(raw / Path(archive).stem, "wb") as plain:
+                    shutil.copyfileobj(packed, plain)
+            return _read(source, Path(unpacked))
+    if all((folder / Path(archive).stem).exists() for archive in source.archives):
+        try:
+            return _read(source, directory)
+        except (AssertionError, OSError, RuntimeError, TypeError, ValueError) as error:
+            raise DamagedDataError(f"A file in {folder} is damaged or incomplete. Delete the folder to get it anew.") from error
+    raise MissingDataError(
+        f"{source.title} is not in {folder}. With a network it is downloaded there; "
+        f"without one, put these files there: {', '.join(source.archives)}."
+    )
+
+
+def _read(source: Source, root: Path) -> DataSet:
+    assert source.torchvision_class is not None
+    train = source.torchvision_class(str(root), train=True)
+    test = source.torchvision_class(str(root), train=False)
+    return DataSet(source.name, train.data, train.targets, Digits(as_images(test.data), test.targets, source.name))
+
+
+def as_images(pixels: Tensor) -> Tensor:
+    """Bytes (N, 28, 28) as float32 (N, 1, 28, 28) in [0, 1]: torchvision's ToTensor for a whole set."""
+    return pixels.unsqueeze(1).float().div_(255.0)
+
+
+def _load_uci_digits() -> DataSet:
+    """The 1,797 UCI digits of scikit-learn, 8x8, enlarged into MNIST's frame; a quarter is the test set."""
+    images, labels = load_digits(return_X_y=True)
+    framed = np.stack([frame(image.reshape(8, 8) / 16.0) for image in images])
+    parts = train_test_split(framed, labels, test_size=0.25, random_state=0, stratify=labels)
+    train, test, train_labels, test_labels = (torch.from_numpy(np.ascontiguousarray(part)) for part in parts)
+    return DataSet(
+        FALLBACK,
+        (train * 255).round().to(torch.uint8),
+        train_labels.long(),
+        Digits(test.unsqueeze(1), test_labels.long(), FALLBACK),
+    )
+
+
+def split_one_class(data: DataSet, normal_classes: Iterable[int], seed: int) -> OneClassSplit:
+    """Keep only normal images of the training file, 80 % to train and 20 % to calibrate, shuffled by seed.
+
+    Raises EmptySplitError when no class or every class is normal, or fewer than ten images remain.
+    """
+    normal = sorted(set(normal_classes))
+    if not normal:
+        raise EmptySplitError("Choose at least one normal class: the network has to learn something.")
+    if set(data.test.labels.tolist()) <= set(normal):
+        raise EmptySplitError("Every class is normal, so nothing is left to be an anomaly. Take one class away.")
+    chosen = torch.isin(data.train_labels, torch.tensor(normal)).nonzero().squeeze(1)
+    if len(chosen) < 10:
+        raise EmptySplitError(f"Only {len(chosen)} images of this choice exist; at least 10 are needed.")
+    order = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(seed))
+    images = as_images(data.train_images[chosen[order]])
+    held_out = round(len(images) * CALIBRATION_SHARE)
+    return OneClassSplit(images[held_out:], images[:held_out], data.test)
+
+
+def download(name: str, directory: Path | None = None, aside: Path | None = None) -> None:
+    """Download and verify a data set's archives through torchvision, then move each into place whole.
+
+    Archives that are there and sound are kept. aside: the folder for unfinished files (made and
+    removed here unless given). Raises DownloadError with a sentence.
+    """
+    source = source_of(name)
+    if source.torchvision_class is None:
+        return
+    directory = directory or data_directory()
+    folder = directory / source.folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = aside or _folder_aside(directory)
+        raw = aside / source.folder
+        raw.mkdir(parents=True, exist_ok=True)
+        for archive, md5 in source.archives.items():
+            if check_integrity(str(folder / archive), md5):
+                shutil.copy(folder / archive, raw / archive)
+        source.torchvision_class(str(aside), train=True, download=True)
+        for archive, md5 in source.archives.items():
+            if not check_integrity(str(raw / archive), md5):
+                raise DownloadError(f"{archive} arrived damaged. Try again.")
+            os.replace(raw / archive, folder / archive)
+    except OSError as error:
+        raise DownloadError(f"{source.title} could not be stored in {folder}: {error.strerror or error}.") from error
+    except RuntimeError as error:
+        raise DownloadError(
+            f"{source.title} could not be downloaded ({error}). Check the network and try again, "
+            f"or put these files into {folder}: {', '.join(source.archives)}."
+        ) from error
+    finally:
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _folder_aside(directory: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix=".download-", dir=directory))
+
+
+class Download:
+    """One download in the background, with what has arrived so far; start it once per data set."""
+
+    def __init__(self, name: str, directory: Path | None = None) -> None:
+        self.source = source_of(name)
+        self.directory = directory or data_directory()
+        self.error: str | None = None
+        self._aside: Path | None = None
+        self._thread = threading.Thread(target=self._run, name=f"download-{name}", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._aside = _folder_aside(self.directory)
+            download(self.source.name, self.directory, self._aside)
+        except OSError as error:
+            self.error = f"{self.source.title} could not be stored in {self.directory}: {error.strerror or error}."
+        except DataError as error:
+            self.error = str(error)
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
+    def progress(self) -> float:
+        """Share of the archives' bytes that has arrived, 0 to 1."""
+        if self._aside is None:
+            return 0.0
+        arrived = 0
+        for path in self._aside.glob(f"{self.source.folder}/*.gz"):
+            try:
+                arrived += path.stat().st_size
+            except FileNotFoundError:  # moved into place meanwhile
+                return 1.0
+        return min(1.0, arrived / self.source.archive_bytes)
+
+    def wait(self) -> None:
+        """Block until the download ended; raises DownloadError if it failed."""
+        self._thread.join()
+        if self.error:
+            raise DownloadError(self.error)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Download and verify a data set into DATA_DIR.")
+    parser.add_argument("name", choices=[name for name, source in SOURCES.items() if source.torchvision_class])
+    name = parser.parse_args().name
+    try:
+        download(name)
+        data = load(name)
+    except DataError as error:
+        raise SystemExit(str(error)) from None
+    print(f"{SOURCES[name].title}: {len(data.train_labels):,} training and {len(data.test.labels):,} test images.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""A detector: network, score and threshold together; what the pages ask about an image."""
+
+import hashlib
+import math
+from copy import copy
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.data import OneClassSplit
+from core.model import Autoencoder, ModelConfig, build
+from core.preprocessing import Preprocessing, preprocess
+from core.scoring import ScoreConfig, anomaly_score, error_map
+from core.training import EpochLosses, TrainConfig, Trainer
+
+BATCH = 2048
+
+
+class NotFittedError(RuntimeError):
+    """A detector was asked for a verdict before it was calibrated."""
+
+
+class CalibrationError(ValueError):
+    """Calibration images or false-alarm rate do not give a threshold."""
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """Every setting of a detector, with the course's values as defaults."""
+
+    data_set: str = "mnist"
+    normal_classes: tuple[int, ...] = (5,)
+    preprocessing: Preprocessing = "none"
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainConfig = field(default_factory=TrainConfig)
+    score: ScoreConfig = field(default_factory=ScoreConfig)
+    false_alarm_rate: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.preprocessing not in ("none", "deskew"):
+            raise ValueError(f"preprocessing is none or deskew, not {self.preprocessing!r}.")
+        object.__setattr__(self, "normal_classes", tuple(self.normal_classes))
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything there is to say about N images.
+
+    images (N, 1, 28, 28): as the network sees them; reconstructions the same shape;
+    error_maps (N, 28, 28), signed; scores, p_values, verdicts (N,); verdict 1 is an anomaly.
+    """
+
+    images: Tensor
+    reconstructions: Tensor
+    error_maps: Tensor
+    scores: Tensor
+    p_values: Tensor
+    verdicts: Tensor
+    threshold: float
+
+
+def conformal_threshold(calibration_scores: Tensor, false_alarm_rate: float) -> float:
+    """The smallest calibration score that at most the given share of new normal images exceeds.
+
+    It is the ceil((n + 1)(1 - rate))-th smallest of n scores (split conformal prediction,
+    Papadopoulos et al. 2002; Vovk et al. 2005), the largest one where n is too small for that rank.
+    Raises CalibrationError.
+    """
+    count = len(calibration_scores)
+    if count == 0:
+        raise CalibrationError("There is no calibration image to set the threshold with.")
+    if not 0 < false_alarm_rate < 1:
+        raise CalibrationError(f"The false-alarm rate is between 0 and 1, not {false_alarm_rate!r}.")
+    # Rounding guards the rank against 0.95 * 20 = 18.999999999999996 and the like.
+    rank = min(count, math.ceil(round((count + 1) * (1 - false_alarm_rate), 9)))
+    return float(calibration_scores.sort().values[max(rank, 1) - 1])
+
+
+class AutoencoderDetector:
+    """Scores images by how badly an autoencoder of the normal class reconstructs them.
+
+    Higher score = stranger. predict is 1 where score > threshold_, strictly. A detector that is
+    shared is never changed: at_false_alarm_rate gives a copy.
+    """
+
+    def __init__(self, config: DetectorConfig, model: Autoencoder | None = None, device: torch.device | None = None) -> None:
+        self.config = config
+        self.device = device or torch.device("cpu")
+        self.model = (model or build(config.model, config.training.seed)).to(self.device)
+        self.threshold_: float = math.nan
+        self.calibration_scores_: Tensor = torch.empty(0)
+
+    def trainer(self, train: Tensor, validation: Tensor) -> Trainer:
+        """The Trainer of this detector's network, on raw images (N, 1, 28, 28)."""
+        seen_train, seen_validation = (preprocess(images, self.config.preprocessing) for images in (train, validation))
+        return Trainer(self.model, seen_train, seen_validation, self.config.training)
+
+    def fit(self, images: Tensor, calibration: Tensor | None = None) -> "AutoencoderDetector":
+        """Train on normal images (N, 1, 28, 28), then calibrate; returns self.
+
+        Without calibration images, a fifth of the images, chosen by seed, is held out for that.
+        """
+        if calibration is None:
+            order = torch.randperm(len(images), generator=torch.Generator().manual_seed(self.config.training.seed))
+            held_out = max(1, len(images) // 5)
+            images, calibration = images[order[held_out:]], images[order[:held_out]]
+        self.losses_ = [step.epoch_losses for step in self.trainer(images, calibration) if step.epoch_losses]
+        return self.calibrate(calibration)
+
+    losses_: list[EpochLosses]
+
+    def fit_split(self, split: OneClassSplit) -> "AutoencoderDetector":
+        """fit with the split's own calibration images."""
+        return self.fit(split.train, split.calibration)
+
+    def calibrate(self, images: Tensor) -> "AutoencoderDetector":
+        """Set threshold_ from held-out normal images (N, 1, 28, 28); returns self."""
+        return self.set_calibration(self.decision_function(images))
+
+    def set_calibration(self, scores: Tensor) -> "AutoencoderDetector":
+        """Set threshold_ from the scores (N,) of held-out normal images; returns self."""
+        self.threshold_ = conformal_threshold(scores, self.config.false_alarm_rate)
+        self.calibration_scores_ = scores.sort().values
+        return self
+
+    def at_false_alarm_rate(self, rate: float) -> "AutoencoderDetector":
+        """A copy with another threshold, sharing the network."""
+        other = copy(self)
+        other.__dict__.pop("key", None)
+        other.config = DetectorConfig(**{**self.config.__dict__, "false_alarm_rate": rate})
+        return other.set_calibration(self.calibration_scores_)
+
+    @torch.inference_mode()
+    def _run(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Images as the network sees them, reconstructions, error maps; all on the CPU."""
+        self.model.eval()
+        parts = []
+        for batch in torch.split(images, BATCH):
+            seen = preprocess(batch.to(self.device), self.config.preprocessing)
+            reconstructions = self.model(seen)
+            maps = error_map(seen, reconstructions, self.config.score)
+            parts.append((seen.cpu(), reconstructions.cpu(), maps.cpu()))
+        if not parts:
+            return images, images, images.squeeze(1)
+        seen, reconstructions, maps = (torch.cat(part) for part in zip(*parts, strict=True))
+        return seen, reconstructions, maps
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """(N, 1, 28, 28) in and out, in (0, 1)."""
+        return self._run(images)[1]
+
+    def error_map(self, images: Tensor) -> Tensor:
+        """(N, 28, 28), signed; positive where the reconstruction lacks ink."""
+        return self._run(images)[2]
+
+    def decision_function(self, images: Tensor) -> Tensor:
+        """Anomaly scores (N,) of raw images (N, 1, 28, 28); higher is stranger."""
+        seen, _, maps = self._run(images)
+        return anomaly_score(maps, seen, self.config.score)
+
+    def predict(self, images: Tensor) -> Tensor:
+        """int64 (N,), 1 for an anomaly: score > threshold_. Raises NotFittedError."""
+        return self._verdicts(self.decision_function(images))
+
+    def p_value(self, images: Tensor) -> Tensor:
+        """Share (N,) of held-out normal images that score at least as high. Raises NotFittedError."""
+        return self._p_values(self.decision_function(images))
+
+    def infer(self, images: Tensor) -> Result:
+        """Everything about raw images (N, 1, 28, 28) from one pass. Raises NotFittedError."""
+        seen, reconstructions, maps = self._run(images)
+        scores = anomaly_score(maps, seen, self.config.score)
+        return Result(seen, reconstructions, maps, scores, self._p_values(scores), self._verdicts(scores), self.threshold_)
+
+    def _verdicts(self, scores: Tensor) -> Tensor:
+        self._require_calibration()
+        return (scores.double() > self.threshold_).long()
+
+    def _p_values(self, scores: Tensor) -> Tensor:
+        self._require_calibration()
+        below = torch.searchsorted(self.calibration_scores_, scores.contiguous(), right=False)
+        return 1.0 - below / len(self.calibration_scores_)
+
+    def _require_calibration(self) -> None:
+        if len(self.calibration_scores_) == 0:
+            raise NotFittedError("The detector has no threshold yet: fit or calibrate it first.")
+
+    @cached_property
+    def key(self) -> str:
+        """A short hash of settings and weights; equal keys give equal scores."""
+        digest = hashlib.sha256(repr(self.config).encode())
+        for parameter in self.model.state_dict().values():
+            digest.update(np.ascontiguousarray(parameter.detach().cpu().numpy()).tobytes())
+        return digest.hexdigest()[:16]

@@ -1,0 +1,303 @@
+"""Training in the background: bounded workers, a fair queue, and jobs that never outlive their page.
+
+A job is driven by whichever worker takes it up; pages only ever read immutable snapshots. The pool
+holds a job while it waits or runs and forgets it otherwise, so a paused job whose session is gone
+is freed with the session.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.checkpoint import Checkpoint
+from core.data import OneClassSplit
+from core.detector import AutoencoderDetector, DetectorConfig
+from core.evaluate import evaluate
+from core.model import Autoencoder
+from core.training import DivergedError, EpochLosses, Step
+
+LOG = logging.getLogger(__name__)
+PUBLISH_EVERY = 0.2
+"""Seconds between snapshots: often enough to look alive, seldom enough to cost nothing."""
+
+
+class JobState(Enum):
+    """Where a job stands. DONE has a result; FAILED has an error."""
+
+    READY = "ready"
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    FAILED = "failed"
+
+    @property
+    def is_active(self) -> bool:
+        """Something will change without the user doing anything."""
+        return self in (JobState.QUEUED, JobState.RUNNING)
+
+    @property
+    def is_over(self) -> bool:
+        return self in (JobState.DONE, JobState.FAILED)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a page needs to know of a job at one moment; nothing in it changes afterwards.
+
+    epoch and batch count from 1 and are 0 before the first step. weights: a copy of the network's
+    state. images_per_second and seconds_left are 0 until they are known.
+    """
+
+    state: JobState
+    version: int
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+    batch_losses: NDArray[np.float32]
+    losses: tuple[EpochLosses, ...]
+    images_per_second: float
+    seconds_left: float
+    weights: dict[str, Tensor]
+    ahead: int = 0
+    away: bool = False
+    stopped_early: bool = False
+    error: str | None = None
+    result: Checkpoint | None = None
+
+    @property
+    def progress(self) -> float:
+        """Share of all batches that is trained, 0 to 1."""
+        return len(self.batch_losses) / (self.epochs * self.batches)
+
+
+class TrainingJob:
+    """One training run of one session. Commands return at once; snapshot() tells what came of them.
+
+    patience: seconds without a call of snapshot() after which a running or waiting job pauses.
+    """
+
+    def __init__(
+        self,
+        config: DetectorConfig,
+        split: OneClassSplit,
+        pool: "JobPool",
+        device: torch.device | None = None,
+        patience: float = 60.0,
+    ) -> None:
+        self.config = config
+        self.split = split
+        self.patience = patience
+        self._pool = pool
+        self._detector = AutoencoderDetector(config, device=device)
+        self._trainer = self._detector.trainer(split.train, split.calibration)
+        self._lock = threading.Lock()
+        self._wanted: str = "pause"
+        self._single_step = False
+        self._asked = time.monotonic()
+        self._batch_losses: list[float] = []
+        self._losses: list[EpochLosses] = []
+        self._images_trained = 0
+        self._seconds_trained = 0.0
+        self._published = 0.0
+        self._last = Step(0, 0, self._trainer.batches, 0, float("nan"))
+        self._current: tuple[int, AutoencoderDetector] | None = None
+        self._snapshot = self._make_snapshot(JobState.READY, version=0)
+
+    # Commands, called by pages.
+
+    def resume(self) -> None:
+        """Start, or go on after a pause."""
+        self._enqueue("run")
+
+    def step(self) -> None:
+        """Train on one batch, then pause."""
+        self._enqueue("run", single_step=True)
+
+    def stop(self) -> None:
+        """End early and keep what was learnt: the job becomes DONE with a result."""
+        self._enqueue("stop")
+
+    def pause(self) -> None:
+        """Leave weights and optimiser as they are until resume."""
+        with self._lock:
+            self._wanted = "pause"
+            if self._snapshot.state is JobState.QUEUED and self._pool.withdraw(self):
+                self._publish(JobState.PAUSED)
+
+    def drop(self) -> None:
+        """End without a result."""
+        with self._lock:
+            self._wanted = "drop"
+            self._pool.withdraw(self)
+
+    def snapshot(self) -> Snapshot:
+        """The job as it stands; also the sign that somebody still looks."""
+        self._asked = time.monotonic()
+        snapshot = self._snapshot
+        if snapshot.state is JobState.QUEUED:
+            return _replace(snapshot, ahead=self._pool.ahead_of(self))
+        return snapshot
+
+    def detector(self) -> AutoencoderDetector:
+        """The detector as it stands, calibrated: the result once there is one, else a copy of the live weights."""
+        snapshot = self._snapshot
+        if snapshot.result:
+            return snapshot.result.detector
+        if self._current is None or self._current[0] != snapshot.version:
+            with torch.device("meta"):
+                model = Autoencoder(self.config.model)
+            model.load_state_dict(snapshot.weights, assign=True)
+            self._current = snapshot.version, AutoencoderDetector(self.config, model).calibrate(self.split.calibration)
+        return self._current[1]
+
+    def _enqueue(self, wanted: str, single_step: bool = False) -> None:
+        with self._lock:
+            state = self._snapshot.state
+            if state.is_over or self._wanted == "drop":
+                return
+            self._asked = time.monotonic()
+            self._wanted, self._single_step = wanted, single_step
+            if not state.is_active:
+                self._publish(JobState.QUEUED)
+                self._pool.submit(self)
+
+    # The run, called by a worker.
+
+    def run(self) -> None:
+        """Train until done, paused, stopped, dropped or left alone. Never raises."""
+        try:
+            self._run()
+        except DivergedError as error:
+            self._publish(JobState.FAILED, error=str(error))
+        except Exception as error:  # a worker must survive whatever a job does
+            LOG.exception("A training job failed")
+            self._publish(JobState.FAILED, error=f"Training failed: {error}")
+
+    def _run(self) -> None:
+        with self._lock:
+            self._publish(JobState.RUNNING)
+        while True:
+            with self._lock:
+                away = time.monotonic() - self._asked > self.patience
+                if self._wanted in ("pause", "drop") or away:
+                    self._wanted = "drop" if self._wanted == "drop" else "pause"
+                    self._publish(JobState.PAUSED, away=away)
+                    return
+                if self._wanted == "stop" or self._trainer.done:
+                    break
+                if self._single_step:
+                    self._wanted = "pause"
+            started = time.perf_counter()
+            self._last = self._trainer.step()
+            self._seconds_trained += time.perf_counter() - started
+            self._images_trained += self._last.images
+            self._batch_losses.append(self._last.loss)
+            if self._last.epoch_losses:
+                self._losses.append(self._last.epoch_losses)
+            if self._last.epoch_losses or time.monotonic() - self._published > PUBLISH_EVERY:
+                self._publish(JobState.RUNNING)
+        stopped_early = not self._trainer.done
+        result = self._finish()
+        with self._lock:
+            self._publish(JobState.DONE, result=result, stopped_early=stopped_early)
+
+    def _finish(self) -> Checkpoint:
+        self._detector.calibrate(self.split.calibration)
+        test = self.split.test
+        scores = self._detector.decision_function(test.images)
+        figures = evaluate(scores, test.labels, self.config.normal_classes, self._detector.threshold_)
+        return Checkpoint(self._detector, tuple(self._losses), figures)
+
+    def _publish(
+        self,
+        state: JobState,
+        away: bool = False,
+        stopped_early: bool = False,
+        error: str | None = None,
+        result: Checkpoint | None = None,
+    ) -> None:
+        version = self._snapshot.version + 1
+        self._snapshot = self._make_snapshot(state, version, away, stopped_early, error, result)
+        self._published = time.monotonic()
+
+    def _make_snapshot(
+        self,
+        state: JobState,
+        version: int,
+        away: bool = False,
+        stopped_early: bool = False,
+        error: str | None = None,
+        result: Checkpoint | None = None,
+    ) -> Snapshot:
+        epochs, batches = self._trainer.config.epochs, self._trainer.batches
+        speed = self._images_trained / self._seconds_trained if self._seconds_trained else 0.0
+        images_left = epochs * len(self.split.train) - self._images_trained
+        return Snapshot(
+            state=state,
+            version=version,
+            epoch=self._last.epoch,
+            epochs=epochs,
+            batch=self._last.batch,
+            batches=batches,
+            batch_losses=np.array(self._batch_losses, dtype=np.float32),
+            losses=tuple(self._losses),
+            images_per_second=speed,
+            seconds_left=images_left / speed if speed else 0.0,
+            weights={name: value.detach().cpu().clone() for name, value in self._detector.model.state_dict().items()},
+            away=away,
+            stopped_early=stopped_early,
+            error=error,
+            result=result,
+        )
+
+
+def _replace(snapshot: Snapshot, ahead: int) -> Snapshot:
+    return Snapshot(**{**snapshot.__dict__, "ahead": ahead})
+
+
+class JobPool:
+    """Workers that take jobs in the order in which they came; one pool serves all sessions."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or int(os.environ.get("TRAINING_WORKERS") or os.cpu_count() or 1)
+        self._waiting: deque[TrainingJob] = deque()
+        self._changed = threading.Condition()
+        for number in range(self.workers):
+            threading.Thread(target=self._work, name=f"training-{number}", daemon=True).start()
+
+    def submit(self, job: TrainingJob) -> None:
+        with self._changed:
+            self._waiting.append(job)
+            self._changed.notify()
+
+    def withdraw(self, job: TrainingJob) -> bool:
+        """Take a waiting job out of the queue; False when it was not there."""
+        with self._changed:
+            if job not in self._waiting:
+                return False
+            self._waiting.remove(job)
+            return True
+
+    def ahead_of(self, job: TrainingJob) -> int:
+        """How many jobs wait before this one."""
+        with self._changed:
+            return self._waiting.index(job) if job in self._waiting else 0
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._waiting))
+                job = self._waiting.popleft()
+            job.run()
+            del job  # a worker that waits must not keep the last job alive

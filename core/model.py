@@ -1,0 +1,146 @@
+"""The networks: an hourglass of dense layers, and a small convolutional one."""
+
+import math
+import threading
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from core.preprocessing import SIDE
+
+PIXELS = SIDE * SIDE
+MAX_UNITS = 4096
+MAX_HIDDEN_LAYERS = 6
+
+# torch's layers initialise themselves from one global generator; two sessions must not share a draw.
+_INITIALISATION = threading.Lock()
+
+
+class ModelConfigError(ValueError):
+    """A network that cannot or may not be built; the message says which number is off."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that rebuilds a network. The defaults are the course's 784-512-256-128-256-512-784."""
+
+    architecture: Literal["dense", "convolutional"] = "dense"
+    hidden_sizes: tuple[int, ...] = (512, 256)
+    latent_dim: int = 128
+    latent_activation: Literal["relu", "none"] = "relu"
+
+    def __post_init__(self) -> None:
+        """Raises ModelConfigError for a network that is malformed or larger than this program builds."""
+        if self.architecture not in ("dense", "convolutional"):
+            raise ModelConfigError(f"There is no architecture “{self.architecture}”; choose dense or convolutional.")
+        if self.latent_activation not in ("relu", "none"):
+            raise ModelConfigError(f"There is no latent activation “{self.latent_activation}”; choose relu or none.")
+        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
+        if len(self.hidden_sizes) > MAX_HIDDEN_LAYERS:
+            raise ModelConfigError(f"At most {MAX_HIDDEN_LAYERS} hidden layers are allowed, not {len(self.hidden_sizes)}.")
+        for size in (*self.hidden_sizes, self.latent_dim):
+            if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MAX_UNITS:
+                raise ModelConfigError(f"A layer has between 1 and {MAX_UNITS} units, not {size!r}.")
+
+
+class Autoencoder(nn.Module):
+    """Encoder to latent_dim numbers, decoder back to pixels in (0, 1).
+
+    Images (N, 1, 28, 28) go in and come out in the same shape: what the loss compares always matches.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        if config.architecture == "dense":
+            self.encoder, self.decoder = _dense(config)
+        else:
+            self.encoder, self.decoder = _convolutional(config)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 1, 28, 28) in, (N, 1, 28, 28) out."""
+        reconstructions: Tensor = self.decoder(self.encoder(images))
+        return reconstructions
+
+
+def _latent_activation(config: ModelConfig) -> list[nn.Module]:
+    return [nn.ReLU()] if config.latent_activation == "relu" else []
+
+
+def _dense(config: ModelConfig) -> tuple[nn.Sequential, nn.Sequential]:
+    sizes = (PIXELS, *config.hidden_sizes, config.latent_dim)
+    encoder: list[nn.Module] = [nn.Flatten()]  # (N, 784)
+    for wide, narrow in pairwise(sizes):
+        encoder += [nn.Linear(wide, narrow), nn.ReLU()]
+    encoder = encoder[:-1] + _latent_activation(config)  # (N, latent_dim)
+    decoder: list[nn.Module] = []
+    for narrow, wide in pairwise(sizes[::-1]):
+        decoder += [nn.Linear(narrow, wide), nn.ReLU()]
+    decoder[-1] = nn.Sigmoid()
+    decoder.append(nn.Unflatten(1, (1, SIDE, SIDE)))  # (N, 1, 28, 28)
+    return nn.Sequential(*encoder), nn.Sequential(*decoder)
+
+
+def _convolutional(config: ModelConfig) -> tuple[nn.Sequential, nn.Sequential]:
+    channels, side = 32, SIDE // 4
+    encoder = nn.Sequential(
+        nn.Conv2d(1, 16, 3, stride=2, padding=1),  # (N, 16, 14, 14)
+        nn.ReLU(),
+        nn.Conv2d(16, channels, 3, stride=2, padding=1),  # (N, 32, 7, 7)
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(channels * side * side, config.latent_dim),  # (N, latent_dim)
+        *_latent_activation(config),
+    )
+    decoder = nn.Sequential(
+        nn.Linear(config.latent_dim, channels * side * side),
+        nn.ReLU(),
+        nn.Unflatten(1, (channels, side, side)),  # (N, 32, 7, 7)
+        nn.ConvTranspose2d(channels, 16, 4, stride=2, padding=1),  # (N, 16, 14, 14)
+        nn.ReLU(),
+        nn.ConvTranspose2d(16, 1, 4, stride=2, padding=1),  # (N, 1, 28, 28)
+        nn.Sigmoid(),
+    )
+    return encoder, decoder
+
+
+def build(config: ModelConfig, seed: int) -> Autoencoder:
+    """A network with fresh weights; the same seed gives the same weights in every thread."""
+    with _INITIALISATION, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Autoencoder(config)
+
+
+def parameter_count(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One stage of the hourglass: the shape of what flows there, without the batch."""
+
+    shape: tuple[int, ...]
+    is_latent: bool
+
+    @property
+    def units(self) -> int:
+        return math.prod(self.shape)
+
+
+def layers(config: ModelConfig) -> list[Layer]:
+    """The stages of the real network from image to reconstruction, seen by sending shapes through it."""
+    with torch.device("meta"):
+        model = Autoencoder(config)
+    values = torch.empty(1, 1, SIDE, SIDE, device="meta")
+    stages = [Layer((1, SIDE, SIDE), is_latent=False)]
+    for half in (model.encoder, model.decoder):
+        for module in half:
+            values = module(values)
+            if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+                stages.append(Layer(tuple(values.shape[1:]), is_latent=False))
+        if half is model.encoder:
+            stages[-1] = Layer(stages[-1].shape, is_latent=True)
+    return stages

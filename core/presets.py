@@ -1,0 +1,51 @@
+"""Named settings, each with a purpose, and the detectors that ship with the program."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from core.detector import DetectorConfig
+from core.model import ModelConfig
+from core.scoring import ScoreConfig
+from core.training import TrainConfig
+
+CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
+
+COURSE = DetectorConfig()
+"""The course's network, training and mean squared error, with matching shapes."""
+
+BEST = DetectorConfig(
+    preprocessing="deskew",
+    model=ModelConfig(hidden_sizes=(512, 256), latent_dim=32),
+    training=TrainConfig(epochs=15),
+    score=ScoreConfig(smoothing=1.0, ink_exponent=0.7),
+)
+"""Straightened digits, a narrow bottleneck, and a score that forgives a hair's breadth and weighs ink."""
+
+PRESETS: dict[str, DetectorConfig] = {
+    "best": BEST,
+    "course": COURSE,
+    "narrow": replace(COURSE, model=ModelConfig(latent_dim=8)),
+    "two-units": replace(COURSE, model=ModelConfig(latent_dim=2, latent_activation="none")),
+    "wide": replace(COURSE, model=ModelConfig(hidden_sizes=(), latent_dim=784)),
+    "denoising": replace(COURSE, training=TrainConfig(noise=0.3)),
+    "convolutional": replace(COURSE, model=ModelConfig("convolutional", (), 32)),
+}
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A checkpoint that comes with the program."""
+
+    preset: str
+    data_set: str
+    normal_class: int
+
+    @property
+    def path(self) -> Path:
+        return CHECKPOINTS / f"{self.data_set}-{self.normal_class}-{self.preset}.safetensors"
+
+
+def shipped(data_set: str = "mnist", preset: str = "best") -> list[Shipped]:
+    """The shipped checkpoints of a data set and preset, by class, those that are there."""
+    every = (Shipped(preset, data_set, label) for label in range(10))
+    return [checkpoint for checkpoint in every if checkpoint.path.exists()]

@@ -1,0 +1,151 @@
+"""Training as steps that somebody else pulls: a page, a worker thread, a test or a plain for loop."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.model import Autoencoder
+from core.scoring import require_same_shape
+
+MAX_EPOCHS = 200
+
+
+class TrainConfigError(ValueError):
+    """A training setting that is out of range; the message says which and what is allowed."""
+
+
+class DivergedError(ArithmeticError):
+    """The loss became infinite or NaN; the message names the learning rate."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a network is trained. The defaults are the course's.
+
+    noise: standard deviation of Gaussian noise added to the input, but not to the target
+        (denoising autoencoder, Vincent et al. 2008).
+    """
+
+    epochs: int = 10
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    noise: float = 0.0
+    seed: int = 1337
+
+    def __post_init__(self) -> None:
+        """Raises TrainConfigError."""
+        ranges = {
+            "epochs": (self.epochs, int, 1, MAX_EPOCHS),
+            "batch_size": (self.batch_size, int, 1, 4096),
+            "learning_rate": (self.learning_rate, float, 1e-6, 10.0),
+            "noise": (self.noise, float, 0.0, 1.0),
+            "seed": (self.seed, int, 0, 2**31 - 1),
+        }
+        for name, (value, kind, low, high) in ranges.items():
+            is_number = isinstance(value, (int, kind)) and not isinstance(value, bool)
+            if not (is_number and math.isfinite(value) and low <= value <= high):
+                raise TrainConfigError(f"{name} is between {low:g} and {high:g}, not {value!r}.")
+
+
+def mean_squared_error(images: Tensor, reconstructions: Tensor) -> Tensor:
+    """Scalar mean of squared differences; raises ShapeMismatchError instead of broadcasting."""
+    require_same_shape(images, reconstructions)
+    return F.mse_loss(reconstructions, images)
+
+
+@dataclass(frozen=True)
+class EpochLosses:
+    """Mean training loss over an epoch's batches, and the validation loss at its end."""
+
+    train: float
+    validation: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one batch did; epoch and batch count from 1, epoch_losses only at an epoch's end."""
+
+    epoch: int
+    batch: int
+    batches: int
+    images: int
+    loss: float
+    epoch_losses: EpochLosses | None = None
+
+
+class Trainer:
+    """Trains a network one batch at a time; can be left and taken up again at any step.
+
+    train, validation: (N, 1, 28, 28), as the network shall see them. The validation images are
+    only ever looked at. Same seed on a CPU, same losses to the last bit, whatever the pauses.
+    """
+
+    def __init__(self, model: Autoencoder, train: Tensor, validation: Tensor, config: TrainConfig) -> None:
+        self.config = config
+        device = next(model.parameters()).device
+        self.model = model.train()
+        self._train = train.to(device)
+        self._validation = validation.to(device)
+        self._random = torch.Generator().manual_seed(config.seed)
+        self._optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
+        self.batches = math.ceil(len(train) / config.batch_size)
+        self.epoch = 1
+        self.batch = 0
+        self._order = torch.arange(len(train))
+        self._loss_sum = 0.0
+
+    @property
+    def done(self) -> bool:
+        return self.epoch > self.config.epochs
+
+    def __iter__(self) -> Iterator[Step]:
+        while not self.done:
+            yield self.step()
+
+    def step(self) -> Step:
+        """Train on the next batch. Raises DivergedError, and RuntimeError when all epochs are trained."""
+        if self.done:
+            raise RuntimeError("All epochs are trained.")
+        if self.batch == 0:
+            self._order = torch.randperm(len(self._train), generator=self._random)
+            self._loss_sum = 0.0
+        start = self.batch * self.config.batch_size
+        images = self._train[self._order[start : start + self.config.batch_size].to(self._train.device)]
+        loss = self._update(images)
+        self._loss_sum += loss * len(images)
+        self.batch += 1
+        step = Step(self.epoch, self.batch, self.batches, len(images), loss)
+        if self.batch < self.batches:
+            return step
+        losses = EpochLosses(self._loss_sum / len(self._train), self.validation_loss())
+        self.epoch, self.batch = self.epoch + 1, 0
+        return Step(step.epoch, step.batch, step.batches, step.images, step.loss, losses)
+
+    def _update(self, images: Tensor) -> float:
+        seen = images
+        if self.config.noise > 0:
+            noise = torch.randn(images.shape, generator=self._random).to(images.device)
+            seen = (images + self.config.noise * noise).clamp(0.0, 1.0)
+        loss = mean_squared_error(images, self.model(seen))
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        value = loss.item()
+        if not math.isfinite(value):
+            raise DivergedError(
+                f"The loss became {value}: training diverged at learning rate {self.config.learning_rate:g}. "
+                "Try a smaller learning rate."
+            )
+        return value
+
+    @torch.inference_mode()
+    def validation_loss(self) -> float:
+        """Mean squared error on the validation images with the weights as they stand."""
+        self.model.eval()
+        loss = mean_squared_error(self._validation, self.model(self._validation)).item()
+        self.model.train()
+        return loss
