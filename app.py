@@ -1,0 +1,24 @@
+"""Entry: page configuration, navigation, language, and the line that says which detector is in use."""
+
+import streamlit as st
+
+import core  # noqa: F401  settles torch's threads before anything computes
+from pages.shared import header, session
+from pages.shared.pictures import STYLE
+from pages.shared.text import _
+
+st.set_page_config(page_title=_("See the anomaly"), page_icon="🔍", layout="wide")
+st.html(STYLE)
+
+page = st.navigation(
+    [
+        st.Page("pages/home.py", title=_("Home"), icon=":material/home:", default=True),
+        st.Page("pages/draw.py", title=_("Draw"), icon=":material/draw:", url_path="draw"),
+        st.Page("pages/train.py", title=_("Train"), icon=":material/model_training:", url_path="train"),
+        st.Page("pages/browse.py", title=_("Browse"), icon=":material/grid_view:", url_path="browse"),
+    ],
+    position="top",
+)
+session.note_page(page.url_path)
+header.show()
+page.run()

@@ -1,0 +1,192 @@
+"""Browse: test images beside their reconstructions, with score and verdict."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+import torch
+from torch import Tensor
+
+from core.data import SOURCES
+from core.detector import AutoencoderDetector
+from pages.shared import pictures, session
+from pages.shared.text import _, ngettext
+
+PER_PAGE = 12
+VERDICTS = ("all", "false alarms", "missed anomalies")
+ORDERS = ("highest score first", "lowest score first", "shuffled")
+
+detector = session.detector()
+config = detector.config
+at_hand = session.data_set(config.data_set)
+data = at_hand.data
+names = SOURCES[data.name].class_names
+scores = session.test_scores(detector, data)
+labels = data.test.labels
+is_normal = torch.isin(labels, torch.tensor(config.normal_classes))
+is_alarm = scores.double() > detector.threshold_
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which test images are shown, and in which order."""
+
+    classes: tuple[int, ...]
+    verdict: str
+    order: str
+    shuffle: int
+
+    def indices(self) -> Tensor:
+        """Indices of the test images that pass, in order."""
+        keep = torch.isin(labels, torch.tensor(self.classes)) if self.classes else torch.ones(len(labels), dtype=torch.bool)
+        if self.verdict == "false alarms":
+            keep &= is_normal & is_alarm
+        elif self.verdict == "missed anomalies":
+            keep &= ~is_normal & ~is_alarm
+        chosen = keep.nonzero().squeeze(1)
+        if self.order == "shuffled":
+            return chosen[torch.randperm(len(chosen), generator=torch.Generator().manual_seed(self.shuffle))]
+        return chosen[scores[chosen].argsort(descending=self.order == ORDERS[0], stable=True)]
+
+
+def to_first_page() -> None:
+    st.session_state["browse-page"] = 1
+
+
+def shuffle_anew() -> None:
+    st.session_state["shuffle"] = st.session_state.get("shuffle", 0) + 1
+    st.session_state["browse-order"] = "shuffled"
+    to_first_page()
+
+
+def show_summary() -> None:
+    """How the detector did on the whole test set."""
+    normals, anomalies = int(is_normal.sum()), int((~is_normal).sum())
+    alarms, caught = int((is_normal & is_alarm).sum()), int((~is_normal & is_alarm).sum())
+    st.markdown(
+        _(
+            "**{alarms:,} of {normals:,}** normal images ({normal}) set off a false alarm ({alarm_share:.1%}). "
+            "**{caught:,} of {anomalies:,}** anomalies were caught ({caught_share:.1%})."
+        ).format(
+            alarms=alarms,
+            normals=normals,
+            normal=", ".join(names[label] for label in config.normal_classes),
+            alarm_share=alarms / max(normals, 1),
+            caught=caught,
+            anomalies=anomalies,
+            caught_share=caught / max(anomalies, 1),
+        )
+    )
+
+
+def ask_filter() -> Filter:
+    """The controls above the images."""
+    words = {
+        "all": _("All"),
+        "false alarms": _("False alarms"),
+        "missed anomalies": _("Missed anomalies"),
+        "highest score first": _("Highest score first"),
+        "lowest score first": _("Lowest score first"),
+        "shuffled": _("Shuffled"),
+    }
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        classes = st.pills(
+            _("Digits"),
+            range(len(names)),
+            selection_mode="multi",
+            format_func=lambda label: names[label],
+            key="browse-classes",
+            on_change=to_first_page,
+            persist_state="session",
+            help=_("Nothing chosen shows every class."),
+        )
+        verdict = st.segmented_control(
+            _("Verdict"),
+            VERDICTS,
+            default="all",
+            required=True,
+            format_func=lambda word: words[word],
+            key="browse-verdict",
+            on_change=to_first_page,
+            persist_state="session",
+            help=_("A false alarm is a normal image called an anomaly. A missed anomaly is the opposite mistake."),
+        )
+        order = st.selectbox(
+            _("Order"),
+            ORDERS,
+            index=2,
+            format_func=lambda word: words[word],
+            key="browse-order",
+            on_change=to_first_page,
+            persist_state="session",
+            width=200,
+        )
+        st.button(_("Shuffle"), on_click=shuffle_anew, icon=":material/shuffle:")
+    return Filter(tuple(classes), verdict or "all", order, st.session_state.get("shuffle", 0))
+
+
+def describe(index: int) -> str:
+    """The class of a test image, and whether it is a mistake of the detector."""
+    name = names[int(labels[index])]
+    if bool(is_normal[index]) and bool(is_alarm[index]):
+        return _("{name}: false alarm").format(name=name)
+    if not bool(is_normal[index]) and not bool(is_alarm[index]):
+        return _("{name}: missed").format(name=name)
+    return name
+
+
+@st.dialog(_("Test image"), width="large")
+def show_detail(index: int, in_use: AutoencoderDetector) -> None:
+    """One image, large, with all its numbers."""
+    result = in_use.infer(data.test.images[index : index + 1])
+    is_anomaly = bool(result.verdicts[0])
+    st.html(pictures.triple(result.images[0], result.reconstructions[0], result.error_maps[0]))
+    st.html(pictures.error_legend())
+    st.html(pictures.gauge(float(result.scores[0]), result.threshold))
+    total = len(in_use.calibration_scores_)
+    rows = {
+        _("Label"): names[int(labels[index])],
+        _("Verdict"): pictures.verdict_word(is_anomaly),
+        _("Anomaly score"): f"{float(result.scores[0]):.4f}",
+        _("Threshold"): f"{result.threshold:.4f}",
+        _("Held-out normal images that score this high"): f"{round(float(result.p_values[0]) * total):,} / {total:,}",
+        _("Number in the test set"): f"{index:,}",
+    }
+    st.table(rows, border="horizontal")
+
+
+def show_images(indices: Tensor) -> None:
+    """A page of cards."""
+    if len(indices) == 0:
+        st.info(_("No test image is of this kind. Choose another filter."), icon=":material/search_off:")
+        return
+    st.caption(ngettext("{count:,} image", "{count:,} images", len(indices)).format(count=len(indices)))
+    pages = -(-len(indices) // PER_PAGE)
+    page = min(st.session_state.get("browse-page", 1), pages)
+    shown = indices[(page - 1) * PER_PAGE : page * PER_PAGE]
+    result = detector.infer(data.test.images[shown])
+    columns = 3
+    for start in range(0, len(shown), columns):
+        for column, place in zip(st.columns(columns), range(start, min(start + columns, len(shown))), strict=False):
+            index = int(shown[place])
+            with column, st.container(border=True, gap="small"):
+                st.html(pictures.triple(result.images[place], result.reconstructions[place], result.error_maps[place], False))
+                with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+                    badge = pictures.badge(bool(result.verdicts[place]))
+                    st.html(f'{badge} <span class="label">{result.scores[place]:.4f}</span>', width="content")
+                    if st.button(describe(index), key=f"detail-{place}", icon=":material/zoom_in:", type="tertiary"):
+                        show_detail(index, detector)
+    if pages > 1:
+        st.pagination(pages, key="browse-page")
+
+
+@st.fragment
+def show_browser() -> None:
+    """Filter, images and pages; changing one reruns this and nothing else of the page."""
+    show_images(ask_filter().indices())
+
+
+st.title(_("Browse test images"))
+session.show_data_notice(at_hand)
+show_summary()
+st.html(pictures.error_legend())
+show_browser()

@@ -1,0 +1,60 @@
+"""Plotly figures."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from core.training import EpochLosses
+from pages.shared.text import _
+
+TRAINING_COLOUR, VALIDATION_COLOUR, BATCH_COLOUR = "#d9822b", "#6d6af2", "rgba(140, 140, 150, 0.45)"
+EARLIER_COLOURS = ("#17966c", "#b3361b", "#2f8fd0", "#a0559a", "#8a7a2b")
+MOST_BATCH_POINTS = 1000
+
+
+def loss_curves(
+    losses: Sequence[EpochLosses],
+    batch_losses: NDArray[np.float32],
+    batches: int,
+    earlier: Mapping[str, Sequence[EpochLosses]],
+    log_scale: bool,
+) -> go.Figure:
+    """Training and validation loss by epoch, the running batch loss behind them, and earlier runs' validation loss.
+
+    batch_losses: one number a batch; batches: how many make an epoch.
+    """
+    figure = go.Figure()
+    if len(batch_losses):
+        stride = max(1, len(batch_losses) // MOST_BATCH_POINTS)
+        chosen = np.arange(0, len(batch_losses), stride)
+        figure.add_scatter(
+            x=(chosen + 1) / batches, y=batch_losses[chosen], name=_("Batch"), mode="lines", line={"color": BATCH_COLOUR, "width": 1}
+        )
+    for (name, curve), colour in zip(earlier.items(), EARLIER_COLOURS * 9, strict=False):
+        figure.add_scatter(
+            x=list(range(1, len(curve) + 1)),
+            y=[entry.validation for entry in curve],
+            name=name,
+            mode="lines",
+            line={"color": colour, "dash": "dot", "width": 2},
+        )
+    epochs = list(range(1, len(losses) + 1))
+    for name, values, colour, symbol in (
+        (_("Training"), [entry.train for entry in losses], TRAINING_COLOUR, "circle"),
+        (_("Validation"), [entry.validation for entry in losses], VALIDATION_COLOUR, "diamond"),
+    ):
+        figure.add_scatter(
+            x=epochs, y=values, name=name, mode="lines+markers", line={"color": colour, "width": 3}, marker={"symbol": symbol, "size": 8}
+        )
+    figure.update_layout(
+        height=300,
+        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        legend={"orientation": "h", "y": 1.12, "x": 0},
+        xaxis={"title": _("Epoch"), "rangemode": "tozero"},
+        yaxis={"title": _("Mean squared error"), "type": "log" if log_scale else "linear"},
+        uirevision="losses",
+        hovermode="x unified",
+    )
+    return figure

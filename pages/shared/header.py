@@ -1,0 +1,82 @@
+"""The line on every page: which detector is in use, a way to change it, and how a training goes."""
+
+import streamlit as st
+
+from core.checkpoint import MAX_BYTES, CheckpointError, from_bytes
+from core.jobs import JobState, Snapshot
+from pages.shared import session
+from pages.shared.text import _, ngettext
+
+
+def show() -> None:
+    """Draw the line; it takes the same places in every run, so that nothing below it moves."""
+    with st.container(key="detector-line", horizontal=True, vertical_alignment="center"):
+        with st.popover(
+            _("Detector: {title}").format(title=session.choice_title(session.choice())),
+            icon=":material/troubleshoot:",
+            help=_("Which detector judges the images on every page. Click to change it."),
+        ):
+            _change()
+        with st.container(key="job-line", width="stretch"):
+            training = session.job()
+            # The Train page shows the job itself, larger.
+            if training and not training.snapshot().state.is_over:
+                st.fragment(_job_line, run_every=1.0 if training.snapshot().state.is_active else None)()
+
+
+def _change() -> None:
+    # The choice can change without this box: a training ends, a file is uploaded.
+    st.session_state["chosen-detector"] = session.choice()
+    st.selectbox(
+        _("Detector in use"),
+        session.choices(),
+        format_func=session.choice_title,
+        key="chosen-detector",
+        on_change=lambda: session.use(st.session_state["chosen-detector"]),
+    )
+    upload()
+
+
+def upload() -> None:
+    """A checkpoint from the visitor's disk; a file that cannot be used leaves the detector in use as it is."""
+    file = st.file_uploader(
+        _("Upload a checkpoint"), type=["safetensors"], key="upload-checkpoint", max_upload_size=MAX_BYTES // 2**20
+    )
+    if file is None or st.session_state.get("uploaded") == file.file_id:
+        return
+    try:
+        loaded = from_bytes(file.getvalue())
+    except CheckpointError as error:
+        st.error(f"{error} " + _("The detector in use stays as it was."), icon=":material/error:")
+        return
+    st.session_state["uploaded"] = file.file_id
+    session.use(session.add_run(session.Run(_("uploaded: {name}").format(name=file.name[:40]), "uploaded", loaded)))
+    st.rerun()
+
+
+def job_sentence(snapshot: Snapshot) -> str:
+    """Where a job stands, in words."""
+    if snapshot.state is JobState.QUEUED:
+        return ngettext("Waiting: {count} training is ahead.", "Waiting: {count} trainings are ahead.", snapshot.ahead).format(
+            count=snapshot.ahead
+        )
+    where = _("epoch {epoch} of {epochs}, batch {batch} of {batches}").format(
+        epoch=snapshot.epoch, epochs=snapshot.epochs, batch=snapshot.batch, batches=snapshot.batches
+    )
+    if snapshot.state is JobState.RUNNING:
+        return _("Training: {where}").format(where=where)
+    if snapshot.state is JobState.PAUSED and snapshot.away:
+        return _("Paused, because nobody was looking: {where}").format(where=where)
+    if snapshot.state is JobState.PAUSED:
+        return _("Paused: {where}").format(where=where)
+    return _("Ready")
+
+
+def _job_line() -> None:
+    if session.settle_job():
+        st.rerun()
+    training = session.job()
+    if training is None:
+        return
+    snapshot = training.snapshot()
+    st.progress(snapshot.progress, job_sentence(snapshot))

@@ -1,0 +1,212 @@
+"""Small pictures as HTML: images, error maps, verdicts, gauge, bars, hourglass.
+
+They are plain HTML and SVG with the pixels inside, so they appear with the text in one message;
+a drawing's verdict does not wait for a chart library. Everything variable is a number, a name
+from core, or escaped.
+"""
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from core.model import Layer
+from pages.shared.text import _
+
+# Blue and orange stay apart for every kind of colour vision.
+TOO_MUCH = np.array([255, 150, 40], dtype=np.float32)
+MISSING = np.array([70, 160, 255], dtype=np.float32)
+
+STYLE = """
+<style>
+.block-container, [data-testid="stMainBlockContainer"] { padding-top: 4.4rem; padding-bottom: 3rem; max-width: 78rem; }
+.pic { image-rendering: pixelated; width: 100%; aspect-ratio: 1; display: block; border-radius: .45rem; background: #000; }
+.pic-row { display: flex; gap: .6rem; }
+.pic-row figure, .cards figure { margin: 0; flex: 1 1 0; min-width: 0; }
+figcaption { font-size: .82rem; opacity: .8; margin-top: .25rem; line-height: 1.25; }
+.badge { display: inline-block; padding: .1rem .6rem; border-radius: 1rem; font-weight: 600; color: #fff; }
+.badge.normal { background: #0b6e4f; } .badge.anomaly { background: #b3361b; }
+.verdict { display: flex; gap: .8rem; align-items: center; padding: .7rem 1rem; border-radius: .7rem; color: #fff;
+  font-size: 1.15rem; line-height: 1.35; }
+.verdict.normal { background: #0b6e4f; } .verdict.anomaly { background: #b3361b; }
+.verdict.waiting { background: color-mix(in srgb, currentColor 8%, transparent); color: inherit; }
+.verdict b { font-size: 1.5rem; }
+.gauge .needle { position: relative; width: 0; display: flex; justify-content: center; line-height: 1; font-size: 1.2rem; }
+.gauge .zones { display: flex; height: .9rem; border-radius: .45rem; overflow: hidden; gap: 3px; }
+.gauge .zones i { flex: 1; } .gauge .fits { background: #0b6e4f; } .gauge .strange { background: #b3361b; }
+.gauge .ends { display: flex; justify-content: space-between; font-size: .82rem; opacity: .8; }
+.number { font-variant-numeric: tabular-nums; font-size: 1.5rem; font-weight: 600; }
+[data-testid="stColumn"]:has(.st-key-canvas) { min-width: 336px; }
+.st-key-canvas { margin-top: 1.6rem; }
+.label { font-size: .82rem; opacity: .8; }
+.cards { display: grid; gap: .7rem; grid-template-columns: repeat(auto-fill, minmax(5.4rem, 1fr)); }
+.expert { border-radius: .6rem; padding: .45rem; background: color-mix(in srgb, currentColor 7%, transparent); text-align: center; }
+.expert.best { outline: 3px solid #0b6e4f; }
+.expert .name { font-weight: 700; font-size: 1.1rem; }
+.expert .bar { height: .55rem; border-radius: .3rem; background: color-mix(in srgb, currentColor 16%, transparent);
+  position: relative; margin: .4rem 0 .25rem; overflow: hidden; }
+.expert .bar i { position: absolute; inset: 0 auto 0 0; border-radius: .3rem; }
+.expert .bar i.fits { background: #17966c; } .expert .bar i.strange { background: #d9542f; }
+.expert .bar u { position: absolute; left: 50%; top: 0; bottom: 0; width: 2px; background: currentColor; opacity: .6; }
+.grid { display: grid; gap: .35rem; grid-template-columns: repeat(8, 1fr); }
+.grid .arrow { display: none; }
+.hourglass { display: flex; align-items: stretch; height: 9rem; max-width: 44rem; margin-bottom: 1.4rem; }
+.hourglass .layer { position: relative; flex: 0 0 1.3rem; display: flex; align-items: center; }
+.hourglass .layer i { width: 100%; border-radius: .35rem; background: #6d6af2; }
+.hourglass .layer i.latent { background: #d9822b; }
+.hourglass .layer span { position: absolute; top: 100%; left: 50%; transform: translateX(-50%); font-size: .72rem; white-space: nowrap; }
+.hourglass .funnel { flex: 1; background: color-mix(in srgb, currentColor 9%, transparent); }
+.loss-note { font-size: .85rem; opacity: .8; }
+@media (max-width: 640px) {
+  [data-testid="stMainBlockContainer"] { padding-left: 1rem; padding-right: 1rem; }
+  .verdict { font-size: 1rem; } .verdict b { font-size: 1.2rem; }
+}
+@media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
+</style>
+"""
+
+
+def _png(pixels: NDArray[np.uint8]) -> str:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def grey_pixels(image: Tensor) -> NDArray[np.uint8]:
+    """(1, 28, 28) or (28, 28) in [0, 1] as bytes (28, 28)."""
+    return (image.reshape(28, 28).numpy() * 255).round().astype(np.uint8)
+
+
+def error_pixels(error_map: Tensor) -> NDArray[np.uint8]:
+    """(28, 28) in [-1, 1] as RGB bytes: orange where ink is too much, blue where it is missing, black where it fits."""
+    errors = error_map.numpy()
+    # The square root lets small errors be seen; the scale is the same for every image.
+    strength = np.sqrt(np.abs(errors).clip(0, 1))[..., None]
+    return (strength * np.where(errors[..., None] > 0, TOO_MUCH, MISSING)).round().astype(np.uint8)
+
+
+def picture(image: Tensor, alt: str) -> str:
+    """An image (1, 28, 28) in [0, 1]."""
+    return f'<img class="pic" alt="{escape(alt)}" src="{_png(grey_pixels(image))}">'
+
+
+def error_picture(error_map: Tensor, alt: str) -> str:
+    """An error map (28, 28)."""
+    return f'<img class="pic" alt="{escape(alt)}" src="{_png(error_pixels(error_map))}">'
+
+
+def figure(content: str, caption: str) -> str:
+    return f"<figure>{content}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def triple(image: Tensor, reconstruction: Tensor, error_map: Tensor, captions: bool = True) -> str:
+    """Image, reconstruction and error map side by side."""
+    names = (_("What the model sees"), _("Its reconstruction"), _("Error map"))
+    pictures = (picture(image, names[0]), picture(reconstruction, names[1]), error_picture(error_map, names[2]))
+    cells = [figure(content, name if captions else "") for content, name in zip(pictures, names, strict=True)]
+    return f'<div class="pic-row">{"".join(cells)}</div>'
+
+
+def error_legend() -> str:
+    """What the error map's two colours say."""
+    return (
+        '<div class="loss-note"><span style="color:#c96a00">■</span> '
+        + escape(_("ink the model did not expect"))
+        + ' &nbsp; <span style="color:#3f8fe8">■</span> '
+        + escape(_("ink the model expected, but missing"))
+        + "</div>"
+    )
+
+
+def verdict_word(is_anomaly: bool) -> str:
+    return _("Anomaly") if is_anomaly else _("Normal")
+
+
+def badge(is_anomaly: bool) -> str:
+    kind = "anomaly" if is_anomaly else "normal"
+    sign = "✕" if is_anomaly else "✓"
+    return f'<span class="badge {kind}">{escape(verdict_word(is_anomaly))} {sign}</span>'
+
+
+def verdict(is_anomaly: bool, sentence: str) -> str:
+    """The verdict's word, then a sentence that a child understands."""
+    kind = "anomaly" if is_anomaly else "normal"
+    return f'<div class="verdict {kind}" role="status"><b>{escape(verdict_word(is_anomaly))}</b><span>{escape(sentence)}</span></div>'
+
+
+def waiting(sentence: str) -> str:
+    """Where a verdict will be."""
+    return f'<div class="verdict waiting" role="status"><span>{escape(sentence)}</span></div>'
+
+
+def number(value: float) -> str:
+    """A score or threshold, four digits after the point."""
+    return f'<span class="number">{value:.4f}</span>'
+
+
+def position(score: float, threshold: float) -> float:
+    """Where a score stands between 0 and 1, with the threshold in the middle and no end to the right."""
+    ratio = score / threshold if threshold > 0 else math.inf
+    return ratio / (1.0 + ratio) if math.isfinite(ratio) else 1.0
+
+
+def gauge(score: float, threshold: float) -> str:
+    """The score against the threshold: left of the middle is normal, right of it is an anomaly."""
+    return (
+        f'<div class="gauge" role="img" aria-label="{escape(_("Anomaly score against the threshold"))}">'
+        f'<div class="needle" style="left:{position(score, threshold):.1%}">▼</div>'
+        '<div class="zones"><i class="fits"></i><i class="strange"></i></div>'
+        f'<div class="ends"><span>{escape(_("normal"))}</span><span>{escape(_("threshold"))}</span>'
+        f'<span>{escape(_("anomaly"))}</span></div></div>'
+    )
+
+
+def experts(rows: Sequence[tuple[str, Tensor, float, float]]) -> str:
+    """Cards of several detectors before one image: name, reconstruction (1, 28, 28), score, threshold.
+
+    A longer bar is a better fit; a bar past the mark in the middle is below that detector's threshold.
+    """
+    fits = [1.0 - position(score, threshold) for _name, _image, score, threshold in rows]
+    best = max(fits)
+    cards = []
+    for (name, reconstruction, score, threshold), fit in zip(rows, fits, strict=True):
+        is_anomaly = score > threshold
+        word = _("strange") if is_anomaly else _("fits")
+        cards.append(
+            f'<div class="expert{" best" if fit == best else ""}"><div class="name">{escape(name)}</div>'
+            + picture(reconstruction, _("Reconstruction by the detector of {name}").format(name=name))
+            + f'<div class="bar"><i class="{"strange" if is_anomaly else "fits"}" style="width:{fit:.1%}"></i><u></u></div>'
+            + f'<div class="label">{escape(word)}</div></div>'
+        )
+    return f'<div class="cards">{"".join(cards)}</div>'
+
+
+def before_and_after(images: Tensor, reconstructions: Tensor) -> str:
+    """Eight images (8, 1, 28, 28) in a row and their reconstructions below."""
+    above = "".join(picture(image, _("Image")) for image in images)
+    below = "".join(picture(image, _("Its reconstruction")) for image in reconstructions)
+    return f'<div class="grid">{above}{below}</div>'
+
+
+def hourglass(stages: Sequence[Layer]) -> str:
+    """The network's real layers as bars whose height grows with the number of units, funnels between them."""
+    largest = max(stage.units for stage in stages)
+    heights = [18 + 82 * math.sqrt(stage.units / largest) for stage in stages]  # per cent
+    parts = []
+    for number, (stage, tall) in enumerate(zip(stages, heights, strict=True)):
+        if number:
+            left, right = (100 - heights[number - 1]) / 2, (100 - tall) / 2
+            corners = f"0 {left:.0f}%, 100% {right:.0f}%, 100% {100 - right:.0f}%, 0 {100 - left:.0f}%"
+            parts.append(f'<div class="funnel" style="clip-path:polygon({corners})"></div>')
+        shape = "×".join(str(size) for size in stage.shape if size > 1) or "1"
+        kind = "latent" if stage.is_latent else ""
+        parts.append(f'<div class="layer"><i class="{kind}" style="height:{tall:.0f}%"></i><span>{shape}</span></div>')
+    sizes = "-".join(str(stage.units) for stage in stages)
+    label = escape(_("Layers of the network: {sizes}").format(sizes=sizes))
+    return f'<div class="hourglass" role="img" aria-label="{label}">{"".join(parts)}</div>'

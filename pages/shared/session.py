@@ -1,0 +1,322 @@
+"""What one visitor has: data at hand, detectors, the detector in use, the training job, drawings.
+
+Caches here are shared by all visitors and hold only what is never changed.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core import checkpoint
+from core.checkpoint import Checkpoint
+from core.data import (
+    FALLBACK,
+    SOURCES,
+    DamagedDataError,
+    DataError,
+    DataSet,
+    Download,
+    OneClassSplit,
+    data_directory,
+    load,
+    split_one_class,
+)
+from core.detector import AutoencoderDetector, DetectorConfig
+from core.jobs import JobPool, Snapshot, TrainingJob
+from core.presets import Shipped, shipped
+from pages.shared.text import _
+
+# ---------------------------------------------------------------- data
+
+
+@dataclass(frozen=True)
+class DataAtHand:
+    """A data set that can be shown now, and why it is not the one asked for, if it is not."""
+
+    data: DataSet
+    notice: str = ""
+    download: Download | None = None
+
+
+@st.cache_resource(show_spinner=False)
+def _loaded(name: str, directory: Path) -> DataSet:
+    return load(name, directory)
+
+
+@st.cache_resource(show_spinner=False)
+def _downloads() -> dict[tuple[str, Path], Download]:
+    return {}
+
+
+def data_set(name: str, may_download: bool = True) -> DataAtHand:
+    """The data set, or the UCI digits with the reason; a missing one starts to download in the background."""
+    directory = data_directory()
+    try:
+        return DataAtHand(_loaded(name, directory))
+    except DataError as error:
+        fallback = _loaded(FALLBACK, directory)
+        if not may_download:
+            return DataAtHand(fallback, str(error))
+        damaged = str(error) + " " if isinstance(error, DamagedDataError) else ""
+        # setdefault evaluates its argument, and a Download starts at once.
+        if (name, directory) not in _downloads():
+            _downloads()[name, directory] = Download(name, directory)
+        download = _downloads()[name, directory]
+        if download.error:
+            return DataAtHand(fallback, damaged + download.error, download)
+        title = SOURCES[name].title
+        return DataAtHand(fallback, damaged + _("{title} is being downloaded.").format(title=title), download)
+
+
+def show_data_notice(at_hand: DataAtHand) -> None:
+    """One line where the page does not show the data set asked for, with the download's progress."""
+    with st.container(key="data-notice"):
+        if at_hand.notice:
+            instead = _("Meanwhile this page uses the UCI handwritten digits, which come with the program.")
+            st.info(f"{at_hand.notice} {instead}", icon=":material/download:")
+        download = at_hand.download
+        if download is None:
+            return
+        if download.error:
+            if st.button(_("Try the download again"), icon=":material/refresh:"):
+                _downloads().pop((download.source.name, download.directory), None)
+                st.rerun()
+        else:
+            st.fragment(_show_download, run_every=0.5)(download)
+
+
+def _show_download(download: Download) -> None:
+    if not download.running:
+        if not download.error:
+            _downloads().pop((download.source.name, download.directory), None)
+        st.rerun()
+    share = download.progress
+    st.progress(share, _("{title}: {share:.0%} of {size:.0f} MB").format(
+        title=download.source.title, share=share, size=download.source.archive_bytes / 1e6
+    ))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def split(name: str, directory: Path, normal_classes: tuple[int, ...], seed: int) -> OneClassSplit:
+    """The one-class split, shared by all who ask for the same."""
+    return split_one_class(_loaded(name, directory), normal_classes, seed)
+
+
+def class_names(data_set_name: str, classes: tuple[int, ...]) -> str:
+    """Names of classes as text: “5”, or “3, 5”."""
+    return ", ".join(SOURCES[data_set_name].class_names[label] for label in classes)
+
+
+# ---------------------------------------------------------------- detectors
+
+
+@dataclass(frozen=True)
+class Run:
+    """A detector of this session: trained here or uploaded."""
+
+    name: str
+    origin: str
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which detector is in use: a shipped one, a run of this session by its number, or the one in training."""
+
+    shipped: Shipped | None = None
+    run: int | None = None
+
+
+TRAINING = Choice()
+
+
+@st.cache_resource(show_spinner=False)
+def shipped_checkpoint(choice: Shipped) -> Checkpoint:
+    return checkpoint.read(choice.path)
+
+
+def runs() -> list[Run]:
+    return st.session_state.setdefault("runs", [])  # type: ignore[no-any-return]
+
+
+def choices() -> list[Choice]:
+    """Every detector that can be chosen now."""
+    available = [Choice(shipped=entry) for preset in ("best", "course") for entry in shipped(preset=preset)]
+    return (
+        ([TRAINING] if job() else [])
+        + [Choice(run=number) for number in reversed(range(len(runs())))]
+        + available
+    )
+
+
+def choice() -> Choice:
+    """The detector in use; the shipped one for 5 until the visitor chooses another."""
+    chosen: Choice = st.session_state.setdefault("choice", Choice(shipped=Shipped("best", "mnist", 5)))
+    if chosen == TRAINING and job() is None:
+        chosen = st.session_state["choice"] = Choice(shipped=Shipped("best", "mnist", 5))
+    return chosen
+
+
+def use(chosen: Choice) -> None:
+    """Put a detector in use on every page."""
+    st.session_state["choice"] = chosen
+
+
+def add_run(run: Run) -> Choice:
+    """Keep a detector for this session; returns the choice that puts it in use."""
+    runs().append(run)
+    return Choice(run=len(runs()) - 1)
+
+
+def detector() -> AutoencoderDetector:
+    """The detector in use, calibrated; while it trains, a copy as it stands."""
+    chosen = choice()
+    if chosen.shipped:
+        return shipped_checkpoint(chosen.shipped).detector
+    if chosen.run is not None:
+        return runs()[chosen.run].checkpoint.detector
+    training = job()
+    assert training is not None
+    return training.detector()
+
+
+def choice_title(chosen: Choice) -> str:
+    """What a detector is called on screen."""
+    if chosen.shipped:
+        names = class_names(chosen.shipped.data_set, (chosen.shipped.normal_class,))
+        kind = _("best") if chosen.shipped.preset == "best" else _("course")
+        return _("{names} · {data_set} · shipped, {kind}").format(
+            names=names, data_set=SOURCES[chosen.shipped.data_set].title, kind=kind
+        )
+    if chosen.run is not None:
+        run = runs()[chosen.run]
+        config = run.checkpoint.config
+        return f"{class_names(config.data_set, config.normal_classes)} · {SOURCES[config.data_set].title} · {run.name}"
+    training = job()
+    assert training is not None
+    config = training.config
+    return _("{names} · {data_set} · in training").format(
+        names=class_names(config.data_set, config.normal_classes), data_set=SOURCES[config.data_set].title
+    )
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _test_scores(key: str, data_set_name: str, _detector: AutoencoderDetector, _images: Tensor) -> Tensor:
+    return _detector.decision_function(_images)
+
+
+def test_scores(in_use: AutoencoderDetector, data: DataSet) -> Tensor:
+    """Scores (N,) of the whole test set, computed once for each detector."""
+    return _test_scores(in_use.key, data.name, in_use, data.test.images)
+
+
+# ---------------------------------------------------------------- training
+
+
+@st.cache_resource(show_spinner=False)
+def pool() -> JobPool:
+    return JobPool()
+
+
+def job() -> TrainingJob | None:
+    """The session's training job, until it is over and its result is a run, or it is reset."""
+    return st.session_state.get("job")
+
+
+def start_job(config: DetectorConfig, data: OneClassSplit, device: Any) -> TrainingJob:
+    """Make the session's job and put it in use; one that is there is dropped."""
+    drop_job()
+    training = TrainingJob(config, data, pool(), device)
+    st.session_state["job"] = training
+    use(TRAINING)
+    return training
+
+
+def drop_job() -> None:
+    """Forget the session's job and what it learnt."""
+    if training := job():
+        training.drop()
+    st.session_state["job"] = None
+    st.session_state["last_snapshot"] = None
+
+
+def settle_job() -> bool:
+    """Turn a finished job into a run, once; True when that happened just now."""
+    training = job()
+    if training is None:
+        return False
+    snapshot = training.snapshot()
+    if not snapshot.state.is_over:
+        return False
+    was_in_use = choice() == TRAINING
+    st.session_state["job"] = None
+    st.session_state["last_snapshot"] = snapshot
+    if snapshot.result:
+        number = 1 + sum(run.origin == "trained" for run in runs())
+        finished = add_run(Run(_("run {number}").format(number=number), "trained", snapshot.result))
+        if was_in_use:
+            use(finished)
+    return True
+
+
+def last_snapshot() -> Snapshot | None:
+    """How the session's last job ended; None after a reset."""
+    return st.session_state.get("last_snapshot")
+
+
+# ---------------------------------------------------------------- visits and drawings
+
+
+def note_page(name: str) -> None:
+    """Count a visit each time another page is opened."""
+    if st.session_state.get("page") != name:
+        st.session_state["page"] = name
+        st.session_state["visit"] = visit() + 1
+
+
+def visit() -> int:
+    """A number that is new each time a page is opened and stays while it is open."""
+    return int(st.session_state.get("visit", 0))
+
+
+@dataclass
+class Canvas:
+    """The canvas across visits to other pages.
+
+    generation, visit: part of the canvas' key, so that a new one is a clean canvas. initial: the
+    strokes it starts with on this visit; it must not change during a visit, or the canvas loads it
+    anew and a stroke in progress is lost. strokes: the latest strokes. image: the drawing as
+    (1, 1, 28, 28), or None.
+    """
+
+    generation: int = 0
+    visit: int = -1
+    initial: dict[str, Any] | None = None
+    strokes: dict[str, Any] | None = None
+    image: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One scored drawing of this session."""
+
+    picture: NDArray[Any]
+    source: str
+    normal: str
+    score: float
+    threshold: float
+    is_anomaly: bool
+
+
+@dataclass
+class Drawings:
+    canvas: Canvas = field(default_factory=Canvas)
+    strip: list[Drawing] = field(default_factory=list)
+
+
+def drawings() -> Drawings:
+    return st.session_state.setdefault("drawings", Drawings())  # type: ignore[no-any-return]

@@ -1,0 +1,193 @@
+"""Fixtures that every kind of test shares: tiny data sets, a mirror on this machine, a trained detector."""
+
+import gzip
+import hashlib
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from numpy.typing import NDArray
+from torchvision import datasets
+
+from core import data
+from core.data import DataSet, MissingDataError, OneClassSplit, load, split_one_class
+from core.detector import AutoencoderDetector, DetectorConfig
+from core.model import ModelConfig
+from core.training import TrainConfig
+
+# The same examples in every run: a red test is red for everybody.
+settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("repeatable")
+
+REAL_DATA = Path(os.environ.get("DATA_DIR") or Path(__file__).parent.parent / "data")
+
+WaitUntil = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> WaitUntil:
+    """Blocks until a condition is true; fails the test after 20 seconds."""
+
+    def wait(condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 20.0
+        while not condition():
+            if time.monotonic() > deadline:
+                pytest.fail("The condition that this test waits for never came true.")
+            time.sleep(0.002)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def uci() -> DataSet:
+    """The UCI digits, which are there without a network."""
+    return load("uci-digits")
+
+
+@pytest.fixture(scope="session")
+def split(uci: DataSet) -> OneClassSplit:
+    """Fives of the UCI digits: about a hundred to train, 27 to calibrate."""
+    return split_one_class(uci, [5], seed=1)
+
+
+@pytest.fixture(scope="session")
+def mnist() -> DataSet:
+    """The real MNIST, where it is."""
+    try:
+        return load("mnist", REAL_DATA)
+    except MissingDataError:
+        pytest.skip("MNIST is not in DATA_DIR")
+
+
+@pytest.fixture(scope="session")
+def small() -> DetectorConfig:
+    """A detector that trains in a moment: 14 steps on `split`."""
+    return DetectorConfig(
+        data_set="uci-digits",
+        model=ModelConfig(hidden_sizes=(16,), latent_dim=4),
+        training=TrainConfig(epochs=2, batch_size=16, learning_rate=3e-3),
+    )
+
+
+@pytest.fixture(scope="session")
+def fitted(small: DetectorConfig, split: OneClassSplit) -> AutoencoderDetector:
+    """A trained detector, shared by all tests: look at it, never change it."""
+    return AutoencoderDetector(small).fit_split(split)
+
+
+def idx(values: NDArray[np.uint8]) -> bytes:
+    """An array in the IDX format of MNIST's files (LeCun et al. 1998)."""
+    return struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape) + values.tobytes()
+
+
+@dataclass(frozen=True)
+class TinyMnist:
+    """Four archives as torchvision expects them, of 150 training and 20 test images."""
+
+    train_images: NDArray[np.uint8]
+    train_labels: NDArray[np.uint8]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.uint8]
+    archives: dict[str, bytes]
+
+    def put_into(self, directory: Path) -> Path:
+        """Write the archives where torchvision looks for them; returns that folder."""
+        folder = directory / "MNIST" / "raw"
+        folder.mkdir(parents=True)
+        for name, content in self.archives.items():
+            (folder / name).write_bytes(content)
+        return folder
+
+
+@pytest.fixture
+def tiny_mnist(monkeypatch: pytest.MonkeyPatch) -> TinyMnist:
+    """Stands in for MNIST: torchvision takes these archives' checksums for the true ones."""
+    random = np.random.default_rng(7)
+    arrays = [
+        random.integers(0, 256, (150, 28, 28), dtype=np.uint8),
+        np.arange(150, dtype=np.uint8) % 10,
+        random.integers(0, 256, (20, 28, 28), dtype=np.uint8),
+        np.arange(20, dtype=np.uint8) % 10,
+    ]
+    names = [name for name, _ in datasets.MNIST.resources]
+    archives = {name: gzip.compress(idx(values), mtime=0) for name, values in zip(names, arrays, strict=True)}
+    checksums = [(name, hashlib.md5(content).hexdigest()) for name, content in archives.items()]
+    monkeypatch.setattr(datasets.MNIST, "resources", checksums)
+    size = sum(map(len, archives.values()))
+    monkeypatch.setitem(data.SOURCES, "mnist", replace(data.SOURCES["mnist"], archive_bytes=size))
+    return TinyMnist(*arrays, archives)
+
+
+@dataclass
+class Mirror:
+    """A web server on this machine in place of MNIST's mirrors.
+
+    broken: archives that do not come as they should, and how: cut (the connection closes half
+    way), reset (it breaks half way), junk (no HTTP at all), page (a log-in page instead).
+    half_way: where set, an archive stops after one half until `go_on` is set.
+    """
+
+    files: dict[str, bytes]
+    broken: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    half_way: bool = False
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        name = handler.path.rsplit("/", 1)[-1]
+        self.asked.append(name)
+        how = self.broken.get(name)
+        if how == "junk":
+            handler.wfile.write(b"\x15\x03\x01 this is not HTTP\r\n\r\n")
+            return
+        content = b"<html>Please log in.</html>" if how == "page" else self.files[name]
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content[: len(content) // 2])
+        handler.wfile.flush()
+        # torchvision asks for each file twice and reads only the second answer.
+        if self.half_way:
+            self.go_on.wait(20.0)
+        if how == "reset":
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            handler.connection.close()
+        elif how != "cut":
+            handler.wfile.write(content[len(content) // 2 :])
+
+
+@pytest.fixture
+def mirror(tiny_mnist: TinyMnist, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    """A mirror of the tiny MNIST that works until a test breaks it."""
+    served = Mirror(dict(tiny_mnist.archives))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with suppress(OSError):
+                served.answer(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        monkeypatch.setattr(datasets.MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+        yield served
+        served.go_on.set()
+        server.shutdown()
+        thread.join()

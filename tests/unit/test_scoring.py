@@ -1,0 +1,86 @@
+"""Error map and anomaly score, by hand and against scipy."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+
+from core.scoring import ScoreConfig, ShapeMismatchError, anomaly_score, error_map, require_same_shape
+from core.training import mean_squared_error
+
+BLANK = torch.zeros(1, 1, 28, 28)
+
+
+def inked(pixels: int, value: float) -> Tensor:
+    """An image whose first pixels have one value."""
+    image = torch.zeros(784)
+    image[:pixels] = value
+    return image.view(1, 1, 28, 28)
+
+
+def score(images: Tensor, reconstructions: Tensor, config: ScoreConfig) -> Tensor:
+    return anomaly_score(error_map(images, reconstructions, config), images, config)
+
+
+def test_plain_score_is_the_mean_squared_error_by_hand() -> None:
+    images = torch.cat([inked(1, 1.0), inked(4, 0.5), BLANK])
+    reconstructions = torch.cat([BLANK, inked(2, 0.5), inked(784, 0.1)])
+    assert score(images, reconstructions, ScoreConfig()).tolist() == pytest.approx([1 / 784, 2 * 0.25 / 784, 0.01])
+
+
+def test_map_is_positive_where_ink_is_missing_and_negative_where_there_is_too_much() -> None:
+    assert error_map(inked(1, 0.75), BLANK, ScoreConfig())[0, 0, 0] == 0.75
+    assert error_map(BLANK, inked(1, 0.75), ScoreConfig())[0, 0, 0] == -0.75
+
+
+@pytest.mark.parametrize("compare", [lambda a, b: error_map(a, b, ScoreConfig()), mean_squared_error, require_same_shape])
+@pytest.mark.parametrize(("first", "second"), [((64, 28, 28), (64, 1, 28, 28)), ((64, 1, 28, 28), (1, 1, 28, 28))], ids=str)
+def test_shapes_that_would_broadcast_are_refused(compare, first: tuple[int, ...], second: tuple[int, ...]) -> None:
+    for one, other in ((first, second), (second, first)):
+        with pytest.raises(ShapeMismatchError, match="must have the same shape"):
+            compare(torch.zeros(one), torch.zeros(other))
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.5, 1.0, 1.7, 5.0, 1e-30])
+def test_smoothing_equals_scipys_gaussian(smoothing: float) -> None:
+    random = torch.Generator().manual_seed(0)
+    images, reconstructions = torch.rand(3, 1, 28, 28, generator=random), torch.rand(3, 1, 28, 28, generator=random)
+    radius = max(1, math.ceil(3 * smoothing))
+    residual = (images - reconstructions)[:, 0].double().numpy()
+    expected = [gaussian_filter(each, smoothing, mode="constant", radius=radius) for each in residual]
+    found = error_map(images, reconstructions, ScoreConfig(smoothing))
+    assert found.shape == (3, 28, 28)
+    np.testing.assert_allclose(found.numpy(), np.stack(expected), atol=1e-6)
+
+
+def test_smoothing_forgives_a_stroke_that_is_off_by_a_hair_more_than_one_that_is_missing() -> None:
+    stroke, shifted = BLANK.clone(), BLANK.clone()
+    stroke[..., 4:24, 14], shifted[..., 4:24, 15] = 1.0, 1.0
+    plain, smooth = (
+        score(stroke, shifted, config) / score(stroke, BLANK, config) for config in (ScoreConfig(), ScoreConfig(1.0))
+    )
+    assert float(plain) == pytest.approx(2.0)
+    assert float(smooth) < 1.0
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0, 2.0])
+def test_ink_exponent_by_hand(exponent: float) -> None:
+    images = torch.cat([inked(196, 1.0), inked(392, 0.5)])
+    energy = [196 / 784, 392 * 0.25 / 784]
+    ink = [0.25, 0.125]
+    expected = [each / amount**exponent for each, amount in zip(energy, ink, strict=True)]
+    assert score(images, torch.zeros_like(images), ScoreConfig(ink_exponent=exponent)).tolist() == pytest.approx(expected)
+
+
+def test_blank_images_have_a_finite_score() -> None:
+    assert score(BLANK, inked(784, 0.1), ScoreConfig(ink_exponent=1.0)).item() == pytest.approx(0.01 / 1e-4)
+
+
+@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf, 5.1, "1"], ids=str)
+@pytest.mark.parametrize("setting", ["smoothing", "ink_exponent"])
+def test_settings_out_of_range_are_refused(setting: str, value: float) -> None:
+    with pytest.raises(ValueError, match=rf"\A{setting} is between 0 and"):
+        ScoreConfig(**{setting: value})

@@ -1,0 +1,220 @@
+"""Training, against a plain PyTorch loop, and to the last bit against itself with pauses."""
+
+import copy
+import math
+import threading
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.data import OneClassSplit
+from core.model import Autoencoder, ModelConfig, build
+from core.training import DivergedError, TrainConfig, TrainConfigError, Trainer
+
+MODEL = ModelConfig(hidden_sizes=(32,), latent_dim=4)
+CONFIG = TrainConfig(epochs=2, batch_size=16, learning_rate=1e-3, seed=3)
+
+
+@pytest.fixture(params=[0.0, 0.2], ids=["plain", "denoising"])
+def config(request: pytest.FixtureRequest) -> TrainConfig:
+    return TrainConfig(epochs=2, batch_size=16, learning_rate=1e-3, noise=request.param, seed=3)
+
+
+def trainer(split: OneClassSplit, config: TrainConfig = CONFIG) -> Trainer:
+    return Trainer(build(MODEL, 0), split.train, split.calibration, config)
+
+
+def losses(run: Trainer) -> list[float]:
+    return [step.loss for step in run]
+
+
+class Recorder:
+    """Keeps what a network was given and what it answered while it was being trained."""
+
+    def __init__(self, model: Autoencoder) -> None:
+        self.given: list[Tensor] = []
+        self.answered: list[Tensor] = []
+        model.register_forward_hook(self)
+
+    def __call__(self, module: Autoencoder, given: tuple[Tensor], answered: Tensor) -> None:
+        if module.training:
+            self.given.append(given[0].clone())
+            self.answered.append(answered.detach().clone())
+
+
+def reference(model: Autoencoder, train: Tensor, config: TrainConfig) -> list[float]:
+    """The textbook loop: unfused Adam, slices of a permutation."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=False, foreach=False)
+    random = torch.Generator().manual_seed(config.seed)
+    found = []
+    for _ in range(config.epochs):
+        order = torch.randperm(len(train), generator=random)
+        for start in range(0, len(train), config.batch_size):
+            batch = train[order[start : start + config.batch_size]]
+            given = batch
+            if config.noise:
+                given = torch.clamp(batch + config.noise * torch.randn(batch.shape, generator=random), 0, 1)
+            optimizer.zero_grad()
+            loss = ((model(given) - batch) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            found.append(loss.item())
+    return found
+
+
+def test_training_equals_a_plain_pytorch_loop(split: OneClassSplit, config: TrainConfig) -> None:
+    run = trainer(split, config)
+    plain = copy.deepcopy(run.model)
+    assert losses(run) == pytest.approx(reference(plain, split.train, config), rel=1e-4)
+    for found, expected in zip(run.model.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_training_learns(split: OneClassSplit) -> None:
+    found = losses(trainer(split, TrainConfig(epochs=10, batch_size=16, learning_rate=3e-3)))
+    assert found[-1] < 0.6 * found[0]
+
+
+def test_pauses_change_no_bit(split: OneClassSplit, config: TrainConfig) -> None:
+    straight = losses(trainer(split, config))
+    run, paused = trainer(split, config), []
+    for step in run:  # leave the loop in the middle of an epoch
+        paused.append(step.loss)
+        if len(paused) == 3:
+            break
+    while not run.done:
+        torch.manual_seed(len(paused))  # others draw from the global generator meanwhile
+        torch.rand(5)
+        run.validation_loss()
+        paused.append(run.step().loss)
+    assert paused == straight
+
+
+def test_a_thread_changes_no_bit(split: OneClassSplit, config: TrainConfig) -> None:
+    found: list[float] = []
+    thread = threading.Thread(target=lambda: found.extend(losses(trainer(split, config))))
+    thread.start()
+    thread.join()
+    assert found == losses(trainer(split, config))
+
+
+def test_each_thread_computes_alone() -> None:
+    found: list[int] = []
+    thread = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert [torch.get_num_threads(), *found] == [1, 1]
+
+
+def test_seed_decides_the_losses(split: OneClassSplit) -> None:
+    assert losses(trainer(split)) != losses(trainer(split, TrainConfig(epochs=2, batch_size=16, seed=4)))
+
+
+def test_validation_images_are_only_looked_at(split: OneClassSplit) -> None:
+    other = Trainer(build(MODEL, 0), split.train, torch.ones(3, 1, 28, 28), CONFIG)
+    assert losses(trainer(split)) == losses(other)
+
+
+def test_last_batch_is_what_is_left() -> None:
+    images = torch.rand(10, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    run = Trainer(build(MODEL, 0), images, images[:2], TrainConfig(epochs=2, batch_size=4))
+    steps = [(step.epoch, step.batch, step.batches, step.images) for step in run]
+    assert steps == [(1, 1, 3, 4), (1, 2, 3, 4), (1, 3, 3, 2), (2, 1, 3, 4), (2, 2, 3, 4), (2, 3, 3, 2)]
+
+
+def test_every_image_is_seen_once_an_epoch_in_a_new_order() -> None:
+    images = torch.zeros(10, 1, 28, 28)
+    images[:, 0, 0, 0] = torch.arange(10) / 10
+    model = build(MODEL, 0)
+    recorder = Recorder(model)
+    losses(Trainer(model, images, images[:1], TrainConfig(epochs=2, batch_size=4)))
+    seen = (torch.cat(recorder.given)[:, 0, 0, 0] * 10).round().int().tolist()
+    assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
+    assert seen[:10] != seen[10:]
+
+
+def test_epoch_losses_by_a_slow_loop(split: OneClassSplit) -> None:
+    run, total = trainer(split), 0.0
+    for step in run:
+        total += step.loss * step.images
+        if step.epoch_losses is None:
+            continue
+        squares = [
+            float((image - run.model(image[None])[0]).double().square().mean()) for image in split.calibration.unbind()
+        ]
+        assert step.epoch_losses.validation == pytest.approx(sum(squares) / len(squares), rel=1e-5)
+        assert step.epoch_losses.train == pytest.approx(total / len(split.train), rel=1e-6)
+        assert step.batch == step.batches
+        total = 0.0
+
+
+def test_noise_is_on_the_input_and_not_on_the_target() -> None:
+    clean = torch.full((8, 1, 28, 28), 0.5)
+    model = build(MODEL, 0)
+    recorder = Recorder(model)
+    (step,) = Trainer(model, clean, clean, TrainConfig(epochs=1, batch_size=8, noise=0.1))
+    given, answered = recorder.given[0], recorder.answered[0]
+    assert float(given.std()) == pytest.approx(0.1, rel=0.05)
+    assert 0 <= float(given.min()) < 0.5 < float(given.max()) <= 1
+    assert step.loss == pytest.approx(float(F.mse_loss(answered, clean)), rel=1e-6)
+    assert step.loss != pytest.approx(float(F.mse_loss(answered, given)), rel=1e-3)
+
+
+def test_divergence_names_the_learning_rate(split: OneClassSplit) -> None:
+    broken = split.train.clone()
+    broken[0, 0, 0, 0] = math.nan
+    run = Trainer(build(MODEL, 0), broken, split.calibration, TrainConfig(epochs=1, learning_rate=0.025))
+    with pytest.raises(DivergedError, match=r"learning rate 0\.025\b.*\.\Z"):
+        losses(run)
+
+
+def test_divergence_in_the_very_last_step_is_told_too(split: OneClassSplit) -> None:
+    # The loss is measured before the weights move, so only the validation loss can show this.
+    run = trainer(split, TrainConfig(epochs=1, batch_size=4096))
+    next(run.model.parameters()).register_hook(lambda gradient: gradient * math.nan)
+    with pytest.raises(DivergedError, match="learning rate"):
+        run.step()
+
+
+def test_a_finished_trainer_does_not_go_on(split: OneClassSplit) -> None:
+    run = trainer(split)
+    losses(run)
+    assert run.done
+    with pytest.raises(RuntimeError, match=r"All epochs are trained\."):
+        run.step()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("epochs", 0),
+        ("epochs", 201),
+        ("epochs", 2.0),
+        ("epochs", True),
+        ("batch_size", 0),
+        ("batch_size", 4097),
+        ("learning_rate", 0.0),
+        ("learning_rate", -1e-3),
+        ("learning_rate", 10.1),
+        ("learning_rate", math.nan),
+        ("learning_rate", math.inf),
+        ("learning_rate", "0.001"),
+        ("noise", -0.1),
+        ("noise", 1.1),
+        ("seed", -1),
+        ("seed", 2**31),
+        pytest.param("seed", 10**400, id="seed-huge"),
+        ("seed", None),
+    ],
+)
+def test_settings_out_of_range_are_refused(setting: str, value: Any) -> None:
+    with pytest.raises(TrainConfigError, match=rf"\A{setting} is between .*\.\Z"):
+        TrainConfig(**{setting: value})
+
+
+@pytest.mark.parametrize("right", [{"epochs": 200}, {"batch_size": 4096}, {"learning_rate": 1}, {"noise": 1.0}, {"seed": 0}])
+def test_settings_at_the_bounds_are_allowed(right: dict[str, Any]) -> None:
+    assert TrainConfig(**right) != TrainConfig()
