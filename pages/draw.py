@@ -9,12 +9,12 @@ import numpy as np
 import streamlit as st
 import torch
 from PIL import Image
-from streamlit_drawable_canvas import st_canvas
 from torch import Tensor
 
 from core.drawing import MAX_FILE_BYTES, PictureError, from_canvas, from_picture
 from core.presets import shipped
 from pages.shared import pictures, session
+from pages.shared.canvas import st_canvas
 from pages.shared.text import _
 
 CANVAS_SIDE = 320

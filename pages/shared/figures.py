@@ -18,19 +18,24 @@ def loss_curves(
     losses: Sequence[EpochLosses],
     batch_losses: NDArray[np.float32],
     batches: int,
+    epochs: int,
     earlier: Mapping[str, Sequence[EpochLosses]],
     log_scale: bool,
 ) -> go.Figure:
     """Training and validation loss by epoch, the running batch loss behind them, and earlier runs' validation loss.
 
-    batch_losses: one number a batch; batches: how many make an epoch.
+    batch_losses: one number a batch; batches: how many make an epoch; epochs: how long the axis is.
     """
     figure = go.Figure()
     if len(batch_losses):
         stride = max(1, len(batch_losses) // MOST_BATCH_POINTS)
         chosen = np.arange(0, len(batch_losses), stride)
         figure.add_scatter(
-            x=(chosen + 1) / batches, y=batch_losses[chosen], name=_("Batch"), mode="lines", line={"color": BATCH_COLOUR, "width": 1}
+            x=((chosen + 1) / batches).tolist(),
+            y=batch_losses[chosen].tolist(),
+            name=_("Batch"),
+            mode="lines",
+            line={"color": BATCH_COLOUR, "width": 1},
         )
     for (name, curve), colour in zip(earlier.items(), EARLIER_COLOURS * 9, strict=False):
         figure.add_scatter(
@@ -40,19 +45,24 @@ def loss_curves(
             mode="lines",
             line={"color": colour, "dash": "dot", "width": 2},
         )
-    epochs = list(range(1, len(losses) + 1))
+    numbers = list(range(1, len(losses) + 1))
     for name, values, colour, symbol in (
         (_("Training"), [entry.train for entry in losses], TRAINING_COLOUR, "circle"),
         (_("Validation"), [entry.validation for entry in losses], VALIDATION_COLOUR, "diamond"),
     ):
         figure.add_scatter(
-            x=epochs, y=values, name=name, mode="lines+markers", line={"color": colour, "width": 3}, marker={"symbol": symbol, "size": 8}
+            x=numbers,
+            y=values,
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "width": 3},
+            marker={"symbol": symbol, "size": 8},
         )
     figure.update_layout(
-        height=300,
+        height=250,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
         legend={"orientation": "h", "y": 1.12, "x": 0},
-        xaxis={"title": _("Epoch"), "rangemode": "tozero"},
+        xaxis={"title": _("Epoch"), "range": [0, epochs + 0.2]},
         yaxis={"title": _("Mean squared error"), "type": "log" if log_scale else "linear"},
         uirevision="losses",
         hovermode="x unified",

@@ -8,8 +8,11 @@ from pages.shared import session
 from pages.shared.text import _, ngettext
 
 
-def show() -> None:
-    """Draw the line; it takes the same places in every run, so that nothing below it moves."""
+def show(with_job: bool) -> None:
+    """Draw the line; it takes the same places in every run, so that nothing below it moves.
+
+    with_job: whether a running job is told of; the Train page does that itself, larger.
+    """
     with st.container(key="detector-line", horizontal=True, vertical_alignment="center"):
         with st.popover(
             _("Detector: {title}").format(title=session.choice_title(session.choice())),
@@ -19,8 +22,7 @@ def show() -> None:
             _change()
         with st.container(key="job-line", width="stretch"):
             training = session.job()
-            # The Train page shows the job itself, larger.
-            if training and not training.snapshot().state.is_over:
+            if with_job and training and not training.snapshot().state.is_over:
                 st.fragment(_job_line, run_every=1.0 if training.snapshot().state.is_active else None)()
 
 

@@ -23,54 +23,6 @@ from pages.shared.text import _
 TOO_MUCH = np.array([255, 150, 40], dtype=np.float32)
 MISSING = np.array([70, 160, 255], dtype=np.float32)
 
-STYLE = """
-<style>
-.block-container, [data-testid="stMainBlockContainer"] { padding-top: 4.4rem; padding-bottom: 3rem; max-width: 78rem; }
-.pic { image-rendering: pixelated; width: 100%; aspect-ratio: 1; display: block; border-radius: .45rem; background: #000; }
-.pic-row { display: flex; gap: .6rem; }
-.pic-row figure, .cards figure { margin: 0; flex: 1 1 0; min-width: 0; }
-figcaption { font-size: .82rem; opacity: .8; margin-top: .25rem; line-height: 1.25; }
-.badge { display: inline-block; padding: .1rem .6rem; border-radius: 1rem; font-weight: 600; color: #fff; }
-.badge.normal { background: #0b6e4f; } .badge.anomaly { background: #b3361b; }
-.verdict { display: flex; gap: .8rem; align-items: center; padding: .7rem 1rem; border-radius: .7rem; color: #fff;
-  font-size: 1.15rem; line-height: 1.35; }
-.verdict.normal { background: #0b6e4f; } .verdict.anomaly { background: #b3361b; }
-.verdict.waiting { background: color-mix(in srgb, currentColor 8%, transparent); color: inherit; }
-.verdict b { font-size: 1.5rem; }
-.gauge .needle { position: relative; width: 0; display: flex; justify-content: center; line-height: 1; font-size: 1.2rem; }
-.gauge .zones { display: flex; height: .9rem; border-radius: .45rem; overflow: hidden; gap: 3px; }
-.gauge .zones i { flex: 1; } .gauge .fits { background: #0b6e4f; } .gauge .strange { background: #b3361b; }
-.gauge .ends { display: flex; justify-content: space-between; font-size: .82rem; opacity: .8; }
-.number { font-variant-numeric: tabular-nums; font-size: 1.5rem; font-weight: 600; }
-[data-testid="stColumn"]:has(.st-key-canvas) { min-width: 336px; }
-.st-key-canvas { margin-top: 1.6rem; }
-.label { font-size: .82rem; opacity: .8; }
-.cards { display: grid; gap: .7rem; grid-template-columns: repeat(auto-fill, minmax(5.4rem, 1fr)); }
-.expert { border-radius: .6rem; padding: .45rem; background: color-mix(in srgb, currentColor 7%, transparent); text-align: center; }
-.expert.best { outline: 3px solid #0b6e4f; }
-.expert .name { font-weight: 700; font-size: 1.1rem; }
-.expert .bar { height: .55rem; border-radius: .3rem; background: color-mix(in srgb, currentColor 16%, transparent);
-  position: relative; margin: .4rem 0 .25rem; overflow: hidden; }
-.expert .bar i { position: absolute; inset: 0 auto 0 0; border-radius: .3rem; }
-.expert .bar i.fits { background: #17966c; } .expert .bar i.strange { background: #d9542f; }
-.expert .bar u { position: absolute; left: 50%; top: 0; bottom: 0; width: 2px; background: currentColor; opacity: .6; }
-.grid { display: grid; gap: .35rem; grid-template-columns: repeat(8, 1fr); }
-.grid .arrow { display: none; }
-.hourglass { display: flex; align-items: stretch; height: 9rem; max-width: 44rem; margin-bottom: 1.4rem; }
-.hourglass .layer { position: relative; flex: 0 0 1.3rem; display: flex; align-items: center; }
-.hourglass .layer i { width: 100%; border-radius: .35rem; background: #6d6af2; }
-.hourglass .layer i.latent { background: #d9822b; }
-.hourglass .layer span { position: absolute; top: 100%; left: 50%; transform: translateX(-50%); font-size: .72rem; white-space: nowrap; }
-.hourglass .funnel { flex: 1; background: color-mix(in srgb, currentColor 9%, transparent); }
-.loss-note { font-size: .85rem; opacity: .8; }
-@media (max-width: 640px) {
-  [data-testid="stMainBlockContainer"] { padding-left: 1rem; padding-right: 1rem; }
-  .verdict { font-size: 1rem; } .verdict b { font-size: 1.2rem; }
-}
-@media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
-</style>
-"""
-
 
 def _png(pixels: NDArray[np.uint8]) -> str:
     file = io.BytesIO()
@@ -80,7 +32,9 @@ def _png(pixels: NDArray[np.uint8]) -> str:
 
 def grey_pixels(image: Tensor) -> NDArray[np.uint8]:
     """(1, 28, 28) or (28, 28) in [0, 1] as bytes (28, 28)."""
-    return (image.reshape(28, 28).numpy() * 255).round().astype(np.uint8)
+    pixels: NDArray[np.float32] = image.reshape(28, 28).numpy()
+    grey: NDArray[np.uint8] = (pixels * 255).round().astype(np.uint8)
+    return grey
 
 
 def error_pixels(error_map: Tensor) -> NDArray[np.uint8]:
@@ -137,7 +91,8 @@ def badge(is_anomaly: bool) -> str:
 def verdict(is_anomaly: bool, sentence: str) -> str:
     """The verdict's word, then a sentence that a child understands."""
     kind = "anomaly" if is_anomaly else "normal"
-    return f'<div class="verdict {kind}" role="status"><b>{escape(verdict_word(is_anomaly))}</b><span>{escape(sentence)}</span></div>'
+    word = escape(verdict_word(is_anomaly))
+    return f'<div class="verdict {kind}" role="status"><b>{word}</b><span>{escape(sentence)}</span></div>'
 
 
 def waiting(sentence: str) -> str:
@@ -163,7 +118,7 @@ def gauge(score: float, threshold: float) -> str:
         f'<div class="needle" style="left:{position(score, threshold):.1%}">▼</div>'
         '<div class="zones"><i class="fits"></i><i class="strange"></i></div>'
         f'<div class="ends"><span>{escape(_("normal"))}</span><span>{escape(_("threshold"))}</span>'
-        f'<span>{escape(_("anomaly"))}</span></div></div>'
+        f"<span>{escape(_('anomaly'))}</span></div></div>"
     )
 
 

@@ -95,9 +95,12 @@ def _show_download(download: Download) -> None:
             _downloads().pop((download.source.name, download.directory), None)
         st.rerun()
     share = download.progress
-    st.progress(share, _("{title}: {share:.0%} of {size:.0f} MB").format(
-        title=download.source.title, share=share, size=download.source.archive_bytes / 1e6
-    ))
+    st.progress(
+        share,
+        _("{title}: {share:.0%} of {size:.0f} MB").format(
+            title=download.source.title, share=share, size=download.source.archive_bytes / 1e6
+        ),
+    )
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
@@ -146,11 +149,7 @@ def runs() -> list[Run]:
 def choices() -> list[Choice]:
     """Every detector that can be chosen now."""
     available = [Choice(shipped=entry) for preset in ("best", "course") for entry in shipped(preset=preset)]
-    return (
-        ([TRAINING] if job() else [])
-        + [Choice(run=number) for number in reversed(range(len(runs())))]
-        + available
-    )
+    return ([TRAINING] if job() else []) + [Choice(run=number) for number in reversed(range(len(runs())))] + available
 
 
 def choice() -> Choice:

@@ -3,9 +3,9 @@
 import gzip
 import socket
 import sys
-import threading
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -32,6 +32,9 @@ from core.data import (
     load,
     split_one_class,
 )
+
+if TYPE_CHECKING:
+    from tests.conftest import Mirror, TinyMnist, WaitUntil
 
 SENTENCE = r"\A\S+ [^\n]+\.\Z"
 ARCHIVES = [name for name, _ in datasets.MNIST.resources]
@@ -110,7 +113,7 @@ def test_images_equal_torchvisions_to_tensor() -> None:
     assert torch.equal(as_images(torch.from_numpy(pixels)), to_tensor(pixels))
 
 
-def test_load_reads_the_archives(tiny_mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_reads_the_archives(tiny_mnist: "TinyMnist", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny_mnist.put_into(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     loaded = load("mnist")
@@ -121,14 +124,14 @@ def test_load_reads_the_archives(tiny_mnist, tmp_path: Path, monkeypatch: pytest
     assert (loaded.test.images.dtype, loaded.test.labels.dtype) == (torch.float32, torch.int64)
 
 
-def test_load_leaves_the_folder_as_it_was(tiny_mnist, tmp_path: Path) -> None:
+def test_load_leaves_the_folder_as_it_was(tiny_mnist: "TinyMnist", tmp_path: Path) -> None:
     tiny_mnist.put_into(tmp_path)
     before = content(tmp_path)
     load("mnist", tmp_path)
     assert content(tmp_path) == before
 
 
-def test_load_reads_unpacked_files_too(tiny_mnist, tmp_path: Path) -> None:
+def test_load_reads_unpacked_files_too(tiny_mnist: "TinyMnist", tmp_path: Path) -> None:
     folder = tiny_mnist.put_into(tmp_path)
     for name in ARCHIVES:
         (folder / name.removesuffix(".gz")).write_bytes(gzip.decompress((folder / name).read_bytes()))
@@ -141,7 +144,7 @@ def test_load_reads_unpacked_files_too(tiny_mnist, tmp_path: Path) -> None:
     [b"", b"\0\0", b"\0\0\x08\x03\0\0\0\x3c", b"\0\0\x08\x03\0\0\0\x3c\0\0\0\x1c\0\0\0\x1cshort", b"\0\0\x0a\x03" + b"\1" * 99],
     ids=["empty", "magic cut", "header cut", "pixels cut", "unknown type"],
 )
-def test_damaged_unpacked_file_is_told(tiny_mnist, tmp_path: Path, damaged: bytes) -> None:
+def test_damaged_unpacked_file_is_told(tiny_mnist: "TinyMnist", tmp_path: Path, damaged: bytes) -> None:
     folder = tiny_mnist.put_into(tmp_path)
     for name in ARCHIVES:
         (folder / name.removesuffix(".gz")).write_bytes(gzip.decompress((folder / name).read_bytes()))
@@ -159,14 +162,14 @@ def test_missing_data_set_names_the_four_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
-def test_one_missing_archive_is_missing_data(tiny_mnist, tmp_path: Path, name: str) -> None:
+def test_one_missing_archive_is_missing_data(tiny_mnist: "TinyMnist", tmp_path: Path, name: str) -> None:
     (tiny_mnist.put_into(tmp_path) / name).unlink()
     with pytest.raises(MissingDataError, match=SENTENCE):
         load("mnist", tmp_path)
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
-def test_truncated_archive_is_named(tiny_mnist, tmp_path: Path, name: str) -> None:
+def test_truncated_archive_is_named(tiny_mnist: "TinyMnist", tmp_path: Path, name: str) -> None:
     path = tiny_mnist.put_into(tmp_path) / name
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(DamagedDataError, match=SENTENCE) as error:
@@ -225,7 +228,7 @@ def test_uci_images_belong_to_their_labels(uci: DataSet) -> None:
 # Downloads
 
 
-def test_download_puts_the_archives_in_place(tiny_mnist, mirror, tmp_path: Path) -> None:
+def test_download_puts_the_archives_in_place(tiny_mnist: "TinyMnist", mirror: "Mirror", tmp_path: Path) -> None:
     download("mnist", tmp_path)
     assert {name: found for name, (found, _) in content(tmp_path).items()} == {
         f"MNIST/raw/{name}": archive for name, archive in tiny_mnist.archives.items()
@@ -233,14 +236,14 @@ def test_download_puts_the_archives_in_place(tiny_mnist, mirror, tmp_path: Path)
     assert np.array_equal(load("mnist", tmp_path).test.labels.numpy(), tiny_mnist.test_labels)
 
 
-def test_download_repairs_only_what_is_damaged(tiny_mnist, mirror, tmp_path: Path) -> None:
+def test_download_repairs_only_what_is_damaged(tiny_mnist: "TinyMnist", mirror: "Mirror", tmp_path: Path) -> None:
     (tiny_mnist.put_into(tmp_path) / ARCHIVES[2]).write_bytes(b"half a fi")
     download("mnist", tmp_path)
     assert set(mirror.asked) == {ARCHIVES[2]}
     assert np.array_equal(load("mnist", tmp_path).train_images.numpy(), tiny_mnist.train_images)
 
 
-def test_two_downloads_at_once_end_sound(tiny_mnist, mirror, tmp_path: Path) -> None:
+def test_two_downloads_at_once_end_sound(tiny_mnist: "TinyMnist", mirror: "Mirror", tmp_path: Path) -> None:
     first, second = Download("mnist", tmp_path), Download("mnist", tmp_path)
     first.wait()
     second.wait()
@@ -249,21 +252,21 @@ def test_two_downloads_at_once_end_sound(tiny_mnist, mirror, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("how", ["cut", "reset", "junk", "page"])
-def test_broken_download_leaves_nothing_behind(mirror, tmp_path: Path, how: str) -> None:
+def test_broken_download_leaves_nothing_behind(mirror: "Mirror", tmp_path: Path, how: str) -> None:
     mirror.broken[ARCHIVES[2]] = how
     with pytest.raises(DownloadError, match=r"\.\Z"):
         download("mnist", tmp_path)
     assert content(tmp_path) == {}
 
 
-def test_connection_that_breaks_is_not_blamed_on_the_disk(mirror, tmp_path: Path) -> None:
+def test_connection_that_breaks_is_not_blamed_on_the_disk(mirror: "Mirror", tmp_path: Path) -> None:
     mirror.broken[ARCHIVES[0]] = "reset"
     with pytest.raises(DownloadError, match="could not be downloaded"):
         download("mnist", tmp_path)
 
 
 @pytest.mark.parametrize("how", ["cut", "reset", "junk", "page"])
-def test_broken_download_in_the_background_ends_with_an_error(mirror, tmp_path: Path, how: str) -> None:
+def test_broken_download_in_the_background_ends_with_an_error(mirror: "Mirror", tmp_path: Path, how: str) -> None:
     mirror.broken[ARCHIVES[0]] = how
     background = Download("mnist", tmp_path)
     with pytest.raises(DownloadError, match=r"\.\Z"):
@@ -271,7 +274,7 @@ def test_broken_download_in_the_background_ends_with_an_error(mirror, tmp_path: 
     assert not background.running
 
 
-def test_folder_that_cannot_be_written_is_told(mirror, tmp_path: Path) -> None:
+def test_folder_that_cannot_be_written_is_told(mirror: "Mirror", tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where the folder should be")
     with pytest.raises(DownloadError, match=SENTENCE):
         download("mnist", tmp_path / "data")
@@ -279,7 +282,9 @@ def test_folder_that_cannot_be_written_is_told(mirror, tmp_path: Path) -> None:
         Download("mnist", tmp_path / "data").wait()
 
 
-def test_progress_follows_what_arrived(tiny_mnist, mirror, tmp_path: Path, wait_until) -> None:
+def test_progress_follows_what_arrived(
+    tiny_mnist: "TinyMnist", mirror: "Mirror", tmp_path: Path, wait_until: "WaitUntil"
+) -> None:
     mirror.half_way = True
     background = Download("mnist", tmp_path)
     half_of_first = len(tiny_mnist.archives[ARCHIVES[0]]) // 2 / sum(map(len, tiny_mnist.archives.values()))
@@ -290,13 +295,15 @@ def test_progress_follows_what_arrived(tiny_mnist, mirror, tmp_path: Path, wait_
     background.wait()
 
 
-def test_progress_of_a_finished_download_is_one(mirror, tmp_path: Path) -> None:
+def test_progress_of_a_finished_download_is_one(mirror: "Mirror", tmp_path: Path) -> None:
     background = Download("mnist", tmp_path)
     background.wait()
     assert (background.running, background.error, background.progress) == (False, None, 1.0)
 
 
-def test_unreachable_mirror_is_told_in_a_sentence(tiny_mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_mirror_is_told_in_a_sentence(
+    tiny_mnist: "TinyMnist", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.socket() as taken:  # bound but not listening: every connection is refused
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -315,13 +322,9 @@ def test_uci_digits_need_no_download(tmp_path: Path) -> None:
 
 
 def test_command_line_downloads_and_counts(
-    mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    mirror: "Mirror", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["data", "mnist"])
     data.main()
     assert "150 training and 20 test images" in capsys.readouterr().out
-
-
-def test_no_download_thread_is_left_over() -> None:
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("download-")]

@@ -46,7 +46,14 @@ def bar(slant: float, row: float = 14, column: float = 14) -> Tensor:
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
-    [((1, 1), (20, 20)), ((5, 10), (10, 20)), ((100, 50), (20, 10)), ((300, 3), (20, 1)), ((20, 7), (20, 7)), ((9, 400), (1, 20))],
+    [
+        ((1, 1), (20, 20)),
+        ((5, 10), (10, 20)),
+        ((100, 50), (20, 10)),
+        ((300, 3), (20, 1)),
+        ((20, 7), (20, 7)),
+        ((9, 400), (1, 20)),
+    ],
     ids=str,
 )
 def test_frame_scales_the_longer_side_to_twenty(shape: tuple[int, int], expected: tuple[int, int]) -> None:
@@ -159,7 +166,7 @@ def test_deskew_leaves_blank_images_blank() -> None:
 def test_deskew_of_a_batch_equals_one_by_one(uci: DataSet) -> None:
     images = torch.cat([uci.test.images[:20], torch.zeros(1, 1, 28, 28)])
     singly = torch.cat([deskew(image[None]) for image in images])
-    assert torch.allclose(deskew(images), singly, atol=1e-6)
+    assert torch.allclose(deskew(images), singly, atol=1e-5)
 
 
 @given(IMAGES)

@@ -1,6 +1,7 @@
 """Error map and anomaly score, by hand and against scipy."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -38,7 +39,9 @@ def test_map_is_positive_where_ink_is_missing_and_negative_where_there_is_too_mu
 
 @pytest.mark.parametrize("compare", [lambda a, b: error_map(a, b, ScoreConfig()), mean_squared_error, require_same_shape])
 @pytest.mark.parametrize(("first", "second"), [((64, 28, 28), (64, 1, 28, 28)), ((64, 1, 28, 28), (1, 1, 28, 28))], ids=str)
-def test_shapes_that_would_broadcast_are_refused(compare, first: tuple[int, ...], second: tuple[int, ...]) -> None:
+def test_shapes_that_would_broadcast_are_refused(
+    compare: Callable[[Tensor, Tensor], object], first: tuple[int, ...], second: tuple[int, ...]
+) -> None:
     for one, other in ((first, second), (second, first)):
         with pytest.raises(ShapeMismatchError, match="must have the same shape"):
             compare(torch.zeros(one), torch.zeros(other))

@@ -142,9 +142,7 @@ def test_epoch_losses_by_a_slow_loop(split: OneClassSplit) -> None:
         total += step.loss * step.images
         if step.epoch_losses is None:
             continue
-        squares = [
-            float((image - run.model(image[None])[0]).double().square().mean()) for image in split.calibration.unbind()
-        ]
+        squares = [float((image - run.model(image[None])[0]).double().square().mean()) for image in split.calibration.unbind()]
         assert step.epoch_losses.validation == pytest.approx(sum(squares) / len(squares), rel=1e-5)
         assert step.epoch_losses.train == pytest.approx(total / len(split.train), rel=1e-6)
         assert step.batch == step.batches

@@ -1,0 +1,55 @@
+# make run     sets up what is missing and starts the app          (PORT, ADDRESS, DATA_DIR)
+# make test    sets up what is missing and runs all tests
+# make lint    ruff and mypy
+# make bench   timings, as ratios within one run
+# make checkpoints, make screenshots   make again what is committed
+
+PYTHON ?= python3
+PORT ?= 8501
+ADDRESS ?= localhost
+export DATA_DIR ?= data
+
+BIN := .venv/bin
+APP := .venv/.app-ready
+DEV := .venv/.dev-ready
+
+.PHONY: run test lint bench checkpoints screenshots browser clean
+
+run: $(APP)
+	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
+
+test: $(DEV) browser
+	$(BIN)/python -m pytest
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(DEV) browser
+	$(BIN)/python -m tests.bench
+
+checkpoints: $(APP)
+	$(BIN)/python -m core.fit --preset best --classes 0-9 --write
+	$(BIN)/python -m core.fit --preset course --classes 0-9 --write
+
+screenshots: $(DEV) browser
+	$(BIN)/python -m tests.screenshots
+
+clean:
+	rm -rf .venv
+
+# The stamps are written last, so an interrupted set-up begins again. The lock keeps two makes apart.
+LOCK := $(if $(shell command -v flock),flock .venv.lock)
+
+$(APP): requirements.txt
+	$(LOCK) sh -ec 'test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet -r requirements.txt; touch $@'
+
+$(DEV): requirements.txt requirements-dev.txt
+	$(LOCK) sh -ec 'test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet -r requirements-dev.txt; touch $(APP) $@'
+
+# A Chromium for the tests: one on the PATH, else the system's package when root, else Playwright's own.
+browser: $(DEV)
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium; } || \
+	$(BIN)/python -m playwright install chromium

@@ -1,0 +1,25 @@
+"""The drawing canvas, with its style sheet inside."""
+
+import logging
+from pathlib import Path
+
+import streamlit as st
+import streamlit_drawable_canvas
+from streamlit_drawable_canvas import CanvasResult, st_canvas
+
+__all__ = ["CanvasResult", "st_canvas"]
+
+# The component links its style sheet, which arrives after the canvas is there. Until then the canvas
+# stands 320 pixels too low, below its own background, and a stroke drawn at once lands beside it.
+# Registered again with the style sheet's text inside, it stands in its place from the first moment.
+# Streamlit warns of a second registration; this one is meant.
+logging.getLogger("streamlit.components.v2.component_registry").setLevel(logging.ERROR)
+_STYLE_SHEET = next(Path(streamlit_drawable_canvas.__file__).parent.rglob("index-*.css"))
+
+streamlit_drawable_canvas.out = st.components.v2.component(
+    "streamlit-drawable-canvas.streamlit_drawable_canvas",
+    js="index-*.js",
+    css=_STYLE_SHEET.read_text(encoding="utf-8"),
+    html='<div class="canvas-root"></div>',
+    isolate_styles=True,
+)

@@ -1,0 +1,172 @@
+"""The settings of a training, as widgets that read and write one DetectorConfig."""
+
+from typing import Any
+
+import streamlit as st
+
+from core.data import SOURCES
+from core.detector import DetectorConfig
+from core.device import available_devices
+from core.model import ModelConfig, ModelConfigError
+from core.presets import PRESETS
+from core.scoring import ScoreConfig
+from core.training import MAX_EPOCHS, TrainConfig
+from pages.shared.text import _
+
+DENSE, CONVOLUTIONAL = "dense", "convolutional"
+
+
+def preset_titles() -> dict[str, str]:
+    return {
+        "best": _("Best detector"),
+        "course": _("The course"),
+        "narrow": _("Narrow bottleneck"),
+        "two-units": _("Two-unit bottleneck"),
+        "wide": _("Bottleneck too wide"),
+        "denoising": _("Denoising"),
+        "convolutional": _("Convolutional"),
+    }
+
+
+def fill_from_preset() -> None:
+    """Put a preset's values into the widgets."""
+    config = PRESETS[st.session_state["preset"]]
+    st.session_state.update(
+        {
+            "architecture": config.model.architecture,
+            "hidden-sizes": ", ".join(str(size) for size in config.model.hidden_sizes),
+            "latent-dim": config.model.latent_dim,
+            "latent-relu": config.model.latent_activation == "relu",
+            "epochs": config.training.epochs,
+            "batch-size": config.training.batch_size,
+            "learning-rate": config.training.learning_rate,
+            "noise": config.training.noise,
+            "seed": config.training.seed,
+            "deskew": config.preprocessing == "deskew",
+            "smoothing": config.score.smoothing,
+            "ink-exponent": config.score.ink_exponent,
+            "false-alarm-rate": config.false_alarm_rate * 100,
+        }
+    )
+
+
+def ask(disabled: bool) -> None:
+    """All settings as widgets."""
+    if "epochs" not in st.session_state:
+        st.session_state["preset"] = "course"
+        fill_from_preset()
+    keep: dict[str, Any] = {"persist_state": "session", "disabled": disabled}
+    data_set = st.selectbox(_("Data set"), list(SOURCES), format_func=lambda name: SOURCES[name].title, key="data-set", **keep)
+    names = SOURCES[data_set].class_names
+    st.session_state.setdefault("normal-classes", [5])
+    st.pills(
+        _("Normal class"),
+        range(len(names)),
+        selection_mode="multi",
+        format_func=lambda label: names[label],
+        key="normal-classes",
+        wrap=True,
+        help=_("The network learns these and nothing else. Everything else will be an anomaly."),
+        **keep,
+    )
+    titles = preset_titles()
+    st.selectbox(_("Preset"), list(PRESETS), format_func=titles.__getitem__, key="preset", on_change=fill_from_preset, **keep)
+    st.slider(_("Epochs"), 1, MAX_EPOCHS if st.session_state["epochs"] > 50 else 50, key="epochs", **keep)
+    with st.expander(_("Network"), icon=":material/hourglass_empty:"):
+        st.segmented_control(
+            _("Architecture"),
+            [DENSE, CONVOLUTIONAL],
+            format_func={DENSE: _("Dense"), CONVOLUTIONAL: _("Convolutional")}.__getitem__,
+            required=True,
+            key="architecture",
+            **keep,
+        )
+        is_dense = st.session_state["architecture"] == DENSE
+        st.text_input(
+            _("Hidden sizes"),
+            key="hidden-sizes",
+            help=_("Units of each layer before the bottleneck, such as 512, 256. The decoder mirrors them."),
+            persist_state="session",
+            disabled=disabled or not is_dense,
+        )
+        st.number_input(
+            _("Latent dimension"), 1, 4096, key="latent-dim", help=_("How many numbers the bottleneck passes on."), **keep
+        )
+        st.toggle(_("ReLU in the bottleneck"), key="latent-relu", **keep)
+    with st.expander(_("Training"), icon=":material/tune:"):
+        st.number_input(_("Batch size"), 1, 4096, key="batch-size", **keep)
+        st.number_input(_("Learning rate"), 0.0, 10.0, step=0.0005, format="%g", key="learning-rate", **keep)
+        st.slider(
+            _("Noise"),
+            0.0,
+            1.0,
+            step=0.05,
+            key="noise",
+            help=_("Added to the input only: the network has to clean it up (denoising autoencoder)."),
+            **keep,
+        )
+        st.number_input(_("Seed"), 0, 2**31 - 1, key="seed", help=_("The same seed gives the same losses."), **keep)
+        if len(available_devices()) > 1:
+            st.selectbox(_("Device"), available_devices(), key="device", **keep)
+    with st.expander(_("Score"), icon=":material/straighten:"):
+        st.toggle(_("Straighten digits first"), key="deskew", help=_("Takes the slant out of every image."), **keep)
+        st.slider(
+            _("Smoothing in pixels"),
+            0.0,
+            3.0,
+            step=0.1,
+            key="smoothing",
+            help=_("Blurs the error map: strokes that are off by a hair then do not count."),
+            **keep,
+        )
+        st.slider(
+            _("Ink exponent"),
+            0.0,
+            1.5,
+            step=0.1,
+            key="ink-exponent",
+            help=_("Divides the score by the image's ink to this power: more ink has more to get wrong."),
+            **keep,
+        )
+        st.slider(
+            _("False-alarm rate in %"),
+            0.5,
+            30.0,
+            step=0.5,
+            key="false-alarm-rate",
+            help=_("How many normal images in a hundred may be called anomalies. It sets the threshold."),
+            **keep,
+        )
+
+
+def read() -> DetectorConfig:
+    """The settings as they stand; a ValueError with a sentence for what cannot be trained.
+
+    Buttons call this when they are pressed: what the page knew when it drew them may be older.
+    """
+    state = st.session_state
+    is_dense = state["architecture"] == DENSE
+    return DetectorConfig(
+        data_set=state["data-set"],
+        normal_classes=tuple(sorted(state["normal-classes"])),
+        preprocessing="deskew" if state["deskew"] else "none",
+        model=ModelConfig(
+            state["architecture"],
+            hidden_sizes(state["hidden-sizes"]) if is_dense else (),
+            state["latent-dim"],
+            "relu" if state["latent-relu"] else "none",
+        ),
+        training=TrainConfig(state["epochs"], state["batch-size"], state["learning-rate"], state["noise"], state["seed"]),
+        score=ScoreConfig(state["smoothing"], state["ink-exponent"]),
+        false_alarm_rate=state["false-alarm-rate"] / 100,
+    )
+
+
+def hidden_sizes(text: str) -> tuple[int, ...]:
+    """Sizes from text such as “512, 256”; raises ModelConfigError."""
+    try:
+        return tuple(int(part) for part in text.replace(";", ",").split(",") if part.strip())
+    except ValueError:
+        raise ModelConfigError(
+            _("Hidden sizes are whole numbers with commas between them, such as 512, 256, not “{text}”.").format(text=text[:40])
+        ) from None

@@ -1,0 +1,163 @@
+"""A real server on a free port and a real Chromium; nothing outside this machine is ever asked."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+
+from tests.strokes import Stroke
+
+ROOT = Path(__file__).parent.parent.parent
+REAL_DATA = Path(os.environ.get("DATA_DIR") or ROOT / "data").absolute()
+NOWHERE = "http://127.0.0.1:9"
+"""Nothing listens on the discard port: a proxy there is a machine without a network."""
+
+expect.set_options(timeout=30_000)
+
+
+@dataclass
+class Server:
+    """A running app and where it is."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def start_server(data_directory: Path, log: Path) -> Server:
+    """Start the app as `make run` does and wait until it says that it is healthy."""
+    port = free_port()
+    environment = {**os.environ, "DATA_DIR": str(data_directory)}
+    environment |= {"http_proxy": NOWHERE, "https_proxy": NOWHERE, "no_proxy": "localhost,127.0.0.1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true"],
+        cwd=ROOT,
+        env=environment,
+        stdout=log.open("wb"),
+        stderr=subprocess.STDOUT,
+    )
+    url = f"http://localhost:{port}"
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/_stcore/health", timeout=2)
+            return Server(url, process)
+        except (URLError, OSError):
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                pytest.fail(f"The app did not start:\n{log.read_text()}")
+            time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real MNIST where it is at hand, else an empty folder; a module may override this."""
+    return REAL_DATA if (REAL_DATA / "MNIST/raw").exists() else tmp_path_factory.mktemp("no-data")
+
+
+@pytest.fixture(scope="module")
+def server(data_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One app for a module; a traceback in its log fails the module."""
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    running = start_server(data_directory, log)
+    yield running
+    running.process.terminate()
+    running.process.wait(timeout=20)
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The machine's Chromium, else Playwright's own; in CI a missing one is a failure."""
+    with sync_playwright() as playwright:
+        found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+        try:
+            browser = playwright.chromium.launch(
+                executable_path=found, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+            )
+        except Exception as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"No Chromium: {error}")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    """A fresh visitor at a laptop, who never asks anything of another machine."""
+    visitor = chromium.new_context(viewport={"width": 1366, "height": 768})
+    strangers: list[str] = []
+    visitor.on("request", lambda request: strangers.append(request.url) if is_elsewhere(request.url) else None)
+    yield visitor
+    visitor.close()
+    assert not strangers, f"The page asked other machines: {strangers}"
+
+
+def is_elsewhere(url: str) -> bool:
+    return url.startswith(("http", "ws")) and "//localhost:" not in url
+
+
+@pytest.fixture
+def page(context: BrowserContext, server: Server) -> Page:
+    """A tab that has not been anywhere yet; `open_page` takes it somewhere."""
+    return context.new_page()
+
+
+def open_page(page: Page, server: Server, path: str = "") -> None:
+    """Open a page by its address and wait until its script has ended."""
+    page.goto(f"{server.url}/{path}")
+    settled(page)
+
+
+def settled(page: Page) -> None:
+    """Wait until no script runs."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def eventually(page: Page, condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds that no locator can express."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail("The condition that this test waits for never came true.")
+        page.wait_for_timeout(50)
+
+
+def canvas_of(page: Page) -> Locator:
+    # The last: after Clear the old canvas leaves a moment later than the new one comes.
+    canvas = page.locator(".st-key-canvas canvas.upper-canvas").last
+    canvas.wait_for()
+    return canvas
+
+
+def draw(page: Page, strokes: list[Stroke]) -> None:
+    """Draw with the pointer, in canvas pixels."""
+    box = canvas_of(page).bounding_box()
+    assert box
+    for stroke in strokes:
+        page.mouse.move(box["x"] + stroke[0][0], box["y"] + stroke[0][1])
+        page.mouse.down()
+        for x, y in stroke[1:]:
+            page.mouse.move(box["x"] + x, box["y"] + y)
+        page.mouse.up()
+
+
+def number_in(page: Page, key: str) -> float:
+    """The plain number in the container with this key."""
+    return float(page.locator(f".st-key-{key}").inner_text())

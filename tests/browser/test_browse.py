@@ -1,0 +1,49 @@
+"""Browsing the test set."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Server, eventually, open_page
+
+
+def images(page: Page) -> int:
+    """How many images the filter lets through."""
+    found = re.search(r"([\d,]+) images?\b", page.get_by_text(re.compile(r"^[\d,]+ images?$")).inner_text())
+    assert found
+    return int(found[1].replace(",", ""))
+
+
+def scores(page: Page) -> list[float]:
+    return [float(text) for text in page.locator(".stHtml .badge + .label").all_inner_texts()]
+
+
+def test_filter_sort_page_and_detail(page: Page, server: Server) -> None:
+    open_page(page, server, "browse")
+    expect(page.get_by_text("set off a false alarm")).to_be_visible()
+    everything = images(page)
+    assert len(scores(page)) == 12
+
+    page.get_by_test_id("stButtonGroup").first.get_by_text("7", exact=True).click()
+    expect(page.get_by_text(re.compile(r"^[\d,]+ images?$"))).not_to_have_text(f"{everything:,} images")
+    eventually(page, lambda: 0 < images(page) < everything)
+
+    page.get_by_role("combobox", name="Order").click()
+    page.get_by_role("option", name="Highest score first").click()
+    eventually(page, lambda: scores(page) == sorted(scores(page), reverse=True))
+    first = scores(page)
+
+    page.locator(".st-key-browse-page").get_by_role("button", name="2", exact=True).click()
+    expect(page.locator(".stHtml .badge + .label").first).not_to_have_text(f"{first[0]:.4f}")
+    eventually(page, lambda: scores(page) == sorted(scores(page), reverse=True))
+    second = scores(page)
+    assert max(second) <= min(first)
+
+    page.get_by_role("button", name=re.compile("^7")).nth(0).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Anomaly score", exact=True)).to_be_visible()
+    expect(dialog.get_by_text(f"{second[0]:.4f}")).to_be_visible()
+    page.keyboard.press("Escape")
+
+    page.get_by_text("False alarms", exact=True).click()
+    expect(page.get_by_text("No test image is of this kind")).to_be_visible()

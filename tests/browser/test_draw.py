@@ -1,0 +1,99 @@
+"""Drawing with a real pointer."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Server, canvas_of, draw, number_in, open_page, settled
+from tests.strokes import WAYS, on_canvas
+
+
+def drawing(digit: int, way: int = 0) -> list[list[tuple[float, float]]]:
+    return on_canvas(WAYS[digit][way])
+
+
+def test_first_visitor_who_opens_draw_gets_the_whole_app(page: Page, server: Server) -> None:
+    # First in this module, so that the server has never run app.py before.
+    open_page(page, server, "draw")
+    expect(page.get_by_role("link", name="Browse")).to_be_visible()
+    expect(page).to_have_title(re.compile("^Draw"))
+
+
+@pytest.mark.parametrize(("digit", "way"), [(5, 0), (5, 1), (5, 2)])
+def test_a_five_is_normal(page: Page, server: Server, digit: int, way: int) -> None:
+    open_page(page, server, "draw")
+    draw(page, drawing(digit, way))
+    expect(page.locator(".st-key-verdict")).to_have_text(re.compile("^Normal"))
+    assert number_in(page, "score") <= number_in(page, "threshold")
+
+
+@pytest.mark.parametrize("digit", [0, 1, 2, 3, 4, 7])
+def test_another_digit_is_an_anomaly(page: Page, server: Server, digit: int) -> None:
+    open_page(page, server, "draw")
+    draw(page, drawing(digit))
+    expect(page.locator(".st-key-verdict")).to_have_text(re.compile("^Anomaly"))
+    assert number_in(page, "score") > number_in(page, "threshold")
+
+
+def test_blank_canvas_asks_for_a_drawing_and_a_dot_does_not_crash(page: Page, server: Server) -> None:
+    open_page(page, server, "draw")
+    expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
+    expect(page.locator(".st-key-score")).to_have_count(0)
+    canvas_of(page).click()
+    expect(page.locator(".st-key-verdict")).to_have_text(re.compile("^(Normal|Anomaly)"))
+
+
+def test_no_stroke_is_lost_when_drawn_as_soon_as_the_canvas_is_there(page: Page, server: Server) -> None:
+    strokes = drawing(5, 1)
+    open_page(page, server, "draw")
+    draw(page, strokes)
+    expect(page.locator(".st-key-verdict")).to_have_text(re.compile("^Normal"))
+    expected = number_in(page, "score")
+    for _ in range(5):
+        page.goto(f"{server.url}/draw")  # and no waiting for the script
+        draw(page, strokes)
+        expect(page.locator(".st-key-score")).to_have_text(f"{expected:.4f}")
+
+
+def test_the_drawing_survives_a_visit_to_another_page_and_can_be_continued(page: Page, server: Server) -> None:
+    open_page(page, server, "draw")
+    bar, body = drawing(5, 1)[1], drawing(5, 1)[0]
+    draw(page, [body])
+    expect(page.locator(".st-key-score")).to_be_visible()
+    settled(page)
+    before = number_in(page, "score")
+    page.get_by_role("link", name="Browse").click()
+    expect(page.get_by_role("heading", name="Browse test images")).to_be_visible()
+    page.get_by_role("link", name="Draw").click()
+    expect(page.locator(".st-key-score")).to_have_text(f"{before:.4f}")
+    draw(page, [bar])
+    expect(page.locator(".st-key-score")).not_to_have_text(f"{before:.4f}")
+    both = page.locator(".st-key-score").inner_text()
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
+    settled(page)
+    draw(page, [body, bar])
+    expect(page.locator(".st-key-score")).to_have_text(both)
+
+
+def test_undo_takes_the_last_stroke_back(page: Page, server: Server) -> None:
+    open_page(page, server, "draw")
+    draw(page, drawing(7))
+    expect(page.locator(".st-key-score")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
+
+
+def test_without_a_pointer_a_random_test_image_is_judged(page: Page, server: Server) -> None:
+    open_page(page, server, "draw")
+    page.get_by_text("No pointer?").click()
+    page.get_by_role("button", name="Random test image").click()
+    expect(page.locator(".st-key-verdict")).to_have_text(re.compile("^(Normal|Anomaly)"))
+
+
+def test_phone_has_no_horizontal_scroll(page: Page, server: Server) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    for path in ("", "draw", "train", "browse"):
+        open_page(page, server, path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path

@@ -1,0 +1,113 @@
+"""Training while the page stays alive."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Server, draw, open_page, settled
+from tests.strokes import WAYS, on_canvas
+
+STATUS = ".st-key-job-status"
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option, exact=True).click()
+    settled(page)
+
+
+def batches(page: Page) -> tuple[int, int]:
+    """Epoch and batch from the status sentence."""
+    found = re.search(r"epoch (\d+) of \d+, batch (\d+)", page.locator(STATUS).inner_text())
+    assert found, page.locator(STATUS).inner_text()
+    return int(found[1]), int(found[2])
+
+
+def points_of(page: Page) -> int:
+    """How many points the loss figure shows."""
+    return int(
+        page.evaluate(
+            "document.querySelector('.js-plotly-plot').data.reduce((sum, trace) => sum + (trace.y ? trace.y.length : 0), 0)"
+        )
+    )
+
+
+def test_train_pause_resume_and_draw_meanwhile(page: Page, server: Server) -> None:
+    open_page(page, server, "train")
+    choose(page, "Data set", "UCI digits")
+    page.get_by_text("Training", exact=True).click()
+    page.get_by_label("Batch size").fill("1")
+    page.get_by_label("Batch size").press("Enter")
+    settled(page)
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator(STATUS)).to_contain_text("Training: epoch")
+    page.wait_for_function("document.querySelector('.js-plotly-plot')?.data?.[0]?.y?.length > 5")
+    first = points_of(page)
+    page.wait_for_function(f"document.querySelector('.js-plotly-plot').data[0].y.length > {first + 20}")
+    expect(page.get_by_text("Other classes")).to_be_visible()
+
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator(STATUS)).to_contain_text("Paused")
+    expect(page.get_by_role("button", name="Resume")).to_be_enabled()
+    settled(page)
+    paused = batches(page)
+
+    page.get_by_role("button", name="Step").click()
+    expect(page.locator(STATUS)).not_to_contain_text(f"batch {paused[1]} of")
+    expect(page.get_by_role("button", name="Resume")).to_be_enabled()
+    assert batches(page) in ((paused[0], paused[1] + 1), (paused[0] + 1, 1))
+
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator(STATUS)).to_contain_text("Training")
+    page.get_by_role("link", name="Draw").click()
+    expect(page.locator(".st-key-job-line")).to_contain_text("epoch")
+    draw(page, on_canvas(WAYS[7][0]))
+    expect(page.locator(".st-key-verdict")).to_have_text(re.compile("^(Normal|Anomaly)"))
+    # The same drawing is scored again as the network learns, without another stroke.
+    seen = page.locator(".st-key-score").inner_text()
+    expect(page.locator(".st-key-score")).not_to_have_text(seen)
+
+    page.get_by_role("link", name="Train").click()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(STATUS)).to_contain_text("Stopped early")
+    expect(page.get_by_text("AUROC", exact=True).first).to_be_visible()
+    expect(page.locator(".st-key-detector-line")).to_contain_text("run 1")
+    expect(page.get_by_role("button", name="Download checkpoint")).to_be_visible()
+
+
+def test_a_diverging_training_ends_with_a_sentence(page: Page, server: Server) -> None:
+    open_page(page, server, "train")
+    choose(page, "Data set", "UCI digits")
+    page.get_by_text("Network", exact=True).click()
+    page.get_by_text("Training", exact=True).click()
+    page.get_by_label("Hidden sizes", exact=True).fill("no numbers")
+    page.get_by_label("Hidden sizes", exact=True).press("Enter")
+    expect(page.get_by_text("Hidden sizes are whole numbers")).to_be_visible()
+    expect(page.get_by_role("button", name="Start")).to_be_disabled()
+    page.get_by_label("Hidden sizes", exact=True).fill("64")
+    page.get_by_label("Hidden sizes", exact=True).press("Enter")
+    expect(page.get_by_role("button", name="Start")).to_be_enabled()
+
+
+def test_every_class_normal_is_refused_in_words(page: Page, server: Server) -> None:
+    open_page(page, server, "train")
+    for digit in "012346789":
+        page.get_by_test_id("stButtonGroup").first.get_by_text(digit, exact=True).click()
+        settled(page)
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_text("Every class is normal")).to_be_visible()
+    expect(page.locator(STATUS)).to_contain_text("Ready")
+
+
+def test_a_broken_checkpoint_leaves_the_detector_in_use(page: Page, server: Server) -> None:
+    open_page(page, server, "browse")
+    line = page.locator(".st-key-detector-line").get_by_role("button").first
+    title = page.locator(".st-key-detector-line").get_by_text("Detector: 5 · MNIST · shipped, best")
+    expect(title).to_be_visible()
+    line.click()
+    page.locator("input[type=file]").set_input_files(
+        {"name": "broken.safetensors", "mimeType": "application/octet-stream", "buffer": b"no checkpoint at all"}
+    )
+    expect(page.get_by_text("not in the safetensors format")).to_be_visible()
+    expect(title).to_be_visible()
+    expect(page.get_by_text("stayed as it was")).to_be_visible()

@@ -1,0 +1,238 @@
+"""The detector, with a network that sees nothing (so that scores are known by hand) and with a trained one."""
+
+import copy
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from core import detector as detector_module
+from core.data import OneClassSplit
+from core.detector import AutoencoderDetector, CalibrationError, DetectorConfig, NotFittedError, conformal_threshold
+from core.preprocessing import deskew
+from core.scoring import ScoreConfig
+from core.training import TrainConfig
+
+
+class Blind(nn.Module):
+    """Reconstructs every image as black, so the plain score is the mean of the squared pixels."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.zeros_like(images)
+
+
+def blind(config: DetectorConfig | None = None) -> AutoencoderDetector:
+    return AutoencoderDetector(config or DetectorConfig(), Blind())  # type: ignore[arg-type]
+
+
+def grey(*values: float) -> Tensor:
+    """Images (N, 1, 28, 28) of one brightness each."""
+    return torch.tensor(values).view(-1, 1, 1, 1).expand(-1, 1, 28, 28)
+
+
+# The threshold
+
+
+@pytest.mark.parametrize(
+    ("count", "rate", "rank"),
+    [
+        (19, 0.05, 19),
+        (20, 0.05, 20),
+        (99, 0.05, 95),
+        (100, 0.05, 96),
+        (199, 0.05, 190),
+        (10, 0.05, 10),  # too few for this rate: the largest
+        (1, 0.05, 1),
+        (9, 0.5, 5),
+        (99, 0.01, 99),
+        (99, 0.1, 90),
+        (5, 0.99, 1),
+    ],
+)
+def test_conformal_threshold_by_hand(count: int, rate: float, rank: int) -> None:
+    scores = torch.arange(1, count + 1).float()
+    shuffled = scores[torch.randperm(count, generator=torch.Generator().manual_seed(count))]
+    assert conformal_threshold(shuffled, rate) == rank
+
+
+def test_threshold_of_equal_scores_is_that_score() -> None:
+    assert conformal_threshold(torch.full((50,), 0.25), 0.05) == 0.25
+
+
+@pytest.mark.parametrize(("scores", "rate"), [([], 0.05), ([1.0], 0.0), ([1.0], 1.0), ([1.0], -0.1), ([1.0], math.nan)])
+def test_no_threshold_from_nothing_or_for_an_impossible_rate(scores: list[float], rate: float) -> None:
+    with pytest.raises(CalibrationError, match=r"\A[A-Z].*\.\Z"):
+        conformal_threshold(torch.tensor(scores), rate)
+
+
+@pytest.mark.parametrize(("count", "rate"), [(19, 0.05), (99, 0.05), (50, 0.1), (30, 0.2)])
+def test_new_normals_raise_alarms_at_most_at_the_rate(count: int, rate: float) -> None:
+    # Exchangeable scores: the share is 1 - rank / (n + 1) exactly; 20,000 draws know it to half a percent.
+    random = torch.Generator().manual_seed(0)
+    scores = torch.rand(20_000, count + 1, generator=random)
+    alarms = np.mean([float(row[0]) > conformal_threshold(row[1:], rate) for row in scores])
+    assert rate - 1 / (count + 1) - 0.005 < alarms < rate + 0.005
+
+
+# Verdicts
+
+
+def test_verdict_is_a_score_strictly_above_the_threshold() -> None:
+    detector = blind().calibrate(grey(0.1, 0.2, 0.5))
+    images = grey(0.0, 0.2, 0.5, 0.501, 1.0)
+    scores = detector.decision_function(images)
+    assert scores.tolist() == pytest.approx([0.0, 0.04, 0.25, 0.251001, 1.0], rel=1e-5)
+    assert detector.threshold_ == scores[2].item()
+    assert detector.predict(images).tolist() == [0, 0, 0, 1, 1]
+
+
+def test_predict_agrees_with_score_and_threshold(fitted: AutoencoderDetector, split: OneClassSplit) -> None:
+    scores = fitted.decision_function(split.test.images).tolist()
+    expected = [1 if score > fitted.threshold_ else 0 for score in scores]
+    assert fitted.predict(split.test.images).tolist() == expected
+    assert 0 < sum(expected) < len(expected)
+
+
+def test_a_calibration_image_at_the_threshold_is_normal(fitted: AutoencoderDetector, split: OneClassSplit) -> None:
+    scores = fitted.decision_function(split.calibration)
+    at_threshold = scores == fitted.threshold_
+    assert int(at_threshold.sum()) == 1
+    assert fitted.predict(split.calibration)[at_threshold].tolist() == [0]
+
+
+def test_p_values_by_a_slow_loop() -> None:
+    random = torch.Generator().manual_seed(1)
+    brightness = (torch.rand(40, generator=random) * 8).round() / 8  # many ties
+    detector = blind().calibrate(grey(*brightness.tolist()))
+    images = grey(*[step / 16 for step in range(17)])
+    known = detector.decision_function(grey(*brightness.tolist())).tolist()
+    expected = [sum(other >= score for other in known) / len(known) for score in detector.decision_function(images).tolist()]
+    assert detector.p_value(images).tolist() == pytest.approx(expected, abs=1e-6)
+    assert (max(expected), min(expected)) == (1.0, known.count(1.0) / 40)
+
+
+def test_anomalies_score_higher(fitted: AutoencoderDetector, split: OneClassSplit) -> None:
+    scores = fitted.decision_function(split.test.images)
+    is_normal = split.test.labels == 5
+    assert scores.shape == (len(is_normal),)
+    assert float(scores[~is_normal].median()) > float(scores[is_normal].median())
+
+
+def test_infer_agrees_with_the_single_methods(fitted: AutoencoderDetector, split: OneClassSplit) -> None:
+    images = split.test.images[:50]
+    result = fitted.infer(images)
+    assert torch.equal(result.images, images)
+    assert torch.equal(result.reconstructions, fitted.reconstruct(images))
+    assert torch.equal(result.error_maps, fitted.error_map(images))
+    assert torch.equal(result.scores, fitted.decision_function(images))
+    assert torch.equal(result.p_values, fitted.p_value(images))
+    assert torch.equal(result.verdicts, fitted.predict(images))
+    assert result.threshold == fitted.threshold_
+
+
+def test_reconstructions_are_the_networks(fitted: AutoencoderDetector, split: OneClassSplit) -> None:
+    images = split.test.images[:5]
+    expected = fitted.model(images).detach()
+    assert torch.allclose(fitted.reconstruct(images), expected, atol=1e-6)
+    assert torch.allclose(fitted.error_map(images), (images - expected)[:, 0], atol=1e-6)
+
+
+def test_deskewing_detector_compares_the_straight_image(split: OneClassSplit) -> None:
+    result = blind(DetectorConfig(preprocessing="deskew")).calibrate(split.calibration).infer(split.test.images[:9])
+    straight = deskew(split.test.images[:9])
+    assert torch.equal(result.images, straight)
+    assert torch.equal(result.error_maps, straight[:, 0])
+
+
+def test_size_of_the_batches_does_not_matter(
+    fitted: AutoencoderDetector, split: OneClassSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = fitted.decision_function(split.test.images)
+    monkeypatch.setattr(detector_module, "BATCH", 7)
+    assert torch.allclose(fitted.decision_function(split.test.images), whole, rtol=1e-5)
+
+
+def test_no_images_give_no_scores(fitted: AutoencoderDetector) -> None:
+    assert fitted.infer(torch.empty(0, 1, 28, 28)).scores.shape == (0,)
+
+
+@pytest.mark.parametrize("method", ["predict", "p_value", "infer"])
+def test_no_verdict_before_calibration(method: str) -> None:
+    with pytest.raises(NotFittedError, match=r"\A[A-Z].*\.\Z"):
+        getattr(blind(), method)(grey(0.5))
+
+
+# Fitting
+
+
+def test_fit_holds_out_a_fifth_and_returns_itself(small: DetectorConfig, split: OneClassSplit) -> None:
+    detector = AutoencoderDetector(small)
+    assert detector.fit(split.train) is detector
+    assert len(detector.calibration_scores_) == len(split.train) // 5
+    assert len(detector.losses_) == small.training.epochs
+
+
+def test_fit_split_calibrates_on_the_calibration_images(fitted: AutoencoderDetector, split: OneClassSplit) -> None:
+    scores = sorted(fitted.decision_function(split.calibration).tolist())
+    assert fitted.calibration_scores_.tolist() == scores
+    assert fitted.threshold_ == scores[math.ceil((len(scores) + 1) * 0.95) - 1]
+
+
+def test_same_settings_fit_the_same_detector(fitted: AutoencoderDetector, small: DetectorConfig, split: OneClassSplit) -> None:
+    again = AutoencoderDetector(small).fit_split(split)
+    assert again.threshold_ == fitted.threshold_
+    assert again.key == fitted.key
+
+
+def test_another_false_alarm_rate_is_a_copy(fitted: AutoencoderDetector) -> None:
+    before = (fitted.config, fitted.threshold_, fitted.key, fitted.calibration_scores_.tolist())
+    other = fitted.at_false_alarm_rate(0.3)
+    assert (fitted.config, fitted.threshold_, fitted.key, fitted.calibration_scores_.tolist()) == before
+    assert other.model is fitted.model
+    assert other.config == replace(fitted.config, false_alarm_rate=0.3)
+    count = len(before[3])
+    assert other.threshold_ == before[3][math.ceil((count + 1) * 0.7) - 1] < fitted.threshold_
+
+
+# The key
+
+
+def test_key_is_the_same_for_a_copy(fitted: AutoencoderDetector) -> None:
+    assert AutoencoderDetector(fitted.config, copy.deepcopy(fitted.model)).key == fitted.key
+
+
+def test_key_changes_with_a_single_weight(fitted: AutoencoderDetector) -> None:
+    model = copy.deepcopy(fitted.model)
+    with torch.no_grad():
+        next(model.parameters())[0, 0] += 1e-3
+    assert AutoencoderDetector(fitted.config, model).key != fitted.key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"score": ScoreConfig(smoothing=0.5)},
+        {"preprocessing": "deskew"},
+        {"normal_classes": (6,)},
+        {"false_alarm_rate": 0.1},
+        {"training": TrainConfig(seed=5)},
+    ],
+    ids=str,
+)
+def test_key_changes_with_a_setting(fitted: AutoencoderDetector, change: dict[str, object]) -> None:
+    assert AutoencoderDetector(replace(fitted.config, **change), fitted.model).key != fitted.key
+    assert fitted.at_false_alarm_rate(0.2).key != fitted.key
+
+
+def test_key_follows_the_weights_when_the_detector_is_fitted(small: DetectorConfig, split: OneClassSplit) -> None:
+    detector = AutoencoderDetector(small)
+    untrained = detector.key
+    assert detector.fit_split(split).key != untrained
+
+
+def test_unknown_preprocessing_is_refused() -> None:
+    with pytest.raises(ValueError, match="none or deskew"):
+        DetectorConfig(preprocessing="rotate")  # type: ignore[arg-type]

@@ -1,0 +1,404 @@
+"""Training in the background: states, fairness, and no bit of difference from the bare Trainer."""
+
+import gc
+import math
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from core.data import OneClassSplit
+from core.detector import AutoencoderDetector, DetectorConfig
+from core.evaluate import evaluate
+from core.jobs import JobPool, JobState, Snapshot, TrainingJob
+from core.training import Trainer
+
+if TYPE_CHECKING:
+    from tests.conftest import WaitUntil
+
+NewJob = Callable[[DetectorConfig], TrainingJob]
+Bare = tuple[list[float], AutoencoderDetector]
+READY, QUEUED, RUNNING, PAUSED, DONE, FAILED = JobState
+
+
+@pytest.fixture(scope="module")
+def pool() -> JobPool:
+    """One worker for all tests of this file."""
+    return JobPool(workers=1)
+
+
+@pytest.fixture
+def new_job(pool: JobPool, split: OneClassSplit) -> Iterator[NewJob]:
+    """Makes jobs on `split`; drops them after the test, so that the worker is free again."""
+    jobs: weakref.WeakSet[TrainingJob] = weakref.WeakSet()
+
+    def make(config: DetectorConfig) -> TrainingJob:
+        job = TrainingJob(config, split, pool)
+        jobs.add(job)
+        return job
+
+    yield make
+    for job in jobs:
+        job.drop()
+
+
+@pytest.fixture
+def long(small: DetectorConfig) -> DetectorConfig:
+    """Settings for a job that does not end by itself while a test runs."""
+    return replace(small, training=replace(small.training, epochs=200, batch_size=1))
+
+
+@pytest.fixture
+def bare(small: DetectorConfig, split: OneClassSplit) -> Bare:
+    """Losses and detector of the same training without a job."""
+    detector = AutoencoderDetector(small)
+    losses = [step.loss for step in detector.trainer(split.train, split.calibration)]
+    return losses, detector.calibrate(split.calibration)
+
+
+def state(job: TrainingJob) -> JobState:
+    return job.snapshot().state
+
+
+def finish(job: TrainingJob, wait_until: "WaitUntil") -> Snapshot:
+    job.resume()
+    wait_until(lambda: state(job).is_over)
+    return job.snapshot()
+
+
+def reach(wanted: JobState, job: TrainingJob, wait_until: "WaitUntil") -> None:
+    wait_until(lambda: state(job) is wanted)
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+# The course of a job
+
+
+def test_new_job_is_ready_and_has_done_nothing(new_job: NewJob, small: DetectorConfig, split: OneClassSplit) -> None:
+    snapshot = new_job(small).snapshot()
+    assert (snapshot.state, snapshot.epoch, snapshot.batch, snapshot.progress) == (READY, 0, 0, 0.0)
+    assert (snapshot.epochs, snapshot.batches) == (2, math.ceil(len(split.train) / 16))
+    assert (snapshot.losses, len(snapshot.batch_losses), snapshot.result) == ((), 0, None)
+    assert same(snapshot.weights, AutoencoderDetector(small).model.state_dict())
+
+
+def test_finished_job_equals_the_bare_trainer(
+    new_job: NewJob, small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", bare: Bare
+) -> None:
+    losses, detector = bare
+    snapshot = finish(new_job(small), wait_until)
+    assert (snapshot.state, snapshot.stopped_early, snapshot.error, snapshot.progress) == (DONE, False, None, 1.0)
+    assert np.array_equal(snapshot.batch_losses, np.array(losses, dtype=np.float32))
+    assert len(snapshot.losses) == 2
+    assert same(snapshot.weights, detector.model.state_dict())
+    assert snapshot.result is not None
+    assert snapshot.result.detector.threshold_ == detector.threshold_
+    assert snapshot.result.losses == snapshot.losses
+    scores = detector.decision_function(split.test.images)
+    assert snapshot.result.evaluation == evaluate(scores, split.test.labels, [5], detector.threshold_)
+
+
+def test_pauses_and_steps_change_no_bit(new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil", bare: Bare) -> None:
+    job = new_job(small)
+    for command in (job.step, job.resume, job.step, job.resume, job.step):
+        command()
+        if command == job.resume:
+            job.pause()
+        wait_until(lambda: not state(job).is_active)
+    snapshot = finish(job, wait_until)
+    assert np.array_equal(snapshot.batch_losses, np.array(bare[0], dtype=np.float32))
+    assert same(snapshot.weights, bare[1].model.state_dict())
+
+
+def test_impatient_clicks_change_no_bit(
+    small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", bare: Bare
+) -> None:
+    job = TrainingJob(small, split, JobPool(workers=2))
+    for _ in range(20):
+        job.resume()
+    snapshot = finish(job, wait_until)
+    assert np.array_equal(snapshot.batch_losses, np.array(bare[0], dtype=np.float32))
+    assert same(snapshot.weights, bare[1].model.state_dict())
+
+
+def test_states_come_in_order(new_job: NewJob, long: DetectorConfig, wait_until: "WaitUntil") -> None:
+    first, second = new_job(long), new_job(long)
+    first.resume()
+    reach(RUNNING, first, wait_until)
+    states = [state(second)]
+    second.resume()
+    states.append(state(second))
+    first.pause()
+    reach(RUNNING, second, wait_until)
+    states += [state(first), state(second)]
+    second.pause()
+    reach(PAUSED, second, wait_until)
+    second.stop()
+    reach(DONE, second, wait_until)
+    assert states == [READY, QUEUED, PAUSED, RUNNING]
+
+
+def test_step_trains_exactly_one_batch(new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil", bare: Bare) -> None:
+    job = new_job(small)
+    for number in (1, 2, 3):
+        job.step()
+        wait_until(lambda: not state(job).is_active)
+        snapshot = job.snapshot()
+        assert (snapshot.state, snapshot.epoch, snapshot.batch) == (PAUSED, 1, number)
+        assert snapshot.batch_losses.tolist() == np.array(bare[0][:number], dtype=np.float32).tolist()
+
+
+def test_job_stepped_to_its_end_is_done(new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil", bare: Bare) -> None:
+    job = new_job(small)
+    for _ in bare[0]:
+        job.step()
+        wait_until(lambda: not state(job).is_active)
+    assert (job.snapshot().state, job.snapshot().progress) == (DONE, 1.0)
+
+
+def test_stop_keeps_what_was_learnt(
+    new_job: NewJob, long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
+) -> None:
+    job = new_job(long)
+    job.resume()
+    wait_until(lambda: len(job.snapshot().batch_losses) > 0)
+    job.stop()
+    wait_until(lambda: state(job).is_over)
+    snapshot = job.snapshot()
+    trained = AutoencoderDetector(long)
+    trainer = trained.trainer(split.train, split.calibration)
+    expected = [trainer.step().loss for _ in snapshot.batch_losses]
+    assert (snapshot.state, snapshot.stopped_early) == (DONE, True)
+    assert snapshot.batch_losses.tolist() == expected
+    assert snapshot.result is not None
+    assert same(snapshot.result.detector.model.state_dict(), trained.model.state_dict())
+    assert snapshot.result.detector.threshold_ == trained.calibrate(split.calibration).threshold_
+
+
+def test_a_job_that_is_over_does_not_go_on(new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil") -> None:
+    job = new_job(small)
+    before = finish(job, wait_until)
+    for command in (job.resume, job.step, job.stop, job.pause):
+        command()
+        assert state(job) is DONE
+    assert job.snapshot().result is before.result
+
+
+def test_diverging_job_fails_with_the_learning_rate(
+    pool: JobPool, small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
+) -> None:
+    broken = replace(split, train=torch.full_like(split.train, math.nan))
+    config = replace(small, training=replace(small.training, learning_rate=0.025))
+    job = TrainingJob(config, broken, pool)
+    snapshot = finish(job, wait_until)
+    assert (snapshot.state, snapshot.result) == (FAILED, None)
+    assert snapshot.error is not None
+    assert "learning rate 0.025" in snapshot.error
+    assert snapshot.error.endswith(".")
+
+
+def test_a_worker_survives_a_job_that_breaks(
+    new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Trainer) -> None:
+        raise KeyError("surprise")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "step", broken)
+        snapshot = finish(new_job(small), wait_until)
+    assert (snapshot.state, snapshot.error is not None) == (FAILED, True)
+    assert finish(new_job(small), wait_until).state is DONE
+
+
+# Snapshots
+
+
+def test_a_snapshot_never_changes(new_job: NewJob, long: DetectorConfig, wait_until: "WaitUntil") -> None:
+    job = new_job(long)
+    job.resume()
+    wait_until(lambda: len(job.snapshot().batch_losses) > 0)
+    early = job.snapshot()
+    copies = ({name: value.clone() for name, value in early.weights.items()}, early.batch_losses.copy(), early.losses)
+    wait_until(lambda: len(job.snapshot().batch_losses) > len(early.batch_losses) + 50)
+    later = job.snapshot()
+    job.drop()
+    assert same(early.weights, copies[0])
+    assert np.array_equal(early.batch_losses, copies[1])
+    assert early.losses == copies[2]
+    assert not same(early.weights, later.weights)
+    assert later.version > early.version
+    with pytest.raises(AttributeError):
+        early.epoch = 7  # type: ignore[misc]
+
+
+def test_detector_of_a_running_job_is_a_copy(
+    new_job: NewJob, long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
+) -> None:
+    job = new_job(long)
+    job.resume()
+    wait_until(lambda: len(job.snapshot().batch_losses) > 0)
+    early = job.detector()
+    scores = early.decision_function(split.test.images)
+    trained = len(job.snapshot().batch_losses)
+    wait_until(lambda: len(job.snapshot().batch_losses) > trained + 50)
+    assert torch.equal(early.decision_function(split.test.images), scores)
+    assert not torch.equal(job.detector().decision_function(split.test.images), scores)
+    job.drop()
+    assert early.predict(split.test.images).shape == (len(split.test.images),)
+
+
+def test_detector_of_a_finished_job_is_its_result(new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil") -> None:
+    job = new_job(small)
+    snapshot = finish(job, wait_until)
+    assert snapshot.result is not None
+    assert job.detector() is snapshot.result.detector
+
+
+def test_progress_and_speed_are_told(
+    new_job: NewJob, long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
+) -> None:
+    job = new_job(long)
+    job.resume()
+    wait_until(lambda: job.snapshot().images_per_second > 0)
+    snapshot = job.snapshot()
+    job.drop()
+    trained = len(snapshot.batch_losses)
+    assert snapshot.progress == trained / (200 * len(split.train))
+    left = (200 * len(split.train) - trained) / snapshot.images_per_second
+    assert snapshot.seconds_left == pytest.approx(left)
+
+
+# The queue
+
+
+def test_waiting_jobs_know_how_many_are_ahead_and_go_in_order(
+    new_job: NewJob, small: DetectorConfig, long: DetectorConfig, wait_until: "WaitUntil"
+) -> None:
+    running, *waiting = new_job(long), *(new_job(small) for _ in range(3))
+    running.resume()
+    reach(RUNNING, running, wait_until)
+    order: list[int] = []
+    for job in waiting:
+        job.resume()
+    assert [(job.snapshot().state, job.snapshot().ahead) for job in waiting] == [(QUEUED, 0), (QUEUED, 1), (QUEUED, 2)]
+
+    def all_done() -> bool:
+        order.extend(number for number, job in enumerate(waiting) if number not in order and state(job) is DONE)
+        return len(order) == 3
+
+    running.pause()
+    wait_until(all_done)
+    assert order == [0, 1, 2]
+
+
+def test_pause_withdraws_a_waiting_job(
+    new_job: NewJob, small: DetectorConfig, long: DetectorConfig, wait_until: "WaitUntil"
+) -> None:
+    running, withdrawn, last = (new_job(config) for config in (long, small, small))
+    running.resume()
+    reach(RUNNING, running, wait_until)
+    withdrawn.resume()
+    last.resume()
+    withdrawn.pause()
+    assert (state(withdrawn), last.snapshot().ahead) == (PAUSED, 0)
+    running.drop()
+    reach(DONE, last, wait_until)
+    assert (state(withdrawn), len(withdrawn.snapshot().batch_losses)) == (PAUSED, 0)
+    assert finish(withdrawn, wait_until).state is DONE
+
+
+def test_two_workers_train_two_jobs_at_once(long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil") -> None:
+    pool = JobPool(workers=2)
+    jobs = [TrainingJob(long, split, pool) for _ in range(2)]
+    for job in jobs:
+        job.resume()
+    wait_until(lambda: all(state(job) is RUNNING for job in jobs))
+    for job in jobs:
+        job.drop()
+    wait_until(lambda: not any(state(job).is_active for job in jobs))
+
+
+def test_environment_sets_the_number_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAINING_WORKERS", "3")
+    assert JobPool().workers == 3
+    assert JobPool(workers=1).workers == 1
+
+
+# Jobs whose page is gone
+
+
+def test_abandoned_job_pauses_and_can_go_on(
+    new_job: NewJob, long: DetectorConfig, small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
+) -> None:
+    abandoned = new_job(long)
+    abandoned.resume()
+    wait_until(lambda: len(abandoned.snapshot().batch_losses) > 0)
+    abandoned.patience = 0.05
+    # Only one worker: that the next job is done shows that the abandoned one let go.
+    finish(new_job(small), wait_until)
+    snapshot = abandoned.snapshot()
+    trained = len(snapshot.batch_losses)
+    assert (snapshot.state, snapshot.away) == (PAUSED, True)
+    assert 0 < trained < 200 * len(split.train)
+    abandoned.patience = 60.0
+    abandoned.resume()
+    wait_until(lambda: len(abandoned.snapshot().batch_losses) > trained)
+    assert (state(abandoned), abandoned.snapshot().away) == (RUNNING, False)
+
+
+def test_looking_at_a_job_keeps_it_going(new_job: NewJob, long: DetectorConfig, wait_until: "WaitUntil") -> None:
+    job = new_job(long)
+    job.patience = 1.0
+    job.resume()
+    started = time.monotonic()
+    wait_until(lambda: not state(job).is_active or time.monotonic() - started > 1.5)
+    assert state(job) is RUNNING
+
+
+def test_abandoned_job_is_freed_when_its_owner_drops_it(new_job: NewJob, long: DetectorConfig, wait_until: "WaitUntil") -> None:
+    job = new_job(long)
+    job.resume()
+    reach(RUNNING, job, wait_until)
+    job.patience = 0.05
+    gone = weakref.ref(job)
+    del job
+    wait_until(lambda: gc.collect() >= 0 and gone() is None)
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["paused", "done"])
+def test_a_job_at_rest_is_freed_with_its_owner(
+    new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil", over: bool
+) -> None:
+    job = new_job(small)
+    job.step()
+    reach(PAUSED, job, wait_until)
+    if over:
+        finish(job, wait_until)
+    gone = weakref.ref(job)
+    del job
+    wait_until(lambda: gc.collect() >= 0 and gone() is None)
+
+
+def test_dropped_job_leaves_the_queue_and_stays_out(
+    new_job: NewJob, small: DetectorConfig, long: DetectorConfig, wait_until: "WaitUntil"
+) -> None:
+    running, dropped = new_job(long), new_job(small)
+    running.resume()
+    reach(RUNNING, running, wait_until)
+    dropped.resume()
+    dropped.drop()
+    dropped.resume()
+    running.drop()
+    finish(new_job(small), wait_until)
+    assert len(dropped.snapshot().batch_losses) == 0
+    assert not state(dropped).is_active
+    assert state(running) is PAUSED

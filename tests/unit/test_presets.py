@@ -1,0 +1,50 @@
+"""Named settings and the detectors that ship."""
+
+from pathlib import Path
+
+import pytest
+
+from core import presets
+from core.checkpoint import read
+from core.model import layers
+from core.presets import COURSE, PRESETS, Shipped, shipped
+
+SHIPPED = sorted(presets.CHECKPOINTS.glob("*.safetensors"))
+
+
+def test_the_course_preset_is_the_courses_lesson() -> None:
+    assert [stage.units for stage in layers(COURSE.model)] == [784, 512, 256, 128, 256, 512, 784]
+    assert (COURSE.training.epochs, COURSE.training.batch_size, COURSE.training.learning_rate) == (10, 64, 1e-3)
+    assert (COURSE.training.noise, COURSE.preprocessing) == (0.0, "none")
+    assert (COURSE.score.smoothing, COURSE.score.ink_exponent) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_builds_a_network_back_to_784_pixels(name: str) -> None:
+    stages = layers(PRESETS[name].model)
+    assert stages[0].units == stages[-1].units == 784
+    assert [stage.units for stage in stages if stage.is_latent] == [PRESETS[name].model.latent_dim]
+
+
+def test_presets_differ() -> None:
+    assert len(set(PRESETS.values())) == len(PRESETS)
+
+
+def test_only_checkpoints_that_are_there_are_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presets, "CHECKPOINTS", tmp_path)
+    assert shipped() == []
+    for name in ("mnist-7-best", "mnist-2-best", "mnist-5-course", "fashion-mnist-1-best"):
+        (tmp_path / f"{name}.safetensors").touch()
+    assert shipped() == [Shipped("best", "mnist", 2), Shipped("best", "mnist", 7)]
+    assert [each.normal_class for each in shipped("fashion-mnist")] == [1]
+    assert [each.normal_class for each in shipped(preset="course")] == [5]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_checkpoint_is_what_its_name_says(path: Path) -> None:
+    made = read(path)
+    (label,) = made.config.normal_classes
+    assert path.stem.startswith(f"{made.config.data_set}-{label}-")
+    assert made.evaluation is not None
+    assert made.evaluation.auroc > 0.9
+    assert len(made.losses) == made.config.training.epochs
