@@ -79,9 +79,11 @@ def to_bytes(checkpoint: Checkpoint, weights: torch.dtype = torch.float32) -> by
 def write(checkpoint: Checkpoint, path: Path, weights: torch.dtype = torch.float32) -> None:
     """Write the file aside and rename it into place, so that no half file is ever found there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as aside:
-        aside.write(to_bytes(checkpoint, weights))
-    os.replace(aside.name, path)
+    data = to_bytes(checkpoint, weights)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as aside:
+        whole = Path(aside, path.name)
+        whole.write_bytes(data)
+        os.replace(whole, path)
     path.chmod(0o644)
 
 
@@ -105,6 +107,8 @@ def from_bytes(data: bytes) -> Checkpoint:
     config, losses, evaluation = _settings(header)
     try:
         tensors = load_tensors(data)
+    except KeyError as error:
+        raise CheckpointMismatchError(f"The file holds numbers of a kind that cannot be read ({_short(error)}).") from error
     except (SafetensorError, ValueError, RuntimeError, OverflowError, MemoryError) as error:
         raise NotACheckpointError("The file is cut off or damaged: its size does not match what it announces.") from error
     scores = tensors.pop(CALIBRATION_SCORES, None)
@@ -122,11 +126,12 @@ def from_bytes(data: bytes) -> Checkpoint:
         raise CheckpointMismatchError("The weights hold NaN or infinite numbers; the training that made them failed.")
     if scores is None or scores.ndim != 1 or len(scores) == 0 or not scores.is_floating_point():
         raise CheckpointMismatchError("The calibration scores are missing, so the detector would have no threshold.")
+    scores = scores.float()
     if not bool(scores.isfinite().all()) or bool((scores < 0).any()):
         raise CheckpointMismatchError("The calibration scores are not finite numbers of at least 0.")
     model.load_state_dict(weights, assign=True)
     detector = AutoencoderDetector(config, model)
-    detector.set_calibration(scores.float())
+    detector.set_calibration(scores)
     return Checkpoint(detector, losses, evaluation)
 
 
@@ -172,8 +177,8 @@ def _settings(header: dict[str, Any]) -> tuple[DetectorConfig, tuple[EpochLosses
             by_class = {int(label): float(value) for label, value in evaluation.pop("auroc_by_class").items()}
             evaluation = Evaluation(auroc_by_class=by_class, **{name: float(value) for name, value in evaluation.items()})
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise CheckpointMismatchError(f"The file's settings cannot be used: {_short(error)}") from error
-    if config.data_set not in SOURCES:
+        raise CheckpointMismatchError(f"The file's settings cannot be used ({_short(error).rstrip('.')}).") from error
+    if not isinstance(config.data_set, str) or config.data_set not in SOURCES:
         raise CheckpointMismatchError(
             f"The file names a data set that this program does not have: “{_short(config.data_set)}”."
         )

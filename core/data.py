@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +174,7 @@ def load(name: str, directory: Path | None = None) -> DataSet:
     if all((folder / Path(archive).stem).exists() for archive in source.archives):
         try:
             return _read(source, directory)
-        except (AssertionError, OSError, RuntimeError, TypeError, ValueError) as error:
+        except (AssertionError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
             raise DamagedDataError(f"A file in {folder} is damaged or incomplete. Delete the folder to get it anew.") from error
     raise MissingDataError(
         f"{source.title} is not in {folder}. With a network it is downloaded there; "
@@ -245,7 +246,10 @@ def download(name: str, directory: Path | None = None, aside: Path | None = None
         for archive, md5 in source.archives.items():
             if check_integrity(str(folder / archive), md5):
                 shutil.copy(folder / archive, raw / archive)
-        source.torchvision_class(str(aside), train=True, download=True)
+        try:
+            source.torchvision_class(str(aside), train=True, download=True)
+        except (ConnectionError, TimeoutError, HTTPException) as error:
+            raise RuntimeError(error) from error
         for archive, md5 in source.archives.items():
             if not check_integrity(str(raw / archive), md5):
                 raise DownloadError(f"{archive} arrived damaged. Try again.")
@@ -254,7 +258,7 @@ def download(name: str, directory: Path | None = None, aside: Path | None = None
         raise DownloadError(f"{source.title} could not be stored in {folder}: {error.strerror or error}.") from error
     except RuntimeError as error:
         raise DownloadError(
-            f"{source.title} could not be downloaded ({error}). Check the network and try again, "
+            f"{source.title} could not be downloaded ({' '.join(str(error).split())}). Check the network and try again, "
             f"or put these files into {folder}: {', '.join(source.archives)}."
         ) from error
     finally:
@@ -296,6 +300,8 @@ class Download:
         """Share of the archives' bytes that has arrived, 0 to 1."""
         if self._aside is None:
             return 0.0
+        if not self.running:
+            return 0.0 if self.error else 1.0
         arrived = 0
         for path in self._aside.glob(f"{self.source.folder}/*.gz"):
             try:

@@ -122,6 +122,7 @@ class AutoencoderDetector:
 
     def set_calibration(self, scores: Tensor) -> "AutoencoderDetector":
         """Set threshold_ from the scores (N,) of held-out normal images; returns self."""
+        self.__dict__.pop("key", None)
         self.threshold_ = conformal_threshold(scores, self.config.false_alarm_rate)
         self.calibration_scores_ = scores.sort().values
         return self

@@ -90,7 +90,7 @@ def _grey(data: bytes) -> NDArray[np.float32]:
         raise
     except UnidentifiedImageError as error:
         raise PictureError("This file is not a picture. Use a PNG or JPEG file.") from error
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, MemoryError, OverflowError) as error:
+    except Exception as error:
         raise PictureError("The picture is damaged or of a kind that cannot be read. Use a PNG or JPEG file.") from error
     return np.asarray(grey, dtype=np.float32) / 255.0
 
@@ -113,7 +113,7 @@ def _ink_of_paper(grey: NDArray[np.float32]) -> NDArray[np.float32]:
     # What is left of the picture when strokes thinner than a third of it are wiped out is the paper.
     paper = ndimage.grey_opening(grey, size=max(3, WORKING_SIDE // 3))
     contrast = grey - ndimage.gaussian_filter(paper, WORKING_SIDE / 32)
-    strongest = float(np.quantile(contrast, 0.995))
+    strongest = float(np.quantile(contrast, 0.9995))
     if strongest < FAINTEST_INK:
         return np.zeros_like(grey)
     is_ink = contrast > _otsu(contrast)

@@ -139,7 +139,8 @@ class TrainingJob:
         """End without a result."""
         with self._lock:
             self._wanted = "drop"
-            self._pool.withdraw(self)
+            if self._pool.withdraw(self):
+                self._publish(JobState.PAUSED)
 
     def snapshot(self) -> Snapshot:
         """The job as it stands; also the sign that somebody still looks."""
@@ -190,7 +191,8 @@ class TrainingJob:
         while True:
             with self._lock:
                 away = time.monotonic() - self._asked > self.patience
-                if self._wanted in ("pause", "drop") or away:
+                trained = self._trainer.done and self._wanted != "drop"
+                if not trained and (self._wanted in ("pause", "drop") or away):
                     self._wanted = "drop" if self._wanted == "drop" else "pause"
                     self._publish(JobState.PAUSED, away=away)
                     return

@@ -52,7 +52,7 @@ def error_map(images: Tensor, reconstructions: Tensor, config: ScoreConfig) -> T
     """
     require_same_shape(images, reconstructions)
     residual = images - reconstructions
-    if config.smoothing > 0:
+    if config.smoothing > 1e-3:
         reach = max(1, math.ceil(3 * config.smoothing))
         offsets = torch.arange(-reach, reach + 1, dtype=residual.dtype, device=residual.device)
         kernel = torch.exp(-offsets.square() / (2 * config.smoothing**2))

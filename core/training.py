@@ -47,7 +47,7 @@ class TrainConfig:
         }
         for name, (value, kind, low, high) in ranges.items():
             is_number = isinstance(value, (int, kind)) and not isinstance(value, bool)
-            if not (is_number and math.isfinite(value) and low <= value <= high):
+            if not (is_number and low <= value <= high):
                 raise TrainConfigError(f"{name} is between {low:g} and {high:g}, not {value!r}.")
 
 
@@ -121,7 +121,7 @@ class Trainer:
         step = Step(self.epoch, self.batch, self.batches, len(images), loss)
         if self.batch < self.batches:
             return step
-        losses = EpochLosses(self._loss_sum / len(self._train), self.validation_loss())
+        losses = EpochLosses(self._loss_sum / len(self._train), self._finite(self.validation_loss()))
         self.epoch, self.batch = self.epoch + 1, 0
         return Step(step.epoch, step.batch, step.batches, step.images, step.loss, losses)
 
@@ -134,7 +134,9 @@ class Trainer:
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
-        value = loss.item()
+        return self._finite(loss.item())
+
+    def _finite(self, value: float) -> float:
         if not math.isfinite(value):
             raise DivergedError(
                 f"The loss became {value}: training diverged at learning rate {self.config.learning_rate:g}. "
