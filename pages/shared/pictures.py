@@ -42,7 +42,8 @@ def error_pixels(error_map: Tensor) -> NDArray[np.uint8]:
     errors = error_map.numpy()
     # The square root lets small errors be seen; the scale is the same for every image.
     strength = np.sqrt(np.abs(errors).clip(0, 1))[..., None]
-    return (strength * np.where(errors[..., None] > 0, TOO_MUCH, MISSING)).round().astype(np.uint8)
+    colours: NDArray[np.uint8] = (strength * np.where(errors[..., None] > 0, TOO_MUCH, MISSING)).round().astype(np.uint8)
+    return colours
 
 
 def picture(image: Tensor, alt: str) -> str:

@@ -22,7 +22,7 @@ def test_filter_sort_page_and_detail(page: Page, server: Server) -> None:
     open_page(page, server, "browse")
     expect(page.get_by_text("set off a false alarm")).to_be_visible()
     everything = images(page)
-    assert len(scores(page)) == 12
+    eventually(page, lambda: len(scores(page)) == 12)
 
     page.get_by_test_id("stButtonGroup").first.get_by_text("7", exact=True).click()
     expect(page.get_by_text(re.compile(r"^[\d,]+ images?$"))).not_to_have_text(f"{everything:,} images")
