@@ -95,6 +95,7 @@ def ask_filter() -> Filter:
             selection_mode="multi",
             format_func=lambda label: names[label],
             key="browse-classes",
+            wrap=True,
             on_change=to_first_page,
             persist_state="session",
             help=_("Nothing chosen shows every class."),

@@ -33,7 +33,7 @@ def test_filter_sort_page_and_detail(page: Page, server: Server) -> None:
     eventually(page, lambda: scores(page) == sorted(scores(page), reverse=True))
     first = scores(page)
 
-    page.locator(".st-key-browse-page").get_by_role("button", name="2", exact=True).click()
+    page.get_by_role("button", name="Page 2", exact=True).click()
     expect(page.locator(".stHtml .badge + .label").first).not_to_have_text(f"{first[0]:.4f}")
     eventually(page, lambda: scores(page) == sorted(scores(page), reverse=True))
     second = scores(page)
