@@ -29,6 +29,7 @@ VERSION = 1
 MAX_BYTES = 64 * 2**20
 MAX_HEADER_BYTES = 2**20
 CALIBRATION_SCORES = "calibration_scores"
+MEMORY = "memory"
 
 
 class CheckpointError(Exception):
@@ -72,6 +73,8 @@ def to_bytes(checkpoint: Checkpoint, weights: torch.dtype = torch.float32) -> by
         "evaluation": asdict(checkpoint.evaluation) if checkpoint.evaluation else None,
     }
     tensors = {name: tensor.detach().cpu().to(weights).contiguous() for name, tensor in detector.model.state_dict().items()}
+    if detector.config.neighbours:
+        tensors[MEMORY] = detector.memory_.to(weights).contiguous()
     tensors[CALIBRATION_SCORES] = detector.calibration_scores_.float()
     return save_tensors(tensors, {FORMAT: json.dumps(header)})
 
@@ -115,6 +118,9 @@ def from_bytes(data: bytes) -> Checkpoint:
     with torch.device("meta"):
         model = Autoencoder(config.model)
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    if config.neighbours:
+        remembered = tensors[MEMORY].shape[0] if MEMORY in tensors and tensors[MEMORY].ndim else 1
+        expected[MEMORY] = (max(remembered, 1), config.model.latent_dim)
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if expected != found:
         odd = sorted(set(expected.items()) ^ set(found.items()))[0][0]
@@ -129,8 +135,11 @@ def from_bytes(data: bytes) -> Checkpoint:
     scores = scores.float()
     if not bool(scores.isfinite().all()) or bool((scores < 0).any()):
         raise CheckpointMismatchError("The calibration scores are not finite numbers of at least 0.")
+    memory = weights.pop(MEMORY, None)
     model.load_state_dict(weights, assign=True)
     detector = AutoencoderDetector(config, model)
+    if memory is not None:
+        detector.memory_ = memory
     detector.set_calibration(scores)
     return Checkpoint(detector, losses, evaluation)
 

@@ -16,7 +16,8 @@ from core.preprocessing import Preprocessing, preprocess
 from core.scoring import ScoreConfig, anomaly_score, error_map
 from core.training import EpochLosses, TrainConfig, Trainer
 
-BATCH = 2048
+BATCH = 512
+"""Images scored at a time; more would not fit into a processor's cache."""
 
 
 class NotFittedError(RuntimeError):
@@ -29,7 +30,12 @@ class CalibrationError(ValueError):
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    """Every setting of a detector, with the course's values as defaults."""
+    """Every setting of a detector, with the course's values as defaults.
+
+    neighbours: 0 lets the network redraw whatever its bottleneck can express. Otherwise the
+        reconstruction is the mean of this many remembered images, redrawn: those training images
+        whose latents are nearest. Only what was seen can then be redrawn (after MemAE, Gong et al. 2019).
+    """
 
     data_set: str = "mnist"
     normal_classes: tuple[int, ...] = (5,)
@@ -37,9 +43,12 @@ class DetectorConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainConfig = field(default_factory=TrainConfig)
     score: ScoreConfig = field(default_factory=ScoreConfig)
+    neighbours: int = 0
     false_alarm_rate: float = 0.05
 
     def __post_init__(self) -> None:
+        if isinstance(self.neighbours, bool) or not isinstance(self.neighbours, int) or not 0 <= self.neighbours <= 100:
+            raise ValueError(f"neighbours is a whole number between 0 and 100, not {self.neighbours!r}.")
         if self.preprocessing not in ("none", "deskew"):
             raise ValueError(f"preprocessing is none or deskew, not {self.preprocessing!r}.")
         object.__setattr__(self, "normal_classes", tuple(self.normal_classes))
@@ -92,6 +101,7 @@ class AutoencoderDetector:
         self.model = (model or build(config.model, config.training.seed)).to(self.device)
         self.threshold_: float = math.nan
         self.calibration_scores_: Tensor = torch.empty(0)
+        self.memory_: Tensor = torch.empty(0, config.model.latent_dim)
 
     def trainer(self, train: Tensor, validation: Tensor) -> Trainer:
         """The Trainer of this detector's network, on raw images (N, 1, 28, 28)."""
@@ -108,13 +118,22 @@ class AutoencoderDetector:
             held_out = max(1, len(images) // 5)
             images, calibration = images[order[held_out:]], images[order[:held_out]]
         self.losses_ = [step.epoch_losses for step in self.trainer(images, calibration) if step.epoch_losses]
-        return self.calibrate(calibration)
+        return self.remember(images).calibrate(calibration)
 
     losses_: list[EpochLosses]
 
     def fit_split(self, split: OneClassSplit) -> "AutoencoderDetector":
         """fit with the split's own calibration images."""
         return self.fit(split.train, split.calibration)
+
+    @torch.inference_mode()
+    def remember(self, images: Tensor) -> "AutoencoderDetector":
+        """Keep the latents of training images (N, 1, 28, 28) where the detector uses them; returns self."""
+        if self.config.neighbours:
+            self.model.eval()
+            seen = preprocess(images.to(self.device), self.config.preprocessing)
+            self.memory_ = torch.cat([self.model.encoder(batch) for batch in torch.split(seen, BATCH)]).cpu()
+        return self
 
     def calibrate(self, images: Tensor) -> "AutoencoderDetector":
         """Set threshold_ from held-out normal images (N, 1, 28, 28); returns self."""
@@ -141,13 +160,30 @@ class AutoencoderDetector:
         parts = []
         for batch in torch.split(images, BATCH):
             seen = preprocess(batch.to(self.device), self.config.preprocessing)
-            reconstructions = self.model(seen)
+            reconstructions = self._redraw(seen)
             maps = error_map(seen, reconstructions, self.config.score)
             parts.append((seen.cpu(), reconstructions.cpu(), maps.cpu()))
         if not parts:
             return images, images, images.squeeze(1)
         seen, reconstructions, maps = (torch.cat(part) for part in zip(*parts, strict=True))
         return seen, reconstructions, maps
+
+    def _redraw(self, seen: Tensor) -> Tensor:
+        """Reconstructions (N, 1, 28, 28) of preprocessed images, from memory where the detector has one."""
+        reconstructions: Tensor
+        if not self.config.neighbours:
+            reconstructions = self.model(seen)
+            return reconstructions
+        if len(self.memory_) == 0:
+            raise NotFittedError("The detector remembers no training images yet: fit it first.")
+        memory = self.memory_.to(seen.device)  # (M, latent_dim)
+        latents = self.model.encoder(seen)  # (N, latent_dim)
+        # Squared distance less the query's own square, which does not change the order.
+        distances = memory.square().sum(dim=1) - 2 * latents @ memory.T  # (N, M)
+        nearest = distances.topk(min(self.config.neighbours, len(memory)), largest=False).indices  # (N, K)
+        redrawn = self.model.decoder(memory[nearest].flatten(0, 1))  # (N * K, 1, 28, 28)
+        reconstructions = redrawn.unflatten(0, nearest.shape).mean(dim=1)
+        return reconstructions
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28) in and out, in (0, 1)."""
@@ -193,6 +229,6 @@ class AutoencoderDetector:
     def key(self) -> str:
         """A short hash of settings and weights; equal keys give equal scores."""
         digest = hashlib.sha256(repr(self.config).encode())
-        for parameter in self.model.state_dict().values():
+        for parameter in (*self.model.state_dict().values(), self.memory_):
             digest.update(np.ascontiguousarray(parameter.detach().cpu().numpy()).tobytes())
         return digest.hexdigest()[:16]

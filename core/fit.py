@@ -15,7 +15,7 @@ from core.data import SOURCES, DataError, DataSet, Download, MissingDataError, l
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import choose_device
 from core.evaluate import evaluate
-from core.presets import PRESETS, Shipped
+from core.presets import PRESETS, Shipped, preset
 from core.training import EpochLosses
 
 
@@ -52,6 +52,9 @@ def fit(config: DetectorConfig, data: DataSet, half_precision: bool = False) -> 
             print(f"epoch {step.epoch:3d}  train {step.epoch_losses.train:.6f}  validation {step.epoch_losses.validation:.6f}")
     if half_precision:
         detector.model.half().float()
+    detector.remember(split.train)
+    if half_precision:
+        detector.memory_ = detector.memory_.half().float()
     detector.calibrate(split.calibration)
     scores = detector.decision_function(split.test.images)
     figures = evaluate(scores, split.test.labels, config.normal_classes, detector.threshold_)
@@ -66,17 +69,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1337)
     parser.add_argument("--write", action="store_true", help="write into checkpoints/, weights in half precision")
     arguments = parser.parse_args()
-    preset = PRESETS[arguments.preset]
+    settings = preset(arguments.preset, arguments.data_set)
     try:
         data = load_or_download(arguments.data_set)
     except DataError as error:
         raise SystemExit(str(error)) from None
     for label in arguments.classes:
         config = replace(
-            preset,
-            data_set=arguments.data_set,
+            settings,
             normal_classes=(label,),
-            training=replace(preset.training, seed=arguments.seed),
+            training=replace(settings.training, seed=arguments.seed),
         )
         started = time.perf_counter()
         made = fit(config, data, half_precision=arguments.write)

@@ -159,7 +159,7 @@ class TrainingJob:
             with torch.device("meta"):
                 model = Autoencoder(self.config.model)
             model.load_state_dict(snapshot.weights, assign=True)
-            self._current = snapshot.version, AutoencoderDetector(self.config, model).calibrate(self.split.calibration)
+            self._current = snapshot.version, self._ready(AutoencoderDetector(self.config, model))
         return self._current[1]
 
     def _enqueue(self, wanted: str, single_step: bool = False) -> None:
@@ -215,11 +215,14 @@ class TrainingJob:
             self._publish(JobState.DONE, result=result, stopped_early=stopped_early)
 
     def _finish(self) -> Checkpoint:
-        self._detector.calibrate(self.split.calibration)
+        self._ready(self._detector)
         test = self.split.test
         scores = self._detector.decision_function(test.images)
         figures = evaluate(scores, test.labels, self.config.normal_classes, self._detector.threshold_)
         return Checkpoint(self._detector, tuple(self._losses), figures)
+
+    def _ready(self, detector: AutoencoderDetector) -> AutoencoderDetector:
+        return detector.remember(self.split.train).calibrate(self.split.calibration)
 
     def _publish(
         self,

@@ -25,12 +25,17 @@ class ModelConfigError(ValueError):
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything that rebuilds a network. The defaults are the course's 784-512-256-128-256-512-784."""
+    """Everything that rebuilds a network. The defaults are the course's 784-512-256-128-256-512-784.
+
+    initialisation: torch's own, or He's, which keeps the size of signals from layer to layer (He et
+        al. 2015) and learns much more in the same few epochs.
+    """
 
     architecture: Literal["dense", "convolutional"] = "dense"
     hidden_sizes: tuple[int, ...] = (512, 256)
     latent_dim: int = 128
     latent_activation: Literal["relu", "none"] = "relu"
+    initialisation: Literal["torch", "he"] = "torch"
 
     def __post_init__(self) -> None:
         """Raises ModelConfigError for a network that is malformed or larger than this program builds."""
@@ -38,6 +43,8 @@ class ModelConfig:
             raise ModelConfigError(f"There is no architecture “{self.architecture}”; choose dense or convolutional.")
         if self.latent_activation not in ("relu", "none"):
             raise ModelConfigError(f"There is no latent activation “{self.latent_activation}”; choose relu or none.")
+        if self.initialisation not in ("torch", "he"):
+            raise ModelConfigError(f"There is no initialisation “{self.initialisation}”; choose torch or he.")
         object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
         if len(self.hidden_sizes) > MAX_HIDDEN_LAYERS:
             raise ModelConfigError(f"At most {MAX_HIDDEN_LAYERS} hidden layers are allowed, not {len(self.hidden_sizes)}.")
@@ -59,11 +66,20 @@ class Autoencoder(nn.Module):
             self.encoder, self.decoder = _dense(config)
         else:
             self.encoder, self.decoder = _convolutional(config)
+        if config.initialisation == "he":
+            self.apply(_initialise_he)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28) in, (N, 1, 28, 28) out."""
         reconstructions: Tensor = self.decoder(self.encoder(images))
         return reconstructions
+
+
+def _initialise_he(module: nn.Module) -> None:
+    if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
+        assert module.bias is not None
+        nn.init.zeros_(module.bias)
 
 
 def _latent_activation(config: ModelConfig) -> list[nn.Module]:

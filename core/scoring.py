@@ -1,8 +1,8 @@
 """THE definition of error map and anomaly score; nothing else computes one.
 
-Three stages: the residual (image minus reconstruction), smoothed a little, and its mean square
-divided by the image's ink. With no smoothing and an ink exponent of 0 the score is the course's
-mean squared error.
+Three stages: the residual (image minus reconstruction), smoothed a little, and the mean of its
+power, divided by the image's ink. With no smoothing, a power of 2 and an ink exponent of 0 the score
+is the course's mean squared error.
 """
 
 import math
@@ -23,17 +23,22 @@ class ScoreConfig:
 
     smoothing: standard deviation in pixels of the Gaussian that blurs the residual; strokes that
         are off by a hair then cancel, strokes that are missing stay. 0 is none.
-    ink_exponent: the score is divided by the image's mean squared ink to this power, since more
-        ink has more to get wrong. 0 is none.
+    power: each pixel's error counts with this power; above 2, few large errors weigh more than
+        many small ones.
+    ink_exponent: the score is divided by the image's mean ink to this power, since more ink has
+        more to get wrong. 0 is none.
     """
 
     smoothing: float = 0.0
+    power: float = 2.0
     ink_exponent: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, value, limit in (("smoothing", self.smoothing, 5.0), ("ink_exponent", self.ink_exponent, 2.0)):
-            if not (isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= limit):
-                raise ValueError(f"{name} is between 0 and {limit}, not {value!r}.")
+        ranges = {"smoothing": (0.0, 5.0), "power": (1.0, 4.0), "ink_exponent": (0.0, 3.0)}
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+                raise ValueError(f"{name} is between {low:g} and {high:g}, not {value!r}.")
 
 
 def require_same_shape(images: Tensor, reconstructions: Tensor) -> None:
@@ -63,12 +68,14 @@ def error_map(images: Tensor, reconstructions: Tensor, config: ScoreConfig) -> T
 
 
 def anomaly_score(error_maps: Tensor, images: Tensor, config: ScoreConfig) -> Tensor:
-    """Mean square of each error map, divided by the image's ink; higher is stranger.
+    """Mean power of each error map, divided by the image's ink; higher is stranger.
 
     error_maps: (N, 28, 28); images: (N, 1, 28, 28). Returns (N,), at least 0.
     """
-    energy = error_maps.square().mean(dim=(1, 2))
+    powers = error_maps.square() if config.power == 2 else error_maps.abs() ** config.power
+    energy = powers.mean(dim=(1, 2))
     if config.ink_exponent == 0:
         return energy
-    ink = images.square().mean(dim=(1, 2, 3)).clamp_min(1e-4)
+    # An image with next to no ink is judged as if it had a dot's.
+    ink = images.mean(dim=(1, 2, 3)).clamp_min(0.01)
     return energy / ink**config.ink_exponent

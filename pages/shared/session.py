@@ -148,7 +148,8 @@ def runs() -> list[Run]:
 
 def choices() -> list[Choice]:
     """Every detector that can be chosen now."""
-    available = [Choice(shipped=entry) for preset in ("best", "course") for entry in shipped(preset=preset)]
+    kinds = (("mnist", "best"), ("mnist", "course"), ("fashion-mnist", "best"))
+    available = [Choice(shipped=entry) for data_set, preset in kinds for entry in shipped(data_set, preset)]
     return ([TRAINING] if job() else []) + [Choice(run=number) for number in reversed(range(len(runs())))] + available
 
 

@@ -8,7 +8,7 @@ from core.data import SOURCES
 from core.detector import DetectorConfig
 from core.device import available_devices
 from core.model import ModelConfig, ModelConfigError
-from core.presets import PRESETS
+from core.presets import PRESETS, preset
 from core.scoring import ScoreConfig
 from core.training import MAX_EPOCHS, TrainConfig
 from pages.shared.text import _
@@ -30,21 +30,25 @@ def preset_titles() -> dict[str, str]:
 
 def fill_from_preset() -> None:
     """Put a preset's values into the widgets."""
-    config = PRESETS[st.session_state["preset"]]
+    config = preset(st.session_state["preset"], st.session_state.get("data-set", "mnist"))
     st.session_state.update(
         {
             "architecture": config.model.architecture,
             "hidden-sizes": ", ".join(str(size) for size in config.model.hidden_sizes),
             "latent-dim": config.model.latent_dim,
             "latent-relu": config.model.latent_activation == "relu",
+            "he": config.model.initialisation == "he",
             "epochs": config.training.epochs,
             "batch-size": config.training.batch_size,
             "learning-rate": config.training.learning_rate,
+            "one-cycle": config.training.schedule == "one-cycle",
             "noise": config.training.noise,
             "seed": config.training.seed,
             "deskew": config.preprocessing == "deskew",
             "smoothing": config.score.smoothing,
+            "power": config.score.power,
             "ink-exponent": config.score.ink_exponent,
+            "neighbours": config.neighbours,
             "false-alarm-rate": config.false_alarm_rate * 100,
         }
     )
@@ -93,9 +97,21 @@ def ask(disabled: bool) -> None:
             _("Latent dimension"), 1, 4096, key="latent-dim", help=_("How many numbers the bottleneck passes on."), **keep
         )
         st.toggle(_("ReLU in the bottleneck"), key="latent-relu", **keep)
+        st.toggle(
+            _("He's initialisation"),
+            key="he",
+            help=_("Weights that keep signals the same size from layer to layer: more is learnt in the same time."),
+            **keep,
+        )
     with st.expander(_("Training"), icon=":material/tune:"):
         st.number_input(_("Batch size"), 1, 4096, key="batch-size", **keep)
         st.number_input(_("Learning rate"), 0.0, 10.0, step=0.0005, format="%g", key="learning-rate", **keep)
+        st.toggle(
+            _("One-cycle learning rate"),
+            key="one-cycle",
+            help=_("The learning rate rises and falls once over the training, instead of staying the same."),
+            **keep,
+        )
         st.slider(
             _("Noise"),
             0.0,
@@ -120,9 +136,28 @@ def ask(disabled: bool) -> None:
             **keep,
         )
         st.slider(
+            _("Remembered neighbours"),
+            0,
+            30,
+            key="neighbours",
+            help=_(
+                "0: the network redraws freely. Else it redraws this many training images that are most alike, and averages."
+            ),
+            **keep,
+        )
+        st.slider(
+            _("Power of an error"),
+            1.0,
+            4.0,
+            step=0.5,
+            key="power",
+            help=_("2 squares each pixel's error. Higher: a few large errors count more than many small ones."),
+            **keep,
+        )
+        st.slider(
             _("Ink exponent"),
             0.0,
-            1.5,
+            3.0,
             step=0.1,
             key="ink-exponent",
             help=_("Divides the score by the image's ink to this power: more ink has more to get wrong."),
@@ -155,9 +190,18 @@ def read() -> DetectorConfig:
             hidden_sizes(state["hidden-sizes"]) if is_dense else (),
             state["latent-dim"],
             "relu" if state["latent-relu"] else "none",
+            "he" if state["he"] else "torch",
         ),
-        training=TrainConfig(state["epochs"], state["batch-size"], state["learning-rate"], state["noise"], state["seed"]),
-        score=ScoreConfig(state["smoothing"], state["ink-exponent"]),
+        training=TrainConfig(
+            state["epochs"],
+            state["batch-size"],
+            state["learning-rate"],
+            "one-cycle" if state["one-cycle"] else "constant",
+            state["noise"],
+            state["seed"],
+        ),
+        score=ScoreConfig(state["smoothing"], state["power"], state["ink-exponent"]),
+        neighbours=state["neighbours"],
         false_alarm_rate=state["false-alarm-rate"] / 100,
     )
 

@@ -51,19 +51,21 @@ UNUSUAL = DetectorConfig(
     data_set="uci-digits",
     normal_classes=(3, 8),
     preprocessing="deskew",
-    model=ModelConfig("dense", (12, 9), 3, "none"),
-    training=TrainConfig(epochs=7, batch_size=33, learning_rate=0.0021, noise=0.15, seed=99),
-    score=ScoreConfig(smoothing=0.7, ink_exponent=0.3),
+    model=ModelConfig("dense", (12, 9), 3, "none", "he"),
+    training=TrainConfig(epochs=7, batch_size=33, learning_rate=0.0021, schedule="one-cycle", noise=0.15, seed=99),
+    score=ScoreConfig(smoothing=0.7, power=3.0, ink_exponent=0.3),
+    neighbours=4,
     false_alarm_rate=0.11,
 )
 PARTS = {"model": ModelConfig, "training": TrainConfig, "score": ScoreConfig}
-NETWORKS = [UNUSUAL.model, ModelConfig("convolutional", (5,), 6, "none")]
+NETWORKS = [UNUSUAL.model, ModelConfig("convolutional", (5,), 6, "none", "he")]
 
 
 def make(config: DetectorConfig = UNUSUAL) -> Checkpoint:
     """A checkpoint of an untrained network with made-up calibration scores and figures."""
-    scores = torch.rand(40, generator=torch.Generator().manual_seed(0))
-    return Checkpoint(AutoencoderDetector(config).set_calibration(scores), LOSSES, FIGURES)
+    random = torch.Generator().manual_seed(0)
+    detector = AutoencoderDetector(config).remember(torch.rand(20, 1, 28, 28, generator=random))
+    return Checkpoint(detector.set_calibration(torch.rand(40, generator=random)), LOSSES, FIGURES)
 
 
 VALID = to_bytes(make())

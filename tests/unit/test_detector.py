@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from core import detector as detector_module
 from core.data import OneClassSplit
 from core.detector import AutoencoderDetector, CalibrationError, DetectorConfig, NotFittedError, conformal_threshold
+from core.model import ModelConfig
 from core.preprocessing import deskew
 from core.scoring import ScoreConfig
 from core.training import TrainConfig
@@ -236,3 +237,22 @@ def test_key_follows_the_weights_when_the_detector_is_fitted(small: DetectorConf
 def test_unknown_preprocessing_is_refused() -> None:
     with pytest.raises(ValueError, match="none or deskew"):
         DetectorConfig(preprocessing="rotate")  # type: ignore[arg-type]
+
+
+def test_memory_redraws_the_mean_of_the_nearest_training_images(split: OneClassSplit) -> None:
+    config = DetectorConfig(model=ModelConfig(hidden_sizes=(16,), latent_dim=4, latent_activation="none"), neighbours=3)
+    detector = AutoencoderDetector(config).remember(split.train)
+    queries = split.calibration[:5]
+    redrawn = []
+    with torch.no_grad():
+        latents = [detector.model.encoder(image[None])[0] for image in split.train]
+        for query in queries:
+            latent = detector.model.encoder(query[None])[0]
+            nearest = sorted(latents, key=lambda other: float((other - latent).square().sum()))[:3]
+            redrawn.append(sum(detector.model.decoder(other[None])[0] for other in nearest) / 3)
+    torch.testing.assert_close(detector.reconstruct(queries), torch.stack(redrawn), rtol=1e-4, atol=1e-6)
+
+
+def test_memory_has_to_be_filled_before_use(split: OneClassSplit) -> None:
+    with pytest.raises(NotFittedError, match="remembers no training images"):
+        AutoencoderDetector(DetectorConfig(neighbours=3)).decision_function(split.test.images[:1])

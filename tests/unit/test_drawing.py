@@ -13,9 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
+from core.checkpoint import read
 from core.drawing import PictureError, from_canvas, from_picture
+from core.presets import Shipped
+from tests.strokes import WAYS, on_canvas, rgba, shaken
 
 SENTENCE = r"\A[A-Z][^\n]+ [^\n]+\.\Z"
 # A "4" with an open top: no symmetry, so a turn or a mirror image shows.
@@ -336,3 +340,20 @@ def test_damaged_pictures_never_escape(data: bytes, changes: list[tuple[int, int
 @settings(max_examples=60)
 def test_random_pictures_never_escape(pixels: NDArray[np.uint8], mode: str) -> None:
     assert told_or_image(encode(Image.fromarray(pixels).convert(mode), "TIFF"))
+
+
+def test_the_shipped_detector_tells_drawn_fives_from_other_drawn_digits() -> None:
+    random = np.random.default_rng(0)
+    drawn = [
+        (from_canvas(rgba(on_canvas(shaken(ways[number % len(ways)], random)))), digit)
+        for digit, ways in WAYS.items()
+        for number in range(12)
+    ]
+    images = torch.cat([image for image, _ in drawn if image is not None])
+    is_five = torch.tensor([digit == 5 for _, digit in drawn])
+    assert len(images) == len(drawn)
+    detector = read(Shipped("best", "mnist", 5).path).detector
+    scores, alarms = detector.decision_function(images), detector.predict(images).bool()
+    assert roc_auc_score(~is_five, scores) > 0.97
+    assert alarms[is_five].float().mean() <= 0.1
+    assert alarms[~is_five].float().mean() >= 0.9

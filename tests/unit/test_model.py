@@ -1,6 +1,7 @@
 """The networks: sizes by hand, weights by seed, bounds."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -115,3 +116,13 @@ def test_networks_at_the_bounds_are_allowed(right: dict[str, Any]) -> None:
 
 def test_hidden_sizes_may_be_a_list_and_compare_equal() -> None:
     assert ModelConfig(hidden_sizes=[8, 4]) == ModelConfig(hidden_sizes=(8, 4))  # type: ignore[arg-type]
+
+
+def test_he_initialisation_keeps_the_size_of_signals() -> None:
+    config = ModelConfig(hidden_sizes=(512, 512, 512), latent_dim=512)
+    plain, he = (build(replace(config, initialisation=kind), 0).encoder for kind in ("torch", "he"))
+    images = torch.rand(64, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        spread = [float(encoder(images).square().mean() / images.square().mean()) for encoder in (plain, he)]
+    assert 0.2 < spread[1] < 5
+    assert spread[0] < 0.05

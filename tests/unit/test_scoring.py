@@ -73,17 +73,24 @@ def test_smoothing_forgives_a_stroke_that_is_off_by_a_hair_more_than_one_that_is
 def test_ink_exponent_by_hand(exponent: float) -> None:
     images = torch.cat([inked(196, 1.0), inked(392, 0.5)])
     energy = [196 / 784, 392 * 0.25 / 784]
-    ink = [0.25, 0.125]
+    ink = [0.25, 0.25]  # the mean of the pixels: 196 full ones, 392 half ones
     expected = [each / amount**exponent for each, amount in zip(energy, ink, strict=True)]
     assert score(images, torch.zeros_like(images), ScoreConfig(ink_exponent=exponent)).tolist() == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("power", [1.0, 2.0, 3.0])
+def test_power_by_hand(power: float) -> None:
+    images = torch.cat([inked(196, 1.0), inked(392, 0.5)])
+    expected = [196 / 784, 392 / 784 * 0.5**power]
+    assert score(images, torch.zeros_like(images), ScoreConfig(power=power)).tolist() == pytest.approx(expected)
+
+
 def test_blank_images_have_a_finite_score() -> None:
-    assert score(BLANK, inked(784, 0.1), ScoreConfig(ink_exponent=1.0)).item() == pytest.approx(0.01 / 1e-4)
+    assert score(BLANK, inked(784, 0.1), ScoreConfig(ink_exponent=1.0)).item() == pytest.approx(0.01 / 0.01)
 
 
-@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf, 5.1, "1"], ids=str)
-@pytest.mark.parametrize("setting", ["smoothing", "ink_exponent"])
+@pytest.mark.parametrize("value", [-0.1, 9.0, math.nan, math.inf, 5.1, "1"], ids=str)
+@pytest.mark.parametrize("setting", ["smoothing", "power", "ink_exponent"])
 def test_settings_out_of_range_are_refused(setting: str, value: float) -> None:
-    with pytest.raises(ValueError, match=rf"\A{setting} is between 0 and"):
+    with pytest.raises(ValueError, match=rf"\A{setting} is between [01] and"):
         ScoreConfig(**{setting: value})

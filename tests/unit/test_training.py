@@ -216,3 +216,17 @@ def test_settings_out_of_range_are_refused(setting: str, value: Any) -> None:
 @pytest.mark.parametrize("right", [{"epochs": 200}, {"batch_size": 4096}, {"learning_rate": 1}, {"noise": 1.0}, {"seed": 0}])
 def test_settings_at_the_bounds_are_allowed(right: dict[str, Any]) -> None:
     assert TrainConfig(**right) != TrainConfig()
+
+
+def test_one_cycle_rises_then_falls_and_keeps_its_place_over_pauses(split: OneClassSplit) -> None:
+    config = TrainConfig(epochs=4, batch_size=16, learning_rate=0.01, schedule="one-cycle")
+    trainer = Trainer(build(ModelConfig(hidden_sizes=(8,), latent_dim=2), 0), split.train, split.calibration, config)
+    rates = []
+    while not trainer.done:
+        rates.append(trainer._optimizer.param_groups[0]["lr"])
+        trainer.step()
+    peak = rates.index(max(rates))
+    assert max(rates) == pytest.approx(0.01, rel=0.05)
+    assert 0 < peak < len(rates) / 2
+    assert rates[: peak + 1] == sorted(rates[: peak + 1])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)

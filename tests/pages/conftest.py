@@ -1,0 +1,131 @@
+"""Pages run by Streamlit's AppTest, as a server runs them; nothing is ever asked of a network."""
+
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit.testing.v1.app_test as app_test
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Block
+
+from core import checkpoint
+from core.data import DataSet
+from core.detector import AutoencoderDetector
+from core.presets import Shipped
+from pages.shared import session
+from tests.conftest import REAL_DATA
+
+ROOT = Path(__file__).parent.parent.parent
+NOWHERE = "http://127.0.0.1:9"
+"""Nothing listens on the discard port: a proxy there is a machine without a network."""
+
+
+class ServedPages(PagesManager):
+    """Takes AppTest's resetting of `uses_pages_directory` upon itself.
+
+    A server turns the discovery of pages/ off with its first st.navigation and for good; AppTest
+    turns it on again before each run, and then a page would run on its own, without app.py.
+    """
+
+
+# AppTest asks widgets for their labels between runs, when there is no session; that is no fault.
+logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_network() -> Iterator[None]:
+    """For the whole session, since a download outlives the test that began it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            patch.setenv(name, NOWHERE)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def as_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
+    monkeypatch.setattr(app_test, "PagesManager", ServedPages)
+    titles: dict[session.Choice, str] = {}
+    title = session.choice_title
+
+    def remembered(chosen: session.Choice) -> str:
+        """A browser has the titles that the run sent; AppTest asks for them again, without the session."""
+        if get_script_run_ctx(suppress_warning=True):
+            titles[chosen] = title(chosen)
+        return titles[chosen]
+
+    monkeypatch.setattr(session, "choice_title", remembered)
+
+
+@pytest.fixture
+def without_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """DATA_DIR is an empty folder."""
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def with_mnist(mnist: DataSet, monkeypatch: pytest.MonkeyPatch) -> DataSet:
+    """DATA_DIR has the real MNIST, else the test is skipped."""
+    monkeypatch.setenv("DATA_DIR", str(REAL_DATA))
+    return mnist
+
+
+@pytest.fixture(scope="session")
+def best() -> AutoencoderDetector:
+    """The detector that is in use until a visitor chooses another, read from its file."""
+    return checkpoint.read(Shipped("best", "mnist", 5).path).detector
+
+
+def open_page(name: str = "home") -> AppTest:
+    """A new visitor on a page, which ran without an exception."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60.0).run()
+    return go_to(app, name) if name != "home" else checked(app)
+
+
+def go_to(app: AppTest, name: str) -> AppTest:
+    """The same visitor on another page."""
+    return checked(app.switch_page(f"pages/{name}.py").run())
+
+
+def checked(app: AppTest) -> AppTest:
+    assert not app.exception, [error.value for error in app.exception]
+    return app
+
+
+def inside(app: AppTest, key: str) -> Block:
+    """The container with this key."""
+    block = app.get_by_key(key)
+    assert isinstance(block, Block)
+    return block
+
+
+def has(app: AppTest, key: str) -> bool:
+    """Whether something with this key is on the page."""
+    return any(getattr(node, "key", None) == key for node in app.main)
+
+
+def plain(html: str) -> str:
+    """HTML without its tags."""
+    return re.sub(r"<[^>]+>", "", html)
+
+
+def number_in(app: AppTest, key: str) -> float:
+    """The plain number in the container with this key."""
+    return float(plain(inside(app, key).get("html")[0].value))  # type: ignore[attr-defined]
+
+
+def verdicts(app: AppTest) -> list[str]:
+    """The words of all badges on the page, in order."""
+    return [word for html in app.get("html") for word in re.findall(r'class="badge \w+">(\w+)', html.value)]  # type: ignore[attr-defined]
+
+
+def detector_line(app: AppTest) -> str:
+    """What the line on every page says of the detector in use."""
+    popover: Any = next(node for node in inside(app, "detector-line") if getattr(node, "type", "") == "popover")
+    return str(popover.proto.popover.label)

@@ -1,0 +1,222 @@
+"""Draw: a blank canvas, strokes, test images and files before the detector."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from core.data import FALLBACK, load
+from core.detector import AutoencoderDetector
+from core.drawing import from_canvas
+from tests.pages.conftest import checked, go_to, has, inside, number_in, open_page, plain, verdicts
+from tests.strokes import WAYS, on_canvas, rgba
+
+pytestmark = pytest.mark.usefixtures("without_data")
+
+
+def verdict(app: AppTest) -> str:
+    """What the verdict's box says, word and sentence."""
+    (html,) = inside(app, "verdict").get("html")
+    return plain(html.value)  # type: ignore[attr-defined]
+
+
+def assert_words_agree(app: AppTest, score: float, threshold: float) -> None:
+    """Score and threshold as given, and a verdict that follows from them."""
+    assert number_in(app, "score") == pytest.approx(score, abs=5.1e-5)
+    assert number_in(app, "threshold") == pytest.approx(threshold, abs=5.1e-5)
+    assert verdict(app).startswith("Anomaly" if score > threshold else "Normal")
+    assert verdicts(app)[0] == ("Anomaly" if score > threshold else "Normal"), "the strip's newest entry"
+
+
+def button(app: AppTest, label: str) -> Any:
+    return next(found for found in app.button if found.label == label)
+
+
+class Pen:
+    """Stands in for the canvas in the browser: what is `drawn` is on it, from the next run on."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.drawn: NDArray[np.uint8] | None = None
+        self.strokes = 0
+
+    def __call__(self, key: str, initial_drawing: object = None, **_: object) -> SimpleNamespace:
+        if self.keys and self.keys[-1] != key:
+            self.drawn = None  # a new key is another canvas, and it has no image yet
+        self.keys.append(key)
+        strokes = None if self.drawn is None else {"objects": list(range(self.strokes))}
+        return SimpleNamespace(image_data=self.drawn, json_data=strokes)
+
+    def draw(self, picture: NDArray[np.uint8]) -> None:
+        self.drawn, self.strokes = picture, self.strokes + 1
+
+
+@pytest.fixture
+def pen(monkeypatch: pytest.MonkeyPatch) -> Pen:
+    open_page("draw")  # the canvas can only be registered while an app runs
+    held = Pen()
+    monkeypatch.setattr("pages.shared.canvas.st_canvas", held)
+    return held
+
+
+Digit = Callable[[int], NDArray[np.uint8]]
+
+
+@pytest.fixture
+def digit() -> Digit:
+    return lambda label: rgba(on_canvas(WAYS[label][0]))
+
+
+BLANK = np.zeros((320, 320, 4), dtype=np.uint8)
+
+
+def test_blank_canvas_asks_for_a_drawing() -> None:
+    app = open_page("draw")
+    assert verdict(app) == "Draw something: a 5, or anything else."
+    assert not has(app, "score")
+    assert not has(app, "threshold")
+    assert verdicts(app) == []
+    assert "Your drawings" not in [heading.value for heading in app.subheader]
+
+
+@pytest.mark.parametrize("label", range(10))
+def test_a_drawing_is_judged_as_the_detector_judges_it(label: int, pen: Pen, digit: Digit, best: AutoencoderDetector) -> None:
+    app = open_page("draw")
+    pen.draw(digit(label))
+    checked(app.run())
+    image = from_canvas(digit(label))
+    assert image is not None
+    assert_words_agree(app, float(best.decision_function(image)), best.threshold_)
+
+
+def test_both_verdicts_are_possible(pen: Pen, digit: Digit) -> None:
+    app = open_page("draw")
+    seen = []
+    for label in (5, 7):
+        pen.draw(digit(label))
+        seen.append(verdict(checked(app.run())).split(",")[0])
+    assert seen == ["NormalI could redraw it well: it looks like “5” to me.", "AnomalyI tried to redraw it as “5”"]
+
+
+def test_background_without_ink_is_a_blank_canvas(pen: Pen, digit: Digit) -> None:
+    """After an undo the canvas sends an array of background; nothing may be scored then."""
+    app = open_page("draw")
+    pen.draw(digit(7))
+    assert has(checked(app.run()), "score")
+    pen.draw(BLANK)
+    checked(app.run())
+    assert not has(app, "score")
+    assert verdict(app).startswith("Draw something")
+
+
+def test_clear_is_a_new_canvas_and_keeps_the_strip(pen: Pen, digit: Digit) -> None:
+    app = open_page("draw")
+    pen.draw(digit(7))
+    checked(app.run())
+    before = pen.keys[-1]
+    checked(button(app, "Clear").click().run())
+    assert pen.keys[-1] != before
+    assert verdict(app).startswith("Draw something")
+    assert verdicts(app) == ["Anomaly"], "the drawing stays on the strip"
+
+
+def test_strokes_of_one_drawing_are_one_entry_of_the_strip(pen: Pen, digit: Digit) -> None:
+    app = open_page("draw")
+    for label in (1, 7):
+        pen.draw(digit(label))
+        checked(app.run())
+    assert len(verdicts(app)) == 1
+    checked(button(app, "Clear").click().run())
+    pen.draw(digit(5))
+    checked(app.run())
+    assert verdicts(app) == ["Normal", "Anomaly"], "newest first"
+
+
+def test_a_drawing_survives_a_visit_to_another_page(pen: Pen, digit: Digit) -> None:
+    app = open_page("draw")
+    pen.draw(digit(7))
+    score = number_in(checked(app.run()), "score")
+    go_to(app, "home")
+    go_to(app, "draw")
+    assert number_in(app, "score") == score
+    assert len(set(pen.keys)) == 2, "each visit has its own canvas"
+    assert len(verdicts(app)) == 1, "coming back is not another drawing"
+
+
+def test_random_test_images_are_judged_as_the_detector_judges_them(
+    monkeypatch: pytest.MonkeyPatch, best: AutoencoderDetector
+) -> None:
+    test = load(FALLBACK).test
+    order = best.decision_function(test.images).argsort().tolist()
+    app = open_page("draw")
+    for index in (order[0], order[len(order) // 2], order[-1]):
+        monkeypatch.setattr("random.randrange", lambda count, chosen=index: chosen % count)
+        checked(button(app, "Random test image").click().run())
+        assert_words_agree(app, float(best.decision_function(test.images[[index]])), best.threshold_)
+    assert verdicts(app) == ["Anomaly", *verdicts(app)[1:-1], "Normal"], "the strip has the lowest and the highest score"
+    assert len(verdicts(app)) == 3
+
+
+def test_an_image_of_test_data_gives_way_to_the_next_stroke(pen: Pen, digit: Digit, best: AutoencoderDetector) -> None:
+    app = open_page("draw")
+    checked(button(app, "Random test image").click().run())
+    pen.draw(digit(5))
+    checked(app.run())
+    image = from_canvas(digit(5))
+    assert image is not None
+    assert_words_agree(app, float(best.decision_function(image)), best.threshold_)
+
+
+def png(picture: NDArray[np.uint8]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_an_uploaded_picture_is_judged(digit: Digit) -> None:
+    app = open_page("draw")
+    app.file_uploader(key="picture").upload("seven.png", png(digit(7)[..., 0]), "image/png")
+    checked(app.run())
+    assert verdict(app).startswith("Anomaly")
+    assert number_in(app, "score") > number_in(app, "threshold")
+    checked(app.run())
+    assert len(verdicts(app)) == 1, "a rerun does not judge the same file again"
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 40], ids=["empty", "text", "cut"])
+def test_a_broken_picture_is_refused_with_a_sentence(content: bytes) -> None:
+    app = open_page("draw")
+    app.file_uploader(key="picture").upload("broken.png", content, "image/png")
+    checked(app.run())
+    assert len(app.error) == 1
+    assert app.error[0].value.endswith(".")
+    assert not has(app, "score")
+
+
+def test_experts_show_one_card_for_each_shipped_detector(pen: Pen, digit: Digit, checkpoint_count: int) -> None:
+    app = open_page("draw")
+    assert not any('class="expert' in html.value for html in app.get("html"))  # type: ignore[attr-defined]
+    pen.draw(digit(5))
+    checked(app.run())
+    cards = next(html.value for html in app.get("html") if 'class="bar"' in html.value)  # type: ignore[attr-defined]
+    assert cards.count('<div class="bar">') == checkpoint_count
+    assert cards.count('class="expert best"') == 1
+
+
+@pytest.fixture
+def checkpoint_count() -> int:
+    return len(list((Path(__file__).parents[2] / "checkpoints").glob("mnist-*-best.safetensors")))
+
+
+def test_brush_width_stays_when_the_page_is_left() -> None:
+    app = open_page("draw")
+    checked(app.slider(key="brush").set_value(30).run())
+    go_to(app, "home")
+    assert go_to(app, "draw").slider(key="brush").value == 30

@@ -1,0 +1,312 @@
+"""Train: settings, refusals, and a training from Start to a run that is in use."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.data import FALLBACK, load, split_one_class
+from core.detector import AutoencoderDetector, DetectorConfig
+from core.evaluate import evaluate
+from core.model import ModelConfig
+from core.presets import PRESETS, Shipped
+from core.training import TrainConfig
+from pages.shared import session, settings
+from tests.pages.conftest import checked, detector_line, go_to, has, inside, number_in, open_page
+
+pytestmark = pytest.mark.usefixtures("without_data")
+
+
+@pytest.fixture
+def app() -> AppTest:
+    """The page with the UCI digits and a network that trains in a moment."""
+    app = open_page("train")
+    app.selectbox(key="data-set").set_value(FALLBACK)
+    app.text_input(key="hidden-sizes").set_value("16")
+    app.number_input(key="latent-dim").set_value(4)
+    app.slider(key="epochs").set_value(2)
+    app.number_input(key="batch-size").set_value(16)
+    return checked(app.run())
+
+
+SMALL = DetectorConfig(
+    data_set=FALLBACK, model=ModelConfig(hidden_sizes=(16,), latent_dim=4), training=TrainConfig(epochs=2, batch_size=16)
+)
+"""What the fixture `app` asks for."""
+
+
+def press(app: AppTest, key: str) -> AppTest:
+    return checked(app.button(key=key).click().run())
+
+
+def rerun_until(app: AppTest, condition: Callable[[AppTest], bool]) -> AppTest:
+    """Rerun the page, as its fragment does twice a second, until a condition holds."""
+    deadline = time.monotonic() + 30
+    while not condition(checked(app.run())):
+        assert time.monotonic() < deadline, "The condition that this test waits for never came true."
+        time.sleep(0.02)
+    return app
+
+
+def train(app: AppTest) -> AppTest:
+    """Press Start and wait for the run."""
+    press(app, "start")
+    return rerun_until(app, lambda app: app.session_state["job"] is None)
+
+
+def status(app: AppTest) -> str:
+    """The sentence above the curves."""
+    block = inside(app, "job-status")
+    texts = [found.value for found in (*block.markdown, *block.error)]
+    return texts[0] if texts else str(block.get("progress")[0].proto.text)  # type: ignore[attr-defined]
+
+
+def disabled(app: AppTest) -> dict[str, bool]:
+    keys = {"start": "start", "pause": "button-pause", "step": "button-skip_next", "stop": "button-stop"}
+    return {name: app.button(key=key).disabled for name, key in keys.items()}
+
+
+# ---------------------------------------------------------------- settings
+
+
+def test_opens_with_the_course_and_five() -> None:
+    app = open_page("train")
+    assert app.selectbox(key="preset").value == "course"
+    assert app.button_group(key="normal-classes").value == [5]
+    assert status(app) == "Ready. Press **Start** and watch."
+    assert disabled(app) == {"start": False, "pause": True, "step": False, "stop": True}
+    assert not app.error
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_fills_the_widgets(name: str) -> None:
+    """Choose another first, so that a widget that is left out would keep its old value."""
+    config = PRESETS[name]
+    app = open_page("train")
+    other = "convolutional" if name != "convolutional" else "wide"
+    checked(app.selectbox(key="preset").set_value(other).run())
+    checked(app.slider(key="noise").set_value(0.7).run())
+    checked(app.selectbox(key="preset").set_value(name).run())
+    shown = {
+        "architecture": app.button_group(key="architecture").value,
+        "hidden-sizes": settings.hidden_sizes(app.text_input(key="hidden-sizes").value or ""),
+        "latent-dim": app.number_input(key="latent-dim").value,
+        "latent-relu": app.toggle(key="latent-relu").value,
+        "epochs": app.slider(key="epochs").value,
+        "batch-size": app.number_input(key="batch-size").value,
+        "learning-rate": app.number_input(key="learning-rate").value,
+        "noise": app.slider(key="noise").value,
+        "seed": app.number_input(key="seed").value,
+        "deskew": app.toggle(key="deskew").value,
+        "smoothing": app.slider(key="smoothing").value,
+        "ink-exponent": app.slider(key="ink-exponent").value,
+        "false-alarm-rate": app.slider(key="false-alarm-rate").value,
+    }
+    assert shown == {
+        "architecture": config.model.architecture,
+        "hidden-sizes": config.model.hidden_sizes,
+        "latent-dim": config.model.latent_dim,
+        "latent-relu": config.model.latent_activation == "relu",
+        "epochs": config.training.epochs,
+        "batch-size": config.training.batch_size,
+        "learning-rate": config.training.learning_rate,
+        "noise": config.training.noise,
+        "seed": config.training.seed,
+        "deskew": config.preprocessing == "deskew",
+        "smoothing": config.score.smoothing,
+        "ink-exponent": config.score.ink_exponent,
+        "false-alarm-rate": pytest.approx(100 * config.false_alarm_rate),
+    }
+    assert not app.error
+    assert not app.button(key="start").disabled
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_trains_with_that_preset(name: str) -> None:
+    """From preset to widgets to the job's settings, nothing is lost on the way."""
+    app = open_page("train")
+    app.selectbox(key="data-set").set_value(FALLBACK)
+    checked(app.selectbox(key="preset").set_value(name).run())
+    press(app, "button-skip_next")
+    assert app.session_state["job"].config == replace(PRESETS[name], data_set=FALLBACK)
+    press(app, "button-restart_alt")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("512, many", "Hidden sizes are whole numbers with commas between them, such as 512, 256, not “512, many”."),
+        ("12.5", "Hidden sizes are whole numbers with commas between them, such as 512, 256, not “12.5”."),
+        ("0", "A layer has between 1 and 4096 units, not 0."),
+        ("-3", "A layer has between 1 and 4096 units, not -3."),
+        ("100000", "A layer has between 1 and 4096 units, not 100000."),
+        ("8, 8, 8, 8, 8, 8, 8", "At most 6 hidden layers are allowed, not 7."),
+    ],
+)
+def test_bad_hidden_sizes_disable_start_with_a_sentence(app: AppTest, text: str, sentence: str) -> None:
+    checked(app.text_input(key="hidden-sizes").set_value(text).run())
+    assert [error.value for error in app.error] == [sentence]
+    assert disabled(app) == {"start": True, "pause": True, "step": True, "stop": True}
+    checked(app.text_input(key="hidden-sizes").set_value("16; 8").run())
+    assert not app.error
+    assert not app.button(key="start").disabled
+
+
+@pytest.mark.parametrize(
+    ("classes", "sentence"),
+    [
+        (list(range(10)), "Every class is normal, so nothing is left to be an anomaly. Take one class away."),
+        ([], "Choose at least one normal class: the network has to learn something."),
+    ],
+    ids=["all", "none"],
+)
+def test_all_or_no_classes_normal_is_refused(app: AppTest, classes: list[int], sentence: str) -> None:
+    checked(app.button_group(key="normal-classes").set_value(classes).run())
+    press(app, "start")
+    assert [error.value for error in app.error] == [sentence]
+    assert session.TRAINING not in app.selectbox(key="chosen-detector").options
+    assert app.session_state.get("job") is None
+    assert "shipped" in detector_line(app)
+
+    checked(app.button_group(key="normal-classes").set_value([3]).run())
+    train(app)
+    assert not app.error
+    assert "3 · UCI digits · run 1" in detector_line(checked(app.run()))
+
+
+# ---------------------------------------------------------------- training
+
+
+def table(app: AppTest) -> list[dict[str, Any]]:
+    """The rows of the runs' table."""
+    frame = next(frame.value for frame in app.dataframe if "Run" in frame.value.columns)
+    return frame.to_dict("records")  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def expected() -> AutoencoderDetector:
+    """The same training without any page."""
+    return AutoencoderDetector(SMALL).fit_split(split_one_class(load(FALLBACK), (5,), SMALL.training.seed))
+
+
+def test_a_short_training_ends_as_a_run_in_use(app: AppTest, expected: AutoencoderDetector) -> None:
+    train(app)
+    assert status(app).startswith("**Done** after 14 batches.")
+    assert "5 · UCI digits · run 1" in detector_line(checked(app.run()))
+    test = load(FALLBACK).test
+    figures = evaluate(expected.decision_function(test.images), test.labels, (5,), expected.threshold_)
+    assert {metric.label: metric.value for metric in app.metric} == {
+        "AUROC": f"{figures.auroc:.4f}",
+        "Threshold": f"{expected.threshold_:.4f}",
+        "False alarms": f"{figures.false_alarm_rate:.1%}",
+        "Anomalies caught": f"{figures.catch_rate:.1%}",
+    }
+    (row,) = table(app)
+    assert (row["Run"], row["Normal"], row["Data set"], row["Layers"]) == ("run 1", "5", "UCI digits", "784-16-4-16-784")
+    assert row["Epochs"] == 2
+    assert row["Validation loss"] == pytest.approx(expected.losses_[-1].validation)
+    assert row["AUROC"] == pytest.approx(figures.auroc)
+    assert disabled(app) == {"start": False, "pause": True, "step": False, "stop": True}
+
+
+def test_the_run_judges_on_the_other_pages(app: AppTest, expected: AutoencoderDetector) -> None:
+    train(app)
+    go_to(app, "draw")
+    checked(next(button for button in app.button if button.label == "Random test image").click().run())
+    image = app.session_state["picked"]
+    assert number_in(app, "threshold") == pytest.approx(expected.threshold_, abs=5.1e-5)
+    assert number_in(app, "score") == pytest.approx(float(expected.decision_function(image)), abs=5.1e-5)
+
+
+def test_a_second_run_joins_the_table_and_the_first_can_be_chosen_back(app: AppTest) -> None:
+    train(app)
+    checked(app.button_group(key="normal-classes").set_value([1, 7]).run())
+    train(app)
+    assert [(row["Run"], row["Normal"]) for row in table(app)] == [("run 1", "5"), ("run 2", "1, 7")]
+    checked(app.run())
+    assert "1, 7 · UCI digits · run 2" in detector_line(app)
+    for choice, title in (
+        (session.Choice(run=0), "5 · UCI digits · run 1"),
+        (session.Choice(shipped=Shipped("course", "mnist", 5)), "5 · MNIST · shipped, course"),
+        (session.Choice(run=1), "1, 7 · UCI digits · run 2"),
+    ):
+        checked(app.selectbox(key="chosen-detector").set_value(choice).run())
+        assert detector_line(app) == f"Detector: {title}"
+        assert app.session_state["choice"] == choice
+    assert len(table(app)) == 2
+
+
+def test_a_choice_made_during_a_training_is_kept_when_it_ends(app: AppTest) -> None:
+    press(app, "button-skip_next")
+    rerun_until(app, lambda app: "Paused" in status(app))
+    shipped = session.Choice(shipped=Shipped("best", "mnist", 5))
+    checked(app.selectbox(key="chosen-detector").set_value(shipped).run())
+    train(app)
+    checked(app.run())
+    assert len(table(app)) == 1
+    assert detector_line(app) == "Detector: 5 · MNIST · shipped, best"
+
+
+def test_one_step_is_one_batch_and_pauses(app: AppTest) -> None:
+    press(app, "button-skip_next")
+    rerun_until(app, lambda app: "Paused" in status(app))
+    assert status(app) == "Paused: epoch 1 of 2, batch 1 of 7"
+    assert disabled(app) == {"start": False, "pause": True, "step": False, "stop": False}
+    assert app.button(key="start").label == "Resume"
+    assert app.slider(key="epochs").disabled, "settings of a training do not change under it"
+    assert "5 · UCI digits · in training" in detector_line(app)
+    press(app, "button-skip_next")
+    rerun_until(app, lambda app: status(app) == "Paused: epoch 1 of 2, batch 2 of 7")
+
+
+def test_resume_after_steps_ends_where_an_uninterrupted_training_ends(app: AppTest, expected: AutoencoderDetector) -> None:
+    press(app, "button-skip_next")
+    rerun_until(app, lambda app: "batch 1 of 7" in status(app) and "Paused" in status(app))
+    train(app)
+    assert table(app)[0]["Threshold"] == pytest.approx(expected.threshold_, rel=1e-9)
+
+
+def test_stop_keeps_what_was_learnt(app: AppTest) -> None:
+    press(app, "button-skip_next")
+    rerun_until(app, lambda app: "Paused" in status(app))
+    press(app, "button-stop")
+    rerun_until(app, lambda app: app.session_state["job"] is None)
+    assert status(app).startswith("**Stopped early** after 1 batches.")
+    assert [row["Run"] for row in table(app)] == ["run 1"]
+    assert "run 1" in detector_line(checked(app.run()))
+
+
+def test_reset_forgets_the_training(app: AppTest) -> None:
+    press(app, "button-skip_next")
+    rerun_until(app, lambda app: "Paused" in status(app))
+    press(app, "button-restart_alt")
+    assert status(app) == "Ready. Press **Start** and watch."
+    assert detector_line(app) == "Detector: 5 · MNIST · shipped, best"
+    assert not app.dataframe
+    assert not app.slider(key="epochs").disabled
+
+
+def test_other_pages_tell_of_a_paused_training(app: AppTest) -> None:
+    press(app, "button-skip_next")
+    rerun_until(app, lambda app: "Paused" in status(app))
+    go_to(app, "home")
+    (line,) = inside(app, "job-line").get("progress")
+    assert line.proto.text == "Paused: epoch 1 of 2, batch 1 of 7"  # type: ignore[attr-defined]
+    assert "5 · UCI digits · in training" in detector_line(app)
+    go_to(app, "train")
+    assert status(app) == "Paused: epoch 1 of 2, batch 1 of 7"
+    assert app.text_input(key="hidden-sizes").value == "16", "settings survive a visit to another page"
+
+
+def test_a_diverging_training_says_so_and_leaves_no_run(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.training.mean_squared_error", lambda images, made: (images - made).square().mean() / 0)
+    press(app, "start")
+    rerun_until(app, lambda app: app.session_state["job"] is None)
+    assert "diverged" in status(app)
+    assert "learning rate" in status(app)
+    assert app.session_state["runs"] == []
+    assert not has(app, "overlaid")
+    assert "shipped, best" in detector_line(checked(app.run()))
