@@ -174,7 +174,7 @@ def test_all_or_no_classes_normal_is_refused(app: AppTest, classes: list[int], s
     checked(app.button_group(key="normal-classes").set_value([3]).run())
     train(app)
     assert not app.error
-    assert "3 · UCI digits · run 1" in detector_line(checked(app.run()))
+    assert "3 · UCI digits · run 1" in detector_line(app)
 
 
 # ---------------------------------------------------------------- training
@@ -195,7 +195,7 @@ def expected() -> AutoencoderDetector:
 def test_a_short_training_ends_as_a_run_in_use(app: AppTest, expected: AutoencoderDetector) -> None:
     train(app)
     assert status(app).startswith("**Done** after 14 batches.")
-    assert "5 · UCI digits · run 1" in detector_line(checked(app.run()))
+    assert "5 · UCI digits · run 1" in detector_line(app)
     test = load(FALLBACK).test
     figures = evaluate(expected.decision_function(test.images), test.labels, (5,), expected.threshold_)
     assert {metric.label: metric.value for metric in app.metric} == {
@@ -226,7 +226,6 @@ def test_a_second_run_joins_the_table_and_the_first_can_be_chosen_back(app: AppT
     checked(app.button_group(key="normal-classes").set_value([1, 7]).run())
     train(app)
     assert [(row["Run"], row["Normal"]) for row in table(app)] == [("run 1", "5"), ("run 2", "1, 7")]
-    checked(app.run())
     assert "1, 7 · UCI digits · run 2" in detector_line(app)
     for choice, title in (
         (session.Choice(run=0), "5 · UCI digits · run 1"),
@@ -245,7 +244,6 @@ def test_a_choice_made_during_a_training_is_kept_when_it_ends(app: AppTest) -> N
     shipped = session.Choice(shipped=Shipped("best", "mnist", 5))
     checked(app.selectbox(key="chosen-detector").set_value(shipped).run())
     train(app)
-    checked(app.run())
     assert len(table(app)) == 1
     assert detector_line(app) == "Detector: 5 · MNIST · shipped, best"
 
@@ -276,7 +274,7 @@ def test_stop_keeps_what_was_learnt(app: AppTest) -> None:
     rerun_until(app, lambda app: app.session_state["job"] is None)
     assert status(app).startswith("**Stopped early** after 1 batches.")
     assert [row["Run"] for row in table(app)] == ["run 1"]
-    assert "run 1" in detector_line(checked(app.run()))
+    assert "run 1" in detector_line(app)
 
 
 def test_reset_forgets_the_training(app: AppTest) -> None:
@@ -309,4 +307,16 @@ def test_a_diverging_training_says_so_and_leaves_no_run(app: AppTest, monkeypatc
     assert "learning rate" in status(app)
     assert app.session_state["runs"] == []
     assert not has(app, "overlaid")
-    assert "shipped, best" in detector_line(checked(app.run()))
+    assert "shipped, best" in detector_line(app)
+
+
+@pytest.mark.parametrize("page", ["home", "draw", "browse"])
+def test_a_training_that_ends_between_two_pages_is_a_run_on_the_next(app: AppTest, page: str) -> None:
+    press(app, "start")
+    job = app.session_state["job"]
+    deadline = time.monotonic() + 30
+    while not job.snapshot().state.is_over and time.monotonic() < deadline:
+        time.sleep(0.01)
+    go_to(app, page)
+    assert "5 · UCI digits · run 1" in detector_line(app)
+    assert len(app.session_state["runs"]) == 1
