@@ -46,12 +46,12 @@ for number, column in enumerate(st.columns(2, gap="large", border=True)):
 st.html(pictures.error_legend())
 
 draw, train, browse = st.columns(3)
-with draw, st.container(border=True):
+with draw, st.container(border=True, height="stretch"):
     st.page_link("pages/draw.py", label=_("**Draw** your own digit"), icon=":material/draw:")
     st.caption(_("Is your 5 a 5? And what does the network make of your 7?"))
-with train, st.container(border=True):
+with train, st.container(border=True, height="stretch"):
     st.page_link("pages/train.py", label=_("**Train** a detector"), icon=":material/model_training:")
     st.caption(_("Pick a digit and watch the network learn it, in seconds."))
-with browse, st.container(border=True):
+with browse, st.container(border=True, height="stretch"):
     st.page_link("pages/browse.py", label=_("**Browse** test images"), icon=":material/grid_view:")
     st.caption(_("Thousands of digits it has never seen, with every verdict."))

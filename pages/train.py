@@ -23,11 +23,12 @@ def start(single_step: bool = False) -> None:
     if training is None:
         try:
             config = settings.read()
-            split = session.split(at_hand.data.name, data_directory(), config.normal_classes, config.training.seed)
+            # The data at hand, which is the UCI digits where the wanted set is still on its way.
+            config = replace(config, data_set=session.data_set(config.data_set).data.name)
+            split = session.split(config.data_set, data_directory(), config.normal_classes, config.training.seed)
         except (EmptySplitError, ValueError) as error:
             st.session_state["train-error"] = str(error)
             return
-        config = replace(config, data_set=at_hand.data.name)
         training = session.start_job(config, split, choose_device(st.session_state.get("device")))
     st.session_state["train-error"] = ""
     (training.step if single_step else training.resume)()

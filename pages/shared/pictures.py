@@ -40,8 +40,8 @@ def grey_pixels(image: Tensor) -> NDArray[np.uint8]:
 def error_pixels(error_map: Tensor) -> NDArray[np.uint8]:
     """(28, 28) in [-1, 1] as RGB bytes: orange where ink is too much, blue where it is missing, black where it fits."""
     errors = error_map.numpy()
-    # The square root lets small errors be seen; the scale is the same for every image.
-    strength = np.sqrt(np.abs(errors).clip(0, 1))[..., None]
+    # The same scale for every image; half a pixel's ink is already shown at full strength.
+    strength = (2 * np.abs(errors)).clip(0, 1)[..., None]
     colours: NDArray[np.uint8] = (strength * np.where(errors[..., None] > 0, TOO_MUCH, MISSING)).round().astype(np.uint8)
     return colours
 

@@ -1,12 +1,17 @@
 """Drawing with a real pointer."""
 
+import csv
+import io
 import re
+import zipfile
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Server, canvas_of, draw, number_in, open_page, settled
-from tests.strokes import WAYS, on_canvas
+from tests.strokes import WAYS, on_canvas, rgba
 
 
 def drawing(digit: int, way: int = 0) -> list[list[tuple[float, float]]]:
@@ -97,3 +102,43 @@ def test_phone_has_no_horizontal_scroll(page: Page, server: Server) -> None:
     for path in ("", "draw", "train", "browse"):
         open_page(page, server, path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+
+
+def photo() -> bytes:
+    """A 7 in dark pen on a sheet that is lit unevenly, as a JPEG."""
+    ink = rgba(on_canvas(WAYS[7][0], side=640), side=640, width=26)[..., 0] / 255.0
+    light = np.linspace(0.75, 0.95, 640)[None, :] * np.ones((640, 1))
+    file = io.BytesIO()
+    Image.fromarray(((light - 0.6 * ink) * 255).astype(np.uint8)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def test_a_photo_of_a_digit_is_judged_and_junk_is_refused_in_words(page: Page, server: Server) -> None:
+    open_page(page, server, "draw")
+    page.get_by_text("No pointer?").click()
+    upload = page.locator(".st-key-picture input[type=file]")
+    upload.set_input_files({"name": "junk.png", "mimeType": "image/png", "buffer": b"no picture"})
+    expect(page.get_by_text("This file is not a picture")).to_be_visible()
+    upload.set_input_files({"name": "seven.jpg", "mimeType": "image/jpeg", "buffer": photo()})
+    expect(page.locator(".st-key-verdict")).to_have_text(re.compile("^Anomaly"))
+
+
+def test_the_strip_of_drawings_can_be_taken_away(page: Page, server: Server) -> None:
+    open_page(page, server, "draw")
+    for digit, verdict in ((5, "Normal"), (7, "Anomaly")):
+        draw(page, drawing(digit))
+        expect(page.locator(".st-key-verdict")).to_have_text(re.compile(f"^{verdict}"))
+        settled(page)
+        page.get_by_role("button", name="Clear").click()
+        expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
+        settled(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Scores as CSV").click()
+    rows = list(csv.DictReader(download.value.path().open()))
+    assert [row["verdict"] for row in rows] == ["normal", "anomaly"]
+    assert [float(row["score"]) > float(row["threshold"]) for row in rows] == [False, True]
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Images as PNG").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        sizes = [Image.open(archive.open(name)).size for name in archive.namelist()]
+    assert sizes == [(28, 28), (28, 28)]
