@@ -228,7 +228,6 @@ def show_network(config: DetectorConfig) -> None:
 
 
 st.title(_("Train a detector"))
-session.settle_job()
 current = session.job()
 at_hand = session.data_set(st.session_state.get("data-set", "mnist"))
 session.show_data_notice(at_hand)

@@ -13,6 +13,7 @@ def show(with_job: bool) -> None:
 
     with_job: whether a running job is told of; the Train page does that itself, larger.
     """
+    session.settle_job()
     with st.container(key="detector-line", horizontal=True, vertical_alignment="center"):
         with st.popover(
             _("Detector: {title}").format(title=session.choice_title(session.choice())),

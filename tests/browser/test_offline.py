@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Server, open_page
+from tests.browser.conftest import Server, eventually, open_page
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def test_pages_fall_back_to_the_uci_digits_and_say_so(page: Page, server: Server
     expect(notice).to_contain_text("MNIST could not be downloaded")
     expect(notice).to_contain_text("train-images-idx3-ubyte.gz")
     expect(notice).to_contain_text("UCI handwritten digits")
-    assert page.locator("img.pic").count() >= 5
+    eventually(page, lambda: page.locator("img.pic").count() >= 5)
 
 
 def test_training_works_on_the_uci_digits(page: Page, server: Server) -> None:

@@ -1,6 +1,7 @@
 """Training while the page stays alive."""
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
@@ -117,17 +118,18 @@ def test_a_broken_checkpoint_leaves_the_detector_in_use(page: Page, server: Serv
     expect(page.get_by_text("stays as it was")).to_be_visible()
 
 
-def test_a_detector_goes_from_one_visitor_to_another_as_a_file(page: Page, server: Server) -> None:
+def test_a_detector_goes_from_one_visitor_to_another_as_a_file(page: Page, server: Server, tmp_path: Path) -> None:
     open_page(page, server, "train")
     choose(page, "Data set", "UCI digits")
     page.get_by_role("button", name="Start").click()
     expect(page.locator(STATUS)).to_contain_text("Done")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download checkpoint").click()
+    download.value.save_as(tmp_path / "mine.safetensors")
     other = page.context.browser.new_context().new_page()  # type: ignore[union-attr]
     open_page(other, server, "browse")
     other.locator(".st-key-detector-line").get_by_role("button").first.click()
-    other.locator("input[type=file]").set_input_files(download.value.path())
+    other.locator("input[type=file]").set_input_files(tmp_path / "mine.safetensors")
     expect(other.locator(".st-key-detector-line")).to_contain_text("uploaded")
     expect(other.get_by_text("set off a false alarm")).to_be_visible()
     other.context.close()

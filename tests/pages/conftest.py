@@ -11,7 +11,7 @@ import streamlit.testing.v1.app_test as app_test
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.testing.v1 import AppTest
-from streamlit.testing.v1.element_tree import Block
+from streamlit.testing.v1.element_tree import Block, Html
 
 from core import checkpoint
 from core.data import DataSet
@@ -34,7 +34,8 @@ class ServedPages(PagesManager):
 
 
 # AppTest asks widgets for their labels between runs, when there is no session; that is no fault.
-logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
+for source in ("scriptrunner_utils.script_run_context", "state.session_state_proxy"):
+    logging.getLogger(f"streamlit.runtime.{source}").disabled = True
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -115,14 +116,19 @@ def plain(html: str) -> str:
     return re.sub(r"<[^>]+>", "", html)
 
 
+def html_of(block: Block | AppTest) -> list[str]:
+    """All pieces of HTML, in order."""
+    return [element.value for element in block.get("html") if isinstance(element, Html)]
+
+
 def number_in(app: AppTest, key: str) -> float:
     """The plain number in the container with this key."""
-    return float(plain(inside(app, key).get("html")[0].value))  # type: ignore[attr-defined]
+    return float(plain(html_of(inside(app, key))[0]))
 
 
 def verdicts(app: AppTest) -> list[str]:
     """The words of all badges on the page, in order."""
-    return [word for html in app.get("html") for word in re.findall(r'class="badge \w+">(\w+)', html.value)]  # type: ignore[attr-defined]
+    return [word for html in html_of(app) for word in re.findall(r'class="badge \w+">(\w+)', html)]
 
 
 def detector_line(app: AppTest) -> str:

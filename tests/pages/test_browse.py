@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.data import FALLBACK, DataSet, load
 from core.detector import AutoencoderDetector
-from tests.pages.conftest import checked, open_page, verdicts
+from tests.pages.conftest import checked, html_of, open_page, verdicts
 
 PER_PAGE = 12
 
@@ -57,7 +57,7 @@ def judged(mnist: DataSet, best: AutoencoderDetector) -> Judged:
 
 def cards(app: AppTest) -> list[Card]:
     labels = [button.label for button in app.button if (button.key or "").startswith("detail-")]
-    found = [re.search(r'</span> <span class="label">([\d.]+)', html.value) for html in app.get("html")]  # type: ignore[attr-defined]
+    found = [re.search(r'</span> <span class="label">([\d.]+)', html) for html in html_of(app)]
     return list(zip(labels, [score[1] for score in found if score], verdicts(app), strict=True))
 
 

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from core.data import FALLBACK, load
 from core.detector import AutoencoderDetector
 from core.drawing import from_canvas
-from tests.pages.conftest import checked, go_to, has, inside, number_in, open_page, plain, verdicts
+from tests.pages.conftest import checked, go_to, has, html_of, inside, number_in, open_page, plain, verdicts
 from tests.strokes import WAYS, on_canvas, rgba
 
 pytestmark = pytest.mark.usefixtures("without_data")
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.usefixtures("without_data")
 
 def verdict(app: AppTest) -> str:
     """What the verdict's box says, word and sentence."""
-    (html,) = inside(app, "verdict").get("html")
-    return plain(html.value)  # type: ignore[attr-defined]
+    (html,) = html_of(inside(app, "verdict"))
+    return plain(html)
 
 
 def assert_words_agree(app: AppTest, score: float, threshold: float) -> None:
@@ -202,10 +202,10 @@ def test_a_broken_picture_is_refused_with_a_sentence(content: bytes) -> None:
 
 def test_experts_show_one_card_for_each_shipped_detector(pen: Pen, digit: Digit, checkpoint_count: int) -> None:
     app = open_page("draw")
-    assert not any('class="expert' in html.value for html in app.get("html"))  # type: ignore[attr-defined]
+    assert not any('class="expert' in html for html in html_of(app))
     pen.draw(digit(5))
     checked(app.run())
-    cards = next(html.value for html in app.get("html") if 'class="bar"' in html.value)  # type: ignore[attr-defined]
+    cards = next(html for html in html_of(app) if 'class="bar"' in html)
     assert cards.count('<div class="bar">') == checkpoint_count
     assert cards.count('class="expert best"') == 1
 

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from core import checkpoint
 from core.checkpoint import Checkpoint
-from core.data import SOURCES
+from core.data import SOURCES, data_directory
 from core.detector import AutoencoderDetector
 from core.presets import Shipped
 from pages.shared import session
@@ -40,7 +40,7 @@ def test_every_page_runs_without_data_and_network(page: str) -> None:
 @pytest.mark.parametrize("page", ["train", "browse"])
 def test_a_failed_download_is_told_with_the_way_out(page: str) -> None:
     app = open_page(page)
-    download = session._downloads()["mnist", session.data_directory()]
+    download = session._downloads()["mnist", data_directory()]
     with pytest.raises(Exception, match="could not be downloaded"):
         download.wait()
     checked(app.run())
@@ -50,7 +50,7 @@ def test_a_failed_download_is_told_with_the_way_out(page: str) -> None:
     assert notice.value.endswith("Meanwhile this page uses the UCI handwritten digits, which come with the program.")
     again = next(button for button in app.button if button.label == "Try the download again")
     checked(again.click().run())
-    assert session._downloads()["mnist", session.data_directory()] is not download
+    assert session._downloads()["mnist", data_directory()] is not download
 
 
 @pytest.mark.usefixtures("with_mnist")

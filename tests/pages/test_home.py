@@ -10,16 +10,17 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import PageLink
 
 from core.data import FALLBACK, DataSet, load
 from core.detector import AutoencoderDetector
 from pages.shared import session
-from tests.pages.conftest import open_page, plain, verdicts
+from tests.pages.conftest import html_of, open_page, plain, verdicts
 
 
 def judged(app: AppTest) -> list[tuple[float, float]]:
     """Score and threshold as both cards say them."""
-    text = " ".join(plain(html.value) for html in app.get("html"))  # type: ignore[attr-defined]
+    text = " ".join(map(plain, html_of(app)))
     found = re.findall(r"anomaly score ([\d.]+), threshold ([\d.]+)", text)
     return [(float(score), float(threshold)) for score, threshold in found]
 
@@ -63,13 +64,13 @@ def test_names_the_normal_digit_and_opens_three_doors(without_data: Path) -> Non
     app = open_page()
     assert app.title[0].value == "See an autoencoder detect anomalies"
     assert "**5**" in app.markdown[0].value
-    assert [link.proto.page for link in app.get("page_link")] == ["draw", "train", "browse"]  # type: ignore[attr-defined]
+    assert [link.proto.page for link in app.get("page_link") if isinstance(link, PageLink)] == ["draw", "train", "browse"]
 
 
 def test_pictures_are_the_images_judged(without_data: Path, best: AutoencoderDetector) -> None:
     """Each card has the image as the network sees it, then its reconstruction, grey level by grey level."""
     app = open_page()
-    cards = [found for html in app.get("html") if (found := pixels(html.value))]  # type: ignore[attr-defined]
+    cards = [found for html in html_of(app) if (found := pixels(html))]
     test = load(FALLBACK).test
     scores = best.decision_function(test.images)
     for card, label in zip(cards, (5, 7), strict=True):

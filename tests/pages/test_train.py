@@ -60,7 +60,7 @@ def status(app: AppTest) -> str:
     """The sentence above the curves."""
     block = inside(app, "job-status")
     texts = [found.value for found in (*block.markdown, *block.error)]
-    return texts[0] if texts else str(block.get("progress")[0].proto.text)  # type: ignore[attr-defined]
+    return texts[0] if texts else str(block.get("progress")[0].proto.text)
 
 
 def disabled(app: AppTest) -> dict[str, bool]:
@@ -78,6 +78,11 @@ def test_opens_with_the_course_and_five() -> None:
     assert status(app) == "Ready. Press **Start** and watch."
     assert disabled(app) == {"start": False, "pause": True, "step": False, "stop": True}
     assert not app.error
+
+
+def number(value: object) -> float:
+    assert isinstance(value, (int, float))
+    return float(value)
 
 
 def shown(app: AppTest) -> dict[str, Any]:
@@ -99,7 +104,7 @@ def shown(app: AppTest) -> dict[str, Any]:
         "power": app.slider(key="power").value,
         "ink exponent": app.slider(key="ink-exponent").value,
         "neighbours": app.slider(key="neighbours").value,
-        "false-alarm rate": pytest.approx(app.slider(key="false-alarm-rate").value / 100),
+        "false-alarm rate": pytest.approx(number(app.slider(key="false-alarm-rate").value) / 100),
     }
 
 
@@ -197,7 +202,8 @@ def test_all_or_no_classes_normal_is_refused(app: AppTest) -> None:
 def table(app: AppTest) -> list[dict[str, Any]]:
     """The rows of the runs' table."""
     frame = next(frame.value for frame in app.dataframe if "Run" in frame.value.columns)
-    return frame.to_dict("records")  # type: ignore[no-any-return]
+    rows: list[dict[str, Any]] = frame.to_dict("records")
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -306,7 +312,7 @@ def test_other_pages_tell_of_a_paused_training(app: AppTest) -> None:
     rerun_until(app, lambda app: "Paused" in status(app))
     go_to(app, "home")
     (line,) = inside(app, "job-line").get("progress")
-    assert line.proto.text == "Paused: epoch 1 of 2, batch 1 of 7"  # type: ignore[attr-defined]
+    assert line.proto.text == "Paused: epoch 1 of 2, batch 1 of 7"
     assert "5 · UCI digits · in training" in detector_line(app)
     go_to(app, "train")
     assert status(app) == "Paused: epoch 1 of 2, batch 1 of 7"

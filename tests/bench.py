@@ -1,0 +1,381 @@
+"""Timings as ratios within one run on one machine, each with the bound that it shall keep: `make bench`.
+
+What is compared takes turns, so that a machine that slows down slows both. Nothing is written into
+the repository. The exit status is 1 when a bound is missed.
+"""
+
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import streamlit.testing.v1.app_test as app_test
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import ToTensor
+
+from core import checkpoint
+from core.data import FALLBACK, SOURCES, DataError, DataSet, OneClassSplit, load, split_one_class
+from core.detector import AutoencoderDetector, DetectorConfig
+from core.drawing import from_canvas
+from core.jobs import JobPool, TrainingJob
+from core.model import ModelConfig, build
+from core.presets import Shipped, shipped
+from core.training import TrainConfig, Trainer
+from tests.browser import conftest as browser_tests
+from tests.pages.conftest import ServedPages
+from tests.strokes import WAYS, Stroke, on_canvas, rgba
+
+DIGIT = 5
+STROKES = 15
+CANVAS = 320
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; without a value it was skipped, and `detail` says why."""
+
+    what: str
+    wanted: str
+    detail: str
+    value: str = ""
+    kept: bool | None = None
+
+    @property
+    def judgement(self) -> str:
+        return {True: "ok", False: "missed", None: "skipped"}[self.kept]
+
+
+def bounded(what: str, value: float, limit: float, unit: str, detail: str) -> Row:
+    """A row whose value shall not exceed its limit; unit is x, ms or s."""
+    digits = 0 if unit == "ms" and limit >= 100 else 2
+    return Row(what, f"<= {limit:g} {unit}", detail, f"{value:.{digits}f} {unit}", value <= limit)
+
+
+def seconds(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def medians(actions: Sequence[Callable[[], object]], repeats: int) -> list[float]:
+    """Median seconds of each action, the actions taking turns after one turn that does not count."""
+    for action in actions:
+        action()
+    turns = [[seconds(action) for action in actions] for _ in range(repeats)]
+    return [statistics.median(column) for column in zip(*turns, strict=True)]
+
+
+# ---------------------------------------------------------------- training
+
+
+class CourseDataset(Dataset[tuple[Tensor, int]]):
+    """One digit as torchvision's MNIST hands it out: bytes to PIL to ToTensor, image by image."""
+
+    def __init__(self, pixels: NDArray[np.uint8], label: int) -> None:
+        self.pixels, self.label = pixels, label
+        self.transform = ToTensor()
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image: Tensor = self.transform(Image.fromarray(self.pixels[index]))
+        return image, self.label
+
+
+class CourseAutoencoder(nn.Module):
+    """The course's network as its notebook writes it, 784-512-256-128-256-512-784, with matching shapes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU()
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(128, 256), nn.ReLU(), nn.Linear(256, 512), nn.ReLU(), nn.Linear(512, 784), nn.Sigmoid()
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        reconstructions: Tensor = self.decoder(self.encoder(images))
+        return reconstructions
+
+
+def course_epochs(pixels: NDArray[np.uint8]) -> Iterator[float]:
+    """The course's loop; each epoch is trained when it is asked for, and its mean loss comes back."""
+    torch.manual_seed(1337)
+    loader = DataLoader(CourseDataset(pixels, DIGIT), batch_size=64, shuffle=True)
+    model = CourseAutoencoder()
+    criterion = nn.MSELoss()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    while True:
+        total = 0.0
+        for images, _ in loader:
+            flat = images.view(images.size(0), -1)
+            optimizer.zero_grad()
+            loss = criterion(model(flat), flat)
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * images.size(0)
+        yield total / len(pixels)
+
+
+def our_epochs(split: OneClassSplit, config: DetectorConfig) -> Iterator[float]:
+    """The same in the Trainer, validation loss included."""
+    trainer = Trainer(build(config.model, config.training.seed), split.train, split.calibration, config.training)
+    for step in trainer:
+        if step.epoch_losses:
+            yield step.epoch_losses.train
+
+
+def epoch_row(split: OneClassSplit) -> Row:
+    config = DetectorConfig(normal_classes=(DIGIT,), training=TrainConfig(epochs=6))
+    assert config.model == ModelConfig(), "the course's network is the default"
+    ours = our_epochs(split, config)
+    theirs = course_epochs((split.train[:, 0] * 255).round().to(torch.uint8).numpy())
+    mine, course = medians([lambda: next(ours), lambda: next(theirs)], 5)
+    detail = f"{len(split.train):,} images: {mine:.2f} s / {course:.2f} s"
+    return bounded("one epoch of the course's network / the course's loop", mine / course, 0.60, "x", detail)
+
+
+def job_row(split: OneClassSplit) -> Row:
+    """Three epochs as a background job, up to its last epoch's snapshot, against the Trainer alone."""
+    config = DetectorConfig(normal_classes=(DIGIT,), training=TrainConfig(epochs=3))
+    pool = JobPool(workers=1)
+
+    def bare() -> None:
+        assert len(list(our_epochs(split, config))) == 3
+
+    def as_job() -> None:
+        job = TrainingJob(config, split, pool)
+        job.resume()
+        while len(job.snapshot().losses) < 3:
+            time.sleep(0.005)
+        snapshot = job.snapshot()
+        assert not snapshot.error
+        finished.append(job)
+
+    def rest() -> None:
+        """A job still scores the test set after its last epoch; that must not fall into the next turn."""
+        while finished and not finished[-1].snapshot().state.is_over:
+            time.sleep(0.005)
+
+    finished: list[TrainingJob] = []
+    turns: list[tuple[float, float]] = []
+    for _ in range(6):
+        turns.append((seconds(bare), seconds(as_job)))
+        rest()
+    alone, pooled = (statistics.median(column) for column in zip(*turns[1:], strict=True))
+    detail = f"3 epochs: {pooled:.2f} s / {alone:.2f} s"
+    return bounded("training as a background job / bare Trainer", pooled / alone, 1.15, "x", detail)
+
+
+# ---------------------------------------------------------------- scoring
+
+
+def scoring_rows(data: DataSet, detector: AutoencoderDetector) -> list[Row]:
+    copies = -(-10_000 // len(data.test.images))
+    images = data.test.images.repeat(copies, 1, 1, 1)[:10_000]
+    (one,) = medians([lambda: detector.decision_function(images)], 3)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        (two,) = medians([lambda: detector.decision_function(images)], 3)
+    finally:
+        torch.set_num_threads(threads)
+    return [
+        bounded("10,000 images scored by the default detector, one thread", one, 2.0, "s", f"{10_000 / one:,.0f} images/s"),
+        bounded("the same with two threads", two, 2.0, "s", f"{two / one:.2f} of the time of one thread"),
+    ]
+
+
+def experts_row() -> Row:
+    made = [checkpoint.read(entry.path).detector for entry in shipped()]
+    experts = list(islice(cycle(made), 10))
+    image = from_canvas(rgba(on_canvas(WAYS[7][0]), CANVAS))
+    assert image is not None
+    drawing = image
+    one, ten = medians([lambda: experts[0].infer(drawing), lambda: [expert.infer(drawing) for expert in experts]], 50)
+    detail = f"{1000 * ten:.1f} ms / {1000 * one:.1f} ms, {len(made)} shipped; {ten / one:.1f} times one (or <= 1.5 x)"
+    row = bounded("ten detectors before one drawing", 1000 * ten, 10.0, "ms", detail)
+    return Row(row.what, row.wanted, row.detail, row.value, bool(row.kept) or ten <= 1.5 * one)
+
+
+# ---------------------------------------------------------------- pages
+
+
+def browse_row() -> Row:
+    """Ten page changes; AppTest runs the whole script, so a fragment's rerun in a browser costs less."""
+    with patch.object(PagesManager, "uses_pages_directory", False), patch.object(app_test, "PagesManager", ServedPages):
+        app = AppTest.from_file(str(browser_tests.ROOT / "app.py"), default_timeout=60.0).run()
+        app.switch_page("pages/browse.py").run()
+        turns = []
+        for page in range(2, 13):
+            app.pagination(key="browse-page").set_value(page)
+            turns.append(seconds(app.run))
+            assert not app.exception
+            assert app.pagination(key="browse-page").value == page
+    detail = f"{1000 * min(turns[1:]):.0f} to {1000 * max(turns[1:]):.0f} ms"
+    return bounded("Browse: another page of images, server time", 1000 * statistics.median(turns[1:]), 300, "ms", detail)
+
+
+BARE_PAGE = f"""
+import streamlit as st
+from streamlit_drawable_canvas import st_canvas
+
+with st.container(key="canvas"):
+    result = st_canvas(
+        stroke_width=22,
+        stroke_color="#ffffff",
+        background_color="#000000",
+        height={CANVAS},
+        width={CANVAS},
+        initial_drawing=None,
+        return_image_data=True,
+        key="strokes",
+    )
+ink = 0 if result.image_data is None else int((result.image_data[..., 0] > 127).sum())
+with st.container(key="ink"):
+    st.html(f"<span>{{ink}}</span>")
+"""
+
+# Both clocks stand in the browser: from the pointer's release to the first change of the watched text.
+WATCH = """
+key => {
+    const text = () => document.querySelector(`.st-key-${key}`)?.textContent ?? "";
+    window.waited = new Promise(done => {
+        window.addEventListener("pointerup", () => {
+            const released = performance.now(), before = text();
+            const watcher = new MutationObserver(() => {
+                const now = text();
+                if (now === "" || now === before) return;
+                watcher.disconnect();
+                done(performance.now() - released);
+            });
+            watcher.observe(document.body, { childList: true, subtree: true, characterData: true });
+        }, { capture: true, once: true });
+    });
+}
+"""
+
+
+def stroke_number(number: int) -> Stroke:
+    """Short strokes beside one another, so that each one adds ink."""
+    row, column = divmod(number, 4)
+    x, y = 50 + 64 * column, 45 + 64 * row
+    return [(x, y), (x + 14, y + 10), (x + 28, y + 4)]
+
+
+def wait_for_answer(page: Page, key: str, stroke: Stroke) -> float:
+    """Draw one stroke; seconds until the text in the container with this key changed."""
+    page.bring_to_front()
+    page.evaluate(WATCH, key)
+    browser_tests.draw(page, [stroke])
+    waited = page.evaluate("Promise.race([window.waited, new Promise(done => setTimeout(() => done(-1), 20000))])")
+    assert waited >= 0, f"{key} did not change within 20 seconds"
+    browser_tests.settled(page)
+    return float(waited) / 1000
+
+
+@contextmanager
+def serving(folder: Path, data_directory: Path, log: Path) -> Iterator[browser_tests.Server]:
+    """The app.py of a folder, started as the browser tests start theirs."""
+    with patch.object(browser_tests, "ROOT", folder):
+        server = browser_tests.start_server(data_directory, log)
+    try:
+        yield server
+    finally:
+        server.process.terminate()
+        server.process.wait(timeout=20)
+
+
+def verdict_row(browser: Browser, folder: Path) -> Row:
+    bare_folder = folder / "bare"
+    shutil.copytree(browser_tests.ROOT / ".streamlit", bare_folder / ".streamlit")
+    (bare_folder / "app.py").write_text(BARE_PAGE)
+    with (
+        serving(browser_tests.ROOT, browser_tests.REAL_DATA, folder / "app.log") as app_server,
+        serving(bare_folder, browser_tests.REAL_DATA, folder / "bare.log") as bare_server,
+    ):
+        draw_page, bare_page = (browser.new_page(viewport={"width": 1366, "height": 768}) for _ in range(2))
+        browser_tests.open_page(draw_page, app_server, "draw")
+        browser_tests.open_page(bare_page, bare_server)
+        for page in (draw_page, bare_page):
+            browser_tests.canvas_of(page)
+            page.wait_for_load_state("networkidle")  # the bare page's canvas moves when its style sheet arrives
+        turns = []
+        for number in range(STROKES + 1):
+            stroke = stroke_number(number)
+            turns.append((wait_for_answer(draw_page, "score", stroke), wait_for_answer(bare_page, "ink", stroke)))
+        draw_page.close()
+        bare_page.close()
+    verdict, ink = (1000 * statistics.median(column) for column in zip(*turns[1:], strict=True))
+    detail = f"{verdict:.0f} ms on Draw, {ink:.0f} ms on a page with nothing but the canvas"
+    return bounded("pointer-up to verdict, more than on a bare page", verdict - ink, 150, "ms", detail)
+
+
+def browser_row() -> Row:
+    """The verdict's row, or why there is none."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        except PlaywrightError as error:
+            reason = f"no Chromium: {str(error).splitlines()[0]}"
+            return Row("pointer-up to verdict, more than on a bare page", "<= 150 ms", reason)
+        try:
+            return verdict_row(browser, Path(folder))
+        finally:
+            browser.close()
+
+
+# ---------------------------------------------------------------- the table
+
+
+def show(row: Row) -> Row:
+    print(f"{row.what:<60}  {row.value:>8}  {row.wanted:<9}  {row.judgement:<7}  {row.detail}", flush=True)
+    return row
+
+
+def measure(data: DataSet, detector: AutoencoderDetector) -> Iterator[Row]:
+    """All rows, each as soon as it is known."""
+    split = split_one_class(data, (DIGIT,), seed=1337)
+    yield epoch_row(split)
+    yield job_row(split)
+    yield from scoring_rows(data, detector)
+    yield experts_row()
+    yield browse_row()
+    yield browser_row()
+
+
+def main() -> None:
+    os.environ["DATA_DIR"] = str(browser_tests.REAL_DATA)
+    try:
+        data = load("mnist", browser_tests.REAL_DATA)
+    except DataError:
+        data = load(FALLBACK)
+    detector = checkpoint.read(Shipped("best", "mnist", DIGIT).path).detector
+    print(f"{SOURCES[data.name].title}, {os.cpu_count()} processors, torch with {torch.get_num_threads()} thread.")
+    print("Medians; what is compared takes turns.\n")
+    rows = [show(row) for row in measure(data, detector)]
+    sys.exit(any(row.kept is False for row in rows))
+
+
+if __name__ == "__main__":
+    main()
