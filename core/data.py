@@ -302,12 +302,10 @@ class Download:
             return 0.0
         if not self.running:
             return 0.0 if self.error else 1.0
-        arrived = 0
-        for path in self._aside.glob(f"{self.source.folder}/*.gz"):
-            try:
-                arrived += path.stat().st_size
-            except FileNotFoundError:  # moved into place meanwhile
-                return 1.0
+        try:
+            arrived = sum(path.stat().st_size for path in self._aside.glob(f"{self.source.folder}/*.gz"))
+        except FileNotFoundError:  # the folder aside goes away at the end, in success and in failure
+            return 0.0 if self.error else 1.0
         return min(1.0, arrived / self.source.archive_bytes)
 
     def wait(self) -> None:

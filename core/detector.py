@@ -165,6 +165,8 @@ class AutoencoderDetector:
             parts.append((seen.cpu(), reconstructions.cpu(), maps.cpu()))
         if not parts:
             return images, images, images.squeeze(1)
+        if len(parts) == 1:
+            return parts[0]
         seen, reconstructions, maps = (torch.cat(part) for part in zip(*parts, strict=True))
         return seen, reconstructions, maps
 

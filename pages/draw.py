@@ -45,9 +45,10 @@ def show_canvas() -> None:
         key=f"strokes-{canvas.generation}-{canvas.visit}",
     )
     # Until the first stroke of this visit the component has no image; what was drawn before stays.
-    if result.image_data is not None and result.json_data != canvas.strokes:
+    drawn = result.image_data
+    if drawn is not None and result.json_data != canvas.strokes:
         canvas.strokes = result.json_data
-        canvas.image = from_canvas(result.image_data)
+        canvas.image = from_canvas(drawn)
         st.session_state["source"] = "canvas"
         if canvas.image is not None:
             remember(canvas.image, "canvas")

@@ -49,7 +49,7 @@ CANVAS = 320
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; without a value it was skipped, and `detail` says why."""
+    """One line of the table; without a value it was skipped, and `detail` says why; `kept` is None without a bound."""
 
     what: str
     wanted: str
@@ -59,7 +59,9 @@ class Row:
 
     @property
     def judgement(self) -> str:
-        return {True: "ok", False: "missed", None: "skipped"}[self.kept]
+        if self.kept is None:
+            return "no bound" if self.value else "skipped"
+        return "ok" if self.kept else "missed"
 
 
 def bounded(what: str, value: float, limit: float, unit: str, detail: str) -> Row:
@@ -117,10 +119,11 @@ class CourseAutoencoder(nn.Module):
         return reconstructions
 
 
-def course_epochs(pixels: NDArray[np.uint8]) -> Iterator[float]:
-    """The course's loop; each epoch is trained when it is asked for, and its mean loss comes back."""
+def course_epochs(train: NDArray[np.uint8], validation: NDArray[np.uint8]) -> Iterator[tuple[float, float]]:
+    """The course's loop: each epoch is trained when it is asked for, and both its losses come back."""
     torch.manual_seed(1337)
-    loader = DataLoader(CourseDataset(pixels, DIGIT), batch_size=64, shuffle=True)
+    loader = DataLoader(CourseDataset(train, DIGIT), batch_size=64, shuffle=True)
+    held_out = DataLoader(CourseDataset(validation, DIGIT), batch_size=64)
     model = CourseAutoencoder()
     criterion = nn.MSELoss()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -133,7 +136,12 @@ def course_epochs(pixels: NDArray[np.uint8]) -> Iterator[float]:
             loss.backward()
             optimizer.step()
             total += loss.item() * images.size(0)
-        yield total / len(pixels)
+        validation_total = 0.0
+        with torch.no_grad():
+            for images, _ in held_out:
+                flat = images.view(images.size(0), -1)
+                validation_total += criterion(model(flat), flat).item() * images.size(0)
+        yield total / len(train), validation_total / len(validation)
 
 
 def our_epochs(split: OneClassSplit, config: DetectorConfig) -> Iterator[float]:
@@ -148,7 +156,7 @@ def epoch_row(split: OneClassSplit) -> Row:
     config = DetectorConfig(normal_classes=(DIGIT,), training=TrainConfig(epochs=6))
     assert config.model == ModelConfig(), "the course's network is the default"
     ours = our_epochs(split, config)
-    theirs = course_epochs((split.train[:, 0] * 255).round().to(torch.uint8).numpy())
+    theirs = course_epochs(*((part[:, 0] * 255).round().to(torch.uint8).numpy() for part in (split.train, split.calibration)))
     mine, course = medians([lambda: next(ours), lambda: next(theirs)], 5)
     detail = f"{len(split.train):,} images: {mine:.2f} s / {course:.2f} s"
     return bounded("one epoch of the course's network / the course's loop", mine / course, 0.60, "x", detail)
@@ -201,7 +209,8 @@ def scoring_rows(data: DataSet, detector: AutoencoderDetector) -> list[Row]:
         torch.set_num_threads(threads)
     return [
         bounded("10,000 images scored by the default detector, one thread", one, 2.0, "s", f"{10_000 / one:,.0f} images/s"),
-        bounded("the same with two threads", two, 2.0, "s", f"{two / one:.2f} of the time of one thread"),
+        # No bound: core keeps to one thread, and a second one is lost as soon as the machine is busy.
+        Row("the same with two threads", "", f"{two / one:.2f} of the time of one thread", f"{two:.2f} s"),
     ]
 
 
@@ -349,7 +358,7 @@ def browser_row() -> Row:
 
 
 def show(row: Row) -> Row:
-    print(f"{row.what:<60}  {row.value:>8}  {row.wanted:<9}  {row.judgement:<7}  {row.detail}", flush=True)
+    print(f"{row.what:<60}  {row.value:>8}  {row.wanted:<9}  {row.judgement:<8}  {row.detail}", flush=True)
     return row
 
 

@@ -14,12 +14,18 @@ __all__ = ["CanvasResult", "st_canvas"]
 # Registered again with the style sheet's text inside, it stands in its place from the first moment.
 # Streamlit warns of a second registration; this one is meant.
 logging.getLogger("streamlit.components.v2.component_registry").setLevel(logging.ERROR)
+# Undo and redo stay in sight, on a phone too, where nothing hovers. The other tools are for drawing
+# programs; the one that resets would bring back the drawing of the last visit.
+_TOOLS = """
+.dc-toolbar { opacity: 1; top: -2.65rem; }
+.dc-toolbar-card > :not([aria-label="Undo"], [aria-label="Redo"]) { display: none !important; }
+"""
 _STYLE_SHEET = next(Path(streamlit_drawable_canvas.__file__).parent.rglob("index-*.css"))
 
 streamlit_drawable_canvas.out = st.components.v2.component(
     "streamlit-drawable-canvas.streamlit_drawable_canvas",
     js="index-*.js",
-    css=_STYLE_SHEET.read_text(encoding="utf-8"),
+    css=_STYLE_SHEET.read_text(encoding="utf-8") + _TOOLS,
     html='<div class="canvas-root"></div>',
     isolate_styles=True,
 )
