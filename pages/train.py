@@ -26,10 +26,10 @@ def start(single_step: bool = False) -> None:
             # The data at hand, which is the UCI digits where the wanted set is still on its way.
             config = replace(config, data_set=session.data_set(config.data_set).data.name)
             split = session.split(config.data_set, data_directory(), config.normal_classes, config.training.seed)
+            training = session.start_job(config, split, choose_device(st.session_state.get("device")))
         except (EmptySplitError, ValueError) as error:
             st.session_state["train-error"] = str(error)
             return
-        training = session.start_job(config, split, choose_device(st.session_state.get("device")))
     st.session_state["train-error"] = ""
     (training.step if single_step else training.resume)()
 
@@ -238,10 +238,10 @@ with left:
     try:
         settings.ask(disabled=current is not None)
         config = settings.read()
+        device = choose_device(st.session_state.get("device"))
+        st.caption(_("Runs on: {device}").format(device=device.type.upper()))
     except ValueError as error:
         problem = str(error)
-    device = choose_device(st.session_state.get("device"))
-    st.caption(_("Runs on: {device}").format(device=device.type.upper()))
 with right:
     show_controls(config)
     if problem:

@@ -1,0 +1,271 @@
+"""Detectors and baselines on the same images: one normal class, the whole test set, AUROC and rates.
+
+python -m core.benchmark --digits 0-9 --seeds 3 --methods best course --json results.json
+python -m core.benchmark --methods best no-recall no-blur no-ink square no-straightening --digits 0-9
+python -m core.benchmark --select --digits 2,3,5,8
+
+--select never opens the test file: it compares settings on held-out normal images against other
+classes of the training file.
+"""
+
+import argparse
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import NearestNeighbors
+from sklearn.svm import OneClassSVM
+from torch import Tensor
+from tqdm import tqdm
+
+from core.data import SOURCES, DataError, DataSet, Digits, OneClassSplit, as_images, split_one_class
+from core.detector import AutoencoderDetector, DetectorConfig, conformal_threshold
+from core.evaluate import evaluate
+from core.fit import load_or_download, parse_classes
+from core.model import Autoencoder, build
+from core.presets import preset
+
+Scorer = Callable[[Tensor], Tensor]
+"""Images (N, 1, 28, 28) to anomaly scores (N,)."""
+
+Method = Callable[[DetectorConfig, Tensor], Scorer]
+"""Fits on normal training images (N, 1, 28, 28); the settings give data set, classes and seed."""
+
+OTHERS_PER_CLASS = 500
+"""Images of each other class of the training file that --select compares with."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one normal class (or set of classes, joined by +) with one seed."""
+
+    dataset: str
+    method: str
+    # `class` is a keyword; the JSON calls it so.
+    normal: str
+    seed: int
+    auroc: float
+    average_precision: float
+    false_alarm_rate: float
+    catch_rate: float
+    fit_seconds: float
+    score_seconds: float
+
+    def as_json(self) -> dict[str, object]:
+        values = asdict(self)
+        values["class"] = values.pop("normal")
+        return values
+
+
+# ---------------------------------------------------------------- methods
+
+
+def autoencoder(change: Callable[[DetectorConfig], DetectorConfig], name: str = "best") -> Method:
+    """A preset's detector with some settings changed."""
+
+    def fit(asked: DetectorConfig, train: Tensor) -> Scorer:
+        config = change(preset(name, asked.data_set))
+        config = replace(
+            config, normal_classes=asked.normal_classes, training=replace(config.training, seed=asked.training.seed)
+        )
+        detector = AutoencoderDetector(config)
+        for _ in detector.trainer(train, train[:1]):
+            pass
+        return detector.remember(train).decision_function
+
+    return fit
+
+
+def broadcasting_mistake(asked: DetectorConfig, train: Tensor) -> Scorer:
+    """The course's network with the course's bug: (N, 28, 28) against (N, 1, 28, 28), so the mean is learnt."""
+    config = preset("course", asked.data_set)
+    model: Autoencoder = build(config.model, asked.training.seed)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.training.learning_rate)
+    random = torch.Generator().manual_seed(asked.training.seed)
+    for _ in range(config.training.epochs):
+        for batch in torch.split(torch.randperm(len(train), generator=random), config.training.batch_size):
+            images = train[batch]
+            difference = model(images).squeeze(1) - images  # (N, N, 28, 28): every image against every other
+            loss = difference.square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return AutoencoderDetector(config, model).decision_function
+
+
+def _flat(images: Tensor) -> np.ndarray:
+    return images.flatten(1).numpy()
+
+
+def pca(_asked: DetectorConfig, train: Tensor) -> Scorer:
+    """Squared error of a reconstruction from 32 principal components."""
+    model = PCA(32, random_state=0).fit(_flat(train))
+
+    def score(images: Tensor) -> Tensor:
+        flat = _flat(images)
+        return torch.from_numpy(np.square(flat - model.inverse_transform(model.transform(flat))).mean(axis=1))
+
+    return score
+
+
+def nearest_neighbours(_asked: DetectorConfig, train: Tensor) -> Scorer:
+    """Mean distance to the five nearest training images."""
+    model = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(_flat(train))
+    return lambda images: torch.from_numpy(model.kneighbors(_flat(images))[0].mean(axis=1))
+
+
+def isolation_forest(asked: DetectorConfig, train: Tensor) -> Scorer:
+    """Isolation forest (Liu et al. 2008), scikit-learn's defaults."""
+    model = IsolationForest(random_state=asked.training.seed).fit(_flat(train))
+    return lambda images: torch.from_numpy(-model.score_samples(_flat(images)))
+
+
+def one_class_svm(_asked: DetectorConfig, train: Tensor) -> Scorer:
+    """One-class SVM (Schölkopf et al. 2001), RBF kernel, nu 0.1, on 64 principal components for speed."""
+    reduce = PCA(64, random_state=0).fit(_flat(train))
+    model = OneClassSVM(nu=0.1, gamma="scale").fit(reduce.transform(_flat(train)))
+    return lambda images: torch.from_numpy(-model.score_samples(reduce.transform(_flat(images))))
+
+
+METHODS: dict[str, Method] = {
+    "best": autoencoder(lambda config: config),
+    "course": autoencoder(lambda config: config, "course"),
+    "broadcasting": broadcasting_mistake,
+    "pca": pca,
+    "nearest-neighbours": nearest_neighbours,
+    "isolation-forest": isolation_forest,
+    "one-class-svm": one_class_svm,
+    # The best detector with one idea taken away.
+    "no-straightening": autoencoder(lambda config: replace(config, preprocessing="none")),
+    "no-recall": autoencoder(lambda config: replace(config, neighbours=0)),
+    "no-blur": autoencoder(lambda config: replace(config, score=replace(config.score, smoothing=0.0))),
+    "no-ink": autoencoder(lambda config: replace(config, score=replace(config.score, ink_exponent=0.0))),
+    "square": autoencoder(lambda config: replace(config, score=replace(config.score, power=2.0))),
+    "torch-initialisation": autoencoder(lambda config: replace(config, model=replace(config.model, initialisation="torch"))),
+    "constant-rate": autoencoder(lambda config: replace(config, training=replace(config.training, schedule="constant"))),
+}
+
+PUBLISHED = (
+    ("OC-SVM", "0.913", "Ruff et al. 2018"),
+    ("Deep convolutional autoencoder", "0.897", "Ruff et al. 2018"),
+    ("Deep SVDD", "0.948", "Ruff et al. 2018"),
+    ("VAE", "0.970", "Abati et al. 2019"),
+    ("OCGAN", "0.975", "Perera et al. 2019"),
+    ("LSA", "0.975", "Abati et al. 2019"),
+    ("ARNet", "0.983", "Fei et al. 2020"),
+)
+"""Mean AUROC on MNIST, one class normal, from scratch, as the papers report it."""
+
+
+# ---------------------------------------------------------------- running
+
+
+def run(method: str, config: DetectorConfig, split: OneClassSplit) -> Row:
+    """Fit one method, calibrate it on the held-out images, and score the split's test set."""
+    started = time.perf_counter()
+    scorer = METHODS[method](config, split.train)
+    fitted = time.perf_counter()
+    scores = scorer(split.test.images)
+    scored = time.perf_counter()
+    threshold = conformal_threshold(scorer(split.calibration), config.false_alarm_rate)
+    figures = evaluate(scores, split.test.labels, config.normal_classes, threshold)
+    return Row(
+        dataset=config.data_set,
+        method=method,
+        normal="+".join(map(str, config.normal_classes)),
+        seed=config.training.seed,
+        auroc=figures.auroc,
+        average_precision=figures.average_precision,
+        false_alarm_rate=figures.false_alarm_rate,
+        catch_rate=figures.catch_rate,
+        fit_seconds=fitted - started,
+        score_seconds=(scored - fitted) * 10_000 / len(split.test.images),
+    )
+
+
+def selection_split(data: DataSet, split: OneClassSplit, normal: tuple[int, ...]) -> OneClassSplit:
+    """The same split with a test set from the training file: the held-out normals and some of every other class."""
+    random = torch.Generator().manual_seed(0)
+    chosen = [
+        (data.train_labels == label)
+        .nonzero()
+        .squeeze(1)[torch.randperm(int((data.train_labels == label).sum()), generator=random)[:OTHERS_PER_CLASS]]
+        for label in range(len(SOURCES[data.name].class_names))
+        if label not in normal
+    ]
+    others = torch.cat(chosen)
+    images = torch.cat([split.calibration, as_images(data.train_images[others])])
+    labels = torch.cat([torch.full((len(split.calibration),), normal[0]), data.train_labels[others]])
+    return replace(split, test=Digits(images, labels, data.name))
+
+
+def run_all(data: DataSet, methods: list[str], normals: list[tuple[int, ...]], seeds: int, selecting: bool) -> Iterator[Row]:
+    """Every method on every normal set with every seed."""
+    with tqdm(total=len(methods) * len(normals) * seeds, unit="fit") as bar:
+        for normal in normals:
+            for seed in range(seeds):
+                config = DetectorConfig(data_set=data.name, normal_classes=normal)
+                config = replace(config, training=replace(config.training, seed=config.training.seed + seed))
+                split = split_one_class(data, normal, config.training.seed)
+                if selecting:
+                    split = selection_split(data, split, normal)
+                for method in methods:
+                    bar.set_description(f"{method} {'+'.join(map(str, normal))}")
+                    yield run(method, config, split)
+                    bar.update()
+
+
+def table(rows: list[Row]) -> str:
+    """One line a method: AUROC by class and mean, spread of the mean over seeds, and the means of the rest."""
+    normals = list(dict.fromkeys(row.normal for row in rows))
+    head = ["method", *normals, "mean", "spread", "AP", "false alarms", "caught", "fit s", "score 10,000 s"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    by_method: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_method[row.method].append(row)
+    for method, own in by_method.items():
+        by_class = [np.mean([row.auroc for row in own if row.normal == normal]) for normal in normals]
+        by_seed = [np.mean([row.auroc for row in own if row.seed == seed]) for seed in dict.fromkeys(row.seed for row in own)]
+        cells = [method, *(f"{value:.4f}" for value in by_class), f"{np.mean(by_class):.4f}", f"{np.std(by_seed):.4f}"]
+        cells.append(f"{np.mean([row.average_precision for row in own]):.4f}")
+        cells += [f"{np.mean([getattr(row, name) for row in own]):.1%}" for name in ("false_alarm_rate", "catch_rate")]
+        cells += [f"{np.mean([getattr(row, name) for row in own]):.1f}" for name in ("fit_seconds", "score_seconds")]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", choices=SOURCES, default="mnist")
+    parser.add_argument("--digits", default="0-9", help="one detector for each: 5, 0-9; + joins a set: 0+1+2+3+4")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS)[:7])
+    parser.add_argument("--seeds", type=int, default=1, help="how many, from 1337 on")
+    parser.add_argument("--select", action="store_true", help="compare on the training file only")
+    parser.add_argument("--json", type=Path, help="write one object a row to this file")
+    arguments = parser.parse_args()
+    normals: list[tuple[int, ...]] = (
+        [tuple(int(part) for part in arguments.digits.split("+"))]
+        if "+" in arguments.digits
+        else [(label,) for label in parse_classes(arguments.digits)]
+    )
+    try:
+        rows = list(run_all(load_or_download(arguments.dataset), arguments.methods, normals, arguments.seeds, arguments.select))
+    except DataError as error:
+        raise SystemExit(str(error)) from None
+    if arguments.json:
+        arguments.json.write_text(json.dumps([row.as_json() for row in rows], indent=1))
+    print(table(rows))
+    if arguments.dataset == "mnist" and not arguments.select:
+        print("\n| published, mean over ten digits | AUROC | source |\n|---|---|---|")
+        print("\n".join(f"| {name} | {figure} | {source} |" for name, figure, source in PUBLISHED))
+
+
+if __name__ == "__main__":
+    main()

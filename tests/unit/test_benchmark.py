@@ -1,0 +1,85 @@
+"""The benchmark: same images for all methods, honest selection, a table that says what the rows say."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from core import benchmark
+from core.benchmark import METHODS, Row, Scorer, main, run, selection_split, table
+from core.data import DataSet, OneClassSplit, as_images, split_one_class
+from core.detector import DetectorConfig
+from core.evaluate import evaluate
+
+UCI = DetectorConfig(data_set="uci-digits", normal_classes=(0,))
+
+
+def test_every_method_tells_zeros_from_the_rest_better_than_chance(uci: DataSet) -> None:
+    split = split_one_class(uci, (0,), 0)
+    for method in METHODS:
+        row = run(method, UCI, split)
+        assert row.auroc > 0.8, method
+        assert 0 <= row.false_alarm_rate <= 0.3, method
+        assert row.fit_seconds > 0
+
+
+def test_a_row_holds_what_evaluate_says_of_the_method_s_scores(uci: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    split = split_one_class(uci, (0,), 0)
+
+    def brightness(_config: DetectorConfig, _train: torch.Tensor) -> Scorer:
+        return lambda images: images.mean(dim=(1, 2, 3))
+
+    monkeypatch.setitem(METHODS, "brightness", brightness)
+    row = run("brightness", UCI, split)
+    scores = split.test.images.mean(dim=(1, 2, 3))
+    assert len(split.calibration) < 39, "then the 95 % rank of n + 1 is the largest of n"
+    threshold = float(split.calibration.mean(dim=(1, 2, 3)).max())
+    figures = evaluate(scores, split.test.labels, (0,), threshold)
+    assert (row.auroc, row.average_precision) == (figures.auroc, figures.average_precision)
+    assert (row.false_alarm_rate, row.catch_rate) == (figures.false_alarm_rate, figures.catch_rate)
+
+
+def test_selection_never_sees_the_test_file(uci: DataSet) -> None:
+    split = split_one_class(uci, (3,), 0)
+    chosen = selection_split(uci, split, (3,))
+    training = {image.numpy().tobytes() for image in as_images(uci.train_images)}
+    assert all(image.numpy().tobytes() in training for image in chosen.test.images)
+    assert torch.equal(chosen.train, split.train)
+    normals = chosen.test.images[chosen.test.labels == 3]
+    assert torch.equal(normals, split.calibration)
+    fitted = {image.numpy().tobytes() for image in split.train}
+    assert not any(image.numpy().tobytes() in fitted for image in chosen.test.images)
+
+
+def test_the_broadcasting_mistake_learns_the_mean_image(uci: DataSet) -> None:
+    split: OneClassSplit = split_one_class(uci, (5,), 0)
+    right, wrong = (run(method, UCI, split).auroc for method in ("course", "broadcasting"))
+    assert wrong < right
+
+
+def test_table_gives_means_over_seeds_and_their_spread() -> None:
+    rows = [
+        Row("mnist", "m", normal, seed, auroc, 0.5, 0.05, 0.9, 1.0, 2.0)
+        for normal, seed, auroc in (("0", 1, 0.8), ("1", 1, 0.6), ("0", 2, 1.0), ("1", 2, 0.8))
+    ]
+    line = table(rows).splitlines()[2].split(" | ")
+    assert line[:5] == ["| m", "0.9000", "0.7000", "0.8000", "0.1000"]
+
+
+def test_command_writes_rows_in_the_documented_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rows.json"
+    asked = ["--dataset", "uci-digits", "--digits", "0+1+2", "--methods", "pca", "--seeds", "2", "--json", str(file)]
+    monkeypatch.setattr(sys, "argv", ["benchmark", *asked])
+    main()
+    rows = json.loads(file.read_text())
+    assert [(row["class"], row["seed"], row["method"]) for row in rows] == [("0+1+2", 1337, "pca"), ("0+1+2", 1338, "pca")]
+    assert set(rows[0]) == {
+        "dataset", "method", "class", "seed", "auroc", "average_precision",
+        "false_alarm_rate", "catch_rate", "fit_seconds", "score_seconds",
+    }  # fmt: skip
+    assert "| pca |" in capsys.readouterr().out
+    assert benchmark.PUBLISHED
