@@ -9,6 +9,7 @@ Downloads go to a folder aside and are moved in whole.
 
 import argparse
 import gzip
+import logging
 import os
 import shutil
 import tempfile
@@ -30,6 +31,7 @@ from core.preprocessing import frame
 
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 CALIBRATION_SHARE = 0.2
+LOG = logging.getLogger(__name__)
 
 
 class DataError(Exception):
@@ -257,8 +259,9 @@ def download(name: str, directory: Path | None = None, aside: Path | None = None
     except OSError as error:
         raise DownloadError(f"{source.title} could not be stored in {folder}: {error.strerror or error}.") from error
     except RuntimeError as error:
+        LOG.warning("%s could not be downloaded: %s", source.title, error)
         raise DownloadError(
-            f"{source.title} could not be downloaded ({' '.join(str(error).split())}). Check the network and try again, "
+            f"{source.title} could not be downloaded. Check the network and try again, "
             f"or put these files into {folder}: {', '.join(source.archives)}."
         ) from error
     finally:

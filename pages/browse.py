@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.data import SOURCES
 from core.detector import AutoencoderDetector
-from pages.shared import pictures, session
+from pages.shared import figures, pictures, session
 from pages.shared.text import _, ngettext
 
 PER_PAGE = 12
@@ -189,5 +189,8 @@ def show_browser() -> None:
 st.title(_("Browse test images"))
 session.show_data_notice(at_hand)
 show_summary()
+with st.expander(_("All scores"), icon=":material/bar_chart:"):
+    histogram = figures.score_histogram(scores[is_normal].numpy(), scores[~is_normal].numpy(), detector.threshold_)
+    st.plotly_chart(histogram, key="all-scores", config={"displayModeBar": False}, alt=_("All scores"))
 st.html(pictures.error_legend())
 show_browser()

@@ -13,7 +13,13 @@ from tests.browser.conftest import REAL_DATA, Server, draw, open_page, settled, 
 from tests.strokes import WAYS, on_canvas
 
 OUTPUT = Path("screenshots")
-IN_README = {"draw-light": "draw.png", "home-light": "home.png", "train-light": "train.png", "browse-dark": "browse.png"}
+IN_README = {
+    "draw-light": "draw.png",
+    "home-light": "home.png",
+    "train-light": "train.png",
+    "browse-dark": "browse.png",
+    "scores-light": "scores.png",
+}
 VIEWS = {
     "light": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "dark"},
@@ -23,7 +29,7 @@ VIEWS = {
 
 def show(page: Page, server: Server, name: str) -> None:
     """Bring a page into a state worth looking at."""
-    open_page(page, server, "" if name == "home" else name)
+    open_page(page, server, {"home": "", "scores": "browse"}.get(name, name))
     if name == "draw":
         draw(page, on_canvas(WAYS[7][0]))
         expect(page.locator(".st-key-score")).to_be_visible()
@@ -33,6 +39,9 @@ def show(page: Page, server: Server, name: str) -> None:
         expect(page.get_by_text("Epoch 4:")).to_be_visible()
         page.get_by_role("button", name="Pause").click()
         expect(page.get_by_role("button", name="Resume")).to_be_enabled()
+    if name == "scores":
+        page.get_by_text("All scores").click()
+        expect(page.locator(".st-key-all-scores .main-svg").first).to_be_visible()
     settled(page)
     page.mouse.move(0, 0)
     # Charts and pictures are painted after the script has ended.
@@ -48,7 +57,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         try:
             for view, options in VIEWS.items():
-                for name in ("home", "draw", "train", "browse"):
+                for name in ("home", "draw", "train", "browse", "scores"):
                     page = browser.new_page(**options)
                     show(page, server, name)
                     path = OUTPUT / f"{name}-{view}.png"

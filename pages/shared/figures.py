@@ -11,6 +11,7 @@ from pages.shared.text import _
 
 TRAINING_COLOUR, VALIDATION_COLOUR, BATCH_COLOUR = "#d9822b", "#6d6af2", "rgba(140, 140, 150, 0.45)"
 EARLIER_COLOURS = ("#17966c", "#b3361b", "#2f8fd0", "#a0559a", "#8a7a2b")
+NORMAL_COLOUR, ANOMALY_COLOUR = "#17966c", "#d9542f"
 MOST_BATCH_POINTS = 1000
 
 
@@ -66,5 +67,37 @@ def loss_curves(
         yaxis={"title": _("Mean squared error"), "type": "log" if log_scale else "linear"},
         uirevision="losses",
         hovermode="x unified",
+    )
+    return figure
+
+
+def score_histogram(normal: NDArray[np.float32], anomalies: NDArray[np.float32], threshold: float) -> go.Figure:
+    """How the scores of normal images and of anomalies are spread, in shares of each, and the threshold between them."""
+    both = np.concatenate([normal, anomalies])
+    edges = np.geomspace(max(float(both.min()), 1e-6), float(both.max()) * 1.001, 61)
+    figure = go.Figure()
+    for name, scores, colour, pattern in (
+        (_("Normal"), normal, NORMAL_COLOUR, ""),
+        (_("Anomalies"), anomalies, ANOMALY_COLOUR, "/"),
+    ):
+        shares = np.histogram(scores, bins=edges)[0] / max(len(scores), 1)
+        figure.add_bar(
+            x=np.sqrt(edges[1:] * edges[:-1]).tolist(),
+            y=shares.tolist(),
+            width=np.diff(edges).tolist(),
+            name=name,
+            marker={"color": colour, "line": {"width": 0}, "pattern": {"shape": pattern}},
+            opacity=0.7,
+        )
+    figure.add_vline(x=threshold, line={"dash": "dash", "width": 2, "color": "#8a8a94"})
+    # On a logarithmic axis Plotly places annotations, but not lines, by the logarithm.
+    figure.add_annotation(x=float(np.log10(threshold)), y=1, yref="paper", text=_("threshold"), xanchor="left", showarrow=False)
+    figure.update_layout(
+        height=260,
+        barmode="overlay",
+        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        legend={"orientation": "h", "y": 1.15, "x": 0},
+        xaxis={"title": _("Anomaly score"), "type": "log"},
+        yaxis={"title": _("Share of images"), "tickformat": ".0%"},
     )
     return figure
