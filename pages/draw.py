@@ -106,7 +106,8 @@ def show_verdict() -> None:
             ),
             width=300,
         )
-    st.html(pictures.triple(result.images[0], result.reconstructions[0], result.error_maps[0]))
+    seen = result.images[0], result.reconstructions[0], result.error_maps[0]
+    st.html(pictures.steps(image[0], *seen) if config.preprocessing == "deskew" else pictures.triple(*seen))
     st.html(pictures.error_legend())
 
 

@@ -60,12 +60,28 @@ def figure(content: str, caption: str) -> str:
     return f"<figure>{content}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
+def _row(cells: Sequence[tuple[str, str]]) -> str:
+    """Pictures side by side, each with its caption."""
+    return f'<div class="pic-row">{"".join(figure(content, caption) for content, caption in cells)}</div>'
+
+
 def triple(image: Tensor, reconstruction: Tensor, error_map: Tensor, captions: bool = True) -> str:
     """Image, reconstruction and error map side by side."""
     names = (_("What the model sees"), _("Its reconstruction"), _("Error map"))
-    pictures = (picture(image, names[0]), picture(reconstruction, names[1]), error_picture(error_map, names[2]))
-    cells = [figure(content, name if captions else "") for content, name in zip(pictures, names, strict=True)]
-    return f'<div class="pic-row">{"".join(cells)}</div>'
+    contents = (picture(image, names[0]), picture(reconstruction, names[1]), error_picture(error_map, names[2]))
+    return _row([(content, name if captions else "") for content, name in zip(contents, names, strict=True)])
+
+
+def steps(drawing: Tensor, image: Tensor, reconstruction: Tensor, error_map: Tensor) -> str:
+    """All that happens to a drawing (1, 28, 28): framed, straightened, redrawn, compared."""
+    return _row(
+        [
+            (picture(drawing, _("Your drawing")), _("Your drawing, 28 × 28")),
+            (picture(image, _("What the model sees")), _("Straightened: what the model sees")),
+            (picture(reconstruction, _("Its reconstruction")), _("Its reconstruction")),
+            (error_picture(error_map, _("Error map")), _("Error map")),
+        ]
+    )
 
 
 def error_legend() -> str:

@@ -77,9 +77,21 @@ def test_command_writes_rows_in_the_documented_form(
     main()
     rows = json.loads(file.read_text())
     assert [(row["class"], row["seed"], row["method"]) for row in rows] == [("0+1+2", 1337, "pca"), ("0+1+2", 1338, "pca")]
+    assert rows[0]["dataset"] == "uci-digits"
     assert set(rows[0]) == {
         "dataset", "method", "class", "seed", "auroc", "average_precision",
         "false_alarm_rate", "catch_rate", "fit_seconds", "score_seconds",
     }  # fmt: skip
     assert "| pca |" in capsys.readouterr().out
     assert benchmark.PUBLISHED
+
+
+def test_one_class_is_a_number_in_the_json() -> None:
+    assert Row("mnist", "m", "7", 1, 0.8, 0.5, 0.05, 0.9, 1.0, 2.0).as_json()["class"] == 7
+
+
+def test_an_unknown_method_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmark", "--methods", "best,magic"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "There is no method magic" in capsys.readouterr().err
