@@ -210,7 +210,10 @@ class AutoencoderDetector:
 
     def infer(self, images: Tensor) -> Result:
         """Everything about raw images (N, 1, 28, 28) from one pass. Raises NotFittedError."""
-        seen, reconstructions, maps = self._run(images)
+        return self.result(*self._run(images))
+
+    def result(self, seen: Tensor, reconstructions: Tensor, maps: Tensor) -> Result:
+        """The verdict on images that were preprocessed, redrawn and compared elsewhere. Raises NotFittedError."""
         scores = anomaly_score(maps, seen, self.config.score)
         return Result(seen, reconstructions, maps, scores, self._p_values(scores), self._verdicts(scores), self.threshold_)
 

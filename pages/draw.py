@@ -12,7 +12,6 @@ from PIL import Image
 from torch import Tensor
 
 from core.drawing import MAX_FILE_BYTES, PictureError, from_canvas, from_picture
-from core.presets import shipped
 from pages.shared import pictures, session
 from pages.shared.canvas import st_canvas
 from pages.shared.text import _
@@ -124,14 +123,11 @@ def show_experts() -> None:
     image = session_image()
     if image is None:
         return
-    data_set = session.detector().config.data_set
-    ready = shipped(data_set) or shipped()
-    rows = []
-    for entry in ready:
-        expert = session.shipped_checkpoint(entry).detector
-        result = expert.infer(image)
-        name = session.class_names(entry.data_set, (entry.normal_class,))
-        rows.append((name, result.reconstructions[0], float(result.scores[0]), result.threshold))
+    names, experts = session.experts(session.detector().config.data_set)
+    rows = [
+        (name, result.reconstructions[0], float(result.scores[0]), result.threshold)
+        for name, result in zip(names, experts.infer(image), strict=True)
+    ]
     st.subheader(_("Which digit is it? Ask all ten detectors"))
     st.caption(
         _("Each of these networks knows one digit only and redraws your image as that. The longer the bar, the better the fit.")

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import cycle, islice
 from pathlib import Path
 from unittest.mock import patch
 
@@ -34,6 +33,7 @@ from core import checkpoint
 from core.data import FALLBACK, SOURCES, DataError, DataSet, OneClassSplit, load, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.drawing import from_canvas
+from core.experts import Experts
 from core.jobs import JobPool, TrainingJob
 from core.model import ModelConfig, build
 from core.presets import Shipped, shipped
@@ -216,11 +216,11 @@ def scoring_rows(data: DataSet, detector: AutoencoderDetector) -> list[Row]:
 
 def experts_row() -> Row:
     made = [checkpoint.read(entry.path).detector for entry in shipped()]
-    experts = list(islice(cycle(made), 10))
+    experts = Experts(made)
     image = from_canvas(rgba(on_canvas(WAYS[7][0]), CANVAS))
     assert image is not None
     drawing = image
-    one, ten = medians([lambda: experts[0].infer(drawing), lambda: [expert.infer(drawing) for expert in experts]], 50)
+    one, ten = medians([lambda: made[0].infer(drawing), lambda: experts.infer(drawing)], 50)
     detail = f"{1000 * ten:.1f} ms / {1000 * one:.1f} ms, {len(made)} shipped; {ten / one:.1f} times one (or <= 1.5 x)"
     row = bounded("ten detectors before one drawing", 1000 * ten, 10.0, "ms", detail)
     return Row(row.what, row.wanted, row.detail, row.value, bool(row.kept) or ten <= 1.5 * one)

@@ -26,6 +26,7 @@ from core.data import (
     split_one_class,
 )
 from core.detector import AutoencoderDetector, DetectorConfig
+from core.experts import Experts
 from core.jobs import JobPool, Snapshot, TrainingJob
 from core.presets import Shipped, shipped
 from pages.shared.text import _
@@ -140,6 +141,14 @@ TRAINING = Choice()
 @st.cache_resource(show_spinner=False)
 def shipped_checkpoint(choice: Shipped) -> Checkpoint:
     return checkpoint.read(choice.path)
+
+
+@st.cache_resource(show_spinner=False)
+def experts(data_set_name: str) -> tuple[list[str], Experts]:
+    """The shipped best detectors of a data set, else MNIST's, and what each calls normal."""
+    ready = shipped(data_set_name) or shipped()
+    names = [class_names(entry.data_set, (entry.normal_class,)) for entry in ready]
+    return names, Experts([shipped_checkpoint(entry).detector for entry in ready])
 
 
 def runs() -> list[Run]:
