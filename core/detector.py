@@ -3,7 +3,7 @@
 import hashlib
 import math
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -149,8 +149,7 @@ class AutoencoderDetector:
     def at_false_alarm_rate(self, rate: float) -> "AutoencoderDetector":
         """A copy with another threshold, sharing the network."""
         other = copy(self)
-        other.__dict__.pop("key", None)
-        other.config = DetectorConfig(**{**self.config.__dict__, "false_alarm_rate": rate})
+        other.config = replace(self.config, false_alarm_rate=rate)
         return other.set_calibration(self.calibration_scores_)
 
     @torch.inference_mode()

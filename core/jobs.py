@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -147,7 +147,7 @@ class TrainingJob:
         self._asked = time.monotonic()
         snapshot = self._snapshot
         if snapshot.state is JobState.QUEUED:
-            return _replace(snapshot, ahead=self._pool.ahead_of(self))
+            return replace(snapshot, ahead=self._pool.ahead_of(self))
         return snapshot
 
     def detector(self) -> AutoencoderDetector:
@@ -265,10 +265,6 @@ class TrainingJob:
             error=error,
             result=result,
         )
-
-
-def _replace(snapshot: Snapshot, ahead: int) -> Snapshot:
-    return Snapshot(**{**snapshot.__dict__, "ahead": ahead})
 
 
 class JobPool:
