@@ -18,6 +18,9 @@ page = st.navigation(
         st.Page("pages/draw.py", title=_("Draw"), icon=":material/draw:", url_path="draw"),
         st.Page("pages/train.py", title=_("Train"), icon=":material/model_training:", url_path="train"),
         st.Page("pages/browse.py", title=_("Browse"), icon=":material/grid_view:", url_path="browse"),
+        st.Page("pages/evaluate.py", title=_("Evaluate"), icon=":material/query_stats:", url_path="evaluate"),
+        st.Page("pages/latent.py", title=_("Look inside"), icon=":material/hub:", url_path="latent"),
+        st.Page("pages/learn.py", title=_("Learn"), icon=":material/school:", url_path="learn"),
     ],
     position="top",
 )

@@ -22,6 +22,7 @@ from core.detector import AutoencoderDetector, DetectorConfig
 from core.evaluate import Evaluation
 from core.model import Autoencoder, ModelConfig
 from core.scoring import ScoreConfig
+from core.sentences import Sentence
 from core.training import EpochLosses, TrainConfig
 
 FORMAT = "digit-anomaly-detector"
@@ -32,7 +33,7 @@ CALIBRATION_SCORES = "calibration_scores"
 MEMORY = "memory"
 
 
-class CheckpointError(Exception):
+class CheckpointError(Sentence):
     """A file cannot be used as a checkpoint; the message is a sentence for the user."""
 
 
@@ -94,10 +95,10 @@ def read(path: Path) -> Checkpoint:
     """The checkpoint in a file; raises CheckpointError's kinds."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise NotACheckpointError(_too_large(path.stat().st_size))
+            raise _too_large(path.stat().st_size)
         return from_bytes(path.read_bytes())
     except OSError as error:
-        raise NotACheckpointError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise NotACheckpointError("{path} cannot be read: {reason}.", path=path, reason=error.strerror or str(error)) from error
 
 
 def from_bytes(data: bytes) -> Checkpoint:
@@ -111,7 +112,9 @@ def from_bytes(data: bytes) -> Checkpoint:
     try:
         tensors = load_tensors(data)
     except KeyError as error:
-        raise CheckpointMismatchError(f"The file holds numbers of a kind that cannot be read ({_short(error)}).") from error
+        raise CheckpointMismatchError(
+            "The file holds numbers of a kind that cannot be read ({kind}).", kind=_short(error)
+        ) from error
     except (SafetensorError, ValueError, RuntimeError, OverflowError, MemoryError) as error:
         raise NotACheckpointError("The file is cut off or damaged: its size does not match what it announces.") from error
     scores = tensors.pop(CALIBRATION_SCORES, None)
@@ -124,7 +127,9 @@ def from_bytes(data: bytes) -> Checkpoint:
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if expected != found:
         odd = sorted(set(expected.items()) ^ set(found.items()))[0][0]
-        raise CheckpointMismatchError(f"The weights do not fit the network that the file describes (first at “{_short(odd)}”).")
+        raise CheckpointMismatchError(
+            "The weights do not fit the network that the file describes (first at “{name}”).", name=_short(odd)
+        )
     if any(not tensor.is_floating_point() for tensor in tensors.values()):
         raise CheckpointMismatchError("The weights are not floating-point numbers.")
     weights = {name: tensor.float() for name, tensor in tensors.items()}
@@ -147,7 +152,7 @@ def from_bytes(data: bytes) -> Checkpoint:
 def _header(data: bytes) -> dict[str, Any]:
     """The JSON header, after the file's outer structure was checked."""
     if len(data) > MAX_BYTES:
-        raise NotACheckpointError(_too_large(len(data)))
+        raise _too_large(len(data))
     length = int.from_bytes(data[:8], "little")
     if len(data) < 10 or data[8:9] != b"{":
         raise NotACheckpointError("This is not a checkpoint: the file is not in the safetensors format.")
@@ -164,7 +169,9 @@ def _header(data: bytes) -> dict[str, Any]:
         raise NotACheckpointError("This safetensors file holds some other model, not a detector of this program.")
     if header.get("version") != VERSION:
         raise CheckpointVersionError(
-            f"The file has format version {_short(header.get('version'))}; this program reads version {VERSION}."
+            "The file has format version {found}; this program reads version {version}.",
+            found=_short(header.get("version")),
+            version=VERSION,
         )
     return header
 
@@ -185,11 +192,13 @@ def _settings(header: dict[str, Any]) -> tuple[DetectorConfig, tuple[EpochLosses
         if evaluation is not None:
             by_class = {int(label): float(value) for label, value in evaluation.pop("auroc_by_class").items()}
             evaluation = Evaluation(auroc_by_class=by_class, **{name: float(value) for name, value in evaluation.items()})
+    except Sentence as error:
+        raise CheckpointMismatchError("The file's settings cannot be used. {reason}", reason=error) from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise CheckpointMismatchError(f"The file's settings cannot be used ({_short(error).rstrip('.')}).") from error
+        raise CheckpointMismatchError("The file's settings cannot be used ({reason}).", reason=_short(error)) from error
     if not isinstance(config.data_set, str) or config.data_set not in SOURCES:
         raise CheckpointMismatchError(
-            f"The file names a data set that this program does not have: “{_short(config.data_set)}”."
+            "The file names a data set that this program does not have: “{name}”.", name=_short(config.data_set)
         )
     classes = range(len(SOURCES[config.data_set].class_names))
     if not config.normal_classes or any(label not in classes for label in config.normal_classes):
@@ -199,8 +208,10 @@ def _settings(header: dict[str, Any]) -> tuple[DetectorConfig, tuple[EpochLosses
     return config, losses, evaluation
 
 
-def _too_large(size: int) -> str:
-    return f"The file has {size / 2**20:.0f} MB; a checkpoint has at most {MAX_BYTES // 2**20} MB."
+def _too_large(size: int) -> NotACheckpointError:
+    return NotACheckpointError(
+        "The file has {size:.0f} MB; a checkpoint has at most {most} MB.", size=size / 2**20, most=MAX_BYTES // 2**20
+    )
 
 
 def _short(value: object) -> str:

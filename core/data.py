@@ -28,13 +28,14 @@ from torchvision import datasets
 from torchvision.datasets.utils import check_integrity
 
 from core.preprocessing import frame
+from core.sentences import Sentence
 
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 CALIBRATION_SHARE = 0.2
 LOG = logging.getLogger(__name__)
 
 
-class DataError(Exception):
+class DataError(Sentence):
     """A data set cannot be had; the message is a sentence for the user."""
 
 
@@ -139,7 +140,7 @@ def data_directory() -> Path:
 def source_of(name: str) -> Source:
     """The data set's source; DataError when there is no such data set."""
     if name not in SOURCES:
-        raise DataError(f"There is no data set “{name}”. Choose one of: {', '.join(SOURCES)}.")
+        raise DataError("There is no data set “{name}”. Choose one of: {names}.", name=name, names=", ".join(SOURCES))
     return SOURCES[name]
 
 
@@ -162,7 +163,7 @@ def load(name: str, directory: Path | None = None) -> DataSet:
     folder = directory / source.folder
     if damaged := damaged_archives(source, directory):
         names = ", ".join(str(path) for path in damaged)
-        raise DamagedDataError(f"{names} is damaged or incomplete and has to be downloaded again.")
+        raise DamagedDataError("{names} is damaged or incomplete and has to be downloaded again.", names=names)
     missing = [name for name in source.archives if not (folder / name).exists()]
     if not missing:
         # torchvision reads unpacked files; they are unpacked to a folder that goes away again.
@@ -177,10 +178,14 @@ def load(name: str, directory: Path | None = None) -> DataSet:
         try:
             return _read(source, directory)
         except (AssertionError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-            raise DamagedDataError(f"A file in {folder} is damaged or incomplete. Delete the folder to get it anew.") from error
+            raise DamagedDataError(
+                "A file in {folder} is damaged or incomplete. Delete the folder to get it anew.", folder=folder
+            ) from error
     raise MissingDataError(
-        f"{source.title} is not in {folder}. With a network it is downloaded there; "
-        f"without one, put these files there: {', '.join(source.archives)}."
+        "{title} is not in {folder}. With a network it is downloaded there; without one, put these files there: {files}.",
+        title=source.title,
+        folder=folder,
+        files=", ".join(source.archives),
     )
 
 
@@ -222,7 +227,7 @@ def split_one_class(data: DataSet, normal_classes: Iterable[int], seed: int) -> 
         raise EmptySplitError("Every class is normal, so nothing is left to be an anomaly. Take one class away.")
     chosen = torch.isin(data.train_labels, torch.tensor(normal)).nonzero().squeeze(1)
     if len(chosen) < 10:
-        raise EmptySplitError(f"Only {len(chosen)} images of this choice exist; at least 10 are needed.")
+        raise EmptySplitError("Only {count} images of this choice exist; at least 10 are needed.", count=len(chosen))
     order = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(seed))
     images = as_images(data.train_images[chosen[order]])
     held_out = round(len(images) * CALIBRATION_SHARE)
@@ -254,19 +259,30 @@ def download(name: str, directory: Path | None = None, aside: Path | None = None
             raise RuntimeError(error) from error
         for archive, md5 in source.archives.items():
             if not check_integrity(str(raw / archive), md5):
-                raise DownloadError(f"{archive} arrived damaged. Try again.")
+                raise DownloadError("{archive} arrived damaged. Try again.", archive=archive)
             os.replace(raw / archive, folder / archive)
     except OSError as error:
-        raise DownloadError(f"{source.title} could not be stored in {folder}: {error.strerror or error}.") from error
+        raise _not_stored(source, folder, error) from error
     except RuntimeError as error:
         LOG.warning("%s could not be downloaded: %s", source.title, error)
         raise DownloadError(
-            f"{source.title} could not be downloaded. Check the network and try again, "
-            f"or put these files into {folder}: {', '.join(source.archives)}."
+            "{title} could not be downloaded. Check the network and try again, or put these files into {folder}: {files}.",
+            title=source.title,
+            folder=folder,
+            files=", ".join(source.archives),
         ) from error
     finally:
         if aside is not None:
             shutil.rmtree(aside, ignore_errors=True)
+
+
+def _not_stored(source: Source, folder: Path, error: OSError) -> DownloadError:
+    return DownloadError(
+        "{title} could not be stored in {folder}: {reason}.",
+        title=source.title,
+        folder=folder,
+        reason=error.strerror or str(error),
+    )
 
 
 def _folder_aside(directory: Path) -> Path:
@@ -279,7 +295,7 @@ class Download:
     def __init__(self, name: str, directory: Path | None = None) -> None:
         self.source = source_of(name)
         self.directory = directory or data_directory()
-        self.error: str | None = None
+        self.error: DataError | None = None
         self._aside: Path | None = None
         self._thread = threading.Thread(target=self._run, name=f"download-{name}", daemon=True)
         self._thread.start()
@@ -290,9 +306,9 @@ class Download:
             self._aside = _folder_aside(self.directory)
             download(self.source.name, self.directory, self._aside)
         except OSError as error:
-            self.error = f"{self.source.title} could not be stored in {self.directory}: {error.strerror or error}."
+            self.error = _not_stored(self.source, self.directory, error)
         except DataError as error:
-            self.error = str(error)
+            self.error = error
 
     @property
     def running(self) -> bool:
@@ -315,7 +331,7 @@ class Download:
         """Block until the download ended; raises DownloadError if it failed."""
         self._thread.join()
         if self.error:
-            raise DownloadError(self.error)
+            raise self.error
 
 
 def main() -> None:

@@ -14,17 +14,18 @@ from core.data import OneClassSplit
 from core.model import Autoencoder, ModelConfig, build
 from core.preprocessing import Preprocessing, preprocess
 from core.scoring import ScoreConfig, anomaly_score, error_map
+from core.sentences import Sentence, require_choice, require_range
 from core.training import EpochLosses, TrainConfig, Trainer
 
 BATCH = 512
 """Images scored at a time; more would not fit into a processor's cache."""
 
 
-class NotFittedError(RuntimeError):
+class NotFittedError(Sentence, RuntimeError):
     """A detector was asked for a verdict before it was calibrated."""
 
 
-class CalibrationError(ValueError):
+class CalibrationError(Sentence, ValueError):
     """Calibration images or false-alarm rate do not give a threshold."""
 
 
@@ -47,10 +48,9 @@ class DetectorConfig:
     false_alarm_rate: float = 0.05
 
     def __post_init__(self) -> None:
-        if isinstance(self.neighbours, bool) or not isinstance(self.neighbours, int) or not 0 <= self.neighbours <= 100:
-            raise ValueError(f"neighbours is a whole number between 0 and 100, not {self.neighbours!r}.")
-        if self.preprocessing not in ("none", "deskew"):
-            raise ValueError(f"preprocessing is none or deskew, not {self.preprocessing!r}.")
+        """Raises SettingError."""
+        require_range("neighbours", self.neighbours, int, 0, 100)
+        require_choice("preprocessing", self.preprocessing, ("none", "deskew"))
         object.__setattr__(self, "normal_classes", tuple(self.normal_classes))
 
 
@@ -82,7 +82,7 @@ def conformal_threshold(calibration_scores: Tensor, false_alarm_rate: float) -> 
     if count == 0:
         raise CalibrationError("There is no calibration image to set the threshold with.")
     if not 0 < false_alarm_rate < 1:
-        raise CalibrationError(f"The false-alarm rate is between 0 and 1, not {false_alarm_rate!r}.")
+        raise CalibrationError("The false-alarm rate is between 0 and 1, not {rate!r}.", rate=false_alarm_rate)
     # Rounding guards the rank against 0.95 * 20 = 18.999999999999996 and the like.
     rank = min(count, math.ceil(round((count + 1) * (1 - false_alarm_rate), 9)))
     return float(calibration_scores.sort().values[max(rank, 1) - 1])

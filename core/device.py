@@ -4,8 +4,10 @@ import os
 
 import torch
 
+from core.sentences import Sentence
 
-class DeviceError(ValueError):
+
+class DeviceError(Sentence, ValueError):
     """A device was asked for that this machine does not have."""
 
 
@@ -27,5 +29,7 @@ def choose_device(wanted: str | None = None) -> torch.device:
     available = available_devices()
     wanted = wanted or os.environ.get("DEVICE") or available[0]
     if wanted not in available:
-        raise DeviceError(f"This machine has no device “{wanted}”. Choose one of: {', '.join(available)}.")
+        raise DeviceError(
+            "This machine has no device “{wanted}”. Choose one of: {available}.", wanted=wanted, available=", ".join(available)
+        )
     return torch.device(wanted)

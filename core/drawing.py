@@ -11,6 +11,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from core.preprocessing import frame
+from core.sentences import Sentence
 
 FAINTEST_INK = 0.1
 """Ink below this is taken for paper or for the soft edge of the canvas."""
@@ -21,7 +22,7 @@ WORKING_SIDE = 256
 """Pictures are read at this size: enough for a digit, little enough for a background estimate at once."""
 
 
-class PictureError(ValueError):
+class PictureError(Sentence, ValueError):
     """A file is not a picture in which a digit can be found; the message is a sentence for the user."""
 
 
@@ -62,15 +63,19 @@ def _framed(ink: NDArray[np.float32]) -> Tensor | None:
 def _grey(data: bytes) -> NDArray[np.float32]:
     """Luminance in [0, 1] with the longer side at WORKING_SIDE; nothing large is ever unpacked whole."""
     if len(data) > MAX_FILE_BYTES:
-        raise PictureError(f"The file has {len(data) / 2**20:.0f} MB; a picture may have {MAX_FILE_BYTES // 2**20} MB.")
+        raise PictureError(
+            "The file has {size:.0f} MB; a picture may have {most} MB.", size=len(data) / 2**20, most=MAX_FILE_BYTES // 2**20
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             picture: Image.Image = Image.open(io.BytesIO(data))
             if picture.width * picture.height > MAX_PICTURE_PIXELS:
                 raise PictureError(
-                    f"The picture has {picture.width} × {picture.height} pixels; "
-                    f"{MAX_PICTURE_PIXELS // 1_000_000} million is the limit. Make it smaller."
+                    "The picture has {width} × {height} pixels; {most} million is the limit. Make it smaller.",
+                    width=picture.width,
+                    height=picture.height,
+                    most=MAX_PICTURE_PIXELS // 1_000_000,
                 )
             picture.draft("L", (2 * WORKING_SIDE, 2 * WORKING_SIDE))  # a large JPEG is read at reduced size
             picture = ImageOps.exif_transpose(picture)

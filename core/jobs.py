@@ -23,6 +23,7 @@ from core.data import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.evaluate import evaluate
 from core.model import Autoencoder
+from core.sentences import Sentence
 from core.training import DivergedError, EpochLosses, Step
 
 LOG = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class Snapshot:
     ahead: int = 0
     away: bool = False
     stopped_early: bool = False
-    error: str | None = None
+    error: Sentence | None = None
     result: Checkpoint | None = None
 
     @property
@@ -180,10 +181,10 @@ class TrainingJob:
         try:
             self._run()
         except DivergedError as error:
-            self._publish(JobState.FAILED, error=str(error))
+            self._publish(JobState.FAILED, error=error)
         except Exception as error:  # a worker must survive whatever a job does
             LOG.exception("A training job failed")
-            self._publish(JobState.FAILED, error=f"Training failed: {error}")
+            self._publish(JobState.FAILED, error=Sentence("Training failed: {reason}", reason=str(error)))
 
     def _run(self) -> None:
         with self._lock:
@@ -229,7 +230,7 @@ class TrainingJob:
         state: JobState,
         away: bool = False,
         stopped_early: bool = False,
-        error: str | None = None,
+        error: Sentence | None = None,
         result: Checkpoint | None = None,
     ) -> None:
         version = self._snapshot.version + 1
@@ -242,7 +243,7 @@ class TrainingJob:
         version: int,
         away: bool = False,
         stopped_early: bool = False,
-        error: str | None = None,
+        error: Sentence | None = None,
         result: Checkpoint | None = None,
     ) -> Snapshot:
         epochs, batches = self._trainer.config.epochs, self._trainer.batches

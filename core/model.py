@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from core.preprocessing import SIDE
+from core.sentences import SettingError, require_choice
 
 PIXELS = SIDE * SIDE
 MAX_UNITS = 4096
@@ -17,10 +18,6 @@ MAX_HIDDEN_LAYERS = 6
 
 # torch's layers initialise themselves from one global generator; two sessions must not share a draw.
 _INITIALISATION = threading.Lock()
-
-
-class ModelConfigError(ValueError):
-    """A network that cannot or may not be built; the message says which number is off."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +35,18 @@ class ModelConfig:
     initialisation: Literal["torch", "he"] = "torch"
 
     def __post_init__(self) -> None:
-        """Raises ModelConfigError for a network that is malformed or larger than this program builds."""
-        if self.architecture not in ("dense", "convolutional"):
-            raise ModelConfigError(f"There is no architecture “{self.architecture}”; choose dense or convolutional.")
-        if self.latent_activation not in ("relu", "none"):
-            raise ModelConfigError(f"There is no latent activation “{self.latent_activation}”; choose relu or none.")
-        if self.initialisation not in ("torch", "he"):
-            raise ModelConfigError(f"There is no initialisation “{self.initialisation}”; choose torch or he.")
+        """Raises SettingError for a network that is malformed or larger than this program builds."""
+        require_choice("architecture", self.architecture, ("dense", "convolutional"))
+        require_choice("latent_activation", self.latent_activation, ("relu", "none"))
+        require_choice("initialisation", self.initialisation, ("torch", "he"))
         object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
         if len(self.hidden_sizes) > MAX_HIDDEN_LAYERS:
-            raise ModelConfigError(f"At most {MAX_HIDDEN_LAYERS} hidden layers are allowed, not {len(self.hidden_sizes)}.")
+            raise SettingError(
+                "At most {most} hidden layers are allowed, not {count}.", most=MAX_HIDDEN_LAYERS, count=len(self.hidden_sizes)
+            )
         for size in (*self.hidden_sizes, self.latent_dim):
             if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MAX_UNITS:
-                raise ModelConfigError(f"A layer has between 1 and {MAX_UNITS} units, not {size!r}.")
+                raise SettingError("A layer has between 1 and {most} units, not {size!r}.", most=MAX_UNITS, size=size)
 
 
 class Autoencoder(nn.Module):

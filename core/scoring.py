@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core.sentences import require_range
+
 
 class ShapeMismatchError(ValueError):
     """Image and reconstruction differ in shape; broadcasting would compare every image with every other."""
@@ -34,11 +36,10 @@ class ScoreConfig:
     ink_exponent: float = 0.0
 
     def __post_init__(self) -> None:
-        ranges = {"smoothing": (0.0, 5.0), "power": (1.0, 4.0), "ink_exponent": (0.0, 3.0)}
-        for name, (low, high) in ranges.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-                raise ValueError(f"{name} is between {low:g} and {high:g}, not {value!r}.")
+        """Raises SettingError."""
+        require_range("smoothing", self.smoothing, float, 0.0, 5.0)
+        require_range("power", self.power, float, 1.0, 4.0)
+        require_range("ink_exponent", self.ink_exponent, float, 0.0, 3.0)
 
 
 def require_same_shape(images: Tensor, reconstructions: Tensor) -> None:

@@ -12,15 +12,12 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from core.model import Autoencoder
 from core.scoring import require_same_shape
+from core.sentences import Sentence, require_choice, require_range
 
 MAX_EPOCHS = 200
 
 
-class TrainConfigError(ValueError):
-    """A training setting that is out of range; the message says which and what is allowed."""
-
-
-class DivergedError(ArithmeticError):
+class DivergedError(Sentence, ArithmeticError):
     """The loss became infinite or NaN; the message names the learning rate."""
 
 
@@ -42,20 +39,13 @@ class TrainConfig:
     seed: int = 1337
 
     def __post_init__(self) -> None:
-        """Raises TrainConfigError."""
-        if self.schedule not in ("constant", "one-cycle"):
-            raise TrainConfigError(f"schedule is constant or one-cycle, not {self.schedule!r}.")
-        ranges = {
-            "epochs": (self.epochs, int, 1, MAX_EPOCHS),
-            "batch_size": (self.batch_size, int, 1, 4096),
-            "learning_rate": (self.learning_rate, float, 1e-6, 10.0),
-            "noise": (self.noise, float, 0.0, 1.0),
-            "seed": (self.seed, int, 0, 2**31 - 1),
-        }
-        for name, (value, kind, low, high) in ranges.items():
-            is_number = isinstance(value, (int, kind)) and not isinstance(value, bool)
-            if not (is_number and low <= value <= high):
-                raise TrainConfigError(f"{name} is between {low:g} and {high:g}, not {value!r}.")
+        """Raises SettingError."""
+        require_choice("schedule", self.schedule, ("constant", "one-cycle"))
+        require_range("epochs", self.epochs, int, 1, MAX_EPOCHS)
+        require_range("batch_size", self.batch_size, int, 1, 4096)
+        require_range("learning_rate", self.learning_rate, float, 1e-6, 10.0)
+        require_range("noise", self.noise, float, 0.0, 1.0)
+        require_range("seed", self.seed, int, 0, 2**31 - 1)
 
 
 def mean_squared_error(images: Tensor, reconstructions: Tensor) -> Tensor:
@@ -153,8 +143,9 @@ class Trainer:
     def _finite(self, value: float) -> float:
         if not math.isfinite(value):
             raise DivergedError(
-                f"The loss became {value}: training diverged at learning rate {self.config.learning_rate:g}. "
-                "Try a smaller learning rate."
+                "The loss became {value}: training diverged at learning rate {rate:g}. Try a smaller learning rate.",
+                value=value,
+                rate=self.config.learning_rate,
             )
         return value
 

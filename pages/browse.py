@@ -9,7 +9,7 @@ from torch import Tensor
 from core.data import SOURCES
 from core.detector import AutoencoderDetector
 from pages.shared import figures, pictures, session
-from pages.shared.text import _, ngettext
+from pages.shared.text import _, formatted, ngettext
 
 PER_PAGE = 12
 VERDICTS = ("all", "false alarms", "missed anomalies")
@@ -65,8 +65,7 @@ def show_summary() -> None:
     st.markdown(
         _(
             "**{alarms:,} of {normals:,}** normal images ({normal}) set off a false alarm ({alarm_share:.1%}). "
-            "**{caught:,} of {anomalies:,}** anomalies were caught ({caught_share:.1%})."
-        ).format(
+            "**{caught:,} of {anomalies:,}** anomalies were caught ({caught_share:.1%}).",
             alarms=alarms,
             normals=normals,
             normal=", ".join(names[label] for label in config.normal_classes),
@@ -129,9 +128,9 @@ def describe(index: int) -> str:
     """The class of a test image, and whether it is a mistake of the detector."""
     name = names[int(labels[index])]
     if bool(is_normal[index]) and bool(is_alarm[index]):
-        return _("{name}: false alarm").format(name=name)
+        return _("{name}: false alarm", name=name)
     if not bool(is_normal[index]) and not bool(is_alarm[index]):
-        return _("{name}: missed").format(name=name)
+        return _("{name}: missed", name=name)
     return name
 
 
@@ -147,10 +146,12 @@ def show_detail(index: int, in_use: AutoencoderDetector) -> None:
     rows = {
         _("Label"): names[int(labels[index])],
         _("Verdict"): pictures.verdict_word(is_anomaly),
-        _("Anomaly score"): f"{float(result.scores[0]):.4f}",
-        _("Threshold"): f"{result.threshold:.4f}",
-        _("Held-out normal images that score this high"): f"{round(float(result.p_values[0]) * total):,} / {total:,}",
-        _("Number in the test set"): f"{index:,}",
+        _("Anomaly score"): formatted(result.scores[0], ".4f"),
+        _("Threshold"): formatted(result.threshold, ".4f"),
+        _("Held-out normal images that score this high"): _(
+            "{count:,} of {total:,}", count=round(float(result.p_values[0]) * total), total=total
+        ),
+        _("Number in the test set"): formatted(index, ","),
     }
     st.table(rows, border="horizontal")
 
@@ -160,7 +161,7 @@ def show_images(indices: Tensor) -> None:
     if len(indices) == 0:
         st.info(_("No test image is of this kind. Choose another filter."), icon=":material/search_off:")
         return
-    st.caption(ngettext("{count:,} image", "{count:,} images", len(indices)).format(count=len(indices)))
+    st.caption(ngettext("{count:,} image", "{count:,} images", len(indices)))
     pages = -(-len(indices) // PER_PAGE)
     page = min(st.session_state.get("browse-page", 1), pages)
     shown = indices[(page - 1) * PER_PAGE : page * PER_PAGE]
@@ -173,7 +174,7 @@ def show_images(indices: Tensor) -> None:
                 st.html(pictures.triple(result.images[place], result.reconstructions[place], result.error_maps[place], False))
                 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
                     badge = pictures.badge(bool(result.verdicts[place]))
-                    st.html(f'{badge} <span class="label">{result.scores[place]:.4f}</span>', width="content")
+                    st.html(f'{badge} <span class="label">{formatted(result.scores[place], ".4f")}</span>', width="content")
                     if st.button(describe(index), key=f"detail-{place}", icon=":material/zoom_in:", type="tertiary"):
                         show_detail(index, detector)
     if pages > 1:

@@ -14,7 +14,7 @@ from torch import Tensor
 from core.drawing import MAX_FILE_BYTES, PictureError, from_canvas, from_picture
 from pages.shared import pictures, session
 from pages.shared.canvas import st_canvas
-from pages.shared.text import _
+from pages.shared.text import _, formatted, sentence
 
 CANVAS_SIDE = 320
 MOST_DRAWINGS = 24
@@ -76,14 +76,14 @@ def show_verdict() -> None:
     normal = session.class_names(config.data_set, config.normal_classes)
     with st.container(key="verdict"):
         if image is None:
-            st.html(pictures.waiting(_("Draw something: a {normal}, or anything else.").format(normal=normal)))
+            st.html(pictures.waiting(_("Draw something: a {normal}, or anything else.", normal=normal)))
             return
         result = detector.infer(image)
         is_anomaly = bool(result.verdicts[0])
         sentence = (
-            _("I tried to redraw it as “{normal}”, and it did not come out right.").format(normal=normal)
+            _("I tried to redraw it as “{normal}”, and it did not come out right.", normal=normal)
             if is_anomaly
-            else _("I could redraw it well: it looks like “{normal}” to me.").format(normal=normal)
+            else _("I could redraw it well: it looks like “{normal}” to me.", normal=normal)
         )
         st.html(pictures.verdict(is_anomaly, sentence))
     st.html(pictures.gauge(float(result.scores[0]), result.threshold))
@@ -100,8 +100,11 @@ def show_verdict() -> None:
         total = len(detector.calibration_scores_)
         as_high = round(float(result.p_values[0]) * total)
         st.markdown(
-            _("**{count:,} of {total:,}** held-out images of {normal} score this high.").format(
-                count=as_high, total=total, normal=normal
+            _(
+                "**{count:,} of {total:,}** held-out images of {normal} score this high.",
+                count=as_high,
+                total=total,
+                normal=normal,
             ),
             width=300,
         )
@@ -143,7 +146,7 @@ def show_strip() -> None:
     cells = "".join(
         '<div class="expert">'
         + pictures.picture(torch.from_numpy(entry.picture / np.float32(255)), _("Drawing"))
-        + f'<div class="label">{entry.score:.4f}</div>{pictures.badge(entry.is_anomaly)}</div>'
+        + f'<div class="label">{formatted(entry.score, ".4f")}</div>{pictures.badge(entry.is_anomaly)}</div>'
         for entry in reversed(drawings.strip)
     )
     st.html(f'<div class="cards">{cells}</div>')
@@ -192,7 +195,7 @@ def show_other_ways() -> None:
     try:
         image = from_picture(file.getvalue())
     except PictureError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(sentence(error), icon=":material/error:")
         return
     st.session_state["seen-picture"] = file.file_id
     pick(image)

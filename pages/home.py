@@ -15,8 +15,9 @@ st.markdown(
     _(
         "This network has learnt to redraw one kind of image, **{normal}**, and has never seen any other. "
         "Show it something else and it redraws that as best it can, badly. "
-        "**What it cannot redraw is an anomaly.**"
-    ).format(normal=normal)
+        "**What it cannot redraw is an anomaly.**",
+        normal=normal,
+    )
 )
 
 
@@ -39,8 +40,8 @@ for number, column in enumerate(st.columns(2, gap="large", border=True)):
     with column:
         is_anomaly = bool(result.verdicts[number])
         st.html(pictures.triple(result.images[number], result.reconstructions[number], result.error_maps[number]))
-        score = _("anomaly score {score:.3f}, threshold {threshold:.3f}").format(
-            score=result.scores[number], threshold=result.threshold
+        score = _(
+            "anomaly score {score:.3f}, threshold {threshold:.3f}", score=result.scores[number], threshold=result.threshold
         )
         st.html(f'{pictures.badge(is_anomaly)} &nbsp; <span class="label">{score}</span>')
 st.html(pictures.error_legend())

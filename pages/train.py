@@ -8,13 +8,14 @@ import streamlit as st
 import torch
 
 from core import checkpoint
-from core.data import SOURCES, EmptySplitError, data_directory
+from core.data import SOURCES, data_directory
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import choose_device
 from core.jobs import JobState, Snapshot
 from core.model import Autoencoder, layers, parameter_count
+from core.sentences import Sentence
 from pages.shared import figures, header, pictures, session, settings
-from pages.shared.text import _
+from pages.shared.text import _, formatted, sentence
 
 
 def start(single_step: bool = False) -> None:
@@ -27,10 +28,10 @@ def start(single_step: bool = False) -> None:
             config = replace(config, data_set=session.data_set(config.data_set).data.name)
             split = session.split(config.data_set, data_directory(), config.normal_classes, config.training.seed)
             training = session.start_job(config, split, choose_device(st.session_state.get("device")))
-        except (EmptySplitError, ValueError) as error:
-            st.session_state["train-error"] = str(error)
+        except Sentence as error:
+            st.session_state["train-error"] = error
             return
-    st.session_state["train-error"] = ""
+    st.session_state["train-error"] = None
     (training.step if single_step else training.resume)()
 
 
@@ -65,21 +66,25 @@ def show_status(snapshot: Snapshot | None) -> None:
             st.markdown(_("Ready. Press **Start** and watch."))
             return
         if snapshot.state is JobState.FAILED:
-            st.error(snapshot.error or "", icon=":material/error:")
+            st.error(sentence(snapshot.error) if snapshot.error else "", icon=":material/error:")
             return
         if snapshot.state is JobState.DONE:
             ended = _("Stopped early") if snapshot.stopped_early else _("Done")
             st.markdown(
-                _("**{ended}** after {batches:,} batches. The detector is in use on the other pages.").format(
-                    ended=ended, batches=len(snapshot.batch_losses)
+                _(
+                    "**{ended}** after {batches:,} batches. The detector is in use on the other pages.",
+                    ended=ended,
+                    batches=len(snapshot.batch_losses),
                 )
             )
             return
         st.progress(snapshot.progress, header.job_sentence(snapshot))
         if snapshot.images_per_second:
             st.caption(
-                _("{speed:,.0f} images per second · {seconds:.0f} s left").format(
-                    speed=snapshot.images_per_second, seconds=snapshot.seconds_left
+                _(
+                    "{speed:,.0f} images per second · {seconds:.0f} s left",
+                    speed=snapshot.images_per_second,
+                    seconds=snapshot.seconds_left,
                 )
             )
 
@@ -101,8 +106,11 @@ def show_losses(snapshot: Snapshot | None, overlaid: Sequence[session.Run]) -> N
     if snapshot and snapshot.losses:
         last = snapshot.losses[-1]
         st.caption(
-            _("Epoch {epoch}: training loss {train:.4f}, validation loss {validation:.4f}").format(
-                epoch=len(snapshot.losses), train=last.train, validation=last.validation
+            _(
+                "Epoch {epoch}: training loss {train:.4f}, validation loss {validation:.4f}",
+                epoch=len(snapshot.losses),
+                train=last.train,
+                validation=last.validation,
             )
         )
 
@@ -124,7 +132,7 @@ def show_reconstructions(detector: AutoencoderDetector) -> None:
     names = session.class_names(data.name, config.normal_classes)
     for column, title, images in zip(
         st.columns(2),
-        (_("Held-out {names}, and below it its reconstruction").format(names=names), _("Other classes: what becomes of them?")),
+        (_("Held-out {names}, and below it its reconstruction", names=names), _("Other classes: what becomes of them?")),
         (split.calibration[:8], data.test.images[others]),
         strict=True,
     ):
@@ -141,12 +149,15 @@ def show_result(snapshot: Snapshot) -> None:
         return
     figures_ = made.evaluation
     columns = st.columns(4)
-    columns[0].metric(_("AUROC"), f"{figures_.auroc:.4f}", help=_("Chance that an anomaly scores higher than a normal image."))
-    columns[1].metric(_("Threshold"), f"{made.detector.threshold_:.4f}")
-    columns[2].metric(_("False alarms"), f"{figures_.false_alarm_rate:.1%}")
-    columns[3].metric(_("Anomalies caught"), f"{figures_.catch_rate:.1%}")
+    columns[0].metric(
+        _("AUROC"), formatted(figures_.auroc, ".4f"), help=_("Chance that an anomaly scores higher than a normal image.")
+    )
+    columns[1].metric(_("Threshold"), formatted(made.detector.threshold_, ".4f"))
+    columns[2].metric(_("False alarms"), formatted(figures_.false_alarm_rate, ".1%"))
+    columns[3].metric(_("Anomalies caught"), formatted(figures_.catch_rate, ".1%"))
     by_class = {
-        SOURCES[made.config.data_set].class_names[label]: f"{value:.3f}" for label, value in figures_.auroc_by_class.items()
+        SOURCES[made.config.data_set].class_names[label]: formatted(value, ".3f")
+        for label, value in figures_.auroc_by_class.items()
     }
     st.caption(_("AUROC against each other class"))
     st.dataframe([by_class], hide_index=True)
@@ -212,7 +223,8 @@ def show_network(config: DetectorConfig) -> None:
     stages = layers(config.model)
     st.html(pictures.hourglass(stages))
     st.caption(
-        _("{sizes}: {count:,} parameters. The bottleneck passes on {latent} numbers of {pixels}.").format(
+        _(
+            "{sizes}: {count:,} parameters. The bottleneck passes on {latent} numbers of {pixels}.",
             sizes="-".join(str(stage.units) for stage in stages),
             count=parameter_count(Autoencoder(config.model)),
             latent=config.model.latent_dim,
@@ -233,19 +245,19 @@ at_hand = session.data_set(st.session_state.get("data-set", "mnist"))
 session.show_data_notice(at_hand)
 left, right = st.columns([1, 2.2], gap="large")
 config: DetectorConfig | None = None
-problem = st.session_state.get("train-error", "")
+problem: Sentence | None = st.session_state.get("train-error")
 with left:
     try:
         settings.ask(disabled=current is not None)
         config = settings.read()
         device = choose_device(st.session_state.get("device"))
-        st.caption(_("Runs on: {device}").format(device=device.type.upper()))
-    except ValueError as error:
-        problem = str(error)
+        st.caption(_("Runs on: {device}", device=device.type.upper()))
+    except Sentence as error:
+        problem = error
 with right:
     show_controls(config)
     if problem:
-        st.error(problem, icon=":material/error:")
+        st.error(sentence(problem), icon=":material/error:")
     live = st.container()
     st.toggle(_("Logarithmic scale"), key="log-scale", persist_state="session")
     overlaid = show_runs()

@@ -5,7 +5,7 @@ import streamlit as st
 from core.checkpoint import MAX_BYTES, CheckpointError, from_bytes
 from core.jobs import JobState, Snapshot
 from pages.shared import session
-from pages.shared.text import _, ngettext
+from pages.shared.text import _, ngettext, sentence
 
 
 def show(with_job: bool) -> None:
@@ -16,7 +16,7 @@ def show(with_job: bool) -> None:
     session.settle_job()
     with st.container(key="detector-line", horizontal=True, vertical_alignment="center"):
         with st.popover(
-            _("Detector: {title}").format(title=session.choice_title(session.choice())),
+            _("Detector: {title}", title=session.choice_title(session.choice())),
             icon=":material/troubleshoot:",
             help=_("Which detector judges the images on every page. Click to change it."),
         ):
@@ -50,28 +50,30 @@ def upload() -> None:
     try:
         loaded = from_bytes(file.getvalue())
     except CheckpointError as error:
-        st.error(f"{error} " + _("The detector in use stays as it was."), icon=":material/error:")
+        st.error(f"{sentence(error)} " + _("The detector in use stays as it was."), icon=":material/error:")
         return
     st.session_state["uploaded"] = file.file_id
-    session.use(session.add_run(session.Run(_("uploaded: {name}").format(name=file.name[:40]), "uploaded", loaded)))
+    session.use(session.add_run(session.Run(_("uploaded: {name}", name=file.name[:40]), "uploaded", loaded)))
     st.rerun()
 
 
 def job_sentence(snapshot: Snapshot) -> str:
     """Where a job stands, in words."""
     if snapshot.state is JobState.QUEUED:
-        return ngettext("Waiting: {count} training is ahead.", "Waiting: {count} trainings are ahead.", snapshot.ahead).format(
-            count=snapshot.ahead
-        )
-    where = _("epoch {epoch} of {epochs}, batch {batch} of {batches}").format(
-        epoch=snapshot.epoch, epochs=snapshot.epochs, batch=snapshot.batch, batches=snapshot.batches
+        return ngettext("Waiting: {count} training is ahead.", "Waiting: {count} trainings are ahead.", snapshot.ahead)
+    where = _(
+        "epoch {epoch} of {epochs}, batch {batch} of {batches}",
+        epoch=snapshot.epoch,
+        epochs=snapshot.epochs,
+        batch=snapshot.batch,
+        batches=snapshot.batches,
     )
     if snapshot.state is JobState.RUNNING:
-        return _("Training: {where}").format(where=where)
+        return _("Training: {where}", where=where)
     if snapshot.state is JobState.PAUSED and snapshot.away:
-        return _("Paused, because nobody was looking: {where}").format(where=where)
+        return _("Paused, because nobody was looking: {where}", where=where)
     if snapshot.state is JobState.PAUSED:
-        return _("Paused: {where}").format(where=where)
+        return _("Paused: {where}", where=where)
     return _("Ready")
 
 

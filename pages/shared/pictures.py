@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from core.model import Layer
-from pages.shared.text import _
+from pages.shared.text import _, formatted
 
 # Blue and orange stay apart for every kind of colour vision.
 TOO_MUCH = np.array([255, 150, 40], dtype=np.float32)
@@ -119,7 +119,7 @@ def waiting(sentence: str) -> str:
 
 def number(value: float) -> str:
     """A score or threshold, four digits after the point."""
-    return f'<span class="number">{value:.4f}</span>'
+    return f'<span class="number">{formatted(value, ".4f")}</span>'
 
 
 def position(score: float, threshold: float) -> float:
@@ -152,7 +152,7 @@ def experts(rows: Sequence[tuple[str, Tensor, float, float]]) -> str:
         word = _("strange") if is_anomaly else _("fits")
         cards.append(
             f'<div class="expert{" best" if fit == best else ""}"><div class="name">{escape(name)}</div>'
-            + picture(reconstruction, _("Reconstruction by the detector of {name}").format(name=name))
+            + picture(reconstruction, _("Reconstruction by the detector of {name}", name=name))
             + f'<div class="bar"><i class="{"strange" if is_anomaly else "fits"}" style="width:{fit:.1%}"></i><u></u></div>'
             + f'<div class="label">{escape(word)}</div></div>'
         )
@@ -180,5 +180,5 @@ def hourglass(stages: Sequence[Layer]) -> str:
         kind = "latent" if stage.is_latent else ""
         parts.append(f'<div class="layer"><i class="{kind}" style="height:{tall:.0f}%"></i><span>{shape}</span></div>')
     sizes = "-".join(str(stage.units) for stage in stages)
-    label = escape(_("Layers of the network: {sizes}").format(sizes=sizes))
+    label = escape(_("Layers of the network: {sizes}", sizes=sizes))
     return f'<div class="hourglass" role="img" aria-label="{label}">{"".join(parts)}</div>'

@@ -29,7 +29,7 @@ from core.detector import AutoencoderDetector, DetectorConfig
 from core.experts import Experts
 from core.jobs import JobPool, Snapshot, TrainingJob
 from core.presets import Shipped, shipped
-from pages.shared.text import _
+from pages.shared.text import _, sentence
 
 # ---------------------------------------------------------------- data
 
@@ -61,16 +61,16 @@ def data_set(name: str, may_download: bool = True) -> DataAtHand:
     except DataError as error:
         fallback = _loaded(FALLBACK, directory)
         if not may_download:
-            return DataAtHand(fallback, str(error))
-        damaged = str(error) + " " if isinstance(error, DamagedDataError) else ""
+            return DataAtHand(fallback, sentence(error))
+        damaged = sentence(error) + " " if isinstance(error, DamagedDataError) else ""
         # setdefault evaluates its argument, and a Download starts at once.
         if (name, directory) not in _downloads():
             _downloads()[name, directory] = Download(name, directory)
         download = _downloads()[name, directory]
         if download.error:
-            return DataAtHand(fallback, damaged + download.error, download)
+            return DataAtHand(fallback, damaged + sentence(download.error), download)
         title = SOURCES[name].title
-        return DataAtHand(fallback, damaged + _("{title} is being downloaded.").format(title=title), download)
+        return DataAtHand(fallback, damaged + _("{title} is being downloaded.", title=title), download)
 
 
 def show_data_notice(at_hand: DataAtHand) -> None:
@@ -98,8 +98,11 @@ def _show_download(download: Download) -> None:
     share = download.progress
     st.progress(
         share,
-        _("{title}: {share:.0%} of {size:.0f} MB").format(
-            title=download.source.title, share=share, size=download.source.archive_bytes / 1e6
+        _(
+            "{title}: {share:.0%} of {size:.0f} MB",
+            title=download.source.title,
+            share=share,
+            size=download.source.archive_bytes / 1e6,
         ),
     )
 
@@ -198,8 +201,8 @@ def choice_title(chosen: Choice) -> str:
     if chosen.shipped:
         names = class_names(chosen.shipped.data_set, (chosen.shipped.normal_class,))
         kind = _("best") if chosen.shipped.preset == "best" else _("course")
-        return _("{names} · {data_set} · shipped, {kind}").format(
-            names=names, data_set=SOURCES[chosen.shipped.data_set].title, kind=kind
+        return _(
+            "{names} · {data_set} · shipped, {kind}", names=names, data_set=SOURCES[chosen.shipped.data_set].title, kind=kind
         )
     if chosen.run is not None:
         run = runs()[chosen.run]
@@ -208,8 +211,10 @@ def choice_title(chosen: Choice) -> str:
     training = job()
     assert training is not None
     config = training.config
-    return _("{names} · {data_set} · in training").format(
-        names=class_names(config.data_set, config.normal_classes), data_set=SOURCES[config.data_set].title
+    return _(
+        "{names} · {data_set} · in training",
+        names=class_names(config.data_set, config.normal_classes),
+        data_set=SOURCES[config.data_set].title,
     )
 
 
@@ -266,7 +271,7 @@ def settle_job() -> bool:
     st.session_state["last_snapshot"] = snapshot
     if snapshot.result:
         number = 1 + sum(run.origin == "trained" for run in runs())
-        finished = add_run(Run(_("run {number}").format(number=number), "trained", snapshot.result))
+        finished = add_run(Run(_("run {number}", number=number), "trained", snapshot.result))
         if was_in_use:
             use(finished)
     return True

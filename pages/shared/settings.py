@@ -7,9 +7,10 @@ import streamlit as st
 from core.data import SOURCES
 from core.detector import DetectorConfig
 from core.device import available_devices
-from core.model import ModelConfig, ModelConfigError
+from core.model import ModelConfig
 from core.presets import PRESETS, preset
 from core.scoring import ScoreConfig
+from core.sentences import SettingError
 from core.training import MAX_EPOCHS, TrainConfig
 from pages.shared.text import _
 
@@ -207,10 +208,10 @@ def read() -> DetectorConfig:
 
 
 def hidden_sizes(text: str) -> tuple[int, ...]:
-    """Sizes from text such as “512, 256”; raises ModelConfigError."""
+    """Sizes from text such as “512, 256”; raises SettingError."""
     try:
         return tuple(int(part) for part in text.replace(";", ",").split(",") if part.strip())
     except ValueError:
-        raise ModelConfigError(
-            _("Hidden sizes are whole numbers with commas between them, such as 512, 256, not “{text}”.").format(text=text[:40])
+        raise SettingError(
+            "Hidden sizes are whole numbers with commas between them, such as 512, 256, not “{text}”.", text=text[:40]
         ) from None

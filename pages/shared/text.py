@@ -1,33 +1,89 @@
-"""Every sentence on screen goes through gettext; English is the source."""
+"""Every text on screen goes through gettext, with numbers in the language's own format; English is the source."""
 
 import gettext
+import io
+import string
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
+from babel import Locale
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import get_decimal_symbol, get_group_symbol
+
+from core.sentences import Sentence
 
 LOCALES = Path(__file__).parent.parent / "locales"
 LANGUAGES = {"en": "English", "es": "Español", "fr": "Français"}
 
 
 def language() -> str:
-    """The session's language: from the link's lang, else what it was, else English."""
+    """The session's language: what the link asks for, else what was chosen before, else the browser's, else English."""
     asked = st.query_params.get("lang", "")
     if asked in LANGUAGES:
         st.session_state["language"] = asked
-    return str(st.session_state.get("language", "en"))
+    if "language" not in st.session_state:
+        browser = (st.context.locale or "en").partition("-")[0]
+        st.session_state["language"] = browser if browser in LANGUAGES else "en"
+    return str(st.session_state["language"])
 
 
 @cache
 def _catalogue(code: str) -> gettext.NullTranslations:
-    return gettext.translation("messages", LOCALES, languages=[code], fallback=True)
+    path = LOCALES / code / "LC_MESSAGES" / "messages.po"
+    if not path.exists():
+        return gettext.NullTranslations()
+    compiled = io.BytesIO()
+    with path.open("rb") as file:
+        write_mo(compiled, read_po(file, locale=code))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
 
 
-def _(message: str) -> str:
-    """The message in the session's language."""
-    return _catalogue(language()).gettext(message)
+@cache
+def separators(code: str) -> tuple[str, str]:
+    """The language's decimal and group separators, by Unicode's CLDR."""
+    locale = Locale.parse(code)
+    return get_decimal_symbol(locale), get_group_symbol(locale)
 
 
-def ngettext(one: str, many: str, count: int) -> str:
-    """The message for this count in the session's language."""
-    return _catalogue(language()).ngettext(one, many, count)
+class _Formatter(string.Formatter):
+    """str.format with the language's separators in every formatted number."""
+
+    def __init__(self, code: str) -> None:
+        decimal, group = separators(code)
+        self._marks = str.maketrans({".": decimal, ",": group, "%": "%" if code == "en" else "\N{NO-BREAK SPACE}%"})
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        text = format(value, format_spec)
+        return text.translate(self._marks) if format_spec and not isinstance(value, str) else text
+
+
+_formatter = cache(_Formatter)
+
+
+def formatted(value: Any, spec: str) -> str:
+    """A number in the language's format; spec as in str.format: .4f, .1% or , for whole numbers."""
+    return _formatter(language()).format_field(value, spec)
+
+
+def _filled(message: str, values: dict[str, Any]) -> str:
+    return _formatter(language()).vformat(message, (), values) if values else message
+
+
+def _(message: str, **values: Any) -> str:
+    """The message in the session's language, its named fields filled with the values."""
+    return _filled(_catalogue(language()).gettext(message), values)
+
+
+def ngettext(one: str, many: str, count: int, **values: Any) -> str:
+    """The message for this count in the session's language; the field {count} is the count."""
+    return _filled(_catalogue(language()).ngettext(one, many, count), {"count": count, **values})
+
+
+def sentence(error: Sentence) -> str:
+    """An error of core in the session's language."""
+    values = {name: sentence(value) if isinstance(value, Sentence) else value for name, value in error.values.items()}
+    return _(error.template, **values)

@@ -174,7 +174,7 @@ def test_detail_tells_the_numbers_of_the_image_clicked(judged: Judged, app: AppT
         "Verdict": "Anomaly",
         "Anomaly score": f"{judged.scores[index]:.4f}",
         "Threshold": f"{judged.threshold:.4f}",
-        "Held-out normal images that score this high": f"{as_high:,} / {len(best.calibration_scores_):,}",
+        "Held-out normal images that score this high": f"{as_high:,} of {len(best.calibration_scores_):,}",
         "Number in the test set": f"{index:,}",
     }
 

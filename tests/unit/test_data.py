@@ -312,7 +312,7 @@ def test_unreachable_mirror_is_told_in_a_sentence(
         with pytest.raises(DownloadError, match=SENTENCE):
             background.wait()
     assert background.error is not None
-    assert all(name in background.error for name in ARCHIVES)
+    assert all(name in str(background.error) for name in ARCHIVES)
     assert content(tmp_path) == {}
 
 

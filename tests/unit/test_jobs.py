@@ -202,8 +202,8 @@ def test_diverging_job_fails_with_the_learning_rate(
     snapshot = finish(job, wait_until)
     assert (snapshot.state, snapshot.result) == (FAILED, None)
     assert snapshot.error is not None
-    assert "learning rate 0.025" in snapshot.error
-    assert snapshot.error.endswith(".")
+    assert "learning rate 0.025" in str(snapshot.error)
+    assert str(snapshot.error).endswith(".")
 
 
 def test_a_worker_survives_a_job_that_breaks(

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from core.model import Autoencoder, ModelConfig, ModelConfigError, build, layers, parameter_count
+from core.model import Autoencoder, ModelConfig, build, layers, parameter_count
+from core.sentences import SettingError
 
 SENTENCE = r"\A[A-Z][^\n]+ [^\n]+\.\Z"
 CONVOLUTIONAL = ModelConfig("convolutional", (), 10)
@@ -105,7 +106,7 @@ def test_building_leaves_the_global_generator_alone() -> None:
     ids=str,
 )
 def test_impossible_networks_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ModelConfigError, match=SENTENCE):
+    with pytest.raises(SettingError, match=SENTENCE):
         ModelConfig(**wrong)
 
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from core.data import OneClassSplit
 from core.model import Autoencoder, ModelConfig, build
-from core.training import DivergedError, TrainConfig, TrainConfigError, Trainer
+from core.sentences import SettingError
+from core.training import DivergedError, TrainConfig, Trainer
 
 MODEL = ModelConfig(hidden_sizes=(32,), latent_dim=4)
 CONFIG = TrainConfig(epochs=2, batch_size=16, learning_rate=1e-3, seed=3)
@@ -209,7 +210,7 @@ def test_a_finished_trainer_does_not_go_on(split: OneClassSplit) -> None:
     ],
 )
 def test_settings_out_of_range_are_refused(setting: str, value: Any) -> None:
-    with pytest.raises(TrainConfigError, match=rf"\A{setting} is between .*\.\Z"):
+    with pytest.raises(SettingError, match=rf"\A{setting} is between .*\.\Z"):
         TrainConfig(**{setting: value})
 
 

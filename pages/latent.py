@@ -1,0 +1,7 @@
+"""Look inside: in the making."""
+
+import streamlit as st
+
+from pages.shared.text import _
+
+st.title(_("Look inside"))

@@ -1,0 +1,7 @@
+"""Learn: in the making."""
+
+import streamlit as st
+
+from pages.shared.text import _
+
+st.title(_("Learn"))
