@@ -31,4 +31,4 @@ def require_range(name: str, value: object, kind: type, low: float, high: float)
 def require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raises SettingError unless the value is one of the choices."""
     if value not in choices:
-        raise SettingError("{name} is one of {choices}, not {value!r}.", name=name, choices=", ".join(choices), value=value)
+        raise SettingError("There is no {name} {value!r}; choose one of: {choices}.", name=name, choices=", ".join(choices), value=value)
