@@ -10,7 +10,6 @@ classes of the training file.
 
 import argparse
 import json
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -18,25 +17,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
-from sklearn.ensemble import IsolationForest
-from sklearn.neighbors import NearestNeighbors
-from sklearn.svm import OneClassSVM
 from torch import Tensor
 from tqdm import tqdm
 
+from core.baselines import BASELINES, Method, Scorer, measure
 from core.data import SOURCES, DataError, DataSet, Digits, OneClassSplit, as_images, split_one_class
-from core.detector import AutoencoderDetector, DetectorConfig, conformal_threshold
-from core.evaluate import evaluate
+from core.detector import AutoencoderDetector, DetectorConfig
 from core.fit import load_or_download, parse_classes
 from core.model import Autoencoder, build
 from core.presets import preset
-
-Scorer = Callable[[Tensor], Tensor]
-"""Images (N, 1, 28, 28) to anomaly scores (N,)."""
-
-Method = Callable[[DetectorConfig, Tensor], Scorer]
-"""Fits on normal training images (N, 1, 28, 28); the settings give data set, classes and seed."""
 
 OTHERS_PER_CLASS = 500
 """Images of each other class of the training file that --select compares with."""
@@ -100,47 +89,11 @@ def broadcasting_mistake(asked: DetectorConfig, train: Tensor) -> Scorer:
     return AutoencoderDetector(config, model).decision_function
 
 
-def _flat(images: Tensor) -> np.ndarray:
-    return images.flatten(1).numpy()
-
-
-def pca(_asked: DetectorConfig, train: Tensor) -> Scorer:
-    """Squared error of a reconstruction from 32 principal components."""
-    model = PCA(32, random_state=0).fit(_flat(train))
-
-    def score(images: Tensor) -> Tensor:
-        flat = _flat(images)
-        return torch.from_numpy(np.square(flat - model.inverse_transform(model.transform(flat))).mean(axis=1))
-
-    return score
-
-
-def nearest_neighbours(_asked: DetectorConfig, train: Tensor) -> Scorer:
-    """Mean distance to the five nearest training images."""
-    model = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(_flat(train))
-    return lambda images: torch.from_numpy(model.kneighbors(_flat(images))[0].mean(axis=1))
-
-
-def isolation_forest(asked: DetectorConfig, train: Tensor) -> Scorer:
-    """Isolation forest (Liu et al. 2008), scikit-learn's defaults."""
-    model = IsolationForest(random_state=asked.training.seed).fit(_flat(train))
-    return lambda images: torch.from_numpy(-model.score_samples(_flat(images)))
-
-
-def one_class_svm(_asked: DetectorConfig, train: Tensor) -> Scorer:
-    """One-class SVM (Schölkopf et al. 2001), RBF kernel, nu 0.1."""
-    model = OneClassSVM(nu=0.1, gamma="scale").fit(_flat(train))
-    return lambda images: torch.from_numpy(-model.score_samples(_flat(images)))
-
-
 METHODS: dict[str, Method] = {
     "best": autoencoder(lambda config: config),
     "course": autoencoder(lambda config: config, "course"),
     "broadcasting": broadcasting_mistake,
-    "pca": pca,
-    "nearest-neighbours": nearest_neighbours,
-    "isolation-forest": isolation_forest,
-    "one-class-svm": one_class_svm,
+    **BASELINES,
     # The best detector with one idea taken away.
     "no-straightening": autoencoder(lambda config: replace(config, preprocessing="none")),
     "no-recall": autoencoder(lambda config: replace(config, neighbours=0)),
@@ -168,14 +121,9 @@ PUBLISHED = (
 
 
 def run(method: str, config: DetectorConfig, split: OneClassSplit) -> Row:
-    """Fit one method, calibrate it on the held-out images, and score the split's test set."""
-    started = time.perf_counter()
-    scorer = METHODS[method](config, split.train)
-    fitted = time.perf_counter()
-    scores = scorer(split.test.images)
-    scored = time.perf_counter()
-    threshold = conformal_threshold(scorer(split.calibration), config.false_alarm_rate)
-    figures = evaluate(scores, split.test.labels, config.normal_classes, threshold)
+    """One method's row."""
+    trial = measure(METHODS[method], config, split)
+    figures = trial.evaluation
     return Row(
         dataset=config.data_set,
         method=method,
@@ -185,8 +133,8 @@ def run(method: str, config: DetectorConfig, split: OneClassSplit) -> Row:
         average_precision=figures.average_precision,
         false_alarm_rate=figures.false_alarm_rate,
         catch_rate=figures.catch_rate,
-        fit_seconds=fitted - started,
-        score_seconds=(scored - fitted) * 10_000 / len(split.test.images),
+        fit_seconds=trial.fit_seconds,
+        score_seconds=trial.score_seconds,
     )
 
 

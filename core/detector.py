@@ -88,6 +88,11 @@ def conformal_threshold(calibration_scores: Tensor, false_alarm_rate: float) -> 
     return float(calibration_scores.sort().values[max(rank, 1) - 1])
 
 
+def conformal_rate(calibration_scores: Tensor, threshold: float) -> float:
+    """The false-alarm rate that a threshold keeps on new normal images: conformal_threshold the other way round."""
+    return (int((calibration_scores.double() > threshold).sum()) + 1) / (len(calibration_scores) + 1)
+
+
 class AutoencoderDetector:
     """Scores images by how badly an autoencoder of the normal class reconstructs them.
 

@@ -11,7 +11,14 @@ from torch import Tensor, nn
 
 from core import detector as detector_module
 from core.data import OneClassSplit
-from core.detector import AutoencoderDetector, CalibrationError, DetectorConfig, NotFittedError, conformal_threshold
+from core.detector import (
+    AutoencoderDetector,
+    CalibrationError,
+    DetectorConfig,
+    NotFittedError,
+    conformal_rate,
+    conformal_threshold,
+)
 from core.model import ModelConfig
 from core.preprocessing import deskew
 from core.scoring import ScoreConfig
@@ -76,6 +83,17 @@ def test_new_normals_raise_alarms_at_most_at_the_rate(count: int, rate: float) -
     scores = torch.rand(20_000, count + 1, generator=random)
     alarms = np.mean([float(row[0]) > conformal_threshold(row[1:], rate) for row in scores])
     assert rate - 1 / (count + 1) - 0.005 < alarms < rate + 0.005
+
+
+@pytest.mark.parametrize("count", [1, 9, 27, 100])
+def test_the_rate_of_a_threshold_is_the_threshold_of_a_rate_turned_round(count: int) -> None:
+    scores = torch.rand(count, generator=torch.Generator().manual_seed(count)).sort().values
+    for rank, score in enumerate(scores.tolist(), start=1):
+        rate = conformal_rate(scores, score)
+        assert rate == pytest.approx(1 - rank / (count + 1))
+        assert conformal_threshold(scores, rate) == score
+    assert conformal_rate(scores, 2.0) == 1 / (count + 1)
+    assert conformal_rate(scores, -1.0) == 1.0
 
 
 # Verdicts

@@ -1,0 +1,70 @@
+"""Baselines in the background: one comparison at a time, all methods, and what a failure leaves."""
+
+import threading
+
+import pytest
+import torch
+from torch import Tensor
+
+from core import baselines
+from core.baselines import BASELINES, Comparison, Scorer, measure
+from core.data import OneClassSplit
+from core.detector import DetectorConfig, conformal_threshold
+from core.evaluate import evaluate
+from tests.conftest import WaitUntil
+
+UCI = DetectorConfig(data_set="uci-digits", normal_classes=(5,))
+
+
+def test_a_comparison_says_what_each_method_scores(split: OneClassSplit, wait_until: WaitUntil) -> None:
+    comparison = Comparison(UCI, split, threading.Lock())
+    wait_until(lambda: not comparison.running)
+    assert list(comparison.trials) == list(BASELINES)
+    for name, method in BASELINES.items():
+        trial = comparison.trials[name]
+        assert trial
+        assert trial.evaluation == measure(method, UCI, split).evaluation
+        scorer = method(UCI, split.train)
+        threshold = conformal_threshold(scorer(split.calibration), 0.05)
+        assert trial.evaluation == evaluate(scorer(split.test.images), split.test.labels, (5,), threshold)
+
+
+def test_comparisons_take_turns(split: OneClassSplit, monkeypatch: pytest.MonkeyPatch, wait_until: WaitUntil) -> None:
+    go_on, at_work = threading.Event(), []
+
+    def slow(_asked: DetectorConfig, train: Tensor) -> Scorer:
+        at_work.append(len(train))
+        go_on.wait(20)
+        return lambda images: images.mean(dim=(1, 2, 3))
+
+    monkeypatch.setattr(baselines, "BASELINES", {"slow": slow})
+    turn = threading.Lock()
+    first, second = Comparison(UCI, split, turn), Comparison(UCI, split, turn)
+    wait_until(lambda: at_work)
+    assert len(at_work) == 1
+    assert first.running
+    assert second.running
+    go_on.set()
+    wait_until(lambda: not first.running and not second.running)
+    assert len(at_work) == 2
+
+
+def test_a_method_that_fails_leaves_the_others(
+    split: OneClassSplit, monkeypatch: pytest.MonkeyPatch, wait_until: WaitUntil
+) -> None:
+    def broken(_asked: DetectorConfig, _train: Tensor) -> Scorer:
+        raise ValueError("no")
+
+    monkeypatch.setattr(baselines, "BASELINES", {"broken": broken, "pca": BASELINES["pca"]})
+    comparison = Comparison(UCI, split, threading.Lock())
+    wait_until(lambda: not comparison.running)
+    assert comparison.trials["broken"] is None
+    assert comparison.trials["pca"]
+
+
+def test_few_images_are_enough_and_many_are_cut(split: OneClassSplit, monkeypatch: pytest.MonkeyPatch) -> None:
+    for method in BASELINES.values():
+        assert torch.isfinite(method(UCI, split.train[:8])(split.test.images)).all()
+    monkeypatch.setattr(baselines, "MOST_IMAGES", 20)
+    monkeypatch.setattr(baselines, "BASELINES", {})
+    assert Comparison(UCI, split, threading.Lock()).images == 20
