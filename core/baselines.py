@@ -110,18 +110,18 @@ class Comparison:
         self.config = config
         self.images = min(len(split.train), MOST_IMAGES)
         self.trials: dict[str, Trial | None] = {}
-        self._split = replace(split, train=split.train[:MOST_IMAGES])
-        self._turn = turn
-        self._thread = threading.Thread(target=self._run, name="baselines", daemon=True)
+        # The thread alone holds the images, so that they go with it.
+        few = replace(split, train=split.train[:MOST_IMAGES])
+        self._thread = threading.Thread(target=self._run, args=(few, turn), name="baselines", daemon=True)
         self._thread.start()
 
-    def _run(self) -> None:
+    def _run(self, split: OneClassSplit, turn: threading.Lock) -> None:
         # One thread, so that a core stays free for the pages.
-        with self._turn, threadpool_limits(1):
+        with turn, threadpool_limits(1):
             for name, method in BASELINES.items():
                 trial = None
                 try:
-                    trial = measure(method, self.config, self._split)
+                    trial = measure(method, self.config, split)
                 except Exception:  # the other methods can still be compared
                     LOG.exception("The baseline %s failed", name)
                 self.trials = {**self.trials, name: trial}

@@ -158,10 +158,11 @@ def scored(scores: Tensor, labels: Tensor, normal_classes: Collection[int], anom
 
 def thinned(curve: Curve, most: int = MOST_POINTS) -> Curve:
     """At most so many of a curve's own points, evenly along its length, both ends among them."""
+    if len(curve.x) <= most:
+        return curve
     steps = np.hypot(np.diff(curve.x), np.diff(curve.y))
     length = np.concatenate([[0.0], steps.cumsum()])
-    chosen = np.unique(np.searchsorted(length, np.linspace(0, length[-1], most)).clip(max=len(length) - 1))
-    chosen[-1] = len(length) - 1
+    chosen = np.unique(np.searchsorted(length, np.linspace(0, length[-1], most)))
     return Curve(curve.x[chosen], curve.y[chosen])
 
 

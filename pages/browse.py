@@ -8,6 +8,7 @@ from torch import Tensor
 
 from core.data import SOURCES
 from core.detector import AutoencoderDetector
+from core.evaluate import histogram
 from pages.shared import figures, pictures, session
 from pages.shared.text import _, formatted, ngettext
 
@@ -191,7 +192,8 @@ st.title(_("Browse test images"))
 session.show_data_notice(at_hand)
 show_summary()
 with st.expander(_("All scores"), icon=":material/bar_chart:"):
-    histogram = figures.score_histogram(scores[is_normal].numpy(), scores[~is_normal].numpy(), detector.threshold_)
-    st.plotly_chart(histogram, key="all-scores", config={"displayModeBar": False}, alt=_("All scores"))
+    anomalies = set(range(len(names))) - set(config.normal_classes)
+    chart = figures.score_histogram(histogram(scores, labels), config.normal_classes, anomalies, detector.threshold_)
+    st.plotly_chart(chart, key="all-scores", config={"displayModeBar": False}, alt=_("All scores"))
 st.html(pictures.error_legend())
 show_browser()

@@ -1,7 +1,448 @@
-"""Evaluate: in the making."""
+"""Evaluate: what a threshold does, what every threshold would do, and how other methods fare on the same images."""
 
+import csv
+import io
+import math
+from typing import Any
+
+import plotly.graph_objects as go
 import streamlit as st
 
-from pages.shared.text import _
+from core.baselines import BASELINES, Comparison
+from core.data import SOURCES
+from core.detector import conformal_rate, conformal_threshold
+from core.evaluate import EvaluationError, Scored, WorkingPoint, histogram, scored
+from core.sentences import Sentence
+from pages.shared import evaluation_figures, figures, glossary, pictures, report, session, threshold_line
+from pages.shared.text import _, formatted, language, sentence
 
-st.title(_("Evaluate"))
+RATES = tuple(per_mille / 1000 for per_mille in (*range(1, 100), *range(100, 200, 5), *range(200, 1000, 10)))
+"""False-alarm rates that the slider offers: fine steps where they matter."""
+WORST = 10
+BASELINE_RATE = 0.05
+
+detector = session.detector()
+config = detector.config
+at_hand = session.data_set(config.data_set)
+data = at_hand.data
+labels = data.test.labels
+names = SOURCES[data.name].class_names
+normal = session.class_names(data.name, config.normal_classes)
+others = sorted(set(labels.tolist()) - set(config.normal_classes))
+
+
+# ---------------------------------------------------------------- the threshold in use
+
+
+def threshold() -> float:
+    """Where the visitor has put it for this detector, else the calibrated one."""
+    key, value = st.session_state.get("working-threshold", ("", 0.0))
+    return float(value) if key == detector.key else detector.threshold_
+
+
+def move_to(value: float) -> None:
+    """Put the threshold somewhere; the slider follows."""
+    st.session_state["working-threshold"] = detector.key, value
+    rate = conformal_rate(detector.calibration_scores_, value)
+    st.session_state["false-alarm-rate"] = min(RATES, key=lambda offered: abs(offered - rate))
+
+
+def follow_rate() -> None:
+    """Put the threshold where the slider says."""
+    value = conformal_threshold(detector.calibration_scores_, st.session_state["false-alarm-rate"])
+    st.session_state["working-threshold"] = detector.key, value
+
+
+def share(value: float) -> str:
+    """A share in per cent; a dash where there is none."""
+    return "–" if math.isnan(value) else formatted(value, ".1%")
+
+
+def numbers(point: WorkingPoint) -> dict[str, str]:
+    """What is said of a threshold, by its name on screen."""
+    return {
+        _("Threshold"): formatted(point.threshold, ".4f"),
+        _("False-alarm rate"): share(point.false_alarm_rate),
+        _("Missed anomalies"): share(point.miss_rate),
+        _("Precision"): share(point.precision),
+        _("Recall"): share(point.recall),
+        _("F1"): formatted(point.f1, ".4f"),
+    }
+
+
+# ---------------------------------------------------------------- the sections
+
+
+def ask_anomalies() -> list[int]:
+    """The classes that are compared with the normal ones; none chosen is all."""
+    st.session_state["against"] = [label for label in st.session_state.get("against", []) if label in others]
+    chosen = st.pills(
+        _("Anomalies to compare with"),
+        others,
+        selection_mode="multi",
+        format_func=lambda label: names[label],
+        key="against",
+        wrap=True,
+        persist_state="session",
+        help=_("Nothing chosen compares with all of them."),
+    )
+    return list(chosen) or others
+
+
+def show_threshold(point: WorkingPoint, best_f1: float, anomalies: list[int]) -> go.Figure:
+    """The histogram with its threshold, and the ways to move it; returns the histogram."""
+    calibrated = detector.threshold_
+    chart = figures.score_histogram(
+        counted,
+        config.normal_classes,
+        anomalies,
+        point.threshold,
+        calibrated if point.threshold != calibrated else None,
+    )
+    with st.container(key="threshold-chart", gap=None):
+        st.plotly_chart(chart, key="histogram", config=plotly_config("scores"), alt=_("Anomaly scores and the threshold"))
+        threshold_line.show(point.threshold, float(counted.edges[0]), float(counted.edges[-1]), move_to)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.select_slider(
+            _("False-alarm rate to keep"),
+            RATES,
+            key="false-alarm-rate",
+            format_func=lambda rate: formatted(rate, ".1%" if rate < 0.2 else ".0%"),
+            on_change=follow_rate,
+            help=glossary.about("false-alarm rate"),
+            width=320,
+        )
+        st.button(
+            _("Calibrated"),
+            on_click=move_to,
+            args=(calibrated,),
+            icon=":material/straighten:",
+            help=glossary.about("calibration"),
+        )
+        st.button(
+            _("Best F1, with the answers"),
+            on_click=move_to,
+            args=(best_f1,),
+            icon=":material/visibility:",
+            help=_("The threshold with the highest F1 on these very images. It looks at their labels."),
+        )
+    return chart
+
+
+def show_outcome(point: WorkingPoint) -> None:
+    """What the threshold does: four counts and five figures."""
+    st.html(pictures.confusion(point))
+    words = ("false-alarm rate", "missed anomalies", "precision", "recall", "f1")
+    with st.container(horizontal=True, key="figures"):
+        for word, (name, value) in zip(words, list(numbers(point).items())[1:], strict=True):
+            st.metric(name, value, help=glossary.about(word), width="content")
+
+
+def show_curves(points: dict[str, WorkingPoint], compared: Scored) -> list[go.Figure]:
+    """ROC and precision-recall curve; returns both."""
+    st.subheader(_("Every threshold at once"))
+    with st.container(horizontal=True, vertical_alignment="center", gap="large"):
+        st.metric(_("AUROC"), formatted(compared.auroc, ".4f"), help=glossary.about("auroc"), width="content")
+        st.metric(
+            _("Average precision"),
+            formatted(compared.average_precision, ".4f"),
+            help=glossary.about("average precision"),
+            width="content",
+        )
+        closer = st.toggle(_("Look closer at the corner"), key="closer", persist_state="session")
+    charts = []
+    for column, word, draw in zip(
+        st.columns(2), ("roc", "precision-recall"), (evaluation_figures.roc, evaluation_figures.precision_recall), strict=True
+    ):
+        name, meaning = glossary.entries()[word]
+        with column:
+            chart = draw({_("all thresholds"): compared}, points, closer)
+            st.markdown(f"**{name}**", help=meaning)
+            st.plotly_chart(chart, key=word, config=plotly_config(word), alt=name)
+            charts.append(chart)
+    return charts
+
+
+def show_lesson(calibrated: WorkingPoint, cheated: WorkingPoint) -> list[dict[str, str]]:
+    """Calibrating beside cheating; returns the table."""
+    st.subheader(_("Calibrating or cheating?"))
+    st.markdown(
+        _(
+            "The calibrated threshold has seen held-out normal images only, as in real life; the other one **looked at the "
+            "answers** of these very test images, which nobody has for new ones, so its F1 promises more than it can keep."
+        )
+    )
+    rows = [
+        {_("Number"): name, _("Calibrated"): honest, _("Best F1, with the answers"): other}
+        for (name, honest), other in zip(numbers(calibrated).items(), numbers(cheated).values(), strict=True)
+    ]
+    st.table(rows, border="horizontal", hide_index=True, width=560)
+    return rows
+
+
+def show_hardest() -> tuple[str, ...]:
+    """AUROC against each class, and the images of one that pass best; returns what a report shows of it."""
+    title = _("What passes for {normal}?", normal=normal)
+    st.subheader(title, help=_("AUROC against one kind alone, the hardest first."))
+    by_class = dict(sorted(auroc_by_class.items(), key=lambda item: item[1]))
+    if st.session_state.get("hardest") not in by_class:
+        st.session_state["hardest"] = next(iter(by_class))
+    label = st.pills(
+        _("AUROC against each, the hardest first"),
+        list(by_class),
+        format_func=lambda each: _("{name} · {auroc:.4f}", name=names[each], auroc=by_class[each]),
+        key="hardest",
+        required=True,
+        wrap=True,
+        persist_state="session",
+    )
+    assert label is not None
+    chosen = (labels == label).nonzero().squeeze(1)
+    lowest = chosen[scores[chosen].argsort(stable=True)[:WORST]]
+    caption = _("The least strange of “{name}”: image, reconstruction, error map, score.", name=names[label])
+    result = detector.infer(data.test.images[lowest])
+    cards = pictures.judged(result, threshold())
+    st.caption(caption)
+    st.html(cards)
+    st.html(pictures.error_legend())
+    return report.heading(title), report.paragraph(caption), cards, pictures.error_legend()
+
+
+def baseline_rows() -> list[dict[str, str]]:
+    """The detector and the baselines that have been measured so far."""
+    words = {
+        "pca": _("PCA reconstruction"),
+        "nearest-neighbours": _("Nearest neighbours"),
+        "isolation-forest": _("Isolation forest"),
+        "one-class-svm": _("One-class SVM"),
+    }
+
+    def row(name: str, auroc: float, caught: float, fit: str, scoring: float) -> dict[str, str]:
+        return {
+            _("Method"): name,
+            _("AUROC"): formatted(auroc, ".4f"),
+            _("Caught at {rate:.0%} false alarms", rate=BASELINE_RATE): share(caught),
+            _("Seconds to fit"): fit,
+            _("Seconds to score 10,000 images"): formatted(scoring, ".1f"),
+        }
+
+    at_same_rate = everything.at(conformal_threshold(detector.calibration_scores_, BASELINE_RATE))
+    own = row(_("This autoencoder"), everything.auroc, at_same_rate.recall, "–", session.scoring_seconds(detector, data))
+    comparison = session.comparison(data.name, config.normal_classes)
+    measured = comparison.trials if comparison else {}
+    return [own] + [
+        row(
+            words[name],
+            trial.evaluation.auroc,
+            trial.evaluation.catch_rate,
+            formatted(trial.fit_seconds, ".1f"),
+            trial.score_seconds,
+        )
+        for name, trial in measured.items()
+        if trial
+    ]
+
+
+def show_measured(comparison: Comparison) -> None:
+    """The table, which grows while the baselines are fitted."""
+    is_running = comparison.running
+    was_running, st.session_state["baselines-ran"] = st.session_state.get("baselines-ran", False), is_running
+    if was_running and not is_running:
+        st.rerun()  # the polling ends
+    if is_running:
+        done, total = len(comparison.trials), len(BASELINES)
+        st.progress(done / total, _("{done} of {total} methods measured", done=done, total=total))
+    st.table(baseline_rows(), border="horizontal", hide_index=True)
+    st.caption(_("Fitted on {count:,} normal images, on one processor core.", count=comparison.images))
+    if not is_running and None in comparison.trials.values():
+        st.warning(_("A method failed and is not in the table."), icon=":material/warning:")
+
+
+def show_baselines() -> None:
+    """Other methods on the same images, when asked for."""
+    st.subheader(_("Simpler methods, same images"), help=glossary.about("baseline"))
+    comparison = session.comparison(data.name, config.normal_classes)
+    if comparison:
+        st.fragment(show_measured, run_every=1.0 if comparison.running else None)(comparison)
+    elif st.button(_("Measure four simpler methods"), icon=":material/speed:", key="start-baselines"):
+        try:
+            session.start_comparison(data.name, config.normal_classes)
+        except Sentence as error:
+            st.error(sentence(error), icon=":material/error:")
+        else:
+            st.rerun()
+
+
+def show_second() -> list[str | go.Figure]:
+    """Another detector beside this one; returns what a report says of it."""
+    st.subheader(_("Beside another detector"))
+    # The one in training changes with every look, and each look costs a pass over all images.
+    choices = [choice for choice in session.choices() if choice not in (session.choice(), session.TRAINING)]
+    chosen = st.selectbox(
+        _("Second detector"),
+        choices,
+        index=None,
+        format_func=session.choice_title,
+        placeholder=_("Choose one"),
+        key="second-detector",
+        persist_state="session",
+        width=420,
+    )
+    if chosen is None:
+        return []
+    second = session.detector_of(chosen)
+    its_data = session.data_set(second.config.data_set, may_download=False).data
+    try:
+        with st.spinner(_("Scoring the test images…")):
+            its_scores = session.test_scores(second, its_data)
+        its = scored(its_scores, its_data.test.labels, second.config.normal_classes)
+    except Sentence as error:
+        st.info(sentence(error), icon=":material/info:")
+        return []
+    titles = (
+        _("1: {title}", title=session.choice_title(session.choice())),
+        _("2: {title}", title=session.choice_title(chosen)),
+    )
+    chart = evaluation_figures.roc(dict(zip(titles, (everything, its), strict=True)), {})
+    columns = [
+        {
+            _("Normal"): session.class_names(images.name, judge.config.normal_classes),
+            _("Test images"): _("{count:,} of {title}", count=len(images.test.labels), title=SOURCES[images.name].title),
+            _("AUROC"): formatted(compared.auroc, ".4f"),
+            _("Average precision"): formatted(compared.average_precision, ".4f"),
+            **numbers(compared.at(judge.threshold_)),
+        }
+        for judge, images, compared in ((detector, data, everything), (second, its_data, its))
+    ]
+    rows = [
+        {_("Number"): name, titles[0]: value, titles[1]: other}
+        for (name, value), other in zip(columns[0].items(), columns[1].values(), strict=True)
+    ]
+    left, right = st.columns(2)
+    with left:
+        st.plotly_chart(chart, key="two-roc", config=plotly_config("two-roc"), alt=_("ROC curves of two detectors"))
+    with right:
+        st.table(rows, border="horizontal", hide_index=True)
+        st.caption(_("Each at its calibrated threshold, on all its test images."))
+    return [report.heading(_("Beside another detector")), chart, report.table(rows)]
+
+
+def scores_csv(at: float) -> str:
+    """One row a test image."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(["index", "label", "score", "verdict"])
+    for index, (label, score) in enumerate(zip(labels.tolist(), scores.double().tolist(), strict=True)):
+        table.writerow([index, names[label], score, "anomaly" if score > at else "normal"])
+    return text.getvalue()
+
+
+def show_take_away(parts: list[str | go.Figure]) -> None:
+    """Scores, report, and the format of the figures' own download buttons."""
+    st.subheader(_("Take it away"))
+    title, code, at = _("Evaluation of {title}", title=session.choice_title(session.choice())), language(), threshold()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.download_button(
+            _("Scores as CSV"),
+            lambda: scores_csv(at),
+            "scores.csv",
+            "text/csv",
+            icon=":material/table:",
+            on_click="ignore",
+            key="scores-csv",
+        )
+        st.download_button(
+            _("Report as HTML"),
+            lambda: report.document(code, title, parts),
+            "report.html",
+            "text/html",
+            icon=":material/description:",
+            on_click="ignore",
+            key="report",
+        )
+        st.segmented_control(
+            _("Figures as"),
+            ("png", "svg"),
+            default="png",
+            required=True,
+            format_func=str.upper,
+            key="figure-format",
+            persist_state="session",
+            help=_("Point at a figure: the camera above it saves it as a file."),
+        )
+
+
+def plotly_config(name: str) -> dict[str, Any]:
+    """Plotly's buttons: the camera saves the figure in the format that the page says."""
+    image = {"format": st.session_state.get("figure-format") or "png", "filename": name, "scale": 2}
+    return {
+        "displaylogo": False,
+        "toImageButtonOptions": image,
+        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    }
+
+
+@st.fragment
+def show_evaluation() -> None:
+    """Everything that follows the threshold; moving it reruns this and nothing else of the page."""
+    left, right = st.columns([1.75, 1], gap="medium")
+    with left:
+        anomalies = ask_anomalies()
+    compared = everything if anomalies == others else scored(scores, labels, config.normal_classes, anomalies)
+    current, calibrated, cheated = map(compared.at, (threshold(), detector.threshold_, compared.best_f1_threshold))
+    with left:
+        chart = show_threshold(current, cheated.threshold, anomalies)
+    with right:
+        show_outcome(current)
+    points = {
+        _("threshold in use"): current,
+        _("calibrated threshold"): calibrated,
+        _("best F1, with the answers"): cheated,
+    }
+    curves = show_curves(points, compared)
+    lesson = show_lesson(calibrated, cheated)
+    hardest = show_hardest()
+    show_baselines()
+    second = show_second()
+    parts: list[str | go.Figure] = [
+        report.paragraph(summary),
+        report.paragraph(_("Anomalies compared with: {names}", names=", ".join(names[label] for label in anomalies))),
+        chart,
+        pictures.confusion(current),
+        report.table([numbers(current)]),
+        *curves,
+        report.heading(_("Calibrating or cheating?")),
+        report.table(lesson),
+        *hardest,
+        report.heading(_("Simpler methods, same images")),
+        report.table(baseline_rows()),
+        *second,
+    ]
+    show_take_away(parts)
+
+
+st.title(_("Evaluate the detector"))
+session.show_data_notice(at_hand)
+if session.choice() == session.TRAINING:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(_("The detector is in training; this is how it stood a moment ago."), width="content")
+        st.button(_("Look again"), icon=":material/refresh:")
+try:
+    with st.spinner(_("Scoring the test images…")):
+        scores = session.test_scores(detector, data)
+    everything = scored(scores, labels, config.normal_classes)
+    counted = histogram(scores, labels)
+    auroc_by_class = {label: scored(scores, labels, config.normal_classes, [label]).auroc for label in others}
+    summary = _(
+        "{count:,} test images of {title}; normal is {normal}.",
+        count=len(labels),
+        title=SOURCES[data.name].title,
+        normal=normal,
+    )
+    st.session_state.setdefault("false-alarm-rate", 0.05)
+    if st.session_state.get("working-threshold", ("",))[0] != detector.key:
+        move_to(detector.threshold_)
+    st.caption(summary)
+    show_evaluation()
+except EvaluationError as error:
+    st.info(sentence(error), icon=":material/info:")

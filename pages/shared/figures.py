@@ -1,18 +1,29 @@
 """Plotly figures."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from core.evaluate import Histogram
 from core.training import EpochLosses
-from pages.shared.text import _
+from pages.shared.text import _, formatted, language, separators
 
 TRAINING_COLOUR, VALIDATION_COLOUR, BATCH_COLOUR = "#d9822b", "#6d6af2", "rgba(140, 140, 150, 0.45)"
 EARLIER_COLOURS = ("#17966c", "#b3361b", "#2f8fd0", "#a0559a", "#8a7a2b")
 NORMAL_COLOUR, ANOMALY_COLOUR = "#17966c", "#d9542f"
 MOST_BATCH_POINTS = 1000
+PLOT_LEFT, PLOT_RIGHT, PLOT_TOP, PLOT_BOTTOM = 52, 12, 66, 44
+"""Pixels around the score histogram's plot area, so that other things can be laid over it."""
+
+
+def lay_out(figure: go.Figure, **layout: Any) -> go.Figure:
+    """What all figures have in common: narrow margins and the language's numbers; returns the figure."""
+    margin = {"l": 10, "r": 10, "t": 10, "b": 10}
+    return figure.update_layout({"margin": margin, "separators": "".join(separators(language()))} | layout)
 
 
 def loss_curves(
@@ -59,45 +70,66 @@ def loss_curves(
             line={"color": colour, "width": 3},
             marker={"symbol": symbol, "size": 8},
         )
-    figure.update_layout(
+    return lay_out(
+        figure,
         height=250,
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
         legend={"orientation": "h", "y": 1.12, "x": 0},
         xaxis={"title": _("Epoch"), "range": [0, epochs + 0.2]},
         yaxis={"title": _("Mean squared error"), "type": "log" if log_scale else "linear"},
         uirevision="losses",
         hovermode="x unified",
     )
-    return figure
 
 
-def score_histogram(normal: NDArray[np.float32], anomalies: NDArray[np.float32], threshold: float) -> go.Figure:
-    """How the scores of normal images and of anomalies are spread, in shares of each, and the threshold between them."""
-    both = np.concatenate([normal, anomalies])
-    edges = np.geomspace(max(float(both.min()), 1e-6), float(both.max()) * 1.001, 61)
+def score_histogram(
+    histogram: Histogram, normal: Collection[int], anomalies: Collection[int], threshold: float, calibrated: float | None = None
+) -> go.Figure:
+    """How the scores of normal images and of anomalies are spread, in shares of each, and the threshold between them.
+
+    calibrated: the calibrated threshold, where another one is in use.
+    """
+    edges = histogram.edges
     figure = go.Figure()
-    for name, scores, colour, pattern in (
+    for name, classes, colour, pattern in (
         (_("Normal"), normal, NORMAL_COLOUR, ""),
         (_("Anomalies"), anomalies, ANOMALY_COLOUR, "/"),
     ):
-        shares = np.histogram(scores, bins=edges)[0] / max(len(scores), 1)
         figure.add_bar(
-            x=np.sqrt(edges[1:] * edges[:-1]).tolist(),
-            y=shares.tolist(),
+            x=edges[:-1].tolist(),
+            y=histogram.shares(classes).tolist(),
+            offset=0,
             width=np.diff(edges).tolist(),
             name=name,
             marker={"color": colour, "line": {"width": 0}, "pattern": {"shape": pattern}},
             opacity=0.7,
+            hovertemplate="%{y:.1%}",
         )
-    figure.add_vline(x=threshold, line={"dash": "dash", "width": 2, "color": "#8a8a94"})
-    # On a logarithmic axis Plotly places annotations, but not lines, by the logarithm.
-    figure.add_annotation(x=float(np.log10(threshold)), y=1, yref="paper", text=_("threshold"), xanchor="left", showarrow=False)
-    figure.update_layout(
-        height=260,
+    low, high = np.log10(edges[[0, -1]]).tolist()
+    for place, dash, word, y in ((threshold, "dash", _("threshold"), 1), (calibrated, "dot", _("calibrated"), 0.9)):
+        if place is not None and place > 0:
+            figure.add_vline(x=place, line={"dash": dash, "width": 2, "color": "#8a8a94"})
+            # On a logarithmic axis Plotly places annotations, but not lines, by the logarithm.
+            x = math.log10(place)
+            side = "left" if x < (low + 2 * high) / 3 else "right"
+            figure.add_annotation(x=x, y=y, yref="paper", text=word, xanchor=side, showarrow=False)
+    ticks = [tick for power in range(-7, 7) for tick in (10**power, 2 * 10**power, 5 * 10**power)]
+    return lay_out(
+        figure,
+        height=320,
         barmode="overlay",
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        legend={"orientation": "h", "y": 1.15, "x": 0},
-        xaxis={"title": _("Anomaly score"), "type": "log"},
-        yaxis={"title": _("Share of images"), "tickformat": ".0%"},
+        hovermode="x",
+        dragmode=False,
+        margin={"l": PLOT_LEFT, "r": PLOT_RIGHT, "t": PLOT_TOP, "b": PLOT_BOTTOM, "autoexpand": False},
+        legend={"orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "x": 0},
+        xaxis={
+            "title": _("Anomaly score"),
+            "type": "log",
+            "range": [low, high],
+            "tickvals": ticks,
+            "ticktext": [formatted(tick, "g") for tick in ticks],
+            "fixedrange": True,
+            "automargin": False,
+            "hoverformat": ".4f",
+        },
+        yaxis={"title": _("Share of images"), "tickformat": ".0%", "fixedrange": True, "automargin": False},
     )
-    return figure

@@ -46,12 +46,24 @@ def entries() -> dict[str, tuple[str, str]]:
             _("ROC curve"),
             _("For every possible threshold, how many anomalies are caught and at the price of how many false alarms."),
         ),
+        "missed anomalies": (
+            _("Missed anomalies"),
+            _("The share of anomalies that score below the threshold and pass for normal."),
+        ),
         "precision": (_("Precision"), _("Of everything called an anomaly, the share that is one.")),
         "recall": (_("Recall"), _("Of all anomalies, the share that is called one.")),
         "f1": (_("F1"), _("One number for precision and recall together: their harmonic mean.")),
         "average precision": (
             _("Average precision"),
             _("The mean precision over all thresholds, weighted by recall gained."),
+        ),
+        "precision-recall": (
+            _("Precision-recall curve"),
+            _("For every possible threshold, how many anomalies are caught, and how many of the alarms are right."),
+        ),
+        "baseline": (
+            _("Baseline"),
+            _("A simpler method on the same images. A network that does not beat it is not worth its trouble."),
         ),
         "epoch": (_("Epoch"), _("One pass over all training images.")),
         "batch": (_("Batch"), _("The images that are looked at together before the weights change once.")),

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from core.detector import Result
+from core.evaluate import WorkingPoint
 from core.model import Layer
 from pages.shared.text import _, formatted
 
@@ -157,6 +159,38 @@ def experts(rows: Sequence[tuple[str, Tensor, float, float]]) -> str:
             + f'<div class="label">{escape(word)}</div></div>'
         )
     return f'<div class="cards">{"".join(cards)}</div>'
+
+
+def confusion(point: WorkingPoint) -> str:
+    """The four outcomes at a threshold: truth in rows, verdict in columns, mistakes hatched and framed."""
+    normals, anomalies = point.passed + point.false_alarms, point.missed + point.caught
+    rows = (
+        (_("Truth: normal"), normals, (_("passed"), point.passed, True), (_("false alarm"), point.false_alarms, False)),
+        (_("Truth: anomaly"), anomalies, (_("missed"), point.missed, False), (_("caught"), point.caught, True)),
+    )
+    parts = ["<span></span>", *(f"<b>{escape(_('Verdict: {word}', word=verdict_word(word)))}</b>" for word in (False, True))]
+    for truth, total, *cells in rows:
+        parts.append(f"<b>{escape(truth)}</b>")
+        for name, count, is_right in cells:
+            share = count / total
+            parts.append(
+                f'<div class="cell {"right" if is_right else "mistake"}" style="--share:{share:.2%}">'
+                f'<span class="number">{formatted(count, ",")}</span> {formatted(share, ".1%")}'
+                f"<span>{'✓' if is_right else '✕'} {escape(name)}</span></div>"
+            )
+    return f'<div class="confusion">{"".join(parts)}</div>'
+
+
+def judged(result: Result, threshold: float) -> str:
+    """N images with reconstruction, error map, score and the verdict at a threshold, as cards."""
+    cards = [
+        f'<div class="judged">{triple(image, reconstruction, error, captions=False)}'
+        f'<div>{badge(score > threshold)} <span class="label">{formatted(score, ".4f")}</span></div></div>'
+        for image, reconstruction, error, score in zip(
+            result.images, result.reconstructions, result.error_maps, result.scores.tolist(), strict=True
+        )
+    ]
+    return f'<div class="judged-cards">{"".join(cards)}</div>'
 
 
 def before_and_after(images: Tensor, reconstructions: Tensor) -> str:

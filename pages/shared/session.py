@@ -3,6 +3,8 @@
 Caches here are shared by all visitors and hold only what is never changed.
 """
 
+import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core import checkpoint
+from core.baselines import Comparison
 from core.checkpoint import Checkpoint
 from core.data import (
     FALLBACK,
@@ -186,7 +189,11 @@ def add_run(run: Run) -> Choice:
 
 def detector() -> AutoencoderDetector:
     """The detector in use, calibrated; while it trains, a copy as it stands."""
-    chosen = choice()
+    return detector_of(choice())
+
+
+def detector_of(chosen: Choice) -> AutoencoderDetector:
+    """The detector of a choice that can be made now."""
     if chosen.shipped:
         return shipped_checkpoint(chosen.shipped).detector
     if chosen.run is not None:
@@ -219,13 +226,43 @@ def choice_title(chosen: Choice) -> str:
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def _test_scores(key: str, data_set_name: str, _detector: AutoencoderDetector, _images: Tensor) -> Tensor:
-    return _detector.decision_function(_images)
+def _test_scores(key: str, data_set_name: str, _detector: AutoencoderDetector, _images: Tensor) -> tuple[Tensor, float]:
+    started = time.perf_counter()
+    scores = _detector.decision_function(_images)
+    return scores, time.perf_counter() - started
 
 
 def test_scores(in_use: AutoencoderDetector, data: DataSet) -> Tensor:
     """Scores (N,) of the whole test set, computed once for each detector."""
-    return _test_scores(in_use.key, data.name, in_use, data.test.images)
+    return _test_scores(in_use.key, data.name, in_use, data.test.images)[0]
+
+
+def scoring_seconds(in_use: AutoencoderDetector, data: DataSet) -> float:
+    """How long that took, for 10,000 images."""
+    seconds = _test_scores(in_use.key, data.name, in_use, data.test.images)[1]
+    return seconds * 10_000 / len(data.test.labels)
+
+
+# ---------------------------------------------------------------- baselines
+
+
+@st.cache_resource(show_spinner=False)
+def _comparisons() -> tuple[threading.Lock, dict[tuple[str, tuple[int, ...]], Comparison]]:
+    return threading.Lock(), {}
+
+
+def comparison(name: str, normal_classes: tuple[int, ...]) -> Comparison | None:
+    """The baselines on a data set, for all visitors; None until somebody starts them."""
+    return _comparisons()[1].get((name, normal_classes))
+
+
+def start_comparison(name: str, normal_classes: tuple[int, ...]) -> None:
+    """Fit the baselines in the background, unless that was done before. Raises EmptySplitError."""
+    turn, started = _comparisons()
+    if (name, normal_classes) not in started:
+        config = DetectorConfig(data_set=name, normal_classes=normal_classes)
+        data = split(name, data_directory(), normal_classes, config.training.seed)
+        started[name, normal_classes] = Comparison(config, data, turn)
 
 
 # ---------------------------------------------------------------- training

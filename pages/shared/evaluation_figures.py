@@ -1,0 +1,75 @@
+"""Figures of what every threshold would do: ROC and precision-recall curves."""
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+
+from core.evaluate import Curve, Scored, WorkingPoint
+from pages.shared.figures import lay_out
+from pages.shared.text import _
+
+CURVE_STYLES = (("#6d6af2", "solid"), ("#d9822b", "dash"))
+POINT_SYMBOLS = ("diamond", "circle-open", "square-open")
+CORNER = 0.2
+"""Length of the axes of a closer look."""
+
+
+def roc(compared: Mapping[str, Scored], points: Mapping[str, WorkingPoint], closer: bool = False) -> go.Figure:
+    """ROC curves by name, and working points on the first; closer: only the corner at the top left."""
+    figure = _curves({name: scored.roc for name, scored in compared.items()}, _("False-alarm rate"), _("Recall"), 0.65)
+    figure.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        line={"color": "#8a8a94", "dash": "dot", "width": 1},
+        name=_("guessing"),
+        hoverinfo="skip",
+    )
+    _mark(figure, {name: (point.false_alarm_rate, point.recall) for name, point in points.items()})
+    if closer:
+        figure.update_layout(xaxis_range=[-0.005, CORNER], yaxis_range=[1 - CORNER, 1.005])
+    return figure
+
+
+def precision_recall(compared: Mapping[str, Scored], points: Mapping[str, WorkingPoint], closer: bool = False) -> go.Figure:
+    """Precision-recall curves by name, and working points on the first; closer: only the corner at the top right."""
+    figure = _curves({name: scored.precision_recall for name, scored in compared.items()}, _("Recall"), _("Precision"), 0.4)
+    _mark(figure, {name: (point.recall, point.precision) for name, point in points.items()})
+    if closer:
+        figure.update_layout(xaxis_range=[1 - CORNER, 1.005], yaxis_range=[1 - CORNER, 1.005])
+    return figure
+
+
+def _curves(curves: Mapping[str, Curve], x: str, y: str, legend_x: float) -> go.Figure:
+    figure = go.Figure()
+    for (name, curve), (colour, dash) in zip(curves.items(), CURVE_STYLES, strict=False):
+        figure.add_scatter(
+            x=curve.x.round(5).tolist(),
+            y=curve.y.round(5).tolist(),
+            mode="lines",
+            line={"color": colour, "dash": dash, "width": 3},
+            name=name,
+            cliponaxis=False,
+        )
+    return lay_out(
+        figure,
+        height=350,
+        margin={"l": 10, "r": 10, "t": 36, "b": 10},
+        # Under the curve, where a good one leaves room.
+        legend={"x": legend_x, "xanchor": "center", "y": 0.05, "yanchor": "bottom", "bgcolor": "rgba(0, 0, 0, 0)"},
+        xaxis={"title": x, "range": [-0.02, 1.03], "tickformat": ".0%", "hoverformat": ".1%"},
+        yaxis={"title": y, "range": [-0.02, 1.03], "tickformat": ".0%", "hoverformat": ".1%"},
+    )
+
+
+def _mark(figure: go.Figure, points: Mapping[str, tuple[float, float]]) -> None:
+    # The first is drawn last, on top of the others.
+    for (name, (x, y)), symbol in reversed(list(zip(points.items(), POINT_SYMBOLS, strict=False))):
+        figure.add_scatter(
+            x=[x],
+            y=[y],
+            mode="markers",
+            marker={"symbol": symbol, "size": 13, "color": "#d9542f", "line": {"width": 3, "color": "#d9542f"}},
+            name=name,
+            cliponaxis=False,
+        )
