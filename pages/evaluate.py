@@ -7,6 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.baselines import BASELINES, Comparison
 from core.data import SOURCES
@@ -89,8 +90,8 @@ def ask_anomalies() -> list[int]:
     return list(chosen) or others
 
 
-def show_threshold(point: WorkingPoint, best_f1: float, anomalies: list[int]) -> go.Figure:
-    """The histogram with its threshold, and the ways to move it; returns the histogram."""
+def show_threshold(point: WorkingPoint, best_f1: float, anomalies: list[int]) -> tuple[go.Figure, DeltaGenerator]:
+    """The histogram with its threshold, and the ways to move it; returns the histogram and its place."""
     calibrated = detector.threshold_
     chart = figures.score_histogram(
         counted,
@@ -99,15 +100,14 @@ def show_threshold(point: WorkingPoint, best_f1: float, anomalies: list[int]) ->
         point.threshold,
         calibrated if point.threshold != calibrated else None,
     )
-    with st.container(key="threshold-chart", gap=None):
-        st.plotly_chart(chart, key="histogram", config=plotly_config("scores"), alt=_("Anomaly scores and the threshold"))
-        threshold_line.show(point.threshold, float(counted.edges[0]), float(counted.edges[-1]), move_to)
+    chart_place = st.container(key="threshold-chart", gap=None)
+    chart_place.plotly_chart(chart, key="histogram", config=plotly_config("scores"), alt=_("Anomaly scores and the threshold"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.select_slider(
             _("False-alarm rate to keep"),
             RATES,
             key="false-alarm-rate",
-            format_func=lambda rate: formatted(rate, ".1%" if rate < 0.2 else ".0%"),
+            format_func=rate_names.__getitem__,
             on_change=follow_rate,
             help=glossary.about("false-alarm rate"),
             width=320,
@@ -126,7 +126,7 @@ def show_threshold(point: WorkingPoint, best_f1: float, anomalies: list[int]) ->
             icon=":material/visibility:",
             help=_("The threshold with the highest F1 on these very images. It looks at their labels."),
         )
-    return chart
+    return chart, chart_place
 
 
 def show_outcome(point: WorkingPoint) -> None:
@@ -391,7 +391,7 @@ def show_evaluation() -> None:
     compared = everything if anomalies == others else scored(scores, labels, config.normal_classes, anomalies)
     current, calibrated, cheated = map(compared.at, (threshold(), detector.threshold_, compared.best_f1_threshold))
     with left:
-        chart = show_threshold(current, cheated.threshold, anomalies)
+        chart, chart_place = show_threshold(current, cheated.threshold, anomalies)
     with right:
         show_outcome(current)
     points = {
@@ -419,6 +419,8 @@ def show_evaluation() -> None:
         *second,
     ]
     show_take_away(parts)
+    with chart_place:
+        threshold_line.show(current.threshold, float(counted.edges[0]), float(counted.edges[-1]), move_to)
 
 
 st.title(_("Evaluate the detector"))
@@ -439,6 +441,7 @@ try:
         title=SOURCES[data.name].title,
         normal=normal,
     )
+    rate_names = {rate: formatted(rate, ".1%" if rate < 0.2 else ".0%") for rate in RATES}
     st.session_state.setdefault("false-alarm-rate", 0.05)
     if st.session_state.get("working-threshold", ("",))[0] != detector.key:
         move_to(detector.threshold_)

@@ -1,6 +1,8 @@
 """What each technical word means: one short text, the same everywhere."""
 
-from pages.shared.text import _
+from functools import cache
+
+from pages.shared.text import _, language
 
 
 def about(word: str) -> str:
@@ -10,6 +12,11 @@ def about(word: str) -> str:
 
 def entries() -> dict[str, tuple[str, str]]:
     """Every word: its name on screen, and what it means."""
+    return _entries(language())
+
+
+@cache
+def _entries(_language: str) -> dict[str, tuple[str, str]]:
     return {
         "normal digit": (_("Normal digit"), _("The one kind of image that the network learns. Everything else is an anomaly.")),
         "anomaly": (_("Anomaly"), _("An image that is unlike what the network has learnt.")),

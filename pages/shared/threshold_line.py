@@ -29,7 +29,7 @@ _JS = """
 export default function ({ parentElement, data, setStateValue }) {
     const rail = parentElement.querySelector(".rail");
     const line = rail.querySelector(".line"), grip = rail.querySelector(".grip");
-    const live = rail.live ??= { dragging: false, waiting: false, next: null };
+    const live = rail.live ??= { dragging: false, turn: 0, answered: 0, next: null };
 
     const show = position => {
         live.position = position;
@@ -46,11 +46,8 @@ export default function ({ parentElement, data, setStateValue }) {
         grip.ariaValueText = text;
     };
     const send = () => {
-        if (live.next === null || live.waiting) return;
-        live.waiting = true;
-        clearTimeout(live.timer);
-        live.timer = setTimeout(() => { live.waiting = false; send(); }, 1500);
-        setStateValue("position", live.next);
+        if (live.next === null || live.answered < live.turn) return;
+        setStateValue("move", { position: live.next, turn: ++live.turn });
         live.next = null;
     };
     const move = position => {
@@ -59,9 +56,10 @@ export default function ({ parentElement, data, setStateValue }) {
         send();
     };
 
-    // Called again with each answer of the page: what was sent has been dealt with.
-    live.waiting = false;
-    if (!live.dragging && live.next === null) show(data.position);
+    // Called again with each answer of the page, which names the turn that it answers.
+    live.answered = data.turn;
+    live.turn = Math.max(live.turn, data.turn);
+    if (!live.dragging && live.next === null && live.answered === live.turn) show(data.position);
     send();
 
     for (const handle of [line, grip]) {
@@ -93,21 +91,23 @@ _component = st.components.v2.component("threshold_line", html=_HTML, css=_CSS, 
 def show(threshold: float, low: float, high: float, moved: Callable[[float], None]) -> None:
     """Lay the line over the chart in the same container; its axis is logarithmic from low to high.
 
+    Drawn last of all that follows the threshold, it is the sign that everything has followed.
     moved: called with the threshold that was dragged to.
     """
     span = math.log(high / low)
 
     def report() -> None:
-        moved(low * math.exp(span * float(st.session_state["threshold-line"]["position"])))
+        moved(low * math.exp(span * float(st.session_state["threshold-line"]["move"]["position"])))
 
     _component(
         key="threshold-line",
         data={
+            "turn": (st.session_state.get("threshold-line", {}).get("move") or {"turn": 0})["turn"],
             "position": min(1.0, max(0.0, math.log(max(threshold, low) / low) / span)),
             "low": low,
             "high": high,
             "label": _("Threshold"),
             "decimal": separators(language())[0],
         },
-        on_position_change=report,
+        on_move_change=report,
     )
