@@ -45,12 +45,12 @@ def move_to(value: float) -> None:
     """Put the threshold somewhere; the slider follows."""
     st.session_state["working-threshold"] = detector.key, value
     rate = conformal_rate(detector.calibration_scores_, value)
-    st.session_state["false-alarm-rate"] = min(RATES, key=lambda offered: abs(offered - rate))
+    st.session_state["kept-rate"] = min(RATES, key=lambda offered: abs(offered - rate))
 
 
 def follow_rate() -> None:
     """Put the threshold where the slider says."""
-    value = conformal_threshold(detector.calibration_scores_, st.session_state["false-alarm-rate"])
+    value = conformal_threshold(detector.calibration_scores_, st.session_state["kept-rate"])
     st.session_state["working-threshold"] = detector.key, value
 
 
@@ -106,7 +106,7 @@ def show_threshold(point: WorkingPoint, best_f1: float, anomalies: list[int]) ->
         st.select_slider(
             _("False-alarm rate to keep"),
             RATES,
-            key="false-alarm-rate",
+            key="kept-rate",
             format_func=rate_names.__getitem__,
             on_change=follow_rate,
             help=glossary.about("false-alarm rate"),
@@ -141,7 +141,7 @@ def show_outcome(point: WorkingPoint) -> None:
 def show_curves(points: dict[str, WorkingPoint], compared: Scored) -> list[go.Figure]:
     """ROC and precision-recall curve; returns both."""
     st.subheader(_("Every threshold at once"))
-    with st.container(horizontal=True, vertical_alignment="center", gap="large"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.metric(_("AUROC"), formatted(compared.auroc, ".4f"), help=glossary.about("auroc"), width="content")
         st.metric(
             _("Average precision"),
@@ -173,7 +173,7 @@ def show_lesson(calibrated: WorkingPoint, cheated: WorkingPoint) -> list[dict[st
         )
     )
     rows = [
-        {_("Number"): name, _("Calibrated"): honest, _("Best F1, with the answers"): other}
+        {_("Number"): name, _("Calibrated"): honest, _("Uses the answers"): other}
         for (name, honest), other in zip(numbers(calibrated).items(), numbers(cheated).values(), strict=True)
     ]
     st.table(rows, border="horizontal", hide_index=True, width=560)
@@ -409,7 +409,15 @@ def show_evaluation() -> None:
         report.paragraph(_("Anomalies compared with: {names}", names=", ".join(names[label] for label in anomalies))),
         chart,
         pictures.confusion(current),
-        report.table([numbers(current)]),
+        report.table(
+            [
+                {
+                    **numbers(current),
+                    _("AUROC"): formatted(compared.auroc, ".4f"),
+                    _("Average precision"): formatted(compared.average_precision, ".4f"),
+                }
+            ]
+        ),
         *curves,
         report.heading(_("Calibrating or cheating?")),
         report.table(lesson),
@@ -442,9 +450,8 @@ try:
         normal=normal,
     )
     rate_names = {rate: formatted(rate, ".1%" if rate < 0.2 else ".0%") for rate in RATES}
-    st.session_state.setdefault("false-alarm-rate", 0.05)
-    if st.session_state.get("working-threshold", ("",))[0] != detector.key:
-        move_to(detector.threshold_)
+    if "kept-rate" not in st.session_state or st.session_state["working-threshold"][0] != detector.key:
+        move_to(threshold())
     st.caption(summary)
     show_evaluation()
 except EvaluationError as error:

@@ -18,6 +18,7 @@ IN_README = {
     "home-light": "home.png",
     "train-light": "train.png",
     "browse-dark": "browse.png",
+    "evaluate-light": "evaluate.png",
     "scores-light": "scores.png",
 }
 VIEWS = {
@@ -39,6 +40,9 @@ def show(page: Page, server: Server, name: str) -> None:
         expect(page.get_by_text("Epoch 4:")).to_be_visible()
         page.get_by_role("button", name="Pause").click()
         expect(page.get_by_role("button", name="Resume")).to_be_enabled()
+    if name == "evaluate":
+        expect(page.get_by_role("slider", name="Threshold")).to_be_visible()
+        expect(page.locator(".st-key-roc .main-svg").first).to_be_visible()
     if name == "scores":
         page.get_by_text("All scores").click()
         expect(page.locator(".st-key-all-scores .main-svg").first).to_be_visible()
@@ -57,7 +61,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         try:
             for view, options in VIEWS.items():
-                for name in ("home", "draw", "train", "browse", "scores"):
+                for name in ("home", "draw", "train", "browse", "evaluate", "scores"):
                     page = browser.new_page(**options)
                     show(page, server, name)
                     path = OUTPUT / f"{name}-{view}.png"

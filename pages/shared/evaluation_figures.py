@@ -51,14 +51,16 @@ def _curves(curves: Mapping[str, Curve], x: str, y: str, legend_x: float) -> go.
             name=name,
             cliponaxis=False,
         )
+    axis = {"range": [-0.02, 1.03], "tickformat": ".0%", "hoverformat": ".1%", "automargin": True}
     return lay_out(
         figure,
         height=350,
+        dragmode=False,
         margin={"l": 10, "r": 10, "t": 36, "b": 10},
         # Under the curve, where a good one leaves room.
         legend={"x": legend_x, "xanchor": "center", "y": 0.05, "yanchor": "bottom", "bgcolor": "rgba(0, 0, 0, 0)"},
-        xaxis={"title": x, "range": [-0.02, 1.03], "tickformat": ".0%", "hoverformat": ".1%"},
-        yaxis={"title": y, "range": [-0.02, 1.03], "tickformat": ".0%", "hoverformat": ".1%"},
+        xaxis={"title": x, **axis},
+        yaxis={"title": y, **axis},
     )
 
 

@@ -11,7 +11,8 @@ STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 PAGE_STYLE = """
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
   color: #1f1d2b; background: #fdfcf9; }
-table { border-collapse: collapse; } th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid #ccc; }
+table { border-collapse: collapse; display: block; overflow-x: auto; }
+th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid #ccc; }
 """
 
 

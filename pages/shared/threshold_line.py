@@ -46,7 +46,8 @@ export default function ({ parentElement, data, setStateValue }) {
         grip.ariaValueText = text;
     };
     const send = () => {
-        if (live.next === null || live.answered < live.turn) return;
+        // What is let go is sent at once, before whatever is clicked next.
+        if (live.next === null || (live.dragging && live.answered < live.turn)) return;
         setStateValue("move", { position: live.next, turn: ++live.turn });
         live.next = null;
     };
@@ -73,7 +74,7 @@ export default function ({ parentElement, data, setStateValue }) {
         handle.onpointermove = event => {
             if (live.dragging) move((event.clientX - rail.getBoundingClientRect().left - live.offset) / rail.clientWidth);
         };
-        handle.onpointerup = handle.onpointercancel = () => { live.dragging = false; };
+        handle.onpointerup = handle.onpointercancel = () => { live.dragging = false; send(); };
     }
     const steps = { ArrowLeft: -0.005, ArrowDown: -0.005, ArrowRight: 0.005, ArrowUp: 0.005, PageDown: -0.05, PageUp: 0.05,
                     Home: -1, End: 1 };

@@ -19,7 +19,7 @@ def test_home_shows_two_judged_digits(page: Page, server: Server) -> None:
     expect(page.locator("img.pic")).to_have_count(6)
 
 
-@pytest.mark.parametrize("path", ["train", "browse"])
+@pytest.mark.parametrize("path", ["train", "browse", "evaluate"])
 def test_pages_fall_back_to_the_uci_digits_and_say_so(page: Page, server: Server, path: str) -> None:
     open_page(page, server, path)
     notice = page.locator(".st-key-data-notice")

@@ -13,7 +13,7 @@ from core.presets import Shipped
 from pages.shared import session
 from tests.pages.conftest import checked, detector_line, go_to, number_in, open_page, verdicts
 
-PAGES = ("home", "draw", "train", "browse")
+PAGES = ("home", "draw", "train", "browse", "evaluate")
 SHIPPED = "Detector: 5 · MNIST · shipped, best"
 
 

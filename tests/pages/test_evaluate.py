@@ -1,0 +1,249 @@
+"""Evaluate: what the page says against scikit-learn on the same scores, and the states in which little can be said."""
+
+import re
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, confusion_matrix, f1_score, precision_score, recall_score, roc_auc_score
+from streamlit.testing.v1 import AppTest
+from torch import Tensor
+
+from core import checkpoint
+from core.checkpoint import Checkpoint
+from core.data import FALLBACK, DataSet, Digits, load
+from core.detector import AutoencoderDetector, conformal_threshold
+from core.presets import Shipped
+from pages.shared import session
+from tests.pages.conftest import checked, go_to, html_of, open_page, plain
+
+
+def outcome(app: AppTest) -> list[int]:
+    """Passed, false alarms, missed, caught."""
+    (picture,) = [html for html in html_of(app) if 'class="confusion"' in html]
+    return [int(count.replace(",", "")) for count in re.findall(r'class="number">([\d,]+)', picture)]
+
+
+def figures(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def expected(truth: NDArray[np.bool_], scores: NDArray[np.float64], threshold: float) -> tuple[list[int], dict[str, str]]:
+    """What scikit-learn says of normals and anomalies at a threshold, as the page writes it."""
+    alarm = scores > threshold
+    counts = confusion_matrix(truth, alarm, labels=[False, True])
+    return counts.flatten().tolist(), {
+        "False-alarm rate": f"{counts[0, 1] / counts[0].sum():.1%}",
+        "Missed anomalies": f"{counts[1, 0] / counts[1].sum():.1%}",
+        "Precision": f"{precision_score(truth, alarm):.1%}",
+        "Recall": f"{recall_score(truth, alarm):.1%}",
+        "F1": f"{f1_score(truth, alarm):.4f}",
+        "AUROC": f"{roc_auc_score(truth, scores):.4f}",
+        "Average precision": f"{average_precision_score(truth, scores):.4f}",
+    }
+
+
+def use(app: AppTest, choice: session.Choice) -> AppTest:
+    app.selectbox(key="chosen-detector").set_value(choice)
+    return checked(app.run())
+
+
+def upload(app: AppTest, detector: AutoencoderDetector) -> AppTest:
+    content = checkpoint.to_bytes(Checkpoint(detector, ()))
+    app.file_uploader(key="upload-checkpoint").set_value(("mine.safetensors", content, "application/octet-stream"))
+    return checked(app.run())
+
+
+def sections(app: AppTest) -> list[str]:
+    return [subheader.value for subheader in app.subheader]
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def test_every_number_is_scikit_learns(with_mnist: DataSet, best: AutoencoderDetector) -> None:
+    labels = with_mnist.test.labels.numpy()
+    scores = best.decision_function(with_mnist.test.images).double().numpy()
+    app = open_page("evaluate")
+    assert (outcome(app), figures(app)) == expected(labels != 5, scores, best.threshold_)
+    for rate in (0.01, 0.3):
+        app.select_slider(key="kept-rate").set_value(rate)
+        threshold = conformal_threshold(best.calibration_scores_, rate)
+        checked(app.run())
+        assert (outcome(app), figures(app)) == expected(labels != 5, scores, threshold)
+    app.button_group(key="against").set_value([3, 6])
+    checked(app.run())
+    kept = np.isin(labels, [3, 5, 6])
+    assert (outcome(app), figures(app)) == expected(labels[kept] != 5, scores[kept], threshold)
+
+    calibrated = next(button for button in app.button if button.label == "Calibrated")
+    checked(calibrated.click().run())
+    assert app.select_slider(key="kept-rate").value == 0.05
+    assert outcome(app) == expected(labels[kept] != 5, scores[kept], best.threshold_)[0]
+
+
+@pytest.mark.usefixtures("with_mnist")
+def test_the_answers_give_the_better_f1_and_the_page_says_why() -> None:
+    app = open_page("evaluate")
+    lesson = next(table.value for table in app.table if "Uses the answers" in table.value.columns)
+    rows = {row.iloc[0]: (row["Calibrated"], row["Uses the answers"]) for _, row in lesson.iterrows()}
+    assert float(rows["F1"][1]) > float(rows["F1"][0])
+    assert any("looked at the answers" in markdown.value for markdown in app.markdown)
+    with_answers = next(button for button in app.button if button.label == "Best F1, with the answers")
+    checked(with_answers.click().run())
+    assert figures(app)["F1"] == rows["F1"][1]
+    assert figures(app)["False-alarm rate"] == rows["False-alarm rate"][1]
+
+
+def test_the_hardest_class_is_first_and_shows_its_lowest_scores(with_mnist: DataSet, best: AutoencoderDetector) -> None:
+    scores, labels = best.decision_function(with_mnist.test.images), with_mnist.test.labels
+    app = open_page("evaluate")
+    hardest = app.button_group(key="hardest")
+    aurocs = {
+        label: roc_auc_score((labels[kept] != 5).numpy(), scores[kept].numpy())
+        for label in range(10)
+        if label != 5
+        for kept in [(labels == label) | (labels == 5)]
+    }
+    assert hardest.value == min(aurocs, key=lambda label: aurocs[label])
+    for label in (hardest.value, 7):
+        app.button_group(key="hardest").set_value(label)
+        checked(app.run())
+        (cards,) = [html for html in html_of(app) if 'class="judged-cards"' in html]
+        lowest = scores[labels == label].sort().values[:10].tolist()
+        assert re.findall(r'class="label">([\d.]+)', cards) == [f"{score:.4f}" for score in lowest]
+        assert cards.count("Normal") == sum(score <= best.threshold_ for score in lowest)
+
+
+# ---------------------------------------------------------------- other detectors, other data
+
+
+@pytest.mark.usefixtures("without_data")
+def test_without_data_the_fallback_is_evaluated(best: AutoencoderDetector) -> None:
+    uci = load(FALLBACK)
+    scores = best.decision_function(uci.test.images).double().numpy()
+    app = open_page("evaluate")
+    assert (outcome(app), figures(app)) == expected(uci.test.labels.numpy() != 5, scores, best.threshold_)
+    assert len(sections(app)) == 6
+
+
+@pytest.mark.usefixtures("without_data")
+def test_a_fashion_detector_and_a_second_one() -> None:
+    app = open_page("evaluate")
+    app.button_group(key="against").set_value([7])
+    app.button_group(key="hardest").set_value(8)
+    checked(app.run())
+    use(app, session.Choice(shipped=Shipped("best", "fashion-mnist", 7)))
+    assert app.button_group(key="against").value == [], "7 is the normal class now"
+    second = session.Choice(shipped=Shipped("course", "mnist", 5))
+    app.selectbox(key="second-detector").set_value(second)
+    checked(app.run())
+    table = app.table[-1].value
+    assert table.iloc[0].tolist() == ["Normal", "7", "5"]
+    uci = load(FALLBACK)
+    course = checkpoint.read(second.shipped.path).detector if second.shipped else None
+    assert course
+    auroc = roc_auc_score(uci.test.labels.numpy() != 5, course.decision_function(uci.test.images).numpy())
+    assert table.iloc[2].tolist()[2] == f"{auroc:.4f}"
+
+
+@pytest.mark.usefixtures("without_data")
+def test_several_normal_classes(fitted: AutoencoderDetector) -> None:
+    several = AutoencoderDetector(replace(fitted.config, normal_classes=(3, 5)), fitted.model)
+    several.set_calibration(fitted.calibration_scores_)
+    app = upload(open_page("evaluate"), several)
+    uci = load(FALLBACK)
+    scores = fitted.decision_function(uci.test.images).double().numpy()
+    truth = ~np.isin(uci.test.labels.numpy(), [3, 5])
+    assert (outcome(app), figures(app)) == expected(truth, scores, several.threshold_)
+    assert "What passes for 3, 5?" in sections(app)
+
+
+@pytest.mark.usefixtures("without_data")
+def test_the_threshold_stays_with_its_detector() -> None:
+    app = open_page("evaluate")
+    before = outcome(app)
+    app.select_slider(key="kept-rate").set_value(0.4)
+    moved = outcome(checked(app.run()))
+    assert moved != before
+    go_to(app, "browse")
+    assert outcome(go_to(app, "evaluate")) == moved
+    assert app.select_slider(key="kept-rate").value == 0.4
+    use(app, session.Choice(shipped=Shipped("course", "mnist", 5)))
+    assert app.select_slider(key="kept-rate").value == 0.05
+
+
+@pytest.mark.usefixtures("without_data")
+def test_while_a_detector_is_in_training() -> None:
+    app = open_page("train")
+    app.selectbox(key="data-set").set_value(FALLBACK)
+    app.slider(key="epochs").set_value(100)
+    checked(app.run())
+    checked(app.button(key="start").click().run())
+    go_to(app, "evaluate")
+    assert any("in training" in markdown.value for markdown in app.markdown)
+    assert sum(outcome(app)) == len(load(FALLBACK).test.labels)
+    checked(next(button for button in app.button if button.label == "Look again").click().run())
+    assert len(sections(app)) == 6
+    checked(go_to(app, "train").button(key="button-restart_alt").click().run())
+
+
+# ---------------------------------------------------------------- baselines
+
+
+@pytest.mark.usefixtures("without_data")
+def test_baselines_are_measured_in_the_background_and_kept() -> None:
+    session._comparisons()[1].clear()
+    app = open_page("evaluate")
+    checked(app.button(key="start-baselines").click().run())
+    deadline = time.monotonic() + 30
+    while (measured := session.comparison(FALLBACK, (5,))) is None or measured.running:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    another = open_page("evaluate")
+    table = next(table.value for table in another.table if "Method" in table.value.columns)
+    methods = ["This autoencoder", "PCA reconstruction", "Nearest neighbours", "Isolation forest", "One-class SVM"]
+    assert table["Method"].tolist() == methods
+    assert table["AUROC"].tolist()[1:] == [f"{trial.evaluation.auroc:.4f}" for trial in measured.trials.values() if trial]
+    assert len({trial.evaluation.auroc for trial in measured.trials.values() if trial}) == 4
+
+
+# ---------------------------------------------------------------- little to say
+
+
+def only(data: DataSet, chosen: Tensor) -> DataSet:
+    return replace(data, test=Digits(data.test.images[chosen], data.test.labels[chosen], data.test.name))
+
+
+@pytest.mark.parametrize(("kept", "says"), [([1, 2], "no image of the normal kind"), ([5], "no such anomaly")])
+def test_a_test_set_of_one_kind_is_told_in_a_sentence(
+    kept: list[int], says: str, uci: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poor = only(uci, torch.isin(uci.test.labels, torch.tensor(kept)))
+    monkeypatch.setattr(session, "data_set", lambda *_, **__: session.DataAtHand(poor))
+    monkeypatch.setattr(session, "test_scores", lambda detector, data: detector.decision_function(data.test.images))
+    app = open_page("evaluate")
+    assert says in app.info[0].value
+    assert not app.metric
+
+
+def test_a_missing_class_is_only_missing(uci: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    poor = only(uci, uci.test.labels != 7)
+    monkeypatch.setattr(session, "data_set", lambda *_, **__: session.DataAtHand(poor))
+    monkeypatch.setattr(
+        session, "_test_scores", lambda _key, _name, detector, images: (detector.decision_function(images), 1.0)
+    )
+    app = open_page("evaluate")
+    assert "7" not in app.button_group(key="against").options
+    assert sum(outcome(app)) == len(poor.test.labels)
+
+
+@pytest.mark.usefixtures("without_data")
+def test_scores_that_are_not_numbers_are_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "test_scores", lambda _, data: torch.full((len(data.test.labels),), torch.nan))
+    app = open_page("evaluate")
+    assert any("not numbers" in info.value for info in app.info)
+    assert plain(app.title[0].value) == "Evaluate the detector"
