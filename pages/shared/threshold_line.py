@@ -45,24 +45,24 @@ export default function ({ parentElement, data, setStateValue }) {
         grip.ariaValueNow = value;
         grip.ariaValueText = text;
     };
-    const send = () => {
-        // What is let go is sent at once, before whatever is clicked next.
-        if (live.next === null || (live.dragging && live.answered < live.turn)) return;
+    const send = atOnce => {
+        if (live.next === null || (live.answered < live.turn && !atOnce)) return;
         setStateValue("move", { position: live.next, turn: ++live.turn });
         live.next = null;
     };
     const move = position => {
         show(Math.min(1, Math.max(0, position)));
         live.next = live.position;
-        send();
+        send(false);
     };
 
     // Called again with each answer of the page, which names the turn that it answers.
     live.answered = data.turn;
     live.turn = Math.max(live.turn, data.turn);
     if (!live.dragging && live.next === null && live.answered === live.turn) show(data.position);
-    send();
+    send(false);
 
+    // What is let go is sent at once, before whatever is clicked next.
     for (const handle of [line, grip]) {
         handle.onpointerdown = event => {
             handle.setPointerCapture(event.pointerId);
@@ -74,7 +74,7 @@ export default function ({ parentElement, data, setStateValue }) {
         handle.onpointermove = event => {
             if (live.dragging) move((event.clientX - rail.getBoundingClientRect().left - live.offset) / rail.clientWidth);
         };
-        handle.onpointerup = handle.onpointercancel = () => { live.dragging = false; send(); };
+        handle.onpointerup = handle.onpointercancel = () => { live.dragging = false; send(true); };
     }
     const steps = { ArrowLeft: -0.005, ArrowDown: -0.005, ArrowRight: 0.005, ArrowUp: 0.005, PageDown: -0.05, PageUp: 0.05,
                     Home: -1, End: 1 };
@@ -83,6 +83,7 @@ export default function ({ parentElement, data, setStateValue }) {
         event.preventDefault();
         move(live.position + steps[event.key]);
     };
+    grip.onkeyup = () => send(true);
 }
 """
 

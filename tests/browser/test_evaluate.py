@@ -57,7 +57,7 @@ def test_everything_follows_the_threshold_while_it_is_dragged(page: Page, server
     eventually(page, lambda: counts(page)[1] == counts(page)[3] == 0)
 
 
-def test_scores_and_report_are_what_the_page_shows(page: Page, server: Server, tmp_path: Path) -> None:
+def test_what_is_taken_away_is_what_the_page_shows(page: Page, server: Server, tmp_path: Path) -> None:
     open_page(page, server, "evaluate")
     grip_of(page)
     passed, false_alarms, missed, caught = counts(page)
@@ -69,6 +69,14 @@ def test_scores_and_report_are_what_the_page_shows(page: Page, server: Server, t
     assert verdicts.count((False, "normal")) == missed
     assert verdicts.count((False, "anomaly")) == caught
 
+    page.get_by_role("radio", name="SVG").click()
+    chart = page.locator(".st-key-roc:not([data-stale=true])")
+    chart.hover()
+    with page.expect_download() as download:
+        chart.locator("[data-title^='Download']").click()
+    assert download.value.suggested_filename == "roc.svg"
+    assert Path(download.value.path()).read_text().startswith("<svg")
+
     report = downloaded(page, "Report as HTML", tmp_path / "report.html")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -77,16 +85,3 @@ def test_scores_and_report_are_what_the_page_shows(page: Page, server: Server, t
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("^Evaluation of 5"))
     assert counts(page) == [passed, false_alarms, missed, caught]
     assert not [url for url in asked if is_elsewhere(url)]
-
-
-def test_a_figure_is_saved_as_it_is_asked_for(page: Page, server: Server) -> None:
-    open_page(page, server, "evaluate")
-    grip_of(page)
-    page.get_by_role("radio", name="SVG").click()
-    chart = page.locator(".st-key-roc:not([data-stale=true])")
-    expect(chart.locator(".main-svg").first).to_be_visible()
-    chart.hover()
-    with page.expect_download() as download:
-        chart.locator("[data-title^='Download']").click()
-    assert download.value.suggested_filename == "roc.svg"
-    assert Path(download.value.path()).read_text().startswith("<svg")
