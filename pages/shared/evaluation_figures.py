@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import plotly.graph_objects as go
 
 from core.evaluate import Curve, Scored, WorkingPoint
@@ -10,12 +11,12 @@ from pages.shared.text import _
 
 CURVE_STYLES = (("#6d6af2", "solid"), ("#d9822b", "dash"))
 POINT_SYMBOLS = ("diamond", "circle-open", "square-open")
-CORNER = 0.2
-"""Length of the axes of a closer look."""
+CORNERS = (0.1, 0.2, 0.5)
+"""Lengths of the axes of a closer look: the shortest that holds all working points."""
 
 
 def roc(compared: Mapping[str, Scored], points: Mapping[str, WorkingPoint], closer: bool = False) -> go.Figure:
-    """ROC curves by name, and working points on the first; closer: only the corner at the top left."""
+    """ROC curves by name, and working points; closer: only the corner at the top left."""
     figure = _curves({name: scored.roc for name, scored in compared.items()}, _("False-alarm rate"), _("Recall"), 0.65)
     figure.add_scatter(
         x=[0, 1],
@@ -25,19 +26,14 @@ def roc(compared: Mapping[str, Scored], points: Mapping[str, WorkingPoint], clos
         name=_("guessing"),
         hoverinfo="skip",
     )
-    _mark(figure, {name: (point.false_alarm_rate, point.recall) for name, point in points.items()})
-    if closer:
-        figure.update_layout(xaxis_range=[-0.005, CORNER], yaxis_range=[1 - CORNER, 1.005])
-    return figure
+    return _mark(figure, {name: (point.false_alarm_rate, point.recall) for name, point in points.items()}, 0.0, closer)
 
 
 def precision_recall(compared: Mapping[str, Scored], points: Mapping[str, WorkingPoint], closer: bool = False) -> go.Figure:
-    """Precision-recall curves by name, and working points on the first; closer: only the corner at the top right."""
-    figure = _curves({name: scored.precision_recall for name, scored in compared.items()}, _("Recall"), _("Precision"), 0.4)
-    _mark(figure, {name: (point.recall, point.precision) for name, point in points.items()})
-    if closer:
-        figure.update_layout(xaxis_range=[1 - CORNER, 1.005], yaxis_range=[1 - CORNER, 1.005])
-    return figure
+    """Precision-recall curves by name, and working points; closer: only the corner at the top right."""
+    curves = {name: scored.precision_recall for name, scored in compared.items()}
+    figure = _curves(curves, _("Recall"), _("Precision"), 0.4)
+    return _mark(figure, {name: (point.recall, point.precision) for name, point in points.items()}, 1.0, closer)
 
 
 def _curves(curves: Mapping[str, Curve], x: str, y: str, legend_x: float) -> go.Figure:
@@ -49,7 +45,6 @@ def _curves(curves: Mapping[str, Curve], x: str, y: str, legend_x: float) -> go.
             mode="lines",
             line={"color": colour, "dash": dash, "width": 3},
             name=name,
-            cliponaxis=False,
         )
     axis = {"range": [-0.02, 1.03], "tickformat": ".0%", "hoverformat": ".1%", "automargin": True}
     return lay_out(
@@ -64,8 +59,8 @@ def _curves(curves: Mapping[str, Curve], x: str, y: str, legend_x: float) -> go.
     )
 
 
-def _mark(figure: go.Figure, points: Mapping[str, tuple[float, float]]) -> None:
-    # The first is drawn last, on top of the others.
+def _mark(figure: go.Figure, points: Mapping[str, tuple[float, float]], best_x: float, closer: bool) -> go.Figure:
+    """Add working points to a figure whose best corner is (best_x, 1); the first is drawn last, on top."""
     for (name, (x, y)), symbol in reversed(list(zip(points.items(), POINT_SYMBOLS, strict=False))):
         figure.add_scatter(
             x=[x],
@@ -75,3 +70,10 @@ def _mark(figure: go.Figure, points: Mapping[str, tuple[float, float]]) -> None:
             name=name,
             cliponaxis=False,
         )
+    if closer:
+        reach = np.nanmax([abs(np.subtract((best_x, 1.0), point)).max() for point in points.values()])
+        length = next((corner for corner in CORNERS if reach < corner), 1.0)
+        margin = length / 40
+        start = -margin if best_x == 0 else 1 - length
+        figure.update_layout(xaxis_range=[start, start + length + margin], yaxis_range=[1 - length, 1 + margin])
+    return figure

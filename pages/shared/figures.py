@@ -111,7 +111,9 @@ def score_histogram(
             # On a logarithmic axis Plotly places annotations, but not lines, by the logarithm.
             x = math.log10(place)
             side = "left" if x < (low + 2 * high) / 3 else "right"
-            figure.add_annotation(x=x, y=y, yref="paper", text=word, xanchor=side, showarrow=False)
+            figure.add_annotation(
+                x=x, y=y, yref="paper", text=word, xanchor=side, xshift=4 if side == "left" else -4, showarrow=False
+            )
     ticks = [tick for power in range(-7, 7) for tick in (10**power, 2 * 10**power, 5 * 10**power)]
     return lay_out(
         figure,

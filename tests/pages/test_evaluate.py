@@ -138,6 +138,7 @@ def test_a_fashion_detector_and_a_second_one() -> None:
     checked(app.run())
     use(app, session.Choice(shipped=Shipped("best", "fashion-mnist", 7)))
     assert app.button_group(key="against").value == [], "7 is the normal class now"
+    app.toggle(key="closer").set_value(True)
     second = session.Choice(shipped=Shipped("course", "mnist", 5))
     app.selectbox(key="second-detector").set_value(second)
     checked(app.run())
