@@ -22,7 +22,9 @@ RATES = tuple(per_mille / 1000 for per_mille in (*range(1, 100), *range(100, 200
 WORST = 10
 BASELINE_RATE = 0.05
 
-detector = session.detector()
+in_use = session.choice()
+title = session.choice_title(in_use)
+detector = session.detector_of(in_use)
 config = detector.config
 at_hand = session.data_set(config.data_set)
 data = at_hand.data
@@ -182,8 +184,8 @@ def show_lesson(calibrated: WorkingPoint, cheated: WorkingPoint) -> list[dict[st
 
 def show_hardest() -> tuple[str, ...]:
     """AUROC against each class, and the images of one that pass best; returns what a report shows of it."""
-    title = _("What passes for {normal}?", normal=normal)
-    st.subheader(title, help=_("AUROC against one kind alone, the hardest first."))
+    question = _("What passes for {normal}?", normal=normal)
+    st.subheader(question)
     by_class = dict(sorted(auroc_by_class.items(), key=lambda item: item[1]))
     if st.session_state.get("hardest") not in by_class:
         st.session_state["hardest"] = next(iter(by_class))
@@ -195,6 +197,7 @@ def show_hardest() -> tuple[str, ...]:
         required=True,
         wrap=True,
         persist_state="session",
+        help=glossary.about("auroc"),
     )
     assert label is not None
     chosen = (labels == label).nonzero().squeeze(1)
@@ -205,7 +208,7 @@ def show_hardest() -> tuple[str, ...]:
     st.caption(caption)
     st.html(cards)
     st.html(pictures.error_legend())
-    return report.heading(title), report.paragraph(caption), cards, pictures.error_legend()
+    return report.heading(question), report.paragraph(caption), cards, pictures.error_legend()
 
 
 def baseline_rows() -> list[dict[str, str]]:
@@ -223,7 +226,7 @@ def baseline_rows() -> list[dict[str, str]]:
             _("AUROC"): formatted(auroc, ".4f"),
             _("Caught at {rate:.0%} false alarms", rate=BASELINE_RATE): share(caught),
             _("Seconds to fit"): fit,
-            _("Seconds to score 10,000 images"): formatted(scoring, ".1f"),
+            _("Seconds to score {count:,} images", count=10_000): formatted(scoring, ".1f"),
         }
 
     at_same_rate = everything.at(conformal_threshold(detector.calibration_scores_, BASELINE_RATE))
@@ -277,7 +280,7 @@ def show_second() -> list[str | go.Figure]:
     """Another detector beside this one; returns what a report says of it."""
     st.subheader(_("Beside another detector"))
     # The one in training changes with every look, and each look costs a pass over all images.
-    choices = [choice for choice in session.choices() if choice not in (session.choice(), session.TRAINING)]
+    choices = [choice for choice in session.choices() if choice not in (in_use, session.TRAINING)]
     chosen = st.selectbox(
         _("Second detector"),
         choices,
@@ -299,10 +302,7 @@ def show_second() -> list[str | go.Figure]:
     except Sentence as error:
         st.info(sentence(error), icon=":material/info:")
         return []
-    titles = (
-        _("1: {title}", title=session.choice_title(session.choice())),
-        _("2: {title}", title=session.choice_title(chosen)),
-    )
+    titles = _("1: {title}", title=title), _("2: {title}", title=session.choice_title(chosen))
     chart = evaluation_figures.roc(dict(zip(titles, (everything, its), strict=True)), {})
     columns = [
         {
@@ -340,7 +340,8 @@ def scores_csv(at: float) -> str:
 def show_take_away(parts: list[str | go.Figure]) -> None:
     """Scores, report, and the format of the figures' own download buttons."""
     st.subheader(_("Take it away"))
-    title, code, at = _("Evaluation of {title}", title=session.choice_title(session.choice())), language(), threshold()
+    # Files are made when they are asked for, outside the session.
+    heading, code, at = _("Evaluation of {title}", title=title), language(), threshold()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.download_button(
             _("Scores as CSV"),
@@ -353,7 +354,7 @@ def show_take_away(parts: list[str | go.Figure]) -> None:
         )
         st.download_button(
             _("Report as HTML"),
-            lambda: report.document(code, title, parts),
+            lambda: report.document(code, heading, parts),
             "report.html",
             "text/html",
             icon=":material/description:",
@@ -433,7 +434,7 @@ def show_evaluation() -> None:
 
 st.title(_("Evaluate the detector"))
 session.show_data_notice(at_hand)
-if session.choice() == session.TRAINING:
+if in_use == session.TRAINING:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(_("The detector is in training; this is how it stood a moment ago."), width="content")
         st.button(_("Look again"), icon=":material/refresh:")
@@ -441,18 +442,19 @@ try:
     with st.spinner(_("Scoring the test images…")):
         scores = session.test_scores(detector, data)
     everything = scored(scores, labels, config.normal_classes)
-    counted = histogram(scores, labels)
-    auroc_by_class = {label: scored(scores, labels, config.normal_classes, [label]).auroc for label in others}
-    summary = _(
-        "{count:,} test images of {title}; normal is {normal}.",
-        count=len(labels),
-        title=SOURCES[data.name].title,
-        normal=normal,
-    )
-    rate_names = {rate: formatted(rate, ".1%" if rate < 0.2 else ".0%") for rate in RATES}
-    if "kept-rate" not in st.session_state or st.session_state["working-threshold"][0] != detector.key:
-        move_to(threshold())
-    st.caption(summary)
-    show_evaluation()
 except EvaluationError as error:
     st.info(sentence(error), icon=":material/info:")
+    st.stop()
+counted = histogram(scores, labels)
+auroc_by_class = {label: scored(scores, labels, config.normal_classes, [label]).auroc for label in others}
+rate_names = {rate: formatted(rate, ".1%" if rate < 0.2 else ".0%") for rate in RATES}
+if "kept-rate" not in st.session_state or st.session_state["working-threshold"][0] != detector.key:
+    move_to(threshold())
+summary = _(
+    "{count:,} test images of {title}; normal is {normal}.",
+    count=len(labels),
+    title=SOURCES[data.name].title,
+    normal=normal,
+)
+st.caption(summary)
+show_evaluation()

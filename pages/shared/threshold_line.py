@@ -31,9 +31,8 @@ export default function ({ parentElement, data, setStateValue }) {
     const line = rail.querySelector(".line"), grip = rail.querySelector(".grip");
     const live = rail.live ??= { dragging: false, turn: 0, answered: 0, next: null };
 
-    const show = position => {
+    const show = (position, value = data.low * (data.high / data.low) ** position) => {
         live.position = position;
-        const value = data.low * (data.high / data.low) ** position;
         const text = value.toFixed(4).replace(".", data.decimal);
         line.style.left = `${100 * position}%`;
         grip.style.left = `${100 * position}%`;
@@ -59,7 +58,7 @@ export default function ({ parentElement, data, setStateValue }) {
     // Called again with each answer of the page, which names the turn that it answers.
     live.answered = data.turn;
     live.turn = Math.max(live.turn, data.turn);
-    if (!live.dragging && live.next === null && live.answered === live.turn) show(data.position);
+    if (!live.dragging && live.next === null && live.answered === live.turn) show(data.position, data.threshold);
     send(false);
 
     // What is let go is sent at once, before whatever is clicked next.
@@ -106,6 +105,7 @@ def show(threshold: float, low: float, high: float, moved: Callable[[float], Non
         data={
             "turn": (st.session_state.get("threshold-line", {}).get("move") or {"turn": 0})["turn"],
             "position": min(1.0, max(0.0, math.log(max(threshold, low) / low) / span)),
+            "threshold": threshold,
             "low": low,
             "high": high,
             "label": _("Threshold"),
