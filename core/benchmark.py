@@ -29,7 +29,6 @@ from core.data import SOURCES, DataError, DataSet, Digits, OneClassSplit, as_ima
 from core.detector import AutoencoderDetector, DetectorConfig, conformal_threshold
 from core.evaluate import evaluate
 from core.fit import load_or_download, parse_classes
-from core.model import Autoencoder, build
 from core.presets import preset
 
 Scorer = Callable[[Tensor], Tensor]
@@ -83,23 +82,6 @@ def autoencoder(change: Callable[[DetectorConfig], DetectorConfig], name: str = 
     return fit
 
 
-def broadcasting_mistake(asked: DetectorConfig, train: Tensor) -> Scorer:
-    """The course's network with the course's bug: (N, 28, 28) against (N, 1, 28, 28), so the mean is learnt."""
-    config = preset("course", asked.data_set)
-    model: Autoencoder = build(config.model, asked.training.seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.training.learning_rate)
-    random = torch.Generator().manual_seed(asked.training.seed)
-    for _ in range(config.training.epochs):
-        for batch in torch.split(torch.randperm(len(train), generator=random), config.training.batch_size):
-            images = train[batch]
-            difference = model(images).squeeze(1) - images  # (N, N, 28, 28): every image against every other
-            loss = difference.square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-    return AutoencoderDetector(config, model).decision_function
-
-
 def _flat(images: Tensor) -> np.ndarray:
     return images.flatten(1).numpy()
 
@@ -136,7 +118,7 @@ def one_class_svm(_asked: DetectorConfig, train: Tensor) -> Scorer:
 METHODS: dict[str, Method] = {
     "best": autoencoder(lambda config: config),
     "course": autoencoder(lambda config: config, "course"),
-    "broadcasting": broadcasting_mistake,
+    "broadcasting": autoencoder(lambda config: config, "broadcasting"),
     "pca": pca,
     "nearest-neighbours": nearest_neighbours,
     "isolation-forest": isolation_forest,

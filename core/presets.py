@@ -29,7 +29,9 @@ PRESETS: dict[str, DetectorConfig] = {
     "narrow": replace(COURSE, model=ModelConfig(latent_dim=8)),
     "two-units": replace(COURSE, model=ModelConfig(latent_dim=2, latent_activation="none")),
     "wide": replace(COURSE, model=ModelConfig(hidden_sizes=(), latent_dim=784)),
+    "few-epochs": replace(COURSE, training=TrainConfig(epochs=1)),
     "denoising": replace(COURSE, training=TrainConfig(noise=0.3)),
+    "broadcasting": replace(COURSE, training=TrainConfig(broadcasting=True)),
     "convolutional": replace(COURSE, model=ModelConfig("convolutional", (), 32)),
 }
 
@@ -53,6 +55,22 @@ class Shipped:
     @property
     def path(self) -> Path:
         return CHECKPOINTS / f"{self.data_set}-{self.normal_class}-{self.preset}.safetensors"
+
+
+def preset_of(config: DetectorConfig) -> str:
+    """The preset that a detector was made with, whatever its classes; “course” where it is of no preset."""
+    for name in PRESETS:
+        if replace(preset(name, config.data_set), normal_classes=config.normal_classes) == config:
+            return name
+    return "course"
+
+
+def shipped_as(config: DetectorConfig) -> Shipped | None:
+    """The shipped checkpoint with exactly these settings, if there is one."""
+    name, classes = preset_of(config), config.normal_classes
+    is_preset = replace(preset(name, config.data_set), normal_classes=classes) == config
+    made = Shipped(name, config.data_set, classes[0])
+    return made if is_preset and len(classes) == 1 and made.path.exists() else None
 
 
 def shipped(data_set: str = "mnist", preset: str = "best") -> list[Shipped]:

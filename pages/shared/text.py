@@ -30,6 +30,12 @@ def language() -> str:
     return str(st.session_state["language"])
 
 
+def speak(code: str) -> None:
+    """Change the session's language; the choice stays in the address."""
+    st.session_state["language"] = code
+    st.query_params["lang"] = code
+
+
 @cache
 def _catalogue(code: str) -> gettext.NullTranslations:
     path = LOCALES / code / "LC_MESSAGES" / "messages.po"

@@ -30,6 +30,11 @@ def test_presets_differ() -> None:
     assert len(set(PRESETS.values())) == len(PRESETS)
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_has_a_ready_detector_for_5(name: str) -> None:
+    assert read(Shipped(name, "mnist", 5).path).config == PRESETS[name]
+
+
 def test_only_checkpoints_that_are_there_are_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presets, "CHECKPOINTS", tmp_path)
     assert shipped() == []
@@ -46,5 +51,6 @@ def test_shipped_checkpoint_is_what_its_name_says(path: Path) -> None:
     (label,) = made.config.normal_classes
     assert path.stem.startswith(f"{made.config.data_set}-{label}-")
     assert made.evaluation is not None
-    assert made.evaluation.auroc > 0.8
+    # Two presets show what goes wrong: both draw little more than the mean image.
+    assert made.evaluation.auroc > (0.7 if path.stem.endswith(("few-epochs", "broadcasting")) else 0.8)
     assert len(made.losses) == made.config.training.epochs
