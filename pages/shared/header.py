@@ -92,8 +92,7 @@ def _help() -> None:
     }
     st.markdown("  \n".join(f"`{key}` {text}" for key, text in shortcuts.items()))
     st.markdown(f"**{_('What is this?')}**")
-    for name, text in glossary.entries().values():
-        st.markdown(f"**{name}**  \n{text}")
+    st.markdown("\n\n".join(f"**{name}**  \n{text}" for name, text in glossary.entries().values()))
 
 
 def _change() -> None:

@@ -47,7 +47,7 @@ def _apply(parts: Mapping[str, str]) -> None:
         ("lang", [parts["lang"]] if "lang" in parts else [], tuple(LANGUAGES)),
         ("hide", hidden, HIDEABLE),
         ("view", [parts["view"]] if "view" in parts else [], (PROJECTOR,)),
-        ("step", [parts["step"]] if "step" in parts else [], tuple("123456")),
+        ("step", [parts["step"]] if "step" in parts else [], tuple("1234567")),
     ):
         for value in values:
             if value not in known:

@@ -188,7 +188,7 @@ def test_all_or_no_classes_normal_is_refused(app: AppTest) -> None:
         press(app, "start")
         assert [error.value for error in app.error] == [sentence]
         assert app.session_state.get("job") is None
-        assert "shipped" in detector_line(app)
+        assert "Best detector" in detector_line(app)
 
     checked(app.button_group(key="normal-classes").set_value([3]).run())
     train(app)
