@@ -160,11 +160,14 @@ def threshold_and_price() -> None:
     )
     rate = st.slider(
         _("False-alarm rate in %"),
-        *(0.5, 30.0, 5.0, 0.5),
+        0.5,
+        30.0,
+        5.0,
+        0.5,
         format="%.1f",
         key="lesson-rate",
         help=about("false-alarm rate"),
-        width=420,,
+        width=420,
     )
     threshold = detector.at_false_alarm_rate(rate / 100).threshold_
     scores = session.test_scores(detector, data)
