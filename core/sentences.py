@@ -1,5 +1,8 @@
 """Errors whose message is a sentence for the user, kept apart from its values so that a page can translate it."""
 
+N_ = str
+"""Marks a text for translation where it is defined; whoever shows it translates it."""
+
 
 class Sentence(Exception):
     """Base of every error that a page shows.

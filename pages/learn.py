@@ -8,7 +8,7 @@ import streamlit as st
 import torch
 
 from core.checkpoint import Checkpoint
-from core.data import SOURCES, data_directory
+from core.data import data_directory
 from core.detector import AutoencoderDetector, Result
 from core.evaluate import evaluate
 from core.jobs import JobState, TrainingJob
@@ -26,7 +26,7 @@ TRAP = ("course", "broadcasting")
 detector = session.detector()
 config = detector.config
 data = session.data_set(config.data_set, may_download=False).data
-names = SOURCES[data.name].class_names
+names = session.names_of(data.name)
 normal = session.class_names(data.name, config.normal_classes)
 is_normal = torch.isin(data.test.labels, torch.tensor(config.normal_classes))
 
@@ -248,7 +248,7 @@ def show_trap() -> None:
             else:
                 made = ready(TRAP[number])
                 trained = made.detector
-            st.html("".join(before_and_after(trained, 4)))
+            st.html("".join(before_and_after(trained, 6)))
             validation, auroc = st.columns(2)
             if losses[number]:
                 validation.metric(

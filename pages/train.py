@@ -163,7 +163,7 @@ def show_result(snapshot: Snapshot) -> None:
     columns[2].metric(_("False alarms"), formatted(figures_.false_alarm_rate, ".1%"))
     columns[3].metric(_("Anomalies caught"), formatted(figures_.catch_rate, ".1%"))
     by_class = {
-        SOURCES[made.config.data_set].class_names[label]: formatted(value, ".3f")
+        session.names_of(made.config.data_set)[label]: formatted(value, ".3f")
         for label, value in figures_.auroc_by_class.items()
     }
     st.caption(_("AUROC against each other class"))
@@ -200,7 +200,7 @@ def show_runs() -> list[session.Run]:
         {
             _("Run"): run.name,
             _("Normal"): session.class_names(run.checkpoint.config.data_set, run.checkpoint.config.normal_classes),
-            _("Data set"): SOURCES[run.checkpoint.config.data_set].title,
+            _("Data set"): session.title_of(run.checkpoint.config.data_set),
             _("Layers"): "-".join(str(stage.units) for stage in layers(run.checkpoint.config.model)),
             _("Epochs"): len(run.checkpoint.losses),
             _("Validation loss"): run.checkpoint.losses[-1].validation if run.checkpoint.losses else None,

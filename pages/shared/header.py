@@ -30,15 +30,19 @@ def show(page: str) -> None:
                 st.fragment(_job_line, run_every=1.0 if training.snapshot().state.is_active else None)()
             else:
                 st.space("stretch")
-        with st.container(key="hideable-language", width="content"):
-            _choose_language()
-        with (
-            st.container(key="hideable-share", width="content"),
-            st.popover(_("Share"), icon=":material/share:", type="tertiary"),
-        ):
-            _share(page)
-        with st.container(key="hideable-help", width="content"), st.popover(_("Help"), icon=":material/help:", type="tertiary"):
-            _help()
+        with st.container(key="page-tools", horizontal=True, width="content"):
+            with st.container(key="hideable-language", width="content"):
+                _choose_language()
+            with (
+                st.container(key="hideable-share", width="content"),
+                st.popover(_("Share"), icon=":material/share:", type="tertiary"),
+            ):
+                _share(page)
+            with (
+                st.container(key="hideable-help", width="content"),
+                st.popover(_("Help"), icon=":material/help:", type="tertiary"),
+            ):
+                _help()
     link.show_problem()
 
 

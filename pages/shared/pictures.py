@@ -161,9 +161,11 @@ def experts(rows: Sequence[tuple[str, Tensor, float, float]]) -> str:
 
 def before_and_after(images: Tensor, reconstructions: Tensor) -> str:
     """Images (N, 1, 28, 28) in a row and their reconstructions below."""
-    above = "".join(picture(image, _("Image")) for image in images)
-    below = "".join(picture(image, _("Its reconstruction")) for image in reconstructions)
-    return f'<div class="grid" style="grid-template-columns:repeat({len(images)},1fr)">{above}{below}</div>'
+    columns = (
+        picture(image, _("Image")) + picture(reconstruction, _("Its reconstruction"))
+        for image, reconstruction in zip(images, reconstructions, strict=True)
+    )
+    return f'<div class="grid">{"".join(columns)}</div>'
 
 
 def hourglass(stages: Sequence[Layer]) -> str:

@@ -114,9 +114,19 @@ def split(name: str, directory: Path, normal_classes: tuple[int, ...], seed: int
     return split_one_class(_loaded(name, directory), normal_classes, seed)
 
 
+def names_of(data_set_name: str) -> tuple[str, ...]:
+    """The name of every class of a data set."""
+    return tuple(_(name) for name in SOURCES[data_set_name].class_names)
+
+
+def title_of(data_set_name: str) -> str:
+    """What a data set is called."""
+    return _(SOURCES[data_set_name].title)
+
+
 def class_names(data_set_name: str, classes: tuple[int, ...]) -> str:
     """Names of classes as text: “5”, or “3, 5”."""
-    return ", ".join(SOURCES[data_set_name].class_names[label] for label in classes)
+    return ", ".join(names_of(data_set_name)[label] for label in classes)
 
 
 # ---------------------------------------------------------------- detectors
@@ -216,7 +226,7 @@ def choice_title(chosen: Choice) -> str:
         training = job()
         assert training is not None
         data_set, classes, kind = training.config.data_set, training.config.normal_classes, _("in training")
-    return f"{class_names(data_set, classes)} · {SOURCES[data_set].title} · {kind}"
+    return f"{class_names(data_set, classes)} · {title_of(data_set)} · {kind}"
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)

@@ -13,6 +13,7 @@ from core.presets import preset
 from core.scoring import ScoreConfig
 from core.sentences import SettingError
 from core.training import MAX_EPOCHS, TrainConfig
+from pages.shared import session
 from pages.shared.glossary import about
 from pages.shared.lessons import lessons
 from pages.shared.text import _
@@ -60,8 +61,8 @@ def ask(disabled: bool) -> None:
         st.session_state["preset"] = "course"
         fill_from_preset()
     keep: dict[str, Any] = {"persist_state": "session", "disabled": disabled}
-    data_set = st.selectbox(_("Data set"), list(SOURCES), format_func=lambda name: SOURCES[name].title, key="data-set", **keep)
-    names = SOURCES[data_set].class_names
+    data_set = st.selectbox(_("Data set"), list(SOURCES), format_func=session.title_of, key="data-set", **keep)
+    names = session.names_of(data_set)
     st.pills(
         _("Normal class"),
         range(len(names)),

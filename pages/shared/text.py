@@ -36,13 +36,16 @@ def speak(code: str) -> None:
     st.query_params["lang"] = code
 
 
+def catalogue_path(code: str) -> Path:
+    return LOCALES / code / "LC_MESSAGES" / "messages.po"
+
+
 @cache
 def _catalogue(code: str) -> gettext.NullTranslations:
-    path = LOCALES / code / "LC_MESSAGES" / "messages.po"
-    if not path.exists():
+    if code == "en":
         return gettext.NullTranslations()
     compiled = io.BytesIO()
-    with path.open("rb") as file:
+    with catalogue_path(code).open("rb") as file:
         write_mo(compiled, read_po(file, locale=code))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
