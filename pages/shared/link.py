@@ -33,7 +33,7 @@ def read() -> None:
             st.session_state["link-problem"] = LinkError(
                 "This link cannot be used, so the usual settings are shown. {reason}", reason=error
             )
-            parts = {"lang": language()} if "lang" in parts else {}
+            parts = {"lang": language()} if parts.get("lang") in LANGUAGES else {}
             st.query_params.from_dict(parts)
     _keep_in_address()
 
