@@ -172,9 +172,7 @@ def run(method: str, config: DetectorConfig, split: OneClassSplit) -> Row:
     started = time.perf_counter()
     made = METHODS[method](config, split.train)
     fitted = time.perf_counter()
-    scorer, held_out = (
-        (made.decision_function, made.held_out_scores) if isinstance(made, AutoencoderDetector) else (made, made)
-    )
+    scorer, held_out = (made.decision_function, made.held_out_scores) if isinstance(made, AutoencoderDetector) else (made, made)
     scores = scorer(split.test.images)
     scored = time.perf_counter()
     threshold = conformal_threshold(held_out(split.calibration), config.false_alarm_rate)

@@ -148,9 +148,9 @@ class AutoencoderDetector:
         """Set threshold_ from held-out normal images (N, 1, 28, 28); returns self."""
         return self.set_calibration(self.held_out_scores(images))
 
-    def held_out_scores(self, images: Tensor) -> Tensor:
-        """Scores (N,) of held-out normal images (N, 1, 28, 28), without the OWN_HAND nearest in memory."""
-        seen, _, maps = self._run(images, left_out=OWN_HAND)
+    def held_out_scores(self, images: Tensor, left_out: int = OWN_HAND) -> Tensor:
+        """Scores (N,) of held-out normal images (N, 1, 28, 28), as if the nearest in memory were not there."""
+        seen, _, maps = self._run(images, left_out)
         return anomaly_score(maps, seen, self.config.score)
 
     def set_calibration(self, scores: Tensor) -> "AutoencoderDetector":
