@@ -34,7 +34,7 @@ from core.presets import preset
 Scorer = Callable[[Tensor], Tensor]
 """Images (N, 1, 28, 28) to anomaly scores (N,)."""
 
-Method = Callable[[DetectorConfig, Tensor], Scorer]
+Method = Callable[[DetectorConfig, Tensor], Scorer | AutoencoderDetector]
 """Fits on normal training images (N, 1, 28, 28); the settings give data set, classes and seed."""
 
 OTHERS_PER_CLASS = 500
@@ -69,7 +69,7 @@ class Row:
 def autoencoder(change: Callable[[DetectorConfig], DetectorConfig], name: str = "best") -> Method:
     """A preset's detector with some settings changed."""
 
-    def fit(asked: DetectorConfig, train: Tensor) -> Scorer:
+    def fit(asked: DetectorConfig, train: Tensor) -> AutoencoderDetector:
         config = change(preset(name, asked.data_set))
         config = replace(
             config, normal_classes=asked.normal_classes, training=replace(config.training, seed=asked.training.seed)
@@ -77,7 +77,7 @@ def autoencoder(change: Callable[[DetectorConfig], DetectorConfig], name: str = 
         detector = AutoencoderDetector(config)
         for _ in detector.trainer(train, train[:1]):
             pass
-        return detector.remember(train).decision_function
+        return detector.remember(train)
 
     return fit
 
@@ -152,11 +152,12 @@ PUBLISHED = (
 def run(method: str, config: DetectorConfig, split: OneClassSplit) -> Row:
     """Fit one method, calibrate it on the held-out images, and score the split's test set."""
     started = time.perf_counter()
-    scorer = METHODS[method](config, split.train)
+    made = METHODS[method](config, split.train)
     fitted = time.perf_counter()
+    scorer, held_out = (made.decision_function, made.held_out_scores) if isinstance(made, AutoencoderDetector) else (made, made)
     scores = scorer(split.test.images)
     scored = time.perf_counter()
-    threshold = conformal_threshold(scorer(split.calibration), config.false_alarm_rate)
+    threshold = conformal_threshold(held_out(split.calibration), config.false_alarm_rate)
     figures = evaluate(scores, split.test.labels, config.normal_classes, threshold)
     return Row(
         dataset=config.data_set,

@@ -1,5 +1,6 @@
 """Named settings and the detectors that ship."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from core import presets
 from core.checkpoint import read
 from core.model import layers
-from core.presets import COURSE, PRESETS, Shipped, shipped
+from core.presets import COURSE, PRESETS, Shipped, preset, shipped
 
 SHIPPED = sorted(presets.CHECKPOINTS.glob("*.safetensors"))
 
@@ -24,6 +25,13 @@ def test_every_preset_builds_a_network_back_to_784_pixels(name: str) -> None:
     stages = layers(PRESETS[name].model)
     assert stages[0].units == stages[-1].units == 784
     assert [stage.units for stage in stages if stage.is_latent] == [PRESETS[name].model.latent_dim]
+
+
+def test_clothes_are_not_straightened_and_recall_more_neighbours() -> None:
+    digits, clothes = preset("best", "mnist"), preset("best", "fashion-mnist")
+    assert (digits.preprocessing, clothes.preprocessing) == ("deskew", "none")
+    assert digits.neighbours < clothes.neighbours
+    assert preset("course", "fashion-mnist") == replace(COURSE, data_set="fashion-mnist")
 
 
 def test_presets_differ() -> None:
