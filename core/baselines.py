@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from core.data import OneClassSplit
-from core.detector import DetectorConfig, conformal_threshold
+from core.detector import AutoencoderDetector, DetectorConfig, conformal_threshold
 from core.evaluate import Evaluation, evaluate
 
 LOG = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ LOG = logging.getLogger(__name__)
 Scorer = Callable[[Tensor], Tensor]
 """Images (N, 1, 28, 28) to anomaly scores (N,)."""
 
-Method = Callable[[DetectorConfig, Tensor], Scorer]
+Method = Callable[[DetectorConfig, Tensor], Scorer | AutoencoderDetector]
 """Fits on normal training images (N, 1, 28, 28); the settings give data set, classes and seed."""
 
 MOST_IMAGES = 6000
@@ -87,11 +87,12 @@ class Trial:
 def measure(method: Method, config: DetectorConfig, split: OneClassSplit) -> Trial:
     """Fit one method, calibrate it on the held-out images, and score the split's test set."""
     started = time.perf_counter()
-    scorer = method(config, split.train)
+    made = method(config, split.train)
     fitted = time.perf_counter()
+    scorer, held_out = (made.decision_function, made.held_out_scores) if isinstance(made, AutoencoderDetector) else (made, made)
     scores = scorer(split.test.images)
     scored = time.perf_counter()
-    threshold = conformal_threshold(scorer(split.calibration), config.false_alarm_rate)
+    threshold = conformal_threshold(held_out(split.calibration), config.false_alarm_rate)
     return Trial(
         evaluate(scores, split.test.labels, config.normal_classes, threshold),
         fit_seconds=fitted - started,

@@ -20,11 +20,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from core.baselines import BASELINES, Method, Scorer, measure
+from core.baselines import BASELINES, Method, measure
 from core.data import SOURCES, DataError, DataSet, Digits, OneClassSplit, as_images, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.fit import load_or_download, parse_classes
-from core.model import Autoencoder, build
 from core.presets import preset
 
 OTHERS_PER_CLASS = 500
@@ -59,7 +58,7 @@ class Row:
 def autoencoder(change: Callable[[DetectorConfig], DetectorConfig], name: str = "best") -> Method:
     """A preset's detector with some settings changed."""
 
-    def fit(asked: DetectorConfig, train: Tensor) -> Scorer:
+    def fit(asked: DetectorConfig, train: Tensor) -> AutoencoderDetector:
         config = change(preset(name, asked.data_set))
         config = replace(
             config, normal_classes=asked.normal_classes, training=replace(config.training, seed=asked.training.seed)
@@ -67,32 +66,15 @@ def autoencoder(change: Callable[[DetectorConfig], DetectorConfig], name: str = 
         detector = AutoencoderDetector(config)
         for _ in detector.trainer(train, train[:1]):
             pass
-        return detector.remember(train).decision_function
+        return detector.remember(train)
 
     return fit
-
-
-def broadcasting_mistake(asked: DetectorConfig, train: Tensor) -> Scorer:
-    """The course's network with the course's bug: (N, 28, 28) against (N, 1, 28, 28), so the mean is learnt."""
-    config = preset("course", asked.data_set)
-    model: Autoencoder = build(config.model, asked.training.seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.training.learning_rate)
-    random = torch.Generator().manual_seed(asked.training.seed)
-    for _ in range(config.training.epochs):
-        for batch in torch.split(torch.randperm(len(train), generator=random), config.training.batch_size):
-            images = train[batch]
-            difference = model(images).squeeze(1) - images  # (N, N, 28, 28): every image against every other
-            loss = difference.square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-    return AutoencoderDetector(config, model).decision_function
 
 
 METHODS: dict[str, Method] = {
     "best": autoencoder(lambda config: config),
     "course": autoencoder(lambda config: config, "course"),
-    "broadcasting": broadcasting_mistake,
+    "broadcasting": autoencoder(lambda config: config, "broadcasting"),
     **BASELINES,
     # The best detector with one idea taken away.
     "no-straightening": autoencoder(lambda config: replace(config, preprocessing="none")),

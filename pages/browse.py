@@ -6,7 +6,6 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from core.data import SOURCES
 from core.detector import AutoencoderDetector
 from core.evaluate import histogram
 from pages.shared import figures, pictures, session
@@ -20,7 +19,7 @@ detector = session.detector()
 config = detector.config
 at_hand = session.data_set(config.data_set)
 data = at_hand.data
-names = SOURCES[data.name].class_names
+names = session.names_of(data.name)
 scores = session.test_scores(detector, data)
 labels = data.test.labels
 is_normal = torch.isin(labels, torch.tensor(config.normal_classes))
@@ -192,8 +191,7 @@ st.title(_("Browse test images"))
 session.show_data_notice(at_hand)
 show_summary()
 with st.expander(_("All scores"), icon=":material/bar_chart:"):
-    anomalies = set(range(len(names))) - set(config.normal_classes)
-    chart = figures.score_histogram(histogram(scores, labels), config.normal_classes, anomalies, detector.threshold_)
+    chart = figures.score_histogram(histogram(scores, labels), config.normal_classes, detector.threshold_)
     st.plotly_chart(chart, key="all-scores", config={"displayModeBar": False}, alt=_("All scores"))
 st.html(pictures.error_legend())
 show_browser()

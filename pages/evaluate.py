@@ -10,7 +10,6 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.baselines import BASELINES, Comparison
-from core.data import SOURCES
 from core.detector import conformal_rate, conformal_threshold
 from core.evaluate import EvaluationError, Scored, WorkingPoint, histogram, scored
 from core.sentences import Sentence
@@ -29,7 +28,7 @@ config = detector.config
 at_hand = session.data_set(config.data_set)
 data = at_hand.data
 labels = data.test.labels
-names = SOURCES[data.name].class_names
+names = session.names_of(data.name)
 normal = session.class_names(data.name, config.normal_classes)
 others = sorted(set(labels.tolist()) - set(config.normal_classes))
 
@@ -98,8 +97,8 @@ def show_threshold(point: WorkingPoint, best_f1: float, anomalies: list[int]) ->
     chart = figures.score_histogram(
         counted,
         config.normal_classes,
-        anomalies,
         point.threshold,
+        anomalies,
         calibrated if point.threshold != calibrated else None,
     )
     chart_place = st.container(key="threshold-chart", gap=None)
@@ -307,7 +306,7 @@ def show_second() -> list[str | go.Figure]:
     columns = [
         {
             _("Normal"): session.class_names(images.name, judge.config.normal_classes),
-            _("Test images"): _("{count:,} of {title}", count=len(images.test.labels), title=SOURCES[images.name].title),
+            _("Test images"): _("{count:,} of {title}", count=len(images.test.labels), title=session.title_of(images.name)),
             _("AUROC"): formatted(compared.auroc, ".4f"),
             _("Average precision"): formatted(compared.average_precision, ".4f"),
             **numbers(compared.at(judge.threshold_)),
@@ -453,7 +452,7 @@ if "kept-rate" not in st.session_state or st.session_state["working-threshold"][
 summary = _(
     "{count:,} test images of {title}; normal is {normal}.",
     count=len(labels),
-    title=SOURCES[data.name].title,
+    title=session.title_of(data.name),
     normal=normal,
 )
 st.caption(summary)

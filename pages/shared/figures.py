@@ -14,6 +14,7 @@ from pages.shared.text import _, formatted, language, separators
 
 TRAINING_COLOUR, VALIDATION_COLOUR, BATCH_COLOUR = "#d9822b", "#6d6af2", "rgba(140, 140, 150, 0.45)"
 EARLIER_COLOURS = ("#17966c", "#b3361b", "#2f8fd0", "#a0559a", "#8a7a2b")
+EARLIER_DASHES = ("dot", "dash", "dashdot", "longdash", "longdashdot")
 NORMAL_COLOUR, ANOMALY_COLOUR = "#17966c", "#d9542f"
 MOST_BATCH_POINTS = 1000
 PLOT_LEFT, PLOT_RIGHT, PLOT_TOP, PLOT_BOTTOM = 52, 12, 66, 44
@@ -49,13 +50,13 @@ def loss_curves(
             mode="lines",
             line={"color": BATCH_COLOUR, "width": 1},
         )
-    for (name, curve), colour in zip(earlier.items(), EARLIER_COLOURS * 9, strict=False):
+    for (name, curve), colour, dash in zip(earlier.items(), EARLIER_COLOURS * 9, EARLIER_DASHES * 9, strict=False):
         figure.add_scatter(
             x=list(range(1, len(curve) + 1)),
             y=[entry.validation for entry in curve],
             name=name,
             mode="lines",
-            line={"color": colour, "dash": "dot", "width": 2},
+            line={"color": colour, "dash": dash, "width": 2},
         )
     numbers = list(range(1, len(losses) + 1))
     for name, values, colour, symbol in (
@@ -82,12 +83,18 @@ def loss_curves(
 
 
 def score_histogram(
-    histogram: Histogram, normal: Collection[int], anomalies: Collection[int], threshold: float, calibrated: float | None = None
+    histogram: Histogram,
+    normal: Collection[int],
+    threshold: float,
+    anomalies: Collection[int] | None = None,
+    calibrated: float | None = None,
 ) -> go.Figure:
     """How the scores of normal images and of anomalies are spread, in shares of each, and the threshold between them.
 
-    calibrated: the calibrated threshold, where another one is in use.
+    anomalies: classes, all that are not normal unless given. calibrated: the calibrated threshold, where another is in use.
     """
+    if anomalies is None:
+        anomalies = histogram.counts.keys() - set(normal)
     edges = histogram.edges
     figure = go.Figure()
     for name, classes, colour, pattern in (
