@@ -191,7 +191,7 @@ def show_hardest() -> tuple[str, ...]:
     label = st.pills(
         _("AUROC against each, the hardest first"),
         list(by_class),
-        format_func=lambda each: _("{name} · {auroc:.4f}", name=names[each], auroc=by_class[each]),
+        format_func=lambda each: f"{names[each]} · {formatted(by_class[each], '.4f')}",
         key="hardest",
         required=True,
         wrap=True,
@@ -301,12 +301,12 @@ def show_second() -> list[str | go.Figure]:
     except Sentence as error:
         st.info(sentence(error), icon=":material/info:")
         return []
-    titles = _("1: {title}", title=title), _("2: {title}", title=session.choice_title(chosen))
+    titles = f"1: {title}", f"2: {session.choice_title(chosen)}"
     chart = evaluation_figures.roc(dict(zip(titles, (everything, its), strict=True)), {})
     columns = [
         {
             _("Normal"): session.class_names(images.name, judge.config.normal_classes),
-            _("Test images"): _("{count:,} of {title}", count=len(images.test.labels), title=session.title_of(images.name)),
+            _("Test images"): f"{session.title_of(images.name)} · {formatted(len(images.test.labels), ',')}",
             _("AUROC"): formatted(compared.auroc, ".4f"),
             _("Average precision"): formatted(compared.average_precision, ".4f"),
             **numbers(compared.at(judge.threshold_)),
@@ -397,7 +397,7 @@ def show_evaluation() -> None:
     points = {
         _("threshold in use"): current,
         _("calibrated threshold"): calibrated,
-        _("best F1, with the answers"): cheated,
+        _("Best F1, with the answers"): cheated,
     }
     curves = show_curves(points, compared)
     lesson = show_lesson(calibrated, cheated)

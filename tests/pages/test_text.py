@@ -92,7 +92,7 @@ def test_an_error_of_core_is_told_in_the_language_with_its_values() -> None:
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-@pytest.mark.parametrize("page", ["home", "draw", "train", "browse", "learn"])
+@pytest.mark.parametrize("page", ["home", "draw", "train", "browse", "evaluate", "learn"])
 def test_every_page_speaks_the_language(code: str, page: str) -> None:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60.0)
     app.query_params["lang"] = code
