@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from dataclasses import dataclass, field
 from typing import Any
 
 import plotly.graph_objects as go
@@ -151,6 +152,16 @@ def show_curves(points: dict[str, WorkingPoint], compared: Scored) -> list[go.Fi
             width="content",
         )
         closer = st.toggle(_("Look closer at the corner"), key="closer", persist_state="session")
+        st.segmented_control(
+            _("Save figures as"),
+            ("png", "svg"),
+            default="png",
+            required=True,
+            format_func=str.upper,
+            key="figure-format",
+            persist_state="session",
+            help=_("Point at a figure: the camera above it saves it as a file."),
+        )
     charts = []
     for column, word, draw in zip(
         st.columns(2), ("roc", "precision-recall"), (evaluation_figures.roc, evaluation_figures.precision_recall), strict=True
@@ -336,39 +347,35 @@ def scores_csv(at: float) -> str:
     return text.getvalue()
 
 
-def show_take_away(parts: list[str | go.Figure]) -> None:
-    """Scores, report, and the format of the figures' own download buttons."""
+@dataclass
+class Shown:
+    """What the page shows at the moment, for the files."""
+
+    threshold: float = 0.0
+    parts: list[str | go.Figure] = field(default_factory=list)
+
+
+def show_take_away(shown: Shown) -> None:
+    """Scores and report; the buttons stay while the threshold moves, and files are made when asked for."""
     st.subheader(_("Take it away"))
-    # Files are made when they are asked for, outside the session.
-    heading, code, at = _("Evaluation of {title}", title=title), language(), threshold()
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    # A file is made outside the session, which knows the language.
+    code, heading = language(), _("Evaluation of {title}", title=title)
+    with st.container(horizontal=True):
         st.download_button(
             _("Scores as CSV"),
-            lambda: scores_csv(at),
+            lambda: scores_csv(shown.threshold),
             "scores.csv",
             "text/csv",
             icon=":material/table:",
             on_click="ignore",
-            key="scores-csv",
         )
         st.download_button(
             _("Report as HTML"),
-            lambda: report.document(code, heading, parts),
+            lambda: report.document(code, heading, shown.parts),
             "report.html",
             "text/html",
             icon=":material/description:",
             on_click="ignore",
-            key="report",
-        )
-        st.segmented_control(
-            _("Figures as"),
-            ("png", "svg"),
-            default="png",
-            required=True,
-            format_func=str.upper,
-            key="figure-format",
-            persist_state="session",
-            help=_("Point at a figure: the camera above it saves it as a file."),
         )
 
 
@@ -383,7 +390,7 @@ def plotly_config(name: str) -> dict[str, Any]:
 
 
 @st.fragment
-def show_evaluation() -> None:
+def show_evaluation(shown: Shown) -> None:
     """Everything that follows the threshold; moving it reruns this and nothing else of the page."""
     left, right = st.columns([1.75, 1], gap="medium")
     with left:
@@ -404,7 +411,8 @@ def show_evaluation() -> None:
     hardest = show_hardest()
     show_baselines()
     second = show_second()
-    parts: list[str | go.Figure] = [
+    shown.threshold = current.threshold
+    shown.parts = [
         report.paragraph(summary),
         report.paragraph(_("Anomalies compared with: {names}", names=", ".join(names[label] for label in anomalies))),
         chart,
@@ -426,7 +434,6 @@ def show_evaluation() -> None:
         report.table(baseline_rows()),
         *second,
     ]
-    show_take_away(parts)
     with chart_place:
         threshold_line.show(current.threshold, float(counted.edges[0]), float(counted.edges[-1]), move_to)
 
@@ -456,4 +463,6 @@ summary = _(
     normal=normal,
 )
 st.caption(summary)
-show_evaluation()
+on_screen = Shown()
+show_evaluation(on_screen)
+show_take_away(on_screen)
