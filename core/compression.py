@@ -26,6 +26,7 @@ from core.training import mean_squared_error
 
 PATH = CHECKPOINTS / "compression.safetensors"
 SIZES = (2, 4, 8, 16, 32, 64, 128)
+TENSORS = ("images", "labels", "reconstructions")
 SHOWN_CLASSES = (5, 5, 5, 5, 3, 6, 8, 0, 7, 1)
 """Which ten test images are kept: for each entry the next image of its class."""
 
@@ -90,7 +91,7 @@ def as_bytes(images: Tensor) -> Tensor:
 
 
 def write(compression: Compression, path: Path = PATH) -> None:
-    tensors = {name: getattr(compression, name) for name in ("images", "labels", "reconstructions")}
+    tensors = {name: getattr(compression, name) for name in TENSORS}
     save_file(tensors, path, {"measured": json.dumps([asdict(entry) for entry in compression.measured])})
 
 
@@ -98,7 +99,7 @@ def write(compression: Compression, path: Path = PATH) -> None:
 def read(path: Path = PATH) -> Compression:
     with safe_open(path, framework="pt") as file:
         measured = tuple(Measured(**entry) for entry in json.loads(file.metadata()["measured"]))
-        return Compression(measured, **{name: file.get_tensor(name) for name in file.keys()})
+        return Compression(measured, **{name: file.get_tensor(name) for name in TENSORS})
 
 
 def table(compression: Compression) -> str:

@@ -101,7 +101,7 @@ def sample(labels: Tensor, count: int) -> Tensor:
     random = torch.Generator().manual_seed(0)
     order = torch.randperm(len(labels), generator=random)
     turn = torch.empty_like(order)  # how many images of its class came before
-    for label in labels.unique():
+    for label in set(labels.tolist()):
         own = order[labels[order] == label]
         turn[own] = torch.arange(len(own))
     return order[turn[order].argsort(stable=True)][:count]

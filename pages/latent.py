@@ -1,7 +1,367 @@
-"""Look inside: in the making."""
+"""Look inside: where images lie in the bottleneck, what the decoder draws there, and how small it can be."""
 
 import streamlit as st
+import torch
+from torch import Tensor
 
+from core import compression, latent
+from core.data import SOURCES
+from core.model import PIXELS
+from core.presets import Shipped
+from pages.shared import glossary, latent_figures, pictures, plane, session, space
 from pages.shared.text import _
 
+STEPS = 9
+TWO_UNITS = session.Choice(shipped=Shipped("two-units", "mnist", 5))
+
+detector = session.detector()
+config = detector.config
+dimensions = config.model.latent_dim
+at_hand = session.data_set(config.data_set)
+data = at_hand.data
+names = SOURCES[data.name].class_names
+inside = space.look(detector, data)
+labels = data.test.labels[inside.shown]
+drawings = session.drawings().strip
+drawn = torch.stack([torch.from_numpy(entry.picture) for entry in drawings]).unsqueeze(1) / 255 if drawings else None
+
+
+def with_drawings(of_tests: Tensor, of_drawings: Tensor | None) -> Tensor:
+    return of_tests if of_drawings is None else torch.cat([of_tests, of_drawings])
+
+
+def everything() -> tuple[Tensor, Tensor, Tensor]:
+    """Images (N, 1, 28, 28), latents (N, D) and scores (N,) of the shown test images, then of the drawings."""
+    return (
+        with_drawings(data.test.images[inside.shown], drawn),
+        with_drawings(inside.latents, None if drawn is None else latent.encode(detector, drawn)),
+        with_drawings(inside.scores, None if drawn is None else detector.decision_function(drawn)),
+    )
+
+
+def name_of(number: int) -> str:
+    """What one of `everything` is called."""
+    if number < len(labels):
+        return names[int(labels[number])]
+    return _("Drawing {number}", number=number - len(labels) + 1)
+
+
+def is_normal(number: int) -> bool:
+    return int(labels[number]) in config.normal_classes
+
+
+def chosen_number() -> int:
+    """The image chosen on the plane."""
+    return min(int(st.session_state.get("latent-chosen", 0)), len(labels) + len(drawings) - 1)
+
+
+# ---------------------------------------------------------------- images
+
+
+def offer_two_units() -> None:
+    """A way to the one kind of bottleneck that is as flat as a screen."""
+    if dimensions > 2 and TWO_UNITS in session.choices():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(_("Only a two-unit bottleneck can be seen whole."), width="content")
+            st.button(_("Use two units"), on_click=lambda: session.use(TWO_UNITS), icon=":material/filter_2:")
+
+
+def ask_layout() -> str:
+    """How the space is made flat; one or two units are flat already."""
+    if dimensions <= 2:
+        return "units"
+    titles = {"pca": _("PCA"), "t-sne": _("t-SNE")}
+    return st.segmented_control(
+        _("Layout"),
+        list(titles),
+        default="pca",
+        required=True,
+        format_func=titles.__getitem__,
+        key="latent-layout",
+        persist_state="session",
+        help=glossary.about("t-sne"),
+    )
+
+
+def lay_out(layout: str, latents: Tensor) -> tuple[Tensor, Tensor, tuple[str, str], str]:
+    """Numbers (N,) of the images laid out, their places (N, 2), the axes' names, and a sentence about it."""
+    numbers = torch.arange(len(latents))
+    if layout == "t-sne":
+        numbers = torch.cat([numbers[: space.NEIGHBOUR_IMAGES], numbers[len(labels) :]])
+        with st.spinner(_("Laying out …")):
+            places = space.neighbours(latents[numbers])
+        return numbers, places, ("", ""), _("Neighbours stay neighbours. Distances between groups mean nothing.")
+    coordinates = inside.frame.coordinates(latents)
+    if layout == "pca":
+        share = float(inside.frame.shares[:2].sum())
+        sentence = _(
+            "Two of {dimensions} dimensions: {share:.0%} of the spread of normal images.", dimensions=dimensions, share=share
+        )
+        return numbers, coordinates[:, :2], (_("direction 1"), _("direction 2")), sentence
+    if dimensions == 2:
+        return numbers, coordinates, (_("unit 1"), _("unit 2")), _("The two units of the bottleneck: nothing is left out.")
+    chance = torch.rand(len(latents), 1, generator=torch.Generator().manual_seed(0))
+    return numbers, torch.cat([coordinates, chance], dim=1), (_("unit 1"), ""), _("One unit; the height is chance.")
+
+
+@st.fragment
+def show_images() -> None:
+    """The plane with images, and the chosen one beside it."""
+    images, latents, scores = everything()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        layout = ask_layout()
+        shapes = {False: _("Points"), True: _("Images")}
+        as_images = st.segmented_control(
+            _("Show as"),
+            list(shapes),
+            default=False,
+            required=True,
+            format_func=shapes.__getitem__,
+            key="latent-as-images",
+            persist_state="session",
+        )
+        classes = st.pills(
+            _("Classes"),
+            range(len(names)),
+            selection_mode="multi",
+            format_func=lambda label: names[label],
+            key="latent-classes",
+            wrap=True,
+            persist_state="session",
+            help=_("Nothing chosen shows every class."),
+        )
+    left, right = st.columns([1.7, 1], gap="large")
+    with left:
+        numbers, places, axes, sentence = lay_out(layout, latents)
+        kept = [
+            row
+            for row, number in enumerate(numbers.tolist())
+            if number >= len(labels) or not classes or int(labels[number]) in classes
+        ]
+        show_plane(numbers[kept].tolist(), places[kept], scores, axes, whole(places), as_images)
+        st.html(pictures.marks())
+        st.caption(sentence, help=glossary.about("latent space"))
+        offer_two_units()
+    with right:
+        show_chosen(images[chosen_number() : chosen_number() + 1])
+
+
+def whole(places: Tensor) -> plane.Extent:
+    """The rectangle around all places, with a margin."""
+    low, high = places.amin(dim=0), places.amax(dim=0)
+    margin = (high - low).clamp_min(1e-3) * 0.04
+    (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
+    return plane.Extent(left, right, bottom, top)
+
+
+def show_plane(
+    numbers: list[int], places: Tensor, scores: Tensor, axes: tuple[str, str], extent: plane.Extent, as_images: bool
+) -> None:
+    """The images with these numbers at their places (N, 2)."""
+
+    def choose() -> None:
+        st.session_state["latent-chosen"] = st.session_state["plane-images"]["chosen"]
+
+    points = plane.Points(
+        x=[round(x, 4) for x in places[:, 0].tolist()],
+        y=[round(y, 4) for y in places[:, 1].tolist()],
+        kinds=["drawing" if number >= len(labels) else "normal" if is_normal(number) else "anomaly" for number in numbers],
+        tiles=numbers,
+        texts=[f"{name_of(number)}\n{_('score {score:.4f}', score=float(scores[number]))}" for number in numbers],
+        numbers=["" if number < len(labels) else str(number - len(labels) + 1) for number in numbers],
+    )
+    label = _("Images in the latent space; arrow keys choose another one")
+    sprite = space.sprite(inside, data, drawings)
+    plane.choose_point("plane-images", label, axes, extent, points, sprite, chosen_number(), as_images, choose)
+
+
+def show_chosen(image: Tensor) -> None:
+    """The chosen image before the detector."""
+    result = detector.infer(image)
+    with st.container(key="latent-image"):
+        badge = pictures.badge(bool(result.verdicts[0]))
+        st.html(f'<span class="number">{name_of(chosen_number())}</span> &nbsp; {badge}')
+        st.html(pictures.triple(result.images[0], result.reconstructions[0], result.error_maps[0]))
+        st.html(pictures.gauge(float(result.scores[0]), result.threshold))
+        sentence = _("Anomaly score {score:.4f}, threshold {threshold:.4f}", score=result.scores[0], threshold=result.threshold)
+        st.caption(sentence, help=glossary.about("anomaly score"))
+        st.html(pictures.error_legend())
+        st.caption(_("Click a point to see its image."))
+
+
+# ---------------------------------------------------------------- moving
+
+
+def direction_title(number: int) -> str:
+    if dimensions <= 2:
+        return _("Unit {number}", number=number + 1)
+    share = float(inside.frame.shares[number])
+    return _("Direction {number}: {share:.0%} of the spread", number=number + 1, share=share)
+
+
+def move_to(place: list[float]) -> None:
+    """Put the sliders to coordinates, as many as are given."""
+    for number, value in enumerate(place):
+        st.session_state[f"direction-{number}"] = float(value)
+
+
+@st.fragment
+def show_decoder() -> None:
+    """A map to click and drag in, sliders, and the image that the decoder draws at that place."""
+    low, middle, high = (values.tolist() for values in (inside.low, inside.middle, inside.high))
+    here = [float(st.session_state.get(f"direction-{number}", value)) for number, value in enumerate(middle)]
+    # Another detector's space may reach less far.
+    move_to([min(max(value, least), most) for value, least, most in zip(here, low, high, strict=True)])
+    left, right = st.columns([1, 1], gap="large")
+    with right:
+        result_here = st.container()
+        place = [
+            st.slider(
+                direction_title(number),
+                low[number],
+                high[number],
+                step=(high[number] - low[number]) / 120,
+                format="%.2f",
+                key=f"direction-{number}",
+                help=glossary.about("latent" if dimensions <= 2 else "principal direction"),
+            )
+            for number in range(len(low))
+        ]
+        st.button(_("Back to the middle"), on_click=lambda: move_to(middle), icon=":material/center_focus_strong:")
+    image = latent.decode(detector, inside.frame.latents(torch.tensor([place])))
+    with result_here:
+        verdict = bool(detector.predict(image)[0])
+        st.html(
+            f'<div class="decoded">{pictures.picture(image[0], _("What the decoder draws here"))}</div>'
+            f"{pictures.badge(verdict)}"
+        )
+    with left:
+        st.caption(_("Click or drag: the decoder draws what lies there."), help=glossary.about("decoder"))
+        picture, aspect = space.decoded_map(detector, inside, place)
+        (x, y), axes = (place[:2], (direction_title(0), direction_title(1))) if len(place) > 1 else ((place[0], 0.5), ("", ""))
+        extent = plane.Extent(low[0], high[0], *((low[1], high[1]) if len(low) > 1 else (0.0, 1.0)))
+
+        def move() -> None:
+            move_to(st.session_state["plane-map"]["place"][: len(low)])
+
+        label = _("Map of decoded images; arrow keys move in it")
+        plane.choose_place("plane-map", label, axes, extent, aspect, picture, (x, y), move)
+
+
+# ---------------------------------------------------------------- walking
+
+
+def ask_end(title: str, key: str, default: str) -> Tensor:
+    """One end of the walk, as an image (1, 1, 28, 28)."""
+    titles = {
+        **{f"class-{label}": names[label] for label in range(len(names))},
+        "chosen": _("the image chosen on the plane"),
+        **{f"drawing-{number}": _("Drawing {number}", number=number) for number in range(1, len(drawings) + 1)},
+    }
+    turn = int(st.session_state.get(f"{key}-turn", 0))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if st.session_state.get(key) not in titles:
+            st.session_state[key] = default
+        choice = st.selectbox(title, list(titles), format_func=titles.__getitem__, key=key, persist_state="session")
+        kind, _sep, number = choice.partition("-")
+        st.button(
+            _("Another"),
+            key=f"{key}-another",
+            icon=":material/casino:",
+            disabled=kind != "class",
+            on_click=lambda: st.session_state.update({f"{key}-turn": turn + 1}),
+        )
+    if kind == "class":
+        own = (labels == int(number)).nonzero().squeeze(1)
+        return data.test.images[inside.shown[own[turn % len(own)]]].unsqueeze(0)
+    images = everything()[0]
+    return images[chosen_number() if kind == "chosen" else len(labels) + int(number) - 1].unsqueeze(0)
+
+
+@st.fragment
+def show_walk() -> None:
+    """Nine images on the straight line between two images' latents."""
+    normal, strange = config.normal_classes[0], next(label for label in (7, 0) if label != config.normal_classes[0])
+    left, right = st.columns(2, gap="large")
+    with left:
+        start = ask_end(_("From"), "walk-from", f"class-{normal}")
+    with right:
+        end = ask_end(_("To"), "walk-to", f"drawing-{len(drawings)}" if drawings else f"class-{strange}")
+    ends = torch.cat([start, end])
+    latents = latent.encode(detector, ends)
+    result = detector.infer(latent.decode(detector, latent.interpolate(latents[0], latents[1], STEPS)))
+    seen = detector.infer(ends).images
+    st.html(
+        pictures.strip(
+            [
+                (seen[0], _("From"), _("the image")),
+                *(
+                    (image, _("Step {number}", number=step), "✕" if verdict else "✓")
+                    for step, (image, verdict) in enumerate(zip(result.images, result.verdicts, strict=True), start=1)
+                ),
+                (seen[1], _("To"), _("the image")),
+            ]
+        )
+    )
+    st.caption(
+        _("Between the two images: what the decoder draws on the straight way from one latent to the other."),
+        help=glossary.about("latent"),
+    )
+
+
+# ---------------------------------------------------------------- compression
+
+
+@st.fragment
+def show_compression() -> None:
+    """Seven networks that differ in the bottleneck only, before the same images."""
+    made = compression.read()
+    st.caption(_("Seven networks that know 5s, alike but for the bottleneck. An image has {pixels} bytes.", pixels=PIXELS))
+    for column, title, figure in zip(
+        st.columns(2),
+        (_("Error on normal images"), _("AUROC")),
+        (latent_figures.error_by_size(made.measured), latent_figures.auroc_by_size(made.measured)),
+        strict=True,
+    ):
+        with column:
+            st.plotly_chart(figure, key=title, config={"displayModeBar": False}, alt=title)
+    captions = [
+        _("{name} · {number}", name=int(label), number=int((made.labels[: number + 1] == label).sum()))
+        for number, label in enumerate(made.labels)
+    ]
+    chosen = st.pills(
+        _("Test image"),
+        range(len(captions)),
+        default=0,
+        required=True,
+        format_func=captions.__getitem__,
+        key="compression-image",
+        wrap=True,
+        persist_state="session",
+    )
+    image = made.images[chosen] / 255
+    cells = [(image, _("Test image"), _("the image\n{bytes} bytes", bytes=PIXELS))]
+    for each, reconstructions in zip(made.measured, made.reconstructions, strict=True):
+        reconstruction = reconstructions[chosen] / 255
+        caption = _(
+            "{units} units\n{bytes} bytes\nerror {error:.3f}",
+            units=each.latent_dim,
+            bytes=each.bytes,
+            error=(image - reconstruction).square().mean(),
+        )
+        cells.append((reconstruction, _("Reconstruction"), caption))
+    st.html(pictures.strip(cells))
+
+
 st.title(_("Look inside"))
+session.show_data_notice(at_hand)
+sections = {
+    _("Images"): show_images,
+    _("Move"): show_decoder,
+    _("Walk"): show_walk,
+    _("Compression"): show_compression,
+}
+for tab, show in zip(st.tabs(list(sections), key="latent-section", on_change="rerun"), sections.values(), strict=True):
+    if tab.open:
+        with tab:
+            show()
