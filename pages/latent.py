@@ -7,9 +7,10 @@ from torch import Tensor
 from core import compression, latent
 from core.data import SOURCES
 from core.model import PIXELS
+from core.preprocessing import preprocess
 from core.presets import Shipped
 from pages.shared import glossary, latent_figures, pictures, plane, session, space
-from pages.shared.text import _
+from pages.shared.text import _, formatted
 
 STEPS = 9
 TWO_UNITS = session.Choice(shipped=Shipped("two-units", "mnist", 5))
@@ -139,8 +140,7 @@ def show_images() -> None:
             if number >= len(labels) or not classes or int(labels[number]) in classes
         ]
         show_plane(numbers[kept].tolist(), places[kept], scores, axes, whole(places), as_images)
-        st.html(pictures.marks())
-        st.caption(sentence, help=glossary.about("latent space"))
+        st.caption(sentence, help=glossary.about({"pca": "principal direction", "t-sne": "t-sne"}.get(layout, "latent space")))
         offer_two_units()
     with right:
         show_chosen(images[chosen_number() : chosen_number() + 1])
@@ -212,9 +212,8 @@ def show_decoder() -> None:
     here = [float(st.session_state.get(f"direction-{number}", value)) for number, value in enumerate(middle)]
     # Another detector's space may reach less far.
     move_to([min(max(value, least), most) for value, least, most in zip(here, low, high, strict=True)])
-    left, right = st.columns([1, 1], gap="large")
+    left, middle_column, right = st.columns([2.1, 1, 1.8], gap="medium")
     with right:
-        result_here = st.container()
         place = [
             st.slider(
                 direction_title(number),
@@ -227,14 +226,11 @@ def show_decoder() -> None:
             )
             for number in range(len(low))
         ]
+    with middle_column, st.container(key="decoded"):
+        image = latent.decode(detector, inside.frame.latents(torch.tensor([place])))[0]
+        title = _("What the decoder draws here")
+        st.html(pictures.figure(pictures.picture(image, title), title))
         st.button(_("Back to the middle"), on_click=lambda: move_to(middle), icon=":material/center_focus_strong:")
-    image = latent.decode(detector, inside.frame.latents(torch.tensor([place])))
-    with result_here:
-        verdict = bool(detector.predict(image)[0])
-        st.html(
-            f'<div class="decoded">{pictures.picture(image[0], _("What the decoder draws here"))}</div>'
-            f"{pictures.badge(verdict)}"
-        )
     with left:
         st.caption(_("Click or drag: the decoder draws what lies there."), help=glossary.about("decoder"))
         picture, aspect = space.decoded_map(detector, inside, place)
@@ -289,20 +285,11 @@ def show_walk() -> None:
         end = ask_end(_("To"), "walk-to", f"drawing-{len(drawings)}" if drawings else f"class-{strange}")
     ends = torch.cat([start, end])
     latents = latent.encode(detector, ends)
-    result = detector.infer(latent.decode(detector, latent.interpolate(latents[0], latents[1], STEPS)))
-    seen = detector.infer(ends).images
-    st.html(
-        pictures.strip(
-            [
-                (seen[0], _("From"), _("the image")),
-                *(
-                    (image, _("Step {number}", number=step), "✕" if verdict else "✓")
-                    for step, (image, verdict) in enumerate(zip(result.images, result.verdicts, strict=True), start=1)
-                ),
-                (seen[1], _("To"), _("the image")),
-            ]
-        )
-    )
+    between = latent.decode(detector, latent.interpolate(latents[0], latents[1], STEPS))
+    seen = preprocess(ends, config.preprocessing)
+    shares = [formatted(step / (STEPS - 1), ".0%") for step in range(STEPS)]
+    cells = [(image, _("Decoded image"), share) for image, share in zip(between, shares, strict=True)]
+    st.html(pictures.strip([(seen[0], _("Image"), _("From")), *cells, (seen[1], _("Image"), _("To"))]))
     st.caption(
         _("Between the two images: what the decoder draws on the straight way from one latent to the other."),
         help=glossary.about("latent"),
@@ -317,22 +304,14 @@ def show_compression() -> None:
     """Seven networks that differ in the bottleneck only, before the same images."""
     made = compression.read()
     st.caption(_("Seven networks that know 5s, alike but for the bottleneck. An image has {pixels} bytes.", pixels=PIXELS))
-    for column, title, figure in zip(
-        st.columns(2),
-        (_("Error on normal images"), _("AUROC")),
-        (latent_figures.error_by_size(made.measured), latent_figures.auroc_by_size(made.measured)),
-        strict=True,
-    ):
-        with column:
-            st.plotly_chart(figure, key=title, config={"displayModeBar": False}, alt=title)
+    labels_of = made.labels.tolist()
     captions = [
-        _("{name} · {number}", name=int(label), number=int((made.labels[: number + 1] == label).sum()))
-        for number, label in enumerate(made.labels)
+        _("{label} · {number}", label=label, number=labels_of[:place].count(label) + 1) for place, label in enumerate(labels_of)
     ]
     chosen = st.pills(
         _("Test image"),
         range(len(captions)),
-        default=0,
+        default=1,
         required=True,
         format_func=captions.__getitem__,
         key="compression-image",
@@ -351,6 +330,14 @@ def show_compression() -> None:
         )
         cells.append((reconstruction, _("Reconstruction"), caption))
     st.html(pictures.strip(cells))
+    for column, title, figure in zip(
+        st.columns(2),
+        (_("Error on normal images"), _("AUROC")),
+        (latent_figures.error_by_size(made.measured), latent_figures.auroc_by_size(made.measured)),
+        strict=True,
+    ):
+        with column:
+            st.plotly_chart(figure, key=title, config={"displayModeBar": False}, alt=title)
 
 
 st.title(_("Look inside"))

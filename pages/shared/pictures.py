@@ -198,12 +198,3 @@ def tiles(images: Tensor, columns: int) -> str:
 def strip(cells: Sequence[tuple[Tensor, str, str]]) -> str:
     """Images (1, 28, 28) in a row, each with its name and a caption; on a phone they wrap."""
     return f'<div class="strip">{"".join(figure(picture(image, name), caption) for image, name, caption in cells)}</div>'
-
-
-def marks() -> str:
-    """What the plane's markers say."""
-    return (
-        f'<div class="loss-note"><span style="color:#17966c">●</span> {escape(_("normal"))} &nbsp; '
-        f'<span style="color:#d9542f">✕</span> {escape(_("anomaly"))} &nbsp; '
-        f'<span style="color:#6d6af2">◆</span> {escape(_("your drawing"))}</div>'
-    )

@@ -39,8 +39,11 @@ export default function ({ data, parentElement, setStateValue }) {
   if (!own.pressed) own.cursor = data.cursor;
   own.chosen = points ? points.tiles.indexOf(data.chosen) : -1;
 
-  parentElement.querySelector(".x").textContent = `${data.axes[0]} →`;
-  parentElement.querySelector(".y").textContent = data.axes[1] && `${data.axes[1]} →`;
+  ["x", "y"].forEach((name, index) => {
+    parentElement.querySelector(`.${name}`).textContent = data.axes[index] && `${data.axes[index]} →`;
+  });
+  parentElement.querySelectorAll(".legend b").forEach((name) => { name.textContent = data.legend?.[name.className] ?? ""; });
+  parentElement.querySelector(".legend").hidden = moves;
   canvas.setAttribute("aria-label", data.label);
   canvas.style.aspectRatio = data.aspect;
   canvas.style.touchAction = moves ? "none" : "manipulation";
@@ -81,10 +84,14 @@ export default function ({ data, parentElement, setStateValue }) {
     pen.scale(scale, scale);
     const backdrop = picture("backdrop");
     if (backdrop) pen.drawImage(backdrop, 0, 0, canvas.clientWidth, canvas.clientHeight);
-    points?.kinds.forEach((kind, index) => {
+    picture("sprite");
+    const size = canvas.clientWidth < 400 ? 2.4 : 3.2;
+    // The few lie above the many.
+    for (const shown of ["anomaly", "normal", "drawing"]) points?.kinds.forEach((kind, index) => {
+      if (kind !== shown) return;
       const [x, y] = toPixels(points.x[index], points.y[index]);
       if (data.as_images) tile(pen, points.tiles[index], x - 12, y - 12, 24);
-      mark(pen, kind, data.as_images ? x + 9 : x, data.as_images ? y - 9 : y, 3.2);
+      mark(pen, kind, data.as_images ? x + 9 : x, data.as_images ? y - 9 : y, size);
     });
     pen.textAlign = "center";
     pen.textBaseline = "middle";

@@ -7,10 +7,13 @@ from typing import Literal
 
 import streamlit as st
 
+from pages.shared.text import _
+
 _HERE = Path(__file__).parent
 _HTML = """
 <div class="frame">
   <canvas class="plane" role="img" tabindex="0"></canvas>
+  <span class="legend"><i>●</i> <b class="normal"></b> <i>✕</i> <b class="anomaly"></b> <i>◆</i> <b class="drawing"></b></span>
   <span class="x"></span><span class="y"></span>
   <div class="tip"><canvas width="28" height="28"></canvas><span></span></div>
 </div>
@@ -69,7 +72,8 @@ def choose_point(
             "label": label,
             "axes": axes,
             "extent": (extent.left, extent.right, extent.bottom, extent.top),
-            "aspect": 1.35,
+            "aspect": 1.6,
+            "legend": {"normal": _("normal"), "anomaly": _("anomaly"), "drawing": _("your drawing")},
             "points": asdict(points),
             "sprite": sprite,
             "chosen": chosen,

@@ -43,12 +43,10 @@ def _look(key: str, data_name: str, _detector: AutoencoderDetector, _data: DataS
     is_normal = torch.isin(_data.train_labels, torch.tensor(_detector.config.normal_classes))
     normal = latent.encode(_detector, as_images(_data.train_images[is_normal][:NORMAL_IMAGES]))
     frame = latent.frame_of(normal)
-    middle = frame.coordinates(normal.mean(dim=0, keepdim=True))[0]
     if normal.shape[1] > 2:
-        reach = torch.full_like(middle, 3.0)
-        low, high = -reach, reach
+        low, middle, high = (torch.full_like(frame.steps, reach) for reach in (-3.0, 0.0, 3.0))
     else:
-        low, high = frame.coordinates(normal).quantile(torch.tensor([0.002, 0.998]), dim=0)
+        low, middle, high = frame.coordinates(normal).quantile(torch.tensor([0.002, 0.5, 0.998]), dim=0)
     shown = latent.sample(_data.test.labels, TEST_IMAGES)
     images = _data.test.images[shown]
     scores = _detector.decision_function(images)
