@@ -186,7 +186,9 @@ def show_chosen(image: Tensor) -> None:
         sentence = _("Anomaly score {score:.4f}, threshold {threshold:.4f}", score=result.scores[0], threshold=result.threshold)
         st.caption(sentence, help=glossary.about("anomaly score"))
         st.html(pictures.error_legend())
-        st.caption(_("Click a point to see its image."))
+        normal = session.class_names(config.data_set, config.normal_classes)
+        sentence = _("Click a point to see its image. The decoder has only ever learnt to draw {normal}.", normal=normal)
+        st.caption(sentence, help=glossary.about("decoder"))
 
 
 # ---------------------------------------------------------------- moving
@@ -222,6 +224,7 @@ def show_decoder() -> None:
                 step=(high[number] - low[number]) / 120,
                 format="%.2f",
                 key=f"direction-{number}",
+                persist_state="session",
                 help=glossary.about("latent" if dimensions <= 2 else "principal direction"),
             )
             for number in range(len(low))
@@ -276,7 +279,7 @@ def ask_end(title: str, key: str, default: str) -> Tensor:
 
 @st.fragment
 def show_walk() -> None:
-    """Nine images on the straight line between two images' latents."""
+    """From one image to another, along the straight line between their latents."""
     normal, strange = config.normal_classes[0], next(label for label in (7, 0) if label != config.normal_classes[0])
     left, right = st.columns(2, gap="large")
     with left:
@@ -285,15 +288,16 @@ def show_walk() -> None:
         end = ask_end(_("To"), "walk-to", f"drawing-{len(drawings)}" if drawings else f"class-{strange}")
     ends = torch.cat([start, end])
     latents = latent.encode(detector, ends)
-    between = latent.decode(detector, latent.interpolate(latents[0], latents[1], STEPS))
-    seen = preprocess(ends, config.preprocessing)
+    way = latent.interpolate(latents[0], latents[1], STEPS)
+    share = st.slider(_("How far"), 0, 100, 50, key="walk-share", format="%d %%", help=glossary.about("latent space")) / 100
+    here, *steps = latent.decode(detector, torch.cat([torch.lerp(latents[:1], latents[1:], share), way]))
+    start_seen, end_seen = preprocess(ends, config.preprocessing)
+    name = _("What the decoder draws here")
+    with st.container(key="walk-here"):
+        st.html(pictures.strip([(start_seen, _("From"), _("From")), (here, name, name), (end_seen, _("To"), _("To"))]))
     shares = [formatted(step / (STEPS - 1), ".0%") for step in range(STEPS)]
-    cells = [(image, _("Decoded image"), share) for image, share in zip(between, shares, strict=True)]
-    st.html(pictures.strip([(seen[0], _("Image"), _("From")), *cells, (seen[1], _("Image"), _("To"))]))
-    st.caption(
-        _("Between the two images: what the decoder draws on the straight way from one latent to the other."),
-        help=glossary.about("latent"),
-    )
+    with st.container(key="walk-steps"):
+        st.html(pictures.strip([(image, _("Decoded image"), caption) for image, caption in zip(steps, shares, strict=True)]))
 
 
 # ---------------------------------------------------------------- compression
@@ -303,7 +307,15 @@ def show_walk() -> None:
 def show_compression() -> None:
     """Seven networks that differ in the bottleneck only, before the same images."""
     made = compression.read()
-    st.caption(_("Seven networks that know 5s, alike but for the bottleneck. An image has {pixels} bytes.", pixels=PIXELS))
+    st.caption(
+        _(
+            "Seven networks that know 5s, alike but for the bottleneck. Smallest error: {closest} units. "
+            "Highest AUROC: {keenest} units.",
+            closest=min(made.measured, key=lambda each: each.error).latent_dim,
+            keenest=max(made.measured, key=lambda each: each.auroc).latent_dim,
+        ),
+        help=glossary.about("bottleneck"),
+    )
     labels_of = made.labels.tolist()
     captions = [
         _("{label} · {number}", label=label, number=labels_of[:place].count(label) + 1) for place, label in enumerate(labels_of)
@@ -343,7 +355,7 @@ def show_compression() -> None:
 st.title(_("Look inside"))
 session.show_data_notice(at_hand)
 sections = {
-    _("Images"): show_images,
+    _("Where images lie"): show_images,
     _("Move"): show_decoder,
     _("Walk"): show_walk,
     _("Compression"): show_compression,

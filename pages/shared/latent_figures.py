@@ -43,7 +43,7 @@ def _add_curve(figure: go.Figure, sizes: list[str], values: list[float], name: s
 
 def _laid_out(figure: go.Figure, title: str, y_axis: dict[str, str]) -> go.Figure:
     return figure.update_layout(
-        height=240,
+        height=200,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
         legend={"orientation": "h", "y": 1.15, "x": 0},
         xaxis={"title": _("Units in the bottleneck"), "type": "category"},
