@@ -33,6 +33,7 @@ checkpoints: $(APP)
 	$(BIN)/python -m core.fit --preset best --classes 0-9 --write
 	$(BIN)/python -m core.fit --preset course --classes 0-9 --write
 	$(BIN)/python -m core.fit --preset best --data-set fashion-mnist --classes 0-9 --write
+	$(BIN)/python -m core.compression
 
 screenshots: $(DEV) browser
 	$(BIN)/python -m tests.screenshots

@@ -15,7 +15,7 @@ function mark(pen, kind, x, y, size) {
     pen.arc(x, y, size, 0, 7);
     pen.fill();
   } else {
-    pen.moveTo(x, y - 2.4 * size); pen.lineTo(x + 2.4 * size, y); pen.lineTo(x, y + 2.4 * size); pen.lineTo(x - 2.4 * size, y);
+    pen.moveTo(x, y - 3 * size); pen.lineTo(x + 3 * size, y); pen.lineTo(x, y + 3 * size); pen.lineTo(x - 3 * size, y);
     pen.fill();
   }
 }
@@ -96,7 +96,7 @@ export default function ({ data, parentElement, setStateValue }) {
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     pen.fillStyle = "#fff";
-    pen.font = "600 9px sans-serif";
+    pen.font = "600 11px sans-serif";
     if (!data.as_images) points?.numbers.forEach((number, index) => {
       if (number) pen.fillText(number, ...toPixels(points.x[index], points.y[index]));
     });
