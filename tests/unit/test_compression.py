@@ -1,6 +1,5 @@
 """Compression: measured figures against the same done by hand, and the file that ships."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,7 +82,6 @@ def test_command_writes_and_prints(
     made: Compression, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     written: list[Compression] = []
-    monkeypatch.setattr(sys, "argv", ["compression"])
     monkeypatch.setattr(compression, "load_or_download", lambda name: name)
     monkeypatch.setattr(compression, "measure", lambda data: made)
     monkeypatch.setattr(compression, "write", written.append)
