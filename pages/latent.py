@@ -24,24 +24,12 @@ names = SOURCES[data.name].class_names
 inside = space.look(detector, data)
 labels = data.test.labels[inside.shown]
 drawings = session.drawings().strip
-drawn = torch.stack([torch.from_numpy(entry.picture) for entry in drawings]).unsqueeze(1) / 255 if drawings else None
-
-
-def with_drawings(of_tests: Tensor, of_drawings: Tensor | None) -> Tensor:
-    return of_tests if of_drawings is None else torch.cat([of_tests, of_drawings])
-
-
-def everything() -> tuple[Tensor, Tensor, Tensor]:
-    """Images (N, 1, 28, 28), latents (N, D) and scores (N,) of the shown test images, then of the drawings."""
-    return (
-        with_drawings(data.test.images[inside.shown], drawn),
-        with_drawings(inside.latents, None if drawn is None else latent.encode(detector, drawn)),
-        with_drawings(inside.scores, None if drawn is None else detector.decision_function(drawn)),
-    )
+drawn = [torch.from_numpy(entry.picture).view(1, 28, 28) / 255 for entry in drawings]
+images = torch.stack([*data.test.images[inside.shown], *drawn])  # every image of the page, the drawings last
 
 
 def name_of(number: int) -> str:
-    """What one of `everything` is called."""
+    """What an image is called."""
     if number < len(labels):
         return names[int(labels[number])]
     return _("Drawing {number}", number=number - len(labels) + 1)
@@ -108,7 +96,8 @@ def lay_out(layout: str, latents: Tensor) -> tuple[Tensor, Tensor, tuple[str, st
 @st.fragment
 def show_images() -> None:
     """The plane with images, and the chosen one beside it."""
-    images, latents, scores = everything()
+    latents = torch.cat([inside.latents, latent.encode(detector, images[len(labels) :])])
+    scores = torch.cat([inside.scores, detector.decision_function(images[len(labels) :])])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         layout = ask_layout()
         shapes = {False: _("Points"), True: _("Images")}
@@ -171,7 +160,7 @@ def show_plane(
         numbers=["" if number < len(labels) else str(number - len(labels) + 1) for number in numbers],
     )
     label = _("Images in the latent space; arrow keys choose another one")
-    sprite = space.sprite(inside, data, drawings)
+    sprite = space.sprite(data.name, images, len(drawings))
     plane.choose_point("plane-images", label, axes, extent, points, sprite, chosen_number(), as_images, choose)
 
 
@@ -272,8 +261,7 @@ def ask_end(title: str, key: str, default: str) -> Tensor:
         )
     if kind == "class":
         own = (labels == int(number)).nonzero().squeeze(1)
-        return data.test.images[inside.shown[own[turn % len(own)]]].unsqueeze(0)
-    images = everything()[0]
+        return images[own[turn % len(own)]].unsqueeze(0)
     return images[chosen_number() if kind == "chosen" else len(labels) + int(number) - 1].unsqueeze(0)
 
 

@@ -1,11 +1,11 @@
 // A plane of images: points that show their image under the pointer, or a map of decoded images to move in.
 // data is what plane.py sends; coordinates are the latent space's, extent is [left, right, bottom, top].
 const SIDE = 28;
-const COLOURS = { normal: "#17966c", anomaly: "#d9542f", drawing: "#6d6af2" };
+const SIGNS = { normal: "●", anomaly: "✕", drawing: "◆" };
 
-function mark(pen, kind, x, y, size) {
+function mark(pen, kind, colour, x, y, size) {
   pen.beginPath();
-  pen.strokeStyle = pen.fillStyle = COLOURS[kind];
+  pen.strokeStyle = pen.fillStyle = colour;
   pen.lineWidth = size / 2.5;
   if (kind === "anomaly") {
     pen.moveTo(x - size, y - size); pen.lineTo(x + size, y + size);
@@ -42,8 +42,14 @@ export default function ({ data, parentElement, setStateValue }) {
   ["x", "y"].forEach((name, index) => {
     parentElement.querySelector(`.${name}`).textContent = data.axes[index] && `${data.axes[index]} →`;
   });
-  parentElement.querySelectorAll(".legend b").forEach((name) => { name.textContent = data.legend?.[name.className] ?? ""; });
-  parentElement.querySelector(".legend").hidden = moves;
+  parentElement.querySelector(".legend").replaceChildren(
+    ...Object.entries(data.legend ?? {}).flatMap(([kind, name]) => {
+      const sign = document.createElement("span");
+      sign.textContent = SIGNS[kind];
+      sign.style.color = data.colours[kind];
+      return [sign, ` ${name}\u2003`];
+    }),
+  );
   canvas.setAttribute("aria-label", data.label);
   canvas.style.aspectRatio = data.aspect;
   canvas.style.touchAction = moves ? "none" : "manipulation";
@@ -91,7 +97,7 @@ export default function ({ data, parentElement, setStateValue }) {
       if (kind !== shown) return;
       const [x, y] = toPixels(points.x[index], points.y[index]);
       if (data.as_images) tile(pen, points.tiles[index], x - 12, y - 12, 24);
-      mark(pen, kind, data.as_images ? x + 9 : x, data.as_images ? y - 9 : y, size);
+      mark(pen, kind, data.colours[kind], data.as_images ? x + 9 : x, data.as_images ? y - 9 : y, size);
     });
     pen.textAlign = "center";
     pen.textBaseline = "middle";
@@ -184,8 +190,10 @@ export default function ({ data, parentElement, setStateValue }) {
     }
   };
 
-  own.hovered = -1;
-  tip.classList.remove("shown");
+  // What is under the pointer stays there unless the points are others.
+  const layout = `${points?.tiles} ${data.extent}`;
+  if (own.layout !== layout) hover(-1);
+  own.layout = layout;
   draw();
   const resized = new ResizeObserver(draw);
   resized.observe(canvas);

@@ -7,14 +7,14 @@ from typing import Literal
 
 import streamlit as st
 
+from pages.shared.figures import ANOMALY_COLOUR, NORMAL_COLOUR
 from pages.shared.text import _
 
 _HERE = Path(__file__).parent
 _HTML = """
 <div class="frame">
   <canvas class="plane" role="img" tabindex="0"></canvas>
-  <span class="legend"><i>●</i> <b class="normal"></b> <i>✕</i> <b class="anomaly"></b> <i>◆</i> <b class="drawing"></b></span>
-  <span class="x"></span><span class="y"></span>
+  <span class="legend"></span><span class="x"></span><span class="y"></span>
   <div class="tip"><canvas width="28" height="28"></canvas><span></span></div>
 </div>
 """
@@ -27,6 +27,7 @@ _component = st.components.v2.component(
 )
 
 Kind = Literal["normal", "anomaly", "drawing"]
+COLOURS: dict[Kind, str] = {"normal": NORMAL_COLOUR, "anomaly": ANOMALY_COLOUR, "drawing": "#6d6af2"}
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def choose_point(
             "axes": axes,
             "extent": (extent.left, extent.right, extent.bottom, extent.top),
             "aspect": 1.6,
+            "colours": COLOURS,
             "legend": {"normal": _("normal"), "anomaly": _("anomaly"), "drawing": _("your drawing")},
             "points": asdict(points),
             "sprite": sprite,

@@ -10,7 +10,7 @@ from core import latent
 from core.data import DataSet, as_images
 from core.detector import AutoencoderDetector
 from core.latent import Frame
-from pages.shared import pictures, session
+from pages.shared import pictures
 
 TEST_IMAGES, NORMAL_IMAGES, NEIGHBOUR_IMAGES = 1000, 2000, 600
 MAP_CELLS = 15
@@ -55,23 +55,22 @@ def _look(key: str, data_name: str, _detector: AutoencoderDetector, _data: DataS
 
 def neighbours(latents: Tensor) -> Tensor:
     """t-SNE's places (N, 2) of latents (N, D)."""
-    return torch.from_numpy(_neighbours(latents.numpy()))
+    return _neighbours(latents.numpy().tobytes(), latents)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _neighbours(key: bytes, _latents: Tensor) -> Tensor:
+    return latent.neighbour_map(_latents)
+
+
+def sprite(data_name: str, images: Tensor, drawings: int) -> str:
+    """Images (N, 1, 28, 28), the data set's sample and at the end so many drawings, as tiles of one picture."""
+    return _sprite(data_name, images[len(images) - drawings :].numpy().tobytes(), images)
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def _neighbours(latents):  # type: ignore[no-untyped-def]
-    return latent.neighbour_map(torch.from_numpy(latents)).numpy()
-
-
-def sprite(space: Space, data: DataSet, drawings: list[session.Drawing]) -> str:
-    """The shown test images and then the drawings, as tiles of one picture."""
-    return _sprite(data.name, tuple(drawing.picture.tobytes() for drawing in drawings), data.test.images[space.shown])
-
-
-@st.cache_data(show_spinner=False, max_entries=32)
-def _sprite(data_name: str, drawings: tuple[bytes, ...], _images: Tensor) -> str:
-    drawn = [torch.frombuffer(bytearray(pixels), dtype=torch.uint8).view(1, 28, 28) / 255 for pixels in drawings]
-    return pictures.tiles(torch.cat([_images, torch.stack(drawn)]) if drawn else _images, columns=32)
+def _sprite(data_name: str, drawings: bytes, _images: Tensor) -> str:
+    return pictures.tiles(_images, columns=32)
 
 
 def decoded_map(detector: AutoencoderDetector, space: Space, place: list[float]) -> tuple[str, float]:
@@ -82,8 +81,7 @@ def decoded_map(detector: AutoencoderDetector, space: Space, place: list[float])
 @st.cache_data(show_spinner=False, max_entries=64)
 def _decoded_map(key: str, others: tuple[float, ...], _detector: AutoencoderDetector, _space: Space) -> tuple[str, float]:
     low, high = (values[:2].tolist() for values in (_space.low, _space.high))
-    is_line = len(low) == 1
-    rows = 1 if is_line else MAP_CELLS
+    rows = 1 if len(low) == 1 else MAP_CELLS
     cells = latent.grid((*low, 0.0)[:2], (*high, 1.0)[:2], MAP_CELLS, rows)
     coordinates = torch.cat([cells[:, : len(low)], torch.tensor(others).expand(len(cells), -1)], dim=1)
     drawn = latent.decode(_detector, _space.frame.latents(coordinates))

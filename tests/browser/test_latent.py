@@ -45,6 +45,7 @@ def test_pointing_shows_an_image_and_clicking_its_verdict(page: Page, server: Se
     chosen = page.locator(".st-key-latent-image")
     expect(chosen).to_contain_text(f"Anomaly score {score}")
     expect(chosen.locator(".number")).to_have_text(name)
+    expect(tip).to_be_visible()
 
     canvas.press("ArrowRight")
     expect(chosen).not_to_contain_text(f"Anomaly score {score}")
