@@ -35,8 +35,16 @@ def name_of(number: int) -> str:
     return _("Drawing {number}", number=number - len(labels) + 1)
 
 
-def is_normal(number: int) -> bool:
-    return int(labels[number]) in config.normal_classes
+def kind_of(number: int) -> plane.Kind:
+    if number >= len(labels):
+        return "drawing"
+    return "normal" if int(labels[number]) in config.normal_classes else "anomaly"
+
+
+def axis_name(number: int) -> str:
+    if dimensions <= 2:
+        return _("Unit {number}", number=number + 1)
+    return _("Direction {number}", number=number + 1)
 
 
 def chosen_number() -> int:
@@ -50,9 +58,12 @@ def chosen_number() -> int:
 def offer_two_units() -> None:
     """A way to the one kind of bottleneck that is as flat as a screen."""
     if dimensions > 2 and TWO_UNITS in session.choices():
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(_("Only a two-unit bottleneck can be seen whole."), width="content")
-            st.button(_("Use two units"), on_click=lambda: session.use(TWO_UNITS), icon=":material/filter_2:")
+        st.button(
+            _("Use two units"),
+            on_click=lambda: session.use(TWO_UNITS),
+            icon=":material/filter_2:",
+            help=_("Only a two-unit bottleneck can be seen whole."),
+        )
 
 
 def ask_layout() -> str:
@@ -86,11 +97,12 @@ def lay_out(layout: str, latents: Tensor) -> tuple[Tensor, Tensor, tuple[str, st
         sentence = _(
             "Two of {dimensions} dimensions: {share:.0%} of the spread of normal images.", dimensions=dimensions, share=share
         )
-        return numbers, coordinates[:, :2], (_("direction 1"), _("direction 2")), sentence
+        return numbers, coordinates[:, :2], (axis_name(0), axis_name(1)), sentence
     if dimensions == 2:
-        return numbers, coordinates, (_("unit 1"), _("unit 2")), _("The two units of the bottleneck: nothing is left out.")
+        sentence = _("The two units of the bottleneck: nothing is left out.")
+        return numbers, coordinates, (axis_name(0), axis_name(1)), sentence
     chance = torch.rand(len(latents), 1, generator=torch.Generator().manual_seed(0))
-    return numbers, torch.cat([coordinates, chance], dim=1), (_("unit 1"), ""), _("One unit; the height is chance.")
+    return numbers, torch.cat([coordinates, chance], dim=1), (axis_name(0), ""), _("One unit; the height is chance.")
 
 
 @st.fragment
@@ -120,6 +132,7 @@ def show_images() -> None:
             persist_state="session",
             help=_("Nothing chosen shows every class."),
         )
+        offer_two_units()
     left, right = st.columns([1.7, 1], gap="large")
     with left:
         numbers, places, axes, sentence = lay_out(layout, latents)
@@ -130,7 +143,6 @@ def show_images() -> None:
         ]
         show_plane(numbers[kept].tolist(), places[kept], scores, axes, whole(places), as_images)
         st.caption(sentence, help=glossary.about({"pca": "principal direction", "t-sne": "t-sne"}.get(layout, "latent space")))
-        offer_two_units()
     with right:
         show_chosen(images[chosen_number() : chosen_number() + 1])
 
@@ -154,7 +166,7 @@ def show_plane(
     points = plane.Points(
         x=[round(x, 4) for x in places[:, 0].tolist()],
         y=[round(y, 4) for y in places[:, 1].tolist()],
-        kinds=["drawing" if number >= len(labels) else "normal" if is_normal(number) else "anomaly" for number in numbers],
+        kinds=[kind_of(number) for number in numbers],
         tiles=numbers,
         texts=[f"{name_of(number)}\n{_('score {score:.4f}', score=float(scores[number]))}" for number in numbers],
         numbers=["" if number < len(labels) else str(number - len(labels) + 1) for number in numbers],
@@ -183,17 +195,29 @@ def show_chosen(image: Tensor) -> None:
 # ---------------------------------------------------------------- moving
 
 
-def direction_title(number: int) -> str:
+def slider_title(number: int) -> str:
     if dimensions <= 2:
-        return _("Unit {number}", number=number + 1)
+        return axis_name(number)
     share = float(inside.frame.shares[number])
-    return _("Direction {number}: {share:.0%} of the spread", number=number + 1, share=share)
+    return _("{axis}: {share:.0%} of the spread", axis=axis_name(number), share=share)
 
 
 def move_to(place: list[float]) -> None:
     """Put the sliders to coordinates, as many as are given."""
     for number, value in enumerate(place):
         st.session_state[f"direction-{number}"] = float(value)
+
+
+def tell_of_recall() -> None:
+    """Why a reconstruction by this detector can look different from what its decoder draws."""
+    if config.neighbours:
+        st.caption(
+            _(
+                "The decoder draws freely here. "
+                "To judge an image, the detector redraws the {count} training images most like it.",
+                count=config.neighbours,
+            )
+        )
 
 
 @st.fragment
@@ -207,7 +231,7 @@ def show_decoder() -> None:
     with right:
         place = [
             st.slider(
-                direction_title(number),
+                slider_title(number),
                 low[number],
                 high[number],
                 step=(high[number] - low[number]) / 120,
@@ -223,11 +247,15 @@ def show_decoder() -> None:
         title = _("What the decoder draws here")
         st.html(pictures.figure(pictures.picture(image, title), title))
         st.button(_("Back to the middle"), on_click=lambda: move_to(middle), icon=":material/center_focus_strong:")
+        tell_of_recall()
     with left:
         st.caption(_("Click or drag: the decoder draws what lies there."), help=glossary.about("decoder"))
         picture, aspect = space.decoded_map(detector, inside, place)
-        (x, y), axes = (place[:2], (direction_title(0), direction_title(1))) if len(place) > 1 else ((place[0], 0.5), ("", ""))
-        extent = plane.Extent(low[0], high[0], *((low[1], high[1]) if len(low) > 1 else (0.0, 1.0)))
+        # One unit has a map of one row, from 0 to 1.
+        x, y = (*place, 0.5)[:2]
+        (left_end, bottom), (right_end, top) = (*low, 0.0)[:2], (*high, 1.0)[:2]
+        extent = plane.Extent(left_end, right_end, bottom, top)
+        axes = (axis_name(0), axis_name(1) if len(low) > 1 else "")
 
         def move() -> None:
             move_to(st.session_state["plane-map"]["place"][: len(low)])
@@ -281,11 +309,14 @@ def show_walk() -> None:
     here, *steps = latent.decode(detector, torch.cat([torch.lerp(latents[:1], latents[1:], share), way]))
     start_seen, end_seen = preprocess(ends, config.preprocessing)
     name = _("What the decoder draws here")
-    with st.container(key="walk-here"):
+    left, right = st.columns(2, gap="large")
+    with left, st.container(key="walk-here"):
         st.html(pictures.strip([(start_seen, _("From"), _("From")), (here, name, name), (end_seen, _("To"), _("To"))]))
     shares = [formatted(step / (STEPS - 1), ".0%") for step in range(STEPS)]
     with st.container(key="walk-steps"):
         st.html(pictures.strip([(image, _("Decoded image"), caption) for image, caption in zip(steps, shares, strict=True)]))
+    with right:
+        tell_of_recall()
 
 
 # ---------------------------------------------------------------- compression

@@ -276,6 +276,6 @@ def test_two_units_are_one_click_away(
     checked(next(button for button in app.button if button.label == "Use two units").click().run())
     assert app.session_state["choice"] == choice
     assert detector_line(app) != before
-    assert sent_to(app, "plane-images")["axes"] == ["unit 1", "unit 2"]
+    assert sent_to(app, "plane-images")["axes"] == ["Unit 1", "Unit 2"]
     assert "Use two units" not in [button.label for button in app.button]
     session.shipped_checkpoint.clear()
