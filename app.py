@@ -1,17 +1,14 @@
 """Entry: page configuration, navigation, language, and the line that says which detector is in use."""
 
-from pathlib import Path
-
 import streamlit as st
 
 import core  # noqa: F401  settles torch's threads before anything computes
-from pages.shared import header, session
+from pages.shared import header, link, session, style
 from pages.shared.text import _
-
-st.html(Path(__file__).parent / "pages/shared/style.css")
 
 # Before st.navigation, whose page icons would otherwise become the tab's icon and be fetched from the web.
 st.set_page_config(page_icon="🔍", layout="wide")
+link.read()
 page = st.navigation(
     [
         st.Page("pages/home.py", title=_("Home"), icon=":material/home:", default=True),
@@ -25,6 +22,7 @@ page = st.navigation(
     position="top",
 )
 st.set_page_config(page_title=f"{page.title} · {_('See the anomaly')}")
+style.apply()
 session.note_page(page.url_path)
-header.show(with_job=page.url_path != "train")
+header.show(page.url_path)
 page.run()

@@ -29,13 +29,12 @@ from core.data import SOURCES, DataError, DataSet, Digits, OneClassSplit, as_ima
 from core.detector import AutoencoderDetector, DetectorConfig, conformal_threshold
 from core.evaluate import evaluate
 from core.fit import load_or_download, parse_classes
-from core.model import Autoencoder, build
 from core.presets import preset
 
 Scorer = Callable[[Tensor], Tensor]
 """Images (N, 1, 28, 28) to anomaly scores (N,)."""
 
-Method = Callable[[DetectorConfig, Tensor], Scorer]
+Method = Callable[[DetectorConfig, Tensor], Scorer | AutoencoderDetector]
 """Fits on normal training images (N, 1, 28, 28); the settings give data set, classes and seed."""
 
 OTHERS_PER_CLASS = 500
@@ -70,7 +69,7 @@ class Row:
 def autoencoder(change: Callable[[DetectorConfig], DetectorConfig], name: str = "best") -> Method:
     """A preset's detector with some settings changed."""
 
-    def fit(asked: DetectorConfig, train: Tensor) -> Scorer:
+    def fit(asked: DetectorConfig, train: Tensor) -> AutoencoderDetector:
         config = change(preset(name, asked.data_set))
         config = replace(
             config, normal_classes=asked.normal_classes, training=replace(config.training, seed=asked.training.seed)
@@ -78,26 +77,9 @@ def autoencoder(change: Callable[[DetectorConfig], DetectorConfig], name: str = 
         detector = AutoencoderDetector(config)
         for _ in detector.trainer(train, train[:1]):
             pass
-        return detector.remember(train).decision_function
+        return detector.remember(train)
 
     return fit
-
-
-def broadcasting_mistake(asked: DetectorConfig, train: Tensor) -> Scorer:
-    """The course's network with the course's bug: (N, 28, 28) against (N, 1, 28, 28), so the mean is learnt."""
-    config = preset("course", asked.data_set)
-    model: Autoencoder = build(config.model, asked.training.seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.training.learning_rate)
-    random = torch.Generator().manual_seed(asked.training.seed)
-    for _ in range(config.training.epochs):
-        for batch in torch.split(torch.randperm(len(train), generator=random), config.training.batch_size):
-            images = train[batch]
-            difference = model(images).squeeze(1) - images  # (N, N, 28, 28): every image against every other
-            loss = difference.square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-    return AutoencoderDetector(config, model).decision_function
 
 
 def _flat(images: Tensor) -> np.ndarray:
@@ -136,7 +118,7 @@ def one_class_svm(_asked: DetectorConfig, train: Tensor) -> Scorer:
 METHODS: dict[str, Method] = {
     "best": autoencoder(lambda config: config),
     "course": autoencoder(lambda config: config, "course"),
-    "broadcasting": broadcasting_mistake,
+    "broadcasting": autoencoder(lambda config: config, "broadcasting"),
     "pca": pca,
     "nearest-neighbours": nearest_neighbours,
     "isolation-forest": isolation_forest,
@@ -170,11 +152,12 @@ PUBLISHED = (
 def run(method: str, config: DetectorConfig, split: OneClassSplit) -> Row:
     """Fit one method, calibrate it on the held-out images, and score the split's test set."""
     started = time.perf_counter()
-    scorer = METHODS[method](config, split.train)
+    made = METHODS[method](config, split.train)
     fitted = time.perf_counter()
+    scorer, held_out = (made.decision_function, made.held_out_scores) if isinstance(made, AutoencoderDetector) else (made, made)
     scores = scorer(split.test.images)
     scored = time.perf_counter()
-    threshold = conformal_threshold(scorer(split.calibration), config.false_alarm_rate)
+    threshold = conformal_threshold(held_out(split.calibration), config.false_alarm_rate)
     figures = evaluate(scores, split.test.labels, config.normal_classes, threshold)
     return Row(
         dataset=config.data_set,

@@ -28,7 +28,7 @@ from torchvision import datasets
 from torchvision.datasets.utils import check_integrity
 
 from core.preprocessing import frame
-from core.sentences import Sentence
+from core.sentences import N_, Sentence
 
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 CALIBRATION_SHARE = 0.2
@@ -114,7 +114,18 @@ SOURCES = {
         Source(
             "fashion-mnist",
             "Fashion-MNIST",
-            ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+            (
+                N_("T-shirt"),
+                N_("Trouser"),
+                N_("Pullover"),
+                N_("Dress"),
+                N_("Coat"),
+                N_("Sandal"),
+                N_("Shirt"),
+                N_("Sneaker"),
+                N_("Bag"),
+                N_("Ankle boot"),
+            ),
             datasets.FashionMNIST,
             30_878_645,
         ),
@@ -125,7 +136,7 @@ SOURCES = {
             datasets.KMNIST,
             21_240_369,
         ),
-        Source("uci-digits", "UCI digits", DIGIT_NAMES),
+        Source("uci-digits", N_("UCI digits"), DIGIT_NAMES),
     )
 }
 FALLBACK = "uci-digits"

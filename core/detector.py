@@ -21,6 +21,15 @@ BATCH = 512
 """Images scored at a time; more would not fit into a processor's cache."""
 
 
+OWN_HAND = 2
+"""Nearest remembered images that calibration leaves out.
+
+MNIST's training file goes from writer to writer, so a held-out digit finds others by its own hand
+among the remembered ones; a stranger's does not. Few find more than two among their ten nearest:
+tests/readme_writers.py counts them.
+"""
+
+
 class NotFittedError(Sentence, RuntimeError):
     """A detector was asked for a verdict before it was calibrated."""
 
@@ -137,7 +146,12 @@ class AutoencoderDetector:
 
     def calibrate(self, images: Tensor) -> "AutoencoderDetector":
         """Set threshold_ from held-out normal images (N, 1, 28, 28); returns self."""
-        return self.set_calibration(self.decision_function(images))
+        return self.set_calibration(self.held_out_scores(images))
+
+    def held_out_scores(self, images: Tensor, left_out: int = OWN_HAND) -> Tensor:
+        """Scores (N,) of held-out normal images (N, 1, 28, 28), as if the nearest in memory were not there."""
+        seen, _, maps = self._run(images, left_out)
+        return anomaly_score(maps, seen, self.config.score)
 
     def set_calibration(self, scores: Tensor) -> "AutoencoderDetector":
         """Set threshold_ from the scores (N,) of held-out normal images; returns self."""
@@ -153,13 +167,13 @@ class AutoencoderDetector:
         return other.set_calibration(self.calibration_scores_)
 
     @torch.inference_mode()
-    def _run(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _run(self, images: Tensor, left_out: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         """Images as the network sees them, reconstructions, error maps; all on the CPU."""
         self.model.eval()
         parts = []
         for batch in torch.split(images, BATCH):
             seen = preprocess(batch.to(self.device), self.config.preprocessing)
-            reconstructions = self._redraw(seen)
+            reconstructions = self._redraw(seen, left_out)
             maps = error_map(seen, reconstructions, self.config.score)
             parts.append((seen.cpu(), reconstructions.cpu(), maps.cpu()))
         if not parts:
@@ -169,8 +183,11 @@ class AutoencoderDetector:
         seen, reconstructions, maps = (torch.cat(part) for part in zip(*parts, strict=True))
         return seen, reconstructions, maps
 
-    def _redraw(self, seen: Tensor) -> Tensor:
-        """Reconstructions (N, 1, 28, 28) of preprocessed images, from memory where the detector has one."""
+    def _redraw(self, seen: Tensor, left_out: int) -> Tensor:
+        """Reconstructions (N, 1, 28, 28) of preprocessed images, from memory where the detector has one.
+
+        left_out: how many of the nearest remembered images do not count; one always remains.
+        """
         reconstructions: Tensor
         if not self.config.neighbours:
             reconstructions = self.model(seen)
@@ -181,9 +198,11 @@ class AutoencoderDetector:
         latents = self.model.encoder(seen)  # (N, latent_dim)
         # Squared distance less the query's own square, which does not change the order.
         distances = memory.square().sum(dim=1) - 2 * latents @ memory.T  # (N, M)
-        nearest = distances.topk(min(self.config.neighbours, len(memory)), largest=False).indices  # (N, K)
-        redrawn = self.model.decoder(memory[nearest].flatten(0, 1))  # (N * K, 1, 28, 28)
-        reconstructions = redrawn.unflatten(0, nearest.shape).mean(dim=1)
+        left_out = min(left_out, len(memory) - 1)
+        count = min(self.config.neighbours + left_out, len(memory))
+        nearest = distances.topk(count, largest=False).indices[:, left_out:]  # (N, K)
+        used, places = nearest.unique(return_inverse=True)  # each remembered image is redrawn once: (U,), (N, K)
+        reconstructions = self.model.decoder(memory[used])[places].mean(dim=1)
         return reconstructions
 
     def reconstruct(self, images: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ python -m core.fit --preset best --classes 0-9 --write
 """
 
 import argparse
+import itertools
 import time
 from dataclasses import replace
 
@@ -63,33 +64,29 @@ def fit(config: DetectorConfig, data: DataSet, half_precision: bool = False) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", choices=PRESETS, default="best")
+    parser.add_argument("--preset", choices=PRESETS, default=["best"], nargs="+")
     parser.add_argument("--data-set", choices=SOURCES, default="mnist")
     parser.add_argument("--classes", type=parse_classes, default=[5], help="one detector for each: 5, 0-9, 1,3,7-9")
     parser.add_argument("--seed", type=int, default=1337)
     parser.add_argument("--write", action="store_true", help="write into checkpoints/, weights in half precision")
     arguments = parser.parse_args()
-    settings = preset(arguments.preset, arguments.data_set)
     try:
         data = load_or_download(arguments.data_set)
     except DataError as error:
         raise SystemExit(str(error)) from None
-    for label in arguments.classes:
-        config = replace(
-            settings,
-            normal_classes=(label,),
-            training=replace(settings.training, seed=arguments.seed),
-        )
+    for name, label in itertools.product(arguments.preset, arguments.classes):
+        settings = preset(name, arguments.data_set)
+        config = replace(settings, normal_classes=(label,), training=replace(settings.training, seed=arguments.seed))
         started = time.perf_counter()
         made = fit(config, data, half_precision=arguments.write)
         figures, seconds = made.evaluation, time.perf_counter() - started
         assert figures is not None
         print(
-            f"{arguments.data_set} {label} {arguments.preset}: AUROC {figures.auroc:.4f}, "
+            f"{arguments.data_set} {label} {name}: AUROC {figures.auroc:.4f}, "
             f"false alarms {figures.false_alarm_rate:.1%}, caught {figures.catch_rate:.1%}, {seconds:.1f} s"
         )
         if arguments.write:
-            path = Shipped(arguments.preset, arguments.data_set, label).path
+            path = Shipped(name, arguments.data_set, label).path
             checkpoint.write(made, path, weights=torch.float16)
             print(f"wrote {path}")
 

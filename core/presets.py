@@ -29,16 +29,24 @@ PRESETS: dict[str, DetectorConfig] = {
     "narrow": replace(COURSE, model=ModelConfig(latent_dim=8)),
     "two-units": replace(COURSE, model=ModelConfig(latent_dim=2, latent_activation="none")),
     "wide": replace(COURSE, model=ModelConfig(hidden_sizes=(), latent_dim=784)),
+    "few-epochs": replace(COURSE, training=TrainConfig(epochs=1)),
     "denoising": replace(COURSE, training=TrainConfig(noise=0.3)),
+    "broadcasting": replace(COURSE, training=TrainConfig(broadcasting=True)),
     "convolutional": replace(COURSE, model=ModelConfig("convolutional", (), 32)),
 }
 
 
 def preset(name: str, data_set: str) -> DetectorConfig:
-    """A preset's settings for a data set; clothes are not slanted, and their texture is many small errors."""
+    """A preset's settings for a data set; clothes are not slanted, they differ more, and their texture is many small errors."""
     config = replace(PRESETS[name], data_set=data_set)
     if name == "best" and data_set == "fashion-mnist":
-        return replace(config, preprocessing="none", score=ScoreConfig(smoothing=1.0, power=2.0, ink_exponent=0.5))
+        return replace(
+            config,
+            preprocessing="none",
+            model=replace(config.model, latent_dim=32),
+            score=ScoreConfig(smoothing=1.0, power=2.0, ink_exponent=0.5),
+            neighbours=20,
+        )
     return config
 
 
@@ -53,6 +61,22 @@ class Shipped:
     @property
     def path(self) -> Path:
         return CHECKPOINTS / f"{self.data_set}-{self.normal_class}-{self.preset}.safetensors"
+
+
+def preset_of(config: DetectorConfig) -> str:
+    """The preset that a detector was made with, whatever its classes; “course” where it is of no preset."""
+    for name in PRESETS:
+        if replace(preset(name, config.data_set), normal_classes=config.normal_classes) == config:
+            return name
+    return "course"
+
+
+def shipped_as(config: DetectorConfig) -> Shipped | None:
+    """The shipped checkpoint with exactly these settings, if there is one."""
+    name, classes = preset_of(config), config.normal_classes
+    is_preset = replace(preset(name, config.data_set), normal_classes=classes) == config
+    made = Shipped(name, config.data_set, classes[0])
+    return made if is_preset and len(classes) == 1 and made.path.exists() else None
 
 
 def shipped(data_set: str = "mnist", preset: str = "best") -> list[Shipped]:

@@ -1,5 +1,8 @@
 """Errors whose message is a sentence for the user, kept apart from its values so that a page can translate it."""
 
+N_ = str
+"""Marks a text for translation where it is defined; whoever shows it translates it."""
+
 
 class Sentence(Exception):
     """Base of every error that a page shows.
@@ -28,7 +31,12 @@ def require_range(name: str, value: object, kind: type, low: float, high: float)
         raise SettingError("{name} is between {low:g} and {high:g}, not {value!r}.", name=name, low=low, high=high, value=value)
 
 
-def require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+def require_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     """Raises SettingError unless the value is one of the choices."""
     if value not in choices:
-        raise SettingError("There is no {name} {value!r}; choose one of: {choices}.", name=name, choices=", ".join(choices), value=value)
+        raise SettingError(
+            "There is no {name} {value!r}; choose one of: {choices}.",
+            name=name,
+            choices=", ".join(map(str, choices)),
+            value=value,
+        )

@@ -29,6 +29,8 @@ class TrainConfig:
         (one-cycle, Smith 2018), which learns as much in fewer epochs.
     noise: standard deviation of Gaussian noise added to the input, but not to the target
         (denoising autoencoder, Vincent et al. 2008).
+    broadcasting: make the course's mistake and compare every image with every reconstruction of the
+        batch; the best that a network can then do is draw the mean image.
     """
 
     epochs: int = 10
@@ -37,12 +39,15 @@ class TrainConfig:
     schedule: Literal["constant", "one-cycle"] = "constant"
     noise: float = 0.0
     seed: int = 1337
+    broadcasting: bool = False
 
     def __post_init__(self) -> None:
         """Raises SettingError."""
         require_choice("schedule", self.schedule, ("constant", "one-cycle"))
         require_range("epochs", self.epochs, int, 1, MAX_EPOCHS)
-        require_range("batch_size", self.batch_size, int, 1, 4096)
+        require_choice("broadcasting", self.broadcasting, (False, True))
+        # Comparing every image with every other takes the square of the batch in memory.
+        require_range("batch_size", self.batch_size, int, 1, 128 if self.broadcasting else 4096)
         require_range("learning_rate", self.learning_rate, float, 1e-6, 10.0)
         require_range("noise", self.noise, float, 0.0, 1.0)
         require_range("seed", self.seed, int, 0, 2**31 - 1)
@@ -52,6 +57,11 @@ def mean_squared_error(images: Tensor, reconstructions: Tensor) -> Tensor:
     """Scalar mean of squared differences; raises ShapeMismatchError instead of broadcasting."""
     require_same_shape(images, reconstructions)
     return F.mse_loss(reconstructions, images)
+
+
+def broadcasting_error(images: Tensor, reconstructions: Tensor) -> Tensor:
+    """What the course's code computes instead: (N, 28, 28) against (N, 1, 28, 28), which torch makes (N, N, 28, 28)."""
+    return (reconstructions.squeeze(1) - images).square().mean()
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,7 @@ class Trainer:
         self._validation = validation.to(device)
         self._random = torch.Generator().manual_seed(config.seed)
         self._optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
+        self._loss = broadcasting_error if config.broadcasting else mean_squared_error
         self.batches = math.ceil(len(train) / config.batch_size)
         self._schedule = (
             OneCycleLR(self._optimizer, config.learning_rate, total_steps=config.epochs * self.batches, pct_start=0.15)
@@ -132,7 +143,7 @@ class Trainer:
         if self.config.noise > 0:
             noise = torch.randn(images.shape, generator=self._random).to(images.device)
             seen = (images + self.config.noise * noise).clamp(0.0, 1.0)
-        loss = mean_squared_error(images, self.model(seen))
+        loss = self._loss(images, self.model(seen))
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
@@ -151,8 +162,10 @@ class Trainer:
 
     @torch.inference_mode()
     def validation_loss(self) -> float:
-        """Mean squared error on the validation images with the weights as they stand."""
+        """Loss on the validation images with the weights as they stand."""
         self.model.eval()
-        loss = mean_squared_error(self._validation, self.model(self._validation)).item()
+        # All at once, but for the mistake, whose comparisons grow with the square of the batch.
+        size = self.config.batch_size if self.config.broadcasting else max(len(self._validation), 1)
+        losses = [self._loss(images, self.model(images)).item() * len(images) for images in torch.split(self._validation, size)]
         self.model.train()
-        return loss
+        return sum(losses) / max(len(self._validation), 1)

@@ -6,7 +6,6 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from core.data import SOURCES
 from core.detector import AutoencoderDetector
 from pages.shared import figures, pictures, session
 from pages.shared.text import _, formatted, ngettext
@@ -19,7 +18,7 @@ detector = session.detector()
 config = detector.config
 at_hand = session.data_set(config.data_set)
 data = at_hand.data
-names = SOURCES[data.name].class_names
+names = session.names_of(data.name)
 scores = session.test_scores(detector, data)
 labels = data.test.labels
 is_normal = torch.isin(labels, torch.tensor(config.normal_classes))

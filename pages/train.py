@@ -40,11 +40,17 @@ def show_controls(config: DetectorConfig | None) -> None:
     training = session.job()
     state = training.snapshot().state if training else JobState.READY
     can_start = config is not None and not state.is_active
-    buttons: list[tuple[str, str, Callable[[], None] | None, bool]] = [
-        (_("Pause"), ":material/pause:", training.pause if training else None, state.is_active),
-        (_("Step"), ":material/skip_next:", lambda: start(single_step=True), can_start),
-        (_("Stop"), ":material/stop:", training.stop if training else None, training is not None),
-        (_("Reset"), ":material/restart_alt:", session.drop_job, training is not None or session.last_snapshot() is not None),
+    buttons: list[tuple[str, str, str | None, Callable[[], None] | None, bool]] = [
+        (_("Pause"), ":material/pause:", "P", training.pause if training else None, state.is_active),
+        (_("Step"), ":material/skip_next:", "N", lambda: start(single_step=True), can_start),
+        (_("Stop"), ":material/stop:", None, training.stop if training else None, training is not None),
+        (
+            _("Reset"),
+            ":material/restart_alt:",
+            None,
+            session.drop_job,
+            training is not None or session.last_snapshot() is not None,
+        ),
     ]
     with st.container(horizontal=True, key="controls"):
         st.button(
@@ -54,9 +60,10 @@ def show_controls(config: DetectorConfig | None) -> None:
             disabled=not can_start,
             on_click=start,
             key="start",
+            shortcut="S",
         )
-        for label, icon, action, enabled in buttons:
-            st.button(label, icon=icon, disabled=not enabled, on_click=action, key=f"button-{icon[10:-1]}")
+        for label, icon, shortcut, action, enabled in buttons:
+            st.button(label, icon=icon, disabled=not enabled, on_click=action, key=f"button-{icon[10:-1]}", shortcut=shortcut)
 
 
 def show_status(snapshot: Snapshot | None) -> None:
@@ -156,7 +163,7 @@ def show_result(snapshot: Snapshot) -> None:
     columns[2].metric(_("False alarms"), formatted(figures_.false_alarm_rate, ".1%"))
     columns[3].metric(_("Anomalies caught"), formatted(figures_.catch_rate, ".1%"))
     by_class = {
-        SOURCES[made.config.data_set].class_names[label]: formatted(value, ".3f")
+        session.names_of(made.config.data_set)[label]: formatted(value, ".3f")
         for label, value in figures_.auroc_by_class.items()
     }
     st.caption(_("AUROC against each other class"))
@@ -193,7 +200,7 @@ def show_runs() -> list[session.Run]:
         {
             _("Run"): run.name,
             _("Normal"): session.class_names(run.checkpoint.config.data_set, run.checkpoint.config.normal_classes),
-            _("Data set"): SOURCES[run.checkpoint.config.data_set].title,
+            _("Data set"): session.title_of(run.checkpoint.config.data_set),
             _("Layers"): "-".join(str(stage.units) for stage in layers(run.checkpoint.config.model)),
             _("Epochs"): len(run.checkpoint.losses),
             _("Validation loss"): run.checkpoint.losses[-1].validation if run.checkpoint.losses else None,
@@ -248,7 +255,8 @@ config: DetectorConfig | None = None
 problem: Sentence | None = st.session_state.get("train-error")
 with left:
     try:
-        settings.ask(disabled=current is not None)
+        with st.container(key="hideable-settings"):
+            settings.ask(disabled=current is not None)
         config = settings.read()
         device = choose_device(st.session_state.get("device"))
         st.caption(_("Runs on: {device}", device=device.type.upper()))
@@ -260,7 +268,8 @@ with right:
         st.error(sentence(problem), icon=":material/error:")
     live = st.container()
     st.toggle(_("Logarithmic scale"), key="log-scale", persist_state="session")
-    overlaid = show_runs()
+    with st.container(key="hideable-runs"):
+        overlaid = show_runs()
     with live:
         is_active = current is not None and current.snapshot().state.is_active
         st.fragment(show_live, run_every=0.5 if is_active else None)(overlaid)

@@ -11,6 +11,7 @@ from pages.shared.text import _
 
 TRAINING_COLOUR, VALIDATION_COLOUR, BATCH_COLOUR = "#d9822b", "#6d6af2", "rgba(140, 140, 150, 0.45)"
 EARLIER_COLOURS = ("#17966c", "#b3361b", "#2f8fd0", "#a0559a", "#8a7a2b")
+EARLIER_DASHES = ("dot", "dash", "dashdot", "longdash", "longdashdot")
 NORMAL_COLOUR, ANOMALY_COLOUR = "#17966c", "#d9542f"
 MOST_BATCH_POINTS = 1000
 
@@ -38,13 +39,13 @@ def loss_curves(
             mode="lines",
             line={"color": BATCH_COLOUR, "width": 1},
         )
-    for (name, curve), colour in zip(earlier.items(), EARLIER_COLOURS * 9, strict=False):
+    for (name, curve), colour, dash in zip(earlier.items(), EARLIER_COLOURS * 9, EARLIER_DASHES * 9, strict=False):
         figure.add_scatter(
             x=list(range(1, len(curve) + 1)),
             y=[entry.validation for entry in curve],
             name=name,
             mode="lines",
-            line={"color": colour, "dash": "dot", "width": 2},
+            line={"color": colour, "dash": dash, "width": 2},
         )
     numbers = list(range(1, len(losses) + 1))
     for name, values, colour, symbol in (

@@ -4,27 +4,99 @@ import streamlit as st
 
 from core.checkpoint import MAX_BYTES, CheckpointError, from_bytes
 from core.jobs import JobState, Snapshot
-from pages.shared import session
-from pages.shared.text import _, ngettext, sentence
+from pages.shared import glossary, link, session
+from pages.shared.text import LANGUAGES, _, language, ngettext, sentence, speak
 
 
-def show(with_job: bool) -> None:
+def show(page: str) -> None:
     """Draw the line; it takes the same places in every run, so that nothing below it moves.
 
-    with_job: whether a running job is told of; the Train page does that itself, larger.
+    page: the page's path. The Train page tells of a running job itself, larger.
     """
     session.settle_job()
     with st.container(key="detector-line", horizontal=True, vertical_alignment="center"):
-        with st.popover(
-            _("Detector: {title}", title=session.choice_title(session.choice())),
-            icon=":material/troubleshoot:",
-            help=_("Which detector judges the images on every page. Click to change it."),
+        with (
+            st.container(key="hideable-detector", width="content"),
+            st.popover(
+                _("Detector: {title}", title=session.choice_title(session.choice())),
+                icon=":material/troubleshoot:",
+                help=_("Which detector judges the images on every page. Click to change it."),
+            ),
         ):
             _change()
         with st.container(key="job-line", width="stretch"):
             training = session.job()
-            if with_job and training and not training.snapshot().state.is_over:
+            if page != "train" and training and not training.snapshot().state.is_over:
                 st.fragment(_job_line, run_every=1.0 if training.snapshot().state.is_active else None)()
+            else:
+                st.space("stretch")
+        with st.container(key="page-tools", horizontal=True, width="content"):
+            with st.container(key="hideable-language", width="content"):
+                _choose_language()
+            with (
+                st.container(key="hideable-share", width="content"),
+                st.popover(_("Share"), icon=":material/share:", type="tertiary"),
+            ):
+                _share(page)
+            with (
+                st.container(key="hideable-help", width="content"),
+                st.popover(_("Help"), icon=":material/help:", type="tertiary"),
+            ):
+                _help()
+    link.show_problem()
+
+
+def _choose_language() -> None:
+    chosen = st.menu_button(
+        LANGUAGES[language()],
+        list(LANGUAGES),
+        format_func=LANGUAGES.__getitem__,
+        icon=":material/language:",
+        key="languages",
+        type="tertiary",
+        help=_("Language"),
+    )
+    if chosen:
+        speak(chosen)
+        st.rerun()
+
+
+def _share(page: str) -> None:
+    """The link to the same state, as it is or for a class."""
+    names = {
+        "settings": _("All settings"),
+        "network": _("Network"),
+        "training": _("Training"),
+        "score": _("Score"),
+        "runs": _("Runs of this session"),
+        "detector": _("Detector"),
+        "upload": _("Upload"),
+        "language": _("Language"),
+        "share": _("Share"),
+        "help": _("Help"),
+        "navigation": _("Other pages"),
+    }
+    hide = st.multiselect(
+        _("Hide from the class"), link.HIDEABLE, format_func=names.__getitem__, placeholder=_("Nothing"), key="link-hides"
+    )
+    projector = st.toggle(_("For the projector: full screen, larger type"), key="link-projector")
+    st.caption(_("This link opens the same page with the same settings:"))
+    st.code(link.link(page, tuple(hide), projector), language=None, wrap_lines=True)
+
+
+def _help() -> None:
+    """All shortcuts, and every technical word, in one place."""
+    st.markdown(f"**{_('Keyboard')}**")
+    shortcuts = {
+        "S": _("Start or resume"),
+        "P": _("Pause"),
+        "N": _("One step"),
+        "Esc": _("Clear the canvas"),
+        "T": _("Random test image"),
+    }
+    st.markdown("  \n".join(f"`{key}` {text}" for key, text in shortcuts.items()))
+    st.markdown(f"**{_('What is this?')}**")
+    st.markdown("\n\n".join(f"**{name}**  \n{text}" for name, text in glossary.entries().values()))
 
 
 def _change() -> None:
@@ -37,7 +109,8 @@ def _change() -> None:
         key="chosen-detector",
         on_change=lambda: session.use(st.session_state["chosen-detector"]),
     )
-    upload()
+    with st.container(key="hideable-upload"):
+        upload()
 
 
 def upload() -> None:

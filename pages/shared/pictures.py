@@ -60,7 +60,7 @@ def figure(content: str, caption: str) -> str:
     return f"<figure>{content}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
-def _row(cells: Sequence[tuple[str, str]]) -> str:
+def row(cells: Sequence[tuple[str, str]]) -> str:
     """Pictures side by side, each with its caption."""
     return f'<div class="pic-row">{"".join(figure(content, caption) for content, caption in cells)}</div>'
 
@@ -69,12 +69,12 @@ def triple(image: Tensor, reconstruction: Tensor, error_map: Tensor, captions: b
     """Image, reconstruction and error map side by side."""
     names = (_("What the model sees"), _("Its reconstruction"), _("Error map"))
     contents = (picture(image, names[0]), picture(reconstruction, names[1]), error_picture(error_map, names[2]))
-    return _row([(content, name if captions else "") for content, name in zip(contents, names, strict=True)])
+    return row([(content, name if captions else "") for content, name in zip(contents, names, strict=True)])
 
 
 def steps(drawing: Tensor, image: Tensor, reconstruction: Tensor, error_map: Tensor) -> str:
     """All that happens to a drawing (1, 28, 28): framed, straightened, redrawn, compared."""
-    return _row(
+    return row(
         [
             (picture(drawing, _("Your drawing")), _("Your drawing, 28 × 28")),
             (picture(image, _("What the model sees")), _("Straightened: what the model sees")),
@@ -160,10 +160,12 @@ def experts(rows: Sequence[tuple[str, Tensor, float, float]]) -> str:
 
 
 def before_and_after(images: Tensor, reconstructions: Tensor) -> str:
-    """Eight images (8, 1, 28, 28) in a row and their reconstructions below."""
-    above = "".join(picture(image, _("Image")) for image in images)
-    below = "".join(picture(image, _("Its reconstruction")) for image in reconstructions)
-    return f'<div class="grid">{above}{below}</div>'
+    """Images (N, 1, 28, 28) in a row and their reconstructions below."""
+    columns = (
+        picture(image, _("Image")) + picture(reconstruction, _("Its reconstruction"))
+        for image, reconstruction in zip(images, reconstructions, strict=True)
+    )
+    return f'<div class="grid">{"".join(columns)}</div>'
 
 
 def hourglass(stages: Sequence[Layer]) -> str:

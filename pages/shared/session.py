@@ -29,6 +29,7 @@ from core.detector import AutoencoderDetector, DetectorConfig
 from core.experts import Experts
 from core.jobs import JobPool, Snapshot, TrainingJob
 from core.presets import Shipped, shipped
+from pages.shared.lessons import lessons
 from pages.shared.text import _, sentence
 
 # ---------------------------------------------------------------- data
@@ -113,9 +114,19 @@ def split(name: str, directory: Path, normal_classes: tuple[int, ...], seed: int
     return split_one_class(_loaded(name, directory), normal_classes, seed)
 
 
+def names_of(data_set_name: str) -> tuple[str, ...]:
+    """The name of every class of a data set."""
+    return tuple(_(name) for name in SOURCES[data_set_name].class_names)
+
+
+def title_of(data_set_name: str) -> str:
+    """What a data set is called."""
+    return _(SOURCES[data_set_name].title)
+
+
 def class_names(data_set_name: str, classes: tuple[int, ...]) -> str:
     """Names of classes as text: “5”, or “3, 5”."""
-    return ", ".join(SOURCES[data_set_name].class_names[label] for label in classes)
+    return ", ".join(names_of(data_set_name)[label] for label in classes)
 
 
 # ---------------------------------------------------------------- detectors
@@ -160,7 +171,7 @@ def runs() -> list[Run]:
 
 def choices() -> list[Choice]:
     """Every detector that can be chosen now."""
-    kinds = (("mnist", "best"), ("mnist", "course"), ("fashion-mnist", "best"))
+    kinds = [("mnist", preset) for preset in lessons()] + [("fashion-mnist", "best")]
     available = [Choice(shipped=entry) for data_set, preset in kinds for entry in shipped(data_set, preset)]
     return ([TRAINING] if job() else []) + [Choice(run=number) for number in reversed(range(len(runs())))] + available
 
@@ -196,26 +207,26 @@ def detector() -> AutoencoderDetector:
     return training.detector()
 
 
+def detector_config() -> DetectorConfig:
+    """The settings of the detector in use."""
+    training = job()
+    return training.config if choice() == TRAINING and training else detector().config
+
+
 def choice_title(chosen: Choice) -> str:
     """What a detector is called on screen."""
+    classes: tuple[int, ...]
     if chosen.shipped:
-        names = class_names(chosen.shipped.data_set, (chosen.shipped.normal_class,))
-        kind = _("best") if chosen.shipped.preset == "best" else _("course")
-        return _(
-            "{names} · {data_set} · shipped, {kind}", names=names, data_set=SOURCES[chosen.shipped.data_set].title, kind=kind
-        )
-    if chosen.run is not None:
+        data_set, classes = chosen.shipped.data_set, (chosen.shipped.normal_class,)
+        kind = lessons()[chosen.shipped.preset].title
+    elif chosen.run is not None:
         run = runs()[chosen.run]
-        config = run.checkpoint.config
-        return f"{class_names(config.data_set, config.normal_classes)} · {SOURCES[config.data_set].title} · {run.name}"
-    training = job()
-    assert training is not None
-    config = training.config
-    return _(
-        "{names} · {data_set} · in training",
-        names=class_names(config.data_set, config.normal_classes),
-        data_set=SOURCES[config.data_set].title,
-    )
+        data_set, classes, kind = run.checkpoint.config.data_set, run.checkpoint.config.normal_classes, run.name
+    else:
+        training = job()
+        assert training is not None
+        data_set, classes, kind = training.config.data_set, training.config.normal_classes, _("in training")
+    return f"{class_names(data_set, classes)} · {title_of(data_set)} · {kind}"
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)

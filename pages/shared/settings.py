@@ -1,5 +1,6 @@
 """The settings of a training, as widgets that read and write one DetectorConfig."""
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -8,32 +9,31 @@ from core.data import SOURCES
 from core.detector import DetectorConfig
 from core.device import available_devices
 from core.model import ModelConfig
-from core.presets import PRESETS, preset
+from core.presets import preset
 from core.scoring import ScoreConfig
 from core.sentences import SettingError
 from core.training import MAX_EPOCHS, TrainConfig
+from pages.shared import session
+from pages.shared.glossary import about
+from pages.shared.lessons import lessons
 from pages.shared.text import _
 
 DENSE, CONVOLUTIONAL = "dense", "convolutional"
 
 
-def preset_titles() -> dict[str, str]:
-    return {
-        "best": _("Best detector"),
-        "course": _("The course"),
-        "narrow": _("Narrow bottleneck"),
-        "two-units": _("Two-unit bottleneck"),
-        "wide": _("Bottleneck too wide"),
-        "denoising": _("Denoising"),
-        "convolutional": _("Convolutional"),
-    }
-
-
 def fill_from_preset() -> None:
-    """Put a preset's values into the widgets."""
+    """Put a preset's values into the widgets; data set and normal classes stay what they are."""
     config = preset(st.session_state["preset"], st.session_state.get("data-set", "mnist"))
+    fill(replace(config, normal_classes=tuple(st.session_state.get("normal-classes", config.normal_classes))))
+
+
+def fill(config: DetectorConfig) -> None:
+    """Put settings into the widgets."""
     st.session_state.update(
         {
+            "data-set": config.data_set,
+            "normal-classes": list(config.normal_classes),
+            "broadcasting": config.training.broadcasting,
             "architecture": config.model.architecture,
             "hidden-sizes": ", ".join(str(size) for size in config.model.hidden_sizes),
             "latent-dim": config.model.latent_dim,
@@ -61,9 +61,8 @@ def ask(disabled: bool) -> None:
         st.session_state["preset"] = "course"
         fill_from_preset()
     keep: dict[str, Any] = {"persist_state": "session", "disabled": disabled}
-    data_set = st.selectbox(_("Data set"), list(SOURCES), format_func=lambda name: SOURCES[name].title, key="data-set", **keep)
-    names = SOURCES[data_set].class_names
-    st.session_state.setdefault("normal-classes", [5])
+    data_set = st.selectbox(_("Data set"), list(SOURCES), format_func=session.title_of, key="data-set", **keep)
+    names = session.names_of(data_set)
     st.pills(
         _("Normal class"),
         range(len(names)),
@@ -71,13 +70,21 @@ def ask(disabled: bool) -> None:
         format_func=lambda label: names[label],
         key="normal-classes",
         wrap=True,
-        help=_("The network learns these and nothing else. Everything else will be an anomaly."),
+        help=about("normal digit"),
         **keep,
     )
-    titles = preset_titles()
-    st.selectbox(_("Preset"), list(PRESETS), format_func=titles.__getitem__, key="preset", on_change=fill_from_preset, **keep)
-    st.slider(_("Epochs"), 1, MAX_EPOCHS if st.session_state["epochs"] > 50 else 50, key="epochs", **keep)
-    with st.expander(_("Network"), icon=":material/hourglass_empty:"):
+    presets = lessons()
+    st.selectbox(
+        _("Preset"),
+        list(presets),
+        format_func=lambda name: presets[name].title,
+        key="preset",
+        on_change=fill_from_preset,
+        **keep,
+    )
+    st.caption(presets[st.session_state["preset"]].text)
+    st.slider(_("Epochs"), 1, MAX_EPOCHS if st.session_state["epochs"] > 50 else 50, key="epochs", help=about("epoch"), **keep)
+    with st.expander(_("Network"), icon=":material/hourglass_empty:", key="hideable-network"):
         st.segmented_control(
             _("Architecture"),
             [DENSE, CONVOLUTIONAL],
@@ -94,9 +101,7 @@ def ask(disabled: bool) -> None:
             persist_state="session",
             disabled=disabled or not is_dense,
         )
-        st.number_input(
-            _("Latent dimension"), 1, 4096, key="latent-dim", help=_("How many numbers the bottleneck passes on."), **keep
-        )
+        st.number_input(_("Latent dimension"), 1, 4096, key="latent-dim", help=about("latent"), **keep)
         st.toggle(_("ReLU in the bottleneck"), key="latent-relu", **keep)
         st.toggle(
             _("He's initialisation"),
@@ -104,9 +109,11 @@ def ask(disabled: bool) -> None:
             help=_("Weights that keep signals the same size from layer to layer: more is learnt in the same time."),
             **keep,
         )
-    with st.expander(_("Training"), icon=":material/tune:"):
-        st.number_input(_("Batch size"), 1, 4096, key="batch-size", **keep)
-        st.number_input(_("Learning rate"), 0.0, 10.0, step=0.0005, format="%g", key="learning-rate", **keep)
+    with st.expander(_("Training"), icon=":material/tune:", key="hideable-training"):
+        st.number_input(_("Batch size"), 1, 4096, key="batch-size", help=about("batch"), **keep)
+        st.number_input(
+            _("Learning rate"), 0.0, 10.0, step=0.0005, format="%g", key="learning-rate", help=about("learning rate"), **keep
+        )
         st.toggle(
             _("One-cycle learning rate"),
             key="one-cycle",
@@ -122,10 +129,16 @@ def ask(disabled: bool) -> None:
             help=_("Added to the input only: the network has to clean it up (denoising autoencoder)."),
             **keep,
         )
-        st.number_input(_("Seed"), 0, 2**31 - 1, key="seed", help=_("The same seed gives the same losses."), **keep)
+        st.toggle(
+            _("Broadcasting trap"),
+            key="broadcasting",
+            help=_("The course's mistake: compares every image of a batch with every reconstruction."),
+            **keep,
+        )
+        st.number_input(_("Seed"), 0, 2**31 - 1, key="seed", help=about("seed"), **keep)
         if len(available_devices()) > 1:
             st.selectbox(_("Device"), available_devices(), key="device", **keep)
-    with st.expander(_("Score"), icon=":material/straighten:"):
+    with st.expander(_("Score"), icon=":material/straighten:", key="hideable-score"):
         st.toggle(_("Straighten digits first"), key="deskew", help=_("Takes the slant out of every image."), **keep)
         st.slider(
             _("Smoothing in pixels"),
@@ -170,7 +183,7 @@ def ask(disabled: bool) -> None:
             30.0,
             step=0.5,
             key="false-alarm-rate",
-            help=_("How many normal images in a hundred may be called anomalies. It sets the threshold."),
+            help=about("false-alarm rate"),
             **keep,
         )
 
@@ -200,6 +213,7 @@ def read() -> DetectorConfig:
             "one-cycle" if state["one-cycle"] else "constant",
             state["noise"],
             state["seed"],
+            state["broadcasting"],
         ),
         score=ScoreConfig(state["smoothing"], state["power"], state["ink-exponent"]),
         neighbours=state["neighbours"],

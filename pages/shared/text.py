@@ -30,13 +30,22 @@ def language() -> str:
     return str(st.session_state["language"])
 
 
+def speak(code: str) -> None:
+    """Change the session's language; the choice stays in the address."""
+    st.session_state["language"] = code
+    st.query_params["lang"] = code
+
+
+def catalogue_path(code: str) -> Path:
+    return LOCALES / code / "LC_MESSAGES" / "messages.po"
+
+
 @cache
 def _catalogue(code: str) -> gettext.NullTranslations:
-    path = LOCALES / code / "LC_MESSAGES" / "messages.po"
-    if not path.exists():
+    if code == "en":
         return gettext.NullTranslations()
     compiled = io.BytesIO()
-    with path.open("rb") as file:
+    with catalogue_path(code).open("rb") as file:
         write_mo(compiled, read_po(file, locale=code))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)

@@ -107,7 +107,7 @@ def test_every_class_normal_is_refused_in_words(page: Page, server: Server) -> N
 def test_a_broken_checkpoint_leaves_the_detector_in_use(page: Page, server: Server) -> None:
     open_page(page, server, "browse")
     line = page.locator(".st-key-detector-line").get_by_role("button").first
-    title = page.locator(".st-key-detector-line").get_by_text("Detector: 5 · MNIST · shipped, best").first
+    title = page.locator(".st-key-detector-line").get_by_text("Detector: 5 · MNIST · Best detector").first
     expect(title).to_be_visible()
     line.click()
     page.locator("input[type=file]").set_input_files(

@@ -188,7 +188,7 @@ def test_all_or_no_classes_normal_is_refused(app: AppTest) -> None:
         press(app, "start")
         assert [error.value for error in app.error] == [sentence]
         assert app.session_state.get("job") is None
-        assert "shipped" in detector_line(app)
+        assert "Best detector" in detector_line(app)
 
     checked(app.button_group(key="normal-classes").set_value([3]).run())
     train(app)
@@ -249,7 +249,7 @@ def test_a_second_run_joins_the_table_and_the_first_can_be_chosen_back(app: AppT
     assert "1, 7 · UCI digits · run 2" in detector_line(app)
     for choice, title in (
         (session.Choice(run=0), "5 · UCI digits · run 1"),
-        (session.Choice(shipped=Shipped("course", "mnist", 5)), "5 · MNIST · shipped, course"),
+        (session.Choice(shipped=Shipped("course", "mnist", 5)), "5 · MNIST · The course"),
         (session.Choice(run=1), "1, 7 · UCI digits · run 2"),
     ):
         checked(app.selectbox(key="chosen-detector").set_value(choice).run())
@@ -265,7 +265,7 @@ def test_a_choice_made_during_a_training_is_kept_when_it_ends(app: AppTest) -> N
     checked(app.selectbox(key="chosen-detector").set_value(shipped).run())
     train(app)
     assert len(table(app)) == 1
-    assert detector_line(app) == "Detector: 5 · MNIST · shipped, best"
+    assert detector_line(app) == "Detector: 5 · MNIST · Best detector"
 
 
 def test_one_step_is_one_batch_and_pauses(app: AppTest) -> None:
@@ -302,7 +302,7 @@ def test_reset_forgets_the_training(app: AppTest) -> None:
     rerun_until(app, lambda app: "Paused" in status(app))
     press(app, "button-restart_alt")
     assert status(app) == "Ready. Press **Start** and watch."
-    assert detector_line(app) == "Detector: 5 · MNIST · shipped, best"
+    assert detector_line(app) == "Detector: 5 · MNIST · Best detector"
     assert not app.dataframe
     assert not app.slider(key="epochs").disabled
 
@@ -327,7 +327,7 @@ def test_a_diverging_training_says_so_and_leaves_no_run(app: AppTest, monkeypatc
     assert "learning rate" in status(app)
     assert app.session_state["runs"] == []
     assert not has(app, "overlaid")
-    assert "shipped, best" in detector_line(app)
+    assert "Best detector" in detector_line(app)
 
 
 @pytest.mark.parametrize("page", ["home", "draw", "browse"])

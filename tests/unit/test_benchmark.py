@@ -10,7 +10,7 @@ import torch
 from core import benchmark
 from core.benchmark import METHODS, Row, Scorer, main, run, selection_split, table
 from core.data import DataSet, OneClassSplit, as_images, split_one_class
-from core.detector import DetectorConfig
+from core.detector import AutoencoderDetector, DetectorConfig
 from core.evaluate import evaluate
 
 UCI = DetectorConfig(data_set="uci-digits", normal_classes=(0,))
@@ -39,6 +39,15 @@ def test_a_row_holds_what_evaluate_says_of_the_method_s_scores(uci: DataSet, mon
     figures = evaluate(scores, split.test.labels, (0,), threshold)
     assert (row.auroc, row.average_precision) == (figures.auroc, figures.average_precision)
     assert (row.false_alarm_rate, row.catch_rate) == (figures.false_alarm_rate, figures.catch_rate)
+
+
+def test_a_detector_s_threshold_is_the_one_it_calibrates(uci: DataSet) -> None:
+    split = split_one_class(uci, (0,), 0)
+    detector = METHODS["best"](UCI, split.train)
+    assert isinstance(detector, AutoencoderDetector)
+    detector.calibrate(split.calibration)
+    normals = split.test.images[split.test.labels == 0]
+    assert run("best", UCI, split).false_alarm_rate == detector.predict(normals).double().mean()
 
 
 def test_selection_never_sees_the_test_file(uci: DataSet) -> None:

@@ -52,7 +52,9 @@ UNUSUAL = DetectorConfig(
     normal_classes=(3, 8),
     preprocessing="deskew",
     model=ModelConfig("dense", (12, 9), 3, "none", "he"),
-    training=TrainConfig(epochs=7, batch_size=33, learning_rate=0.0021, schedule="one-cycle", noise=0.15, seed=99),
+    training=TrainConfig(
+        epochs=7, batch_size=33, learning_rate=0.0021, schedule="one-cycle", noise=0.15, seed=99, broadcasting=True
+    ),
     score=ScoreConfig(smoothing=0.7, power=3.0, ink_exponent=0.3),
     neighbours=4,
     false_alarm_rate=0.11,

@@ -1,5 +1,6 @@
 """Named settings and the detectors that ship."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,9 @@ import pytest
 from core import presets
 from core.checkpoint import read
 from core.model import layers
-from core.presets import COURSE, PRESETS, Shipped, shipped
+from core.presets import COURSE, PRESETS, Shipped, preset, shipped
 
-SHIPPED = sorted(presets.CHECKPOINTS.glob("*.safetensors"))
+SHIPPED = sorted(presets.CHECKPOINTS.glob("*-*.safetensors"))
 
 
 def test_the_course_preset_is_the_courses_lesson() -> None:
@@ -26,8 +27,20 @@ def test_every_preset_builds_a_network_back_to_784_pixels(name: str) -> None:
     assert [stage.units for stage in stages if stage.is_latent] == [PRESETS[name].model.latent_dim]
 
 
+def test_clothes_are_not_straightened_and_recall_more_neighbours() -> None:
+    digits, clothes = preset("best", "mnist"), preset("best", "fashion-mnist")
+    assert (digits.preprocessing, clothes.preprocessing) == ("deskew", "none")
+    assert digits.neighbours < clothes.neighbours
+    assert preset("course", "fashion-mnist") == replace(COURSE, data_set="fashion-mnist")
+
+
 def test_presets_differ() -> None:
     assert len(set(PRESETS.values())) == len(PRESETS)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_has_a_ready_detector_for_5(name: str) -> None:
+    assert read(Shipped(name, "mnist", 5).path).config == PRESETS[name]
 
 
 def test_only_checkpoints_that_are_there_are_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,5 +59,6 @@ def test_shipped_checkpoint_is_what_its_name_says(path: Path) -> None:
     (label,) = made.config.normal_classes
     assert path.stem.startswith(f"{made.config.data_set}-{label}-")
     assert made.evaluation is not None
-    assert made.evaluation.auroc > 0.8
+    # Two presets show what goes wrong: both draw little more than the mean image.
+    assert made.evaluation.auroc > (0.7 if path.stem.endswith(("few-epochs", "broadcasting")) else 0.8)
     assert len(made.losses) == made.config.training.epochs

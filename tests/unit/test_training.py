@@ -13,7 +13,7 @@ from torch import Tensor
 from core.data import OneClassSplit
 from core.model import Autoencoder, ModelConfig, build
 from core.sentences import SettingError
-from core.training import DivergedError, TrainConfig, Trainer
+from core.training import DivergedError, TrainConfig, Trainer, broadcasting_error
 
 MODEL = ModelConfig(hidden_sizes=(32,), latent_dim=4)
 CONFIG = TrainConfig(epochs=2, batch_size=16, learning_rate=1e-3, seed=3)
@@ -231,3 +231,27 @@ def test_one_cycle_rises_then_falls_and_keeps_its_place_over_pauses(split: OneCl
     assert 0 < peak < len(rates) / 2
     assert rates[: peak + 1] == sorted(rates[: peak + 1])
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
+
+
+def test_the_broadcasting_error_compares_every_image_with_every_other() -> None:
+    images, reconstructions = torch.rand(2, 5, 1, 28, 28, generator=torch.Generator().manual_seed(0)).unbind()
+    slow = sum(
+        float((reconstruction - image).double().square().mean()) for reconstruction in reconstructions for image in images
+    )
+    assert broadcasting_error(images, reconstructions).item() == pytest.approx(slow / 25, rel=1e-5)
+
+
+def test_with_the_mistake_the_best_reconstruction_is_the_mean_image() -> None:
+    images = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    mean = images.mean(dim=0, keepdim=True).expand_as(images)
+    assert broadcasting_error(images, mean) < broadcasting_error(images, images)
+
+
+def test_validation_with_the_mistake_goes_batch_by_batch(split: OneClassSplit) -> None:
+    config = TrainConfig(epochs=1, batch_size=8, broadcasting=True)
+    run = Trainer(build(ModelConfig(hidden_sizes=(16,), latent_dim=4), 1), split.train, split.calibration, config)
+    with torch.inference_mode():
+        slow = sum(
+            float(broadcasting_error(images, run.model(images))) * len(images) for images in split.calibration.split(8)
+        ) / len(split.calibration)
+    assert run.validation_loss() == pytest.approx(slow, rel=1e-6)

@@ -1,0 +1,27 @@
+"""The app's style sheet, and what a link adds to it: hidden controls, larger type for a projector."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.shared import link
+from pages.shared.text import language
+
+_STYLE_SHEET = Path(__file__).parent / "style.css"
+_NAVIGATION = '[data-testid="stTopNavLinkContainer"], [data-testid="stTopNavSection"]'
+
+
+def apply() -> None:
+    """Send the style to the browser; the page's language too, which screen readers speak by."""
+    st.html(_STYLE_SHEET)
+    places = [_NAVIGATION if name == "navigation" else f".st-key-hideable-{name}" for name in link.hidden()]
+    rules = "".join(f"{place} {{ display: none; }}" for place in places)
+    script = f"document.documentElement.lang = '{language()}';"
+    if link.is_projector():
+        rules += "html { font-size: 135%; } .block-container { max-width: none !important; }"
+        # No browser goes to full screen by itself; the first touch or key takes it there.
+        script += """
+            for (const event of ["pointerdown", "keydown"])
+                document.addEventListener(event, () => document.documentElement.requestFullscreen?.(), { once: true });
+        """
+    st.html(f"<style>{rules}</style><script>{script}</script>", unsafe_allow_javascript=True)

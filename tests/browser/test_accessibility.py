@@ -1,0 +1,86 @@
+"""Every page by axe-core, in light and dark; and on a phone, in every language, nothing wider than the screen."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from pages.shared.text import LANGUAGES
+from tests.browser.conftest import Server, draw, open_page, settled
+from tests.strokes import WAYS, on_canvas
+
+PAGES = ("", "draw", "train", "browse", "evaluate", "latent", "learn?step=1", "learn?step=4", "learn?step=6", "learn?step=7")
+AXE = Path(sys.prefix, "node_modules/axe-core/axe.min.js")
+"""Put there by `make browser`."""
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    if not AXE.exists() and not os.environ.get("CI"):
+        pytest.skip("axe-core is not there: install npm, then run make browser")
+    return AXE.read_text(encoding="utf-8")
+
+
+def violations(page: Page, axe: str) -> list[str]:
+    """What axe-core calls serious or critical: rule, element, and what to do."""
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    return [
+        f"{violation['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+
+
+def painted(page: Page) -> None:
+    """Wait until charts and pictures are there, and nothing is a grey placeholder any more."""
+    settled(page)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+    page.wait_for_function("[...document.images].every(image => image.complete)")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_serious(path: str, axe: str, server: Server, chromium: Browser) -> None:
+    page = chromium.new_page(viewport={"width": 1366, "height": 768}, color_scheme="light", reduced_motion="reduce")
+    try:
+        open_page(page, server, path)
+        if path == "draw":
+            draw(page, on_canvas(WAYS[7][0]))
+            expect(page.locator(".st-key-score")).to_be_visible()
+        painted(page)
+        assert violations(page, axe) == []
+        page.emulate_media(color_scheme="dark")
+        expect(page.get_by_test_id("stApp")).to_have_css("background-color", "rgb(22, 21, 29)")
+        painted(page)
+        assert violations(page, axe) == []
+    finally:
+        page.close()
+
+
+def test_axe_sees_a_fault(axe: str, server: Server, chromium: Browser) -> None:
+    page = chromium.new_page()
+    try:
+        open_page(page, server)
+        page.evaluate("document.body.insertAdjacentHTML('beforeend', '<button></button>')")
+        assert any("button-name" in violation for violation in violations(page, axe))
+    finally:
+        page.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_is_wider_than_a_phone(language: str, server: Server, chromium: Browser) -> None:
+    page = chromium.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
+    try:
+        for path in PAGES:
+            open_page(page, server, f"{path}{'&' if '?' in path else '?'}lang={language}")
+            painted(page)
+            assert page.evaluate("document.documentElement.lang") == language
+            widest = page.evaluate(
+                "Math.max(document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth)"
+            )
+            assert widest <= 390, f"/{path} in {language} is {widest} pixels wide"
+    finally:
+        page.close()

@@ -1,0 +1,121 @@
+"""Every text in every language: nothing missing, no placeholder lost, numbers as the language writes them."""
+
+import re
+from string import Formatter
+
+import pytest
+from babel.messages.catalog import Message
+from streamlit.testing.v1 import AppTest
+
+from core.sentences import SettingError
+from pages.shared import catalogues
+from pages.shared.text import LANGUAGES, LOCALES
+from tests.pages.conftest import ROOT, checked, inside
+
+TRANSLATED = sorted(LANGUAGES.keys() - {"en"})
+TEXTS = {message.id: message for message in catalogues.texts() if message.id}
+
+
+def both(message: Message) -> list[tuple[str, str]]:
+    """Each English form beside its translation."""
+    if isinstance(message.id, str):
+        return [(message.id, str(message.string))]
+    return list(zip(message.id, message.string, strict=True))
+
+
+def placeholders(text: str) -> set[tuple[str, str, str]]:
+    """Field, format and conversion of every placeholder."""
+    return {(name, spec or "", conversion or "") for _, name, spec, conversion in Formatter().parse(text) if name is not None}
+
+
+@pytest.mark.parametrize("code", TRANSLATED)
+def test_no_text_is_missing_and_none_is_left_over(code: str) -> None:
+    assert {message.id for message in catalogues.read(code) if message.id} == TEXTS.keys()
+
+
+@pytest.mark.parametrize("code", TRANSLATED)
+def test_every_text_is_translated_with_its_placeholders(code: str) -> None:
+    for message in catalogues.read(code):
+        for english, translated in both(message) if message.id else []:
+            assert translated.strip(), f"{english!r} is not translated"
+            assert not message.fuzzy, english
+            assert placeholders(english) == placeholders(translated), english
+            assert english.count("**") == translated.count("**"), english
+
+
+def test_texts_are_gathered_from_everywhere() -> None:
+    assert {"Home", "Clear", "Anomaly", "Keyboard", "normal"} <= TEXTS.keys(), "pages, also inside f-strings"
+    assert "This file is not a picture. Use a PNG or JPEG file." in TEXTS, "errors of core"
+    assert ("{count:,} image", "{count:,} images") in TEXTS
+    assert "T-shirt" in TEXTS
+
+
+def test_every_catalogue_is_a_language_on_offer() -> None:
+    assert sorted(path.name for path in LOCALES.iterdir() if path.is_dir()) == TRANSLATED
+
+
+def spoken(code: str, body: str) -> list[str]:
+    """What a page in a language says that runs this code."""
+    app = AppTest.from_string(
+        f"import streamlit as st\nfrom pages.shared.text import *\nfrom pages.shared.text import _\n{body}"
+    )
+    app.query_params["lang"] = code
+    return [element.value for element in checked(app.run()).text]
+
+
+@pytest.mark.parametrize(
+    ("code", "numbers"),
+    [
+        ("en", ["1,234.50", "12.3%", "1,132,944", "7"]),
+        ("es", ["1.234,50", "12,3\N{NO-BREAK SPACE}%", "1.132.944", "7"]),
+        ("fr", ["1\u202f234,50", "12,3\N{NO-BREAK SPACE}%", "1\u202f132\u202f944", "7"]),
+    ],
+)
+def test_numbers_are_written_as_the_language_writes_them(code: str, numbers: list[str]) -> None:
+    values = "(1234.5, ',.2f'), (0.123, '.1%'), (1132944, ','), (7, '')"
+    assert spoken(code, f"for value, spec in ({values}): st.text(formatted(value, spec))") == numbers
+
+
+def test_an_error_of_core_is_told_in_the_language_with_its_values() -> None:
+    error = SettingError("{name} is between {low:g} and {high:g}, not {value!r}.", name="noise", low=0.5, high=1.0, value=7)
+    assert str(error) == "noise is between 0.5 and 1, not 7."
+    body = (
+        "from core.sentences import SettingError\n"
+        "text = '{name} is between {low:g} and {high:g}, not {value!r}.'\n"
+        "st.text(sentence(SettingError(text, name='noise', low=0.5, high=1.0, value=7)))"
+    )
+    (told,) = spoken("es", body)
+    assert "0,5" in told
+    assert told != str(error)
+    assert "noise" in told
+    assert "7" in told
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+@pytest.mark.parametrize("page", ["home", "draw", "train", "browse", "learn"])
+def test_every_page_speaks_the_language(code: str, page: str) -> None:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60.0)
+    app.query_params["lang"] = code
+    checked(app.run())
+    if page != "home":
+        checked(app.switch_page(f"pages/{page}.py").run())
+    title = app.title[0].value
+    languages = [known for known in LANGUAGES if title in _titles(known)]
+    assert languages == [code] or (code in languages and page == "home")
+    assert not app.error
+    assert inside(app, "page-tools")
+
+
+def _titles(code: str) -> set[str]:
+    """All texts of a language."""
+    if code == "en":
+        return {text for text in TEXTS if isinstance(text, str)}
+    return {str(message.string) for message in catalogues.read(code) if isinstance(message.id, str)}
+
+
+def test_every_word_that_is_explained_is_in_the_glossary() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "pages").rglob("*.py"))
+    asked = set(re.findall(r'about\("([^"]+)"\)', source))
+    assert asked
+    body = "from pages.shared import glossary\nfor word in glossary.entries(): st.text(word)"
+    assert asked <= set(spoken("en", body))
