@@ -5,7 +5,6 @@ import torch
 from torch import Tensor
 
 from core import compression, latent
-from core.data import SOURCES
 from core.model import PIXELS
 from core.preprocessing import preprocess
 from core.presets import Shipped
@@ -20,7 +19,7 @@ config = detector.config
 dimensions = config.model.latent_dim
 at_hand = session.data_set(config.data_set)
 data = at_hand.data
-names = SOURCES[data.name].class_names
+names = session.names_of(data.name)
 inside = space.look(detector, data)
 labels = data.test.labels[inside.shown]
 drawings = session.drawings().strip
