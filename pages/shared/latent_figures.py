@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from core.compression import Measured
 from pages.shared.figures import TRAINING_COLOUR, VALIDATION_COLOUR
-from pages.shared.text import _
+from pages.shared.text import _, language, separators
 
 
 def error_by_size(measured: Sequence[Measured]) -> go.Figure:
@@ -49,4 +49,5 @@ def _laid_out(figure: go.Figure, title: str, y_axis: dict[str, str]) -> go.Figur
         xaxis={"title": _("Units in the bottleneck"), "type": "category"},
         yaxis={"title": title, **y_axis},
         hovermode="x unified",
+        separators="".join(separators(language())),
     )
