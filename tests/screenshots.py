@@ -19,6 +19,7 @@ IN_README = {
     "train-light": "train.png",
     "browse-dark": "browse.png",
     "scores-light": "scores.png",
+    "latent-light": "latent.png",
 }
 VIEWS = {
     "light": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "light"},
@@ -39,6 +40,9 @@ def show(page: Page, server: Server, name: str) -> None:
         expect(page.get_by_text("Epoch 4:")).to_be_visible()
         page.get_by_role("button", name="Pause").click()
         expect(page.get_by_role("button", name="Resume")).to_be_enabled()
+    if name == "latent":
+        page.get_by_role("tab", name="Move").click()
+        expect(page.get_by_role("img", name="What the decoder draws here")).to_be_visible()
     if name == "scores":
         page.get_by_text("All scores").click()
         expect(page.locator(".st-key-all-scores .main-svg").first).to_be_visible()
@@ -57,7 +61,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         try:
             for view, options in VIEWS.items():
-                for name in ("home", "draw", "train", "browse", "scores"):
+                for name in ("home", "draw", "train", "browse", "scores", "latent"):
                     page = browser.new_page(**options)
                     show(page, server, name)
                     path = OUTPUT / f"{name}-{view}.png"

@@ -10,7 +10,7 @@ from core.checkpoint import read
 from core.model import layers
 from core.presets import COURSE, PRESETS, Shipped, preset, preset_of, shipped, shipped_as
 
-SHIPPED = sorted(presets.CHECKPOINTS.glob("*.safetensors"))
+SHIPPED = sorted(presets.CHECKPOINTS.glob("*-*.safetensors"))
 
 
 def test_the_course_preset_is_the_courses_lesson() -> None:
