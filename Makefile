@@ -34,6 +34,7 @@ checkpoints: $(APP)
 	$(BIN)/python -m core.fit --preset course --classes 0-9 --write
 	$(BIN)/python -m core.fit --preset narrow two-units wide few-epochs denoising broadcasting convolutional --write
 	$(BIN)/python -m core.fit --preset best --data-set fashion-mnist --classes 0-9 --write
+	$(BIN)/python -m core.compression
 
 screenshots: $(DEV) browser
 	$(BIN)/python -m tests.screenshots

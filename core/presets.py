@@ -74,9 +74,10 @@ def preset_of(config: DetectorConfig) -> str:
 def shipped_as(config: DetectorConfig) -> Shipped | None:
     """The shipped checkpoint with exactly these settings, if there is one."""
     name, classes = preset_of(config), config.normal_classes
-    is_preset = replace(preset(name, config.data_set), normal_classes=classes) == config
+    if len(classes) != 1 or replace(preset(name, config.data_set), normal_classes=classes) != config:
+        return None
     made = Shipped(name, config.data_set, classes[0])
-    return made if is_preset and len(classes) == 1 and made.path.exists() else None
+    return made if made.path.exists() else None
 
 
 def shipped(data_set: str = "mnist", preset: str = "best") -> list[Shipped]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from core.drawing import MAX_FILE_BYTES, PictureError, from_canvas, from_picture
 from pages.shared import pictures, session
 from pages.shared.canvas import st_canvas
+from pages.shared.glossary import about
 from pages.shared.text import _, formatted, sentence
 
 CANVAS_SIDE = 320
@@ -88,12 +89,12 @@ def show_verdict() -> None:
         st.html(pictures.verdict(is_anomaly, sentence))
     st.html(pictures.gauge(float(result.scores[0]), result.threshold))
     with st.container(horizontal=True, gap="large", vertical_alignment="bottom"):
-        for key, label, value in (
-            ("score", _("Anomaly score"), float(result.scores[0])),
-            ("threshold", _("Threshold"), result.threshold),
+        for key, word, label, value in (
+            ("score", "anomaly score", _("Anomaly score"), float(result.scores[0])),
+            ("threshold", "threshold", _("Threshold"), result.threshold),
         ):
             with st.container(width="content", gap=None):
-                st.html(f'<span class="label">{label}</span>')
+                st.caption(label, help=about(word))
                 # The container holds the number and nothing else, so that it can be read from outside.
                 with st.container(key=key):
                     st.html(pictures.number(value))

@@ -4,13 +4,17 @@ import streamlit as st
 import torch
 
 from pages.shared import pictures, session
+from pages.shared.glossary import about
 from pages.shared.text import _
+
+FIRST = 100
+"""Images of each kind that are scored to find a typical one; all of them would take seconds."""
 
 detector = session.detector()
 config = detector.config
 normal = session.class_names(config.data_set, config.normal_classes)
 
-st.title(_("See an autoencoder detect anomalies"))
+st.title(_("See an autoencoder detect anomalies"), help=about("autoencoder"))
 st.markdown(
     _(
         "This network has learnt to redraw one kind of image, **{normal}**, and has never seen any other. "
@@ -22,15 +26,15 @@ st.markdown(
 
 
 def typical(label_is_normal: bool) -> int:
-    """The test image with the median score: of the normal classes, or of the 7s (else any other class)."""
-    scores = session.test_scores(detector, data)
+    """The test image with the median score among the first of its kind: the normal classes, or 7 (else any other)."""
     labels = data.test.labels
     is_normal = torch.isin(labels, torch.tensor(config.normal_classes))
     kind = is_normal if label_is_normal else (labels == 7) & ~is_normal
     if not kind.any():
         kind = ~is_normal
-    chosen = kind.nonzero().squeeze(1)
-    return int(chosen[scores[chosen].argsort()[len(chosen) // 2]])
+    chosen = kind.nonzero().squeeze(1)[:FIRST]
+    scores = detector.decision_function(data.test.images[chosen])
+    return int(chosen[scores.argsort()[len(chosen) // 2]])
 
 
 data = session.data_set(config.data_set, may_download=False).data

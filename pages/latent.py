@@ -1,7 +1,384 @@
-"""Look inside: in the making."""
+"""Look inside: where images lie in the bottleneck, what the decoder draws there, and how small it can be."""
 
 import streamlit as st
+import torch
+from torch import Tensor
 
-from pages.shared.text import _
+from core import compression, latent
+from core.model import PIXELS
+from core.preprocessing import preprocess
+from core.presets import Shipped
+from pages.shared import glossary, latent_figures, pictures, plane, session, space
+from pages.shared.text import _, formatted
+
+STEPS = 9
+TWO_UNITS = session.Choice(shipped=Shipped("two-units", "mnist", 5))
+
+detector = session.detector()
+config = detector.config
+dimensions = config.model.latent_dim
+at_hand = session.data_set(config.data_set)
+data = at_hand.data
+names = session.names_of(data.name)
+inside = space.look(detector, data)
+labels = data.test.labels[inside.shown]
+drawings = session.drawings().strip
+drawn = [torch.from_numpy(entry.picture).view(1, 28, 28) / 255 for entry in drawings]
+images = torch.stack([*data.test.images[inside.shown], *drawn])  # every image of the page, the drawings last
+
+
+def name_of(number: int) -> str:
+    """What an image is called."""
+    if number < len(labels):
+        return names[int(labels[number])]
+    return _("Drawing {number}", number=number - len(labels) + 1)
+
+
+def kind_of(number: int) -> plane.Kind:
+    if number >= len(labels):
+        return "drawing"
+    return "normal" if int(labels[number]) in config.normal_classes else "anomaly"
+
+
+def axis_name(number: int) -> str:
+    if dimensions <= 2:
+        return _("Unit {number}", number=number + 1)
+    return _("Direction {number}", number=number + 1)
+
+
+def chosen_number() -> int:
+    """The image chosen on the plane."""
+    return min(int(st.session_state.get("latent-chosen", 0)), len(labels) + len(drawings) - 1)
+
+
+# ---------------------------------------------------------------- images
+
+
+def offer_two_units() -> None:
+    """A way to the one kind of bottleneck that is as flat as a screen."""
+    if dimensions > 2 and TWO_UNITS in session.choices():
+        st.button(
+            _("Use two units"),
+            on_click=lambda: session.use(TWO_UNITS),
+            icon=":material/filter_2:",
+            help=_("Only a two-unit bottleneck can be seen whole."),
+        )
+
+
+def ask_layout() -> str:
+    """How the space is made flat; one or two units are flat already."""
+    if dimensions <= 2:
+        return "units"
+    titles = {"pca": _("PCA"), "t-sne": _("t-SNE")}
+    return st.segmented_control(
+        _("Layout"),
+        list(titles),
+        default="pca",
+        required=True,
+        format_func=titles.__getitem__,
+        key="latent-layout",
+        persist_state="session",
+        help=glossary.about("t-sne"),
+    )
+
+
+def lay_out(layout: str, latents: Tensor) -> tuple[Tensor, Tensor, tuple[str, str], str]:
+    """Numbers (N,) of the images laid out, their places (N, 2), the axes' names, and a sentence about it."""
+    numbers = torch.arange(len(latents))
+    if layout == "t-sne":
+        numbers = torch.cat([numbers[: space.NEIGHBOUR_IMAGES], numbers[len(labels) :]])
+        with st.spinner(_("Laying out …")):
+            places = space.neighbours(latents[numbers])
+        return numbers, places, ("", ""), _("Neighbours stay neighbours. Distances between groups mean nothing.")
+    coordinates = inside.frame.coordinates(latents)
+    if layout == "pca":
+        share = float(inside.frame.shares[:2].sum())
+        sentence = _(
+            "Two of {dimensions} dimensions: {share:.0%} of the spread of normal images.", dimensions=dimensions, share=share
+        )
+        return numbers, coordinates[:, :2], (axis_name(0), axis_name(1)), sentence
+    if dimensions == 2:
+        sentence = _("The two units of the bottleneck: nothing is left out.")
+        return numbers, coordinates, (axis_name(0), axis_name(1)), sentence
+    chance = torch.rand(len(latents), 1, generator=torch.Generator().manual_seed(0))
+    return numbers, torch.cat([coordinates, chance], dim=1), (axis_name(0), ""), _("One unit; the height is chance.")
+
+
+@st.fragment
+def show_images() -> None:
+    """The plane with images, and the chosen one beside it."""
+    latents = torch.cat([inside.latents, latent.encode(detector, images[len(labels) :])])
+    scores = torch.cat([inside.scores, detector.decision_function(images[len(labels) :])])
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        layout = ask_layout()
+        shapes = {False: _("Points"), True: _("Images")}
+        as_images = st.segmented_control(
+            _("Show as"),
+            list(shapes),
+            default=False,
+            required=True,
+            format_func=shapes.__getitem__,
+            key="latent-as-images",
+            persist_state="session",
+        )
+        classes = st.pills(
+            _("Classes"),
+            range(len(names)),
+            selection_mode="multi",
+            format_func=lambda label: names[label],
+            key="latent-classes",
+            wrap=True,
+            persist_state="session",
+            help=_("Nothing chosen shows every class."),
+        )
+        offer_two_units()
+    left, right = st.columns([1.7, 1], gap="large")
+    with left:
+        numbers, places, axes, sentence = lay_out(layout, latents)
+        kept = [
+            row
+            for row, number in enumerate(numbers.tolist())
+            if number >= len(labels) or not classes or int(labels[number]) in classes
+        ]
+        show_plane(numbers[kept].tolist(), places[kept], scores, axes, whole(places), as_images)
+        st.caption(sentence, help=glossary.about({"pca": "principal direction", "t-sne": "t-sne"}.get(layout, "latent space")))
+    with right:
+        show_chosen(images[chosen_number() : chosen_number() + 1])
+
+
+def whole(places: Tensor) -> plane.Extent:
+    """The rectangle around all places, with a margin."""
+    low, high = places.amin(dim=0), places.amax(dim=0)
+    margin = (high - low).clamp_min(1e-3) * 0.04
+    (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
+    return plane.Extent(left, right, bottom, top)
+
+
+def show_plane(
+    numbers: list[int], places: Tensor, scores: Tensor, axes: tuple[str, str], extent: plane.Extent, as_images: bool
+) -> None:
+    """The images with these numbers at their places (N, 2)."""
+
+    def choose() -> None:
+        st.session_state["latent-chosen"] = st.session_state["plane-images"]["chosen"]
+
+    points = plane.Points(
+        x=[round(x, 4) for x in places[:, 0].tolist()],
+        y=[round(y, 4) for y in places[:, 1].tolist()],
+        kinds=[kind_of(number) for number in numbers],
+        tiles=numbers,
+        texts=[f"{name_of(number)}\n{_('score {score:.4f}', score=float(scores[number]))}" for number in numbers],
+        numbers=["" if number < len(labels) else str(number - len(labels) + 1) for number in numbers],
+    )
+    label = _("Images in the latent space; arrow keys choose another one")
+    sprite = space.sprite(data.name, images, len(drawings))
+    plane.choose_point("plane-images", label, axes, extent, points, sprite, chosen_number(), as_images, choose)
+
+
+def show_chosen(image: Tensor) -> None:
+    """The chosen image before the detector."""
+    result = detector.infer(image)
+    with st.container(key="latent-image"):
+        badge = pictures.badge(bool(result.verdicts[0]))
+        st.html(f'<span class="number">{name_of(chosen_number())}</span> &nbsp; {badge}')
+        st.html(pictures.triple(result.images[0], result.reconstructions[0], result.error_maps[0]))
+        st.html(pictures.gauge(float(result.scores[0]), result.threshold))
+        sentence = _("Anomaly score {score:.4f}, threshold {threshold:.4f}", score=result.scores[0], threshold=result.threshold)
+        st.caption(sentence, help=glossary.about("anomaly score"))
+        st.html(pictures.error_legend())
+        normal = session.class_names(config.data_set, config.normal_classes)
+        sentence = _("Click a point to see its image. The decoder has only ever learnt to draw {normal}.", normal=normal)
+        st.caption(sentence, help=glossary.about("decoder"))
+
+
+# ---------------------------------------------------------------- moving
+
+
+def slider_title(number: int) -> str:
+    if dimensions <= 2:
+        return axis_name(number)
+    share = float(inside.frame.shares[number])
+    return _("{axis}: {share:.0%} of the spread", axis=axis_name(number), share=share)
+
+
+def move_to(place: list[float]) -> None:
+    """Put the sliders to coordinates, as many as are given."""
+    for number, value in enumerate(place):
+        st.session_state[f"direction-{number}"] = float(value)
+
+
+def tell_of_recall() -> None:
+    """Why a reconstruction by this detector can look different from what its decoder draws."""
+    if config.neighbours:
+        st.caption(
+            _(
+                "The decoder draws freely here. "
+                "To judge an image, the detector redraws the {count} training images most like it.",
+                count=config.neighbours,
+            )
+        )
+
+
+@st.fragment
+def show_decoder() -> None:
+    """A map to click and drag in, sliders, and the image that the decoder draws at that place."""
+    low, middle, high = (values.tolist() for values in (inside.low, inside.middle, inside.high))
+    here = [float(st.session_state.get(f"direction-{number}", value)) for number, value in enumerate(middle)]
+    # Another detector's space may reach less far.
+    move_to([min(max(value, least), most) for value, least, most in zip(here, low, high, strict=True)])
+    left, middle_column, right = st.columns([2.1, 1, 1.8], gap="medium")
+    with right:
+        place = [
+            st.slider(
+                slider_title(number),
+                low[number],
+                high[number],
+                step=(high[number] - low[number]) / 120,
+                format="%.2f",
+                key=f"direction-{number}",
+                persist_state="session",
+                help=glossary.about("latent" if dimensions <= 2 else "principal direction"),
+            )
+            for number in range(len(low))
+        ]
+    with middle_column, st.container(key="decoded"):
+        image = latent.decode(detector, inside.frame.latents(torch.tensor([place])))[0]
+        title = _("What the decoder draws here")
+        st.html(pictures.figure(pictures.picture(image, title), title))
+        st.button(_("Back to the middle"), on_click=lambda: move_to(middle), icon=":material/center_focus_strong:")
+        tell_of_recall()
+    with left:
+        st.caption(_("Click or drag: the decoder draws what lies there."), help=glossary.about("decoder"))
+        picture, aspect = space.decoded_map(detector, inside, place)
+        # One unit has a map of one row, from 0 to 1.
+        x, y = (*place, 0.5)[:2]
+        (left_end, bottom), (right_end, top) = (*low, 0.0)[:2], (*high, 1.0)[:2]
+        extent = plane.Extent(left_end, right_end, bottom, top)
+        axes = (axis_name(0), axis_name(1) if len(low) > 1 else "")
+
+        def move() -> None:
+            move_to(st.session_state["plane-map"]["place"][: len(low)])
+
+        label = _("Map of decoded images; arrow keys move in it")
+        plane.choose_place("plane-map", label, axes, extent, aspect, picture, (x, y), move)
+
+
+# ---------------------------------------------------------------- walking
+
+
+def ask_end(title: str, key: str, default: str) -> Tensor:
+    """One end of the walk, as an image (1, 1, 28, 28)."""
+    titles = {
+        **{f"class-{label}": names[label] for label in range(len(names))},
+        "chosen": _("the image chosen on the plane"),
+        **{f"drawing-{number}": _("Drawing {number}", number=number) for number in range(1, len(drawings) + 1)},
+    }
+    turn = int(st.session_state.get(f"{key}-turn", 0))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if st.session_state.get(key) not in titles:
+            st.session_state[key] = default
+        choice = st.selectbox(title, list(titles), format_func=titles.__getitem__, key=key, persist_state="session")
+        kind, _sep, number = choice.partition("-")
+        st.button(
+            _("Another"),
+            key=f"{key}-another",
+            icon=":material/casino:",
+            disabled=kind != "class",
+            on_click=lambda: st.session_state.update({f"{key}-turn": turn + 1}),
+        )
+    if kind == "class":
+        own = (labels == int(number)).nonzero().squeeze(1)
+        return images[own[turn % len(own)]].unsqueeze(0)
+    return images[chosen_number() if kind == "chosen" else len(labels) + int(number) - 1].unsqueeze(0)
+
+
+@st.fragment
+def show_walk() -> None:
+    """From one image to another, along the straight line between their latents."""
+    normal, strange = config.normal_classes[0], next(label for label in (7, 0) if label != config.normal_classes[0])
+    left, right = st.columns(2, gap="large")
+    with left:
+        start = ask_end(_("From"), "walk-from", f"class-{normal}")
+    with right:
+        end = ask_end(_("To"), "walk-to", f"drawing-{len(drawings)}" if drawings else f"class-{strange}")
+    ends = torch.cat([start, end])
+    latents = latent.encode(detector, ends)
+    way = latent.interpolate(latents[0], latents[1], STEPS)
+    share = st.slider(_("How far"), 0, 100, 50, key="walk-share", format="%d %%", help=glossary.about("latent space")) / 100
+    here, *steps = latent.decode(detector, torch.cat([torch.lerp(latents[:1], latents[1:], share), way]))
+    start_seen, end_seen = preprocess(ends, config.preprocessing)
+    name = _("What the decoder draws here")
+    left, right = st.columns(2, gap="large")
+    with left, st.container(key="walk-here"):
+        st.html(pictures.strip([(start_seen, _("From"), _("From")), (here, name, name), (end_seen, _("To"), _("To"))]))
+    shares = [formatted(step / (STEPS - 1), ".0%") for step in range(STEPS)]
+    with st.container(key="walk-steps"):
+        st.html(pictures.strip([(image, _("Decoded image"), caption) for image, caption in zip(steps, shares, strict=True)]))
+    with right:
+        tell_of_recall()
+
+
+# ---------------------------------------------------------------- compression
+
+
+@st.fragment
+def show_compression() -> None:
+    """Seven networks that differ in the bottleneck only, before the same images."""
+    made = compression.read()
+    st.caption(
+        _(
+            "Seven networks that know 5s, alike but for the bottleneck. Smallest error: {closest} units. "
+            "Highest AUROC: {keenest} units.",
+            closest=min(made.measured, key=lambda each: each.error).latent_dim,
+            keenest=max(made.measured, key=lambda each: each.auroc).latent_dim,
+        ),
+        help=glossary.about("bottleneck"),
+    )
+    labels_of = made.labels.tolist()
+    captions = [
+        _("{label} · {number}", label=label, number=labels_of[:place].count(label) + 1) for place, label in enumerate(labels_of)
+    ]
+    chosen = st.pills(
+        _("Test image"),
+        range(len(captions)),
+        default=1,
+        required=True,
+        format_func=captions.__getitem__,
+        key="compression-image",
+        wrap=True,
+        persist_state="session",
+    )
+    image = made.images[chosen] / 255
+    cells = [(image, _("Test image"), _("the image\n{bytes} bytes", bytes=PIXELS))]
+    for each, reconstructions in zip(made.measured, made.reconstructions, strict=True):
+        reconstruction = reconstructions[chosen] / 255
+        caption = _(
+            "{units} units\n{bytes} bytes\nerror {error:.3f}",
+            units=each.latent_dim,
+            bytes=each.bytes,
+            error=(image - reconstruction).square().mean(),
+        )
+        cells.append((reconstruction, _("Reconstruction"), caption))
+    st.html(pictures.strip(cells))
+    for column, title, figure in zip(
+        st.columns(2),
+        (_("Error on normal images"), _("AUROC")),
+        (latent_figures.error_by_size(made.measured), latent_figures.auroc_by_size(made.measured)),
+        strict=True,
+    ):
+        with column:
+            st.plotly_chart(figure, key=title, config={"displayModeBar": False}, alt=title)
+
 
 st.title(_("Look inside"))
+session.show_data_notice(at_hand)
+sections = {
+    _("Where images lie"): show_images,
+    _("Move"): show_decoder,
+    _("Walk"): show_walk,
+    _("Compression"): show_compression,
+}
+for tab, show in zip(st.tabs(list(sections), key="latent-section", on_change="rerun"), sections.values(), strict=True):
+    if tab.open:
+        with tab:
+            show()

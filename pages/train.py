@@ -13,8 +13,10 @@ from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import choose_device
 from core.jobs import JobState, Snapshot
 from core.model import Autoencoder, layers, parameter_count
+from core.presets import shipped_as
 from core.sentences import Sentence
 from pages.shared import figures, header, pictures, session, settings
+from pages.shared.glossary import about
 from pages.shared.text import _, formatted, sentence
 
 
@@ -66,11 +68,21 @@ def show_controls(config: DetectorConfig | None) -> None:
             st.button(label, icon=icon, disabled=not enabled, on_click=action, key=f"button-{icon[10:-1]}", shortcut=shortcut)
 
 
-def show_status(snapshot: Snapshot | None) -> None:
+def ready_in_use(config: DetectorConfig | None) -> checkpoint.Checkpoint | None:
+    """The shipped detector with these settings, if there is one and it is in use."""
+    made = shipped_as(config) if config else None
+    return session.shipped_checkpoint(made) if made and session.choice() == session.Choice(shipped=made) else None
+
+
+def show_status(snapshot: Snapshot | None, is_ready: bool) -> None:
     """One sentence and a bar."""
     with st.container(key="job-status"):
         if snapshot is None:
-            st.markdown(_("Ready. Press **Start** and watch."))
+            st.markdown(
+                _("This is the detector that ships with the program. Press **Start** to train it yourself.")
+                if is_ready
+                else _("Ready. Press **Start** and watch.")
+            )
             return
         if snapshot.state is JobState.FAILED:
             st.error(sentence(snapshot.error) if snapshot.error else "", icon=":material/error:")
@@ -96,28 +108,24 @@ def show_status(snapshot: Snapshot | None) -> None:
             )
 
 
-def show_losses(snapshot: Snapshot | None, overlaid: Sequence[session.Run]) -> None:
-    """The live curves, with those of earlier runs behind them."""
+def show_losses(snapshot: Snapshot | None, made: checkpoint.Checkpoint | None, overlaid: Sequence[session.Run]) -> None:
+    """The live curves, or those of a ready detector, with those of earlier runs behind them."""
     earlier = {run.name: run.checkpoint.losses for run in overlaid if run.checkpoint.losses}
-    log_scale = bool(st.session_state.get("log-scale", False))
-    if snapshot:
-        figure = figures.loss_curves(
-            snapshot.losses, snapshot.batch_losses, snapshot.batches, snapshot.epochs, earlier, log_scale
-        )
-    elif earlier:
-        longest = max(len(losses) for losses in earlier.values())
-        figure = figures.loss_curves((), np.empty(0, dtype=np.float32), 1, longest, earlier, log_scale)
-    else:
+    losses = snapshot.losses if snapshot else made.losses if made else ()
+    batch_losses, batches = (snapshot.batch_losses, snapshot.batches) if snapshot else (np.empty(0, dtype=np.float32), 1)
+    epochs = max(map(len, (losses, *earlier.values()))) if snapshot is None else snapshot.epochs
+    if epochs == 0:
         return
+    log_scale = bool(st.session_state.get("log-scale", False))
+    figure = figures.loss_curves(losses, batch_losses, batches, epochs, earlier, log_scale)
     st.plotly_chart(figure, key="loss-curves", config={"displayModeBar": False}, alt=_("Loss by epoch"))
-    if snapshot and snapshot.losses:
-        last = snapshot.losses[-1]
+    if losses:
         st.caption(
             _(
                 "Epoch {epoch}: training loss {train:.4f}, validation loss {validation:.4f}",
-                epoch=len(snapshot.losses),
-                train=last.train,
-                validation=last.validation,
+                epoch=len(losses),
+                train=losses[-1].train,
+                validation=losses[-1].validation,
             )
         )
 
@@ -149,19 +157,16 @@ def show_reconstructions(detector: AutoencoderDetector) -> None:
             st.html(pictures.before_and_after(result.images, result.reconstructions))
 
 
-def show_result(snapshot: Snapshot) -> None:
+def show_result(made: checkpoint.Checkpoint) -> None:
     """What came of a finished training."""
-    made = snapshot.result
-    if made is None or made.evaluation is None:
-        return
     figures_ = made.evaluation
+    if figures_ is None:
+        return
     columns = st.columns(4)
-    columns[0].metric(
-        _("AUROC"), formatted(figures_.auroc, ".4f"), help=_("Chance that an anomaly scores higher than a normal image.")
-    )
-    columns[1].metric(_("Threshold"), formatted(made.detector.threshold_, ".4f"))
-    columns[2].metric(_("False alarms"), formatted(figures_.false_alarm_rate, ".1%"))
-    columns[3].metric(_("Anomalies caught"), formatted(figures_.catch_rate, ".1%"))
+    columns[0].metric(_("AUROC"), formatted(figures_.auroc, ".4f"), help=about("auroc"))
+    columns[1].metric(_("Threshold"), formatted(made.detector.threshold_, ".4f"), help=about("threshold"))
+    columns[2].metric(_("False alarms"), formatted(figures_.false_alarm_rate, ".1%"), help=about("false-alarm rate"))
+    columns[3].metric(_("Anomalies caught"), formatted(figures_.catch_rate, ".1%"), help=about("recall"))
     by_class = {
         session.names_of(made.config.data_set)[label]: formatted(value, ".3f")
         for label, value in figures_.auroc_by_class.items()
@@ -170,7 +175,7 @@ def show_result(snapshot: Snapshot) -> None:
     st.dataframe([by_class], hide_index=True)
 
 
-def show_live(overlaid: Sequence[session.Run]) -> None:
+def show_live(overlaid: Sequence[session.Run], config: DetectorConfig | None) -> None:
     """Everything that moves while a job runs; when it ends or pauses, the whole page runs once more."""
     if session.settle_job():
         st.rerun()
@@ -180,14 +185,15 @@ def show_live(overlaid: Sequence[session.Run]) -> None:
     was_active, st.session_state["was-active"] = st.session_state.get("was-active", False), is_active
     if was_active and not is_active:
         st.rerun()  # the buttons change
-    show_status(snapshot)
-    if snapshot and snapshot.state is JobState.DONE:
-        show_result(snapshot)
-    show_losses(snapshot, overlaid)
+    made = snapshot.result if snapshot else ready_in_use(config)
+    show_status(snapshot, is_ready=made is not None)
+    if made:
+        show_result(made)
+    show_losses(snapshot, made, overlaid)
     if training:
         show_reconstructions(training.detector())
-    elif snapshot and snapshot.result:
-        show_reconstructions(snapshot.result.detector)
+    elif made:
+        show_reconstructions(made.detector)
 
 
 def show_runs() -> list[session.Run]:
@@ -272,6 +278,6 @@ with right:
         overlaid = show_runs()
     with live:
         is_active = current is not None and current.snapshot().state.is_active
-        st.fragment(show_live, run_every=0.5 if is_active else None)(overlaid)
+        st.fragment(show_live, run_every=0.5 if is_active else None)(overlaid, config)
         if config and current is None:
             show_network(config)

@@ -20,6 +20,7 @@ IN_README = {
     "browse-dark": "browse.png",
     "evaluate-light": "evaluate.png",
     "scores-light": "scores.png",
+    "latent-light": "latent.png",
 }
 VIEWS = {
     "light": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "light"},
@@ -43,6 +44,9 @@ def show(page: Page, server: Server, name: str) -> None:
     if name == "evaluate":
         expect(page.get_by_role("slider", name="Threshold")).to_be_visible()
         expect(page.locator(".st-key-roc .main-svg").first).to_be_visible()
+    if name == "latent":
+        page.get_by_role("tab", name="Move").click()
+        expect(page.get_by_role("img", name="What the decoder draws here")).to_be_visible()
     if name == "scores":
         page.get_by_text("All scores").click()
         expect(page.locator(".st-key-all-scores .main-svg").first).to_be_visible()
@@ -61,7 +65,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         try:
             for view, options in VIEWS.items():
-                for name in ("home", "draw", "train", "browse", "evaluate", "scores"):
+                for name in ("home", "draw", "train", "browse", "evaluate", "scores", "latent"):
                     page = browser.new_page(**options)
                     show(page, server, name)
                     path = OUTPUT / f"{name}-{view}.png"

@@ -45,6 +45,19 @@ def _entries(_language: str) -> dict[str, tuple[str, str]]:
             _("Bottleneck"),
             _("The narrowest layer. The fewer its units, the less an image can keep of itself."),
         ),
+        "latent space": (
+            _("Latent space"),
+            _("Every image is a point in it: its latent numbers are the coordinates."),
+        ),
+        "decoder": (_("Decoder"), _("The second half of the network: it draws an image from the latent numbers.")),
+        "principal direction": (
+            _("Principal direction"),
+            _("A direction in which normal images differ most (PCA). 1 is one standard deviation from the mean."),
+        ),
+        "t-sne": (
+            _("t-SNE"),
+            _("A flat map that keeps neighbours together. How far groups are from each other means nothing."),
+        ),
         "auroc": (
             _("AUROC"),
             _("The chance that a random anomaly scores higher than a random normal image: 1 is perfect, 0.5 is a guess."),

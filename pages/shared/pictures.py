@@ -218,3 +218,19 @@ def hourglass(stages: Sequence[Layer]) -> str:
     sizes = "-".join(str(stage.units) for stage in stages)
     label = escape(_("Layers of the network: {sizes}", sizes=sizes))
     return f'<div class="hourglass" role="img" aria-label="{label}">{"".join(parts)}</div>'
+
+
+def tiles(images: Tensor, columns: int) -> str:
+    """Address of one picture with images (N, 1, 28, 28) row by row; WebP, since there may be a thousand."""
+    rows = -(-len(images) // columns)
+    pixels = np.zeros((rows * columns, 28, 28), dtype=np.uint8)
+    pixels[: len(images)] = (images.squeeze(1).numpy() * 255).round()
+    sheet = pixels.reshape(rows, columns, 28, 28).swapaxes(1, 2).reshape(rows * 28, columns * 28)
+    file = io.BytesIO()
+    Image.fromarray(sheet).save(file, "WEBP", quality=80)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def strip(cells: Sequence[tuple[Tensor, str, str]]) -> str:
+    """Images (1, 28, 28) in a row, each with its name and a caption; on a phone they wrap."""
+    return f'<div class="strip">{"".join(figure(picture(image, name), caption) for image, name, caption in cells)}</div>'

@@ -5,9 +5,10 @@ from pathlib import Path
 import streamlit as st
 
 from pages.shared import link
-from pages.shared.text import language
+from pages.shared.text import _, language
 
 _STYLE_SHEET = Path(__file__).parent / "style.css"
+_UPLOAD = "[data-testid=stFileUploaderDropzone] button"
 _NAVIGATION = '[data-testid="stTopNavLinkContainer"], [data-testid="stTopNavSection"]'
 
 
@@ -16,6 +17,10 @@ def apply() -> None:
     st.html(_STYLE_SHEET)
     places = [_NAVIGATION if name == "navigation" else f".st-key-hideable-{name}" for name in link.hidden()]
     rules = "".join(f"{place} {{ display: none; }}" for place in places)
+    # Streamlit's own words are English only; these are the ones that stand on a page.
+    rules += f"{_UPLOAD} p {{ font-size: 0; }} {_UPLOAD} p::after {{ content: '{_('Upload')}'; font-size: 1rem; }}"
+    if language() != "en":
+        rules += "[data-testid=stFileUploaderDropzoneInstructions] { display: none; }"
     script = f"document.documentElement.lang = '{language()}';"
     if link.is_projector():
         rules += "html { font-size: 135%; } .block-container { max-width: none !important; }"

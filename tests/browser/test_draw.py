@@ -8,9 +8,9 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Server, canvas_of, draw, number_in, open_page, settled
+from tests.browser.conftest import Server, canvas_of, draw, eventually, number_in, open_page, settled
 from tests.strokes import WAYS, on_canvas, rgba
 
 
@@ -142,3 +142,32 @@ def test_the_strip_of_drawings_can_be_taken_away(page: Page, server: Server) -> 
     with zipfile.ZipFile(download.value.path()) as archive:
         sizes = [Image.open(archive.open(name)).size for name in archive.namelist()]
     assert sizes == [(28, 28), (28, 28)]
+
+
+def test_a_finger_draws_on_the_canvas_and_scrolls_beside_it(server: Server, chromium: Browser) -> None:
+    phone = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = phone.new_page()
+    try:
+        open_page(page, server, "draw")
+        box = canvas_of(page).bounding_box()
+        assert box
+        fingers = phone.new_cdp_session(page)
+
+        def swipe(x: float, top: float, bottom: float) -> None:
+            """A finger that moves upwards."""
+            fingers.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": bottom}]})
+            for step in range(1, 11):
+                y = bottom + (top - bottom) * step / 10
+                fingers.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y}]})
+            fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+        def scrolled() -> float:
+            return float(page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop"))
+
+        swipe(box["x"] + 160, box["y"] + 40, box["y"] + 280)
+        expect(page.locator(".st-key-score")).to_be_visible()
+        assert scrolled() == 0, "a stroke does not move the page"
+        swipe(380, box["y"] + 40, box["y"] + 280)
+        eventually(page, lambda: scrolled() > 50)
+    finally:
+        phone.close()

@@ -32,7 +32,8 @@ def pixels(html: str) -> list[NDArray[np.uint8]]:
 
 
 def median_score(scores: list[float], labels: list[int], label: int) -> float:
-    of_class = sorted(score for score, own in zip(scores, labels, strict=True) if own == label)
+    """Of the first hundred images of a class."""
+    of_class = sorted([score for score, own in zip(scores, labels, strict=True) if own == label][:100])
     return of_class[len(of_class) // 2]
 
 

@@ -8,9 +8,9 @@ import pytest
 from core import presets
 from core.checkpoint import read
 from core.model import layers
-from core.presets import COURSE, PRESETS, Shipped, preset, shipped
+from core.presets import COURSE, PRESETS, Shipped, preset, preset_of, shipped, shipped_as
 
-SHIPPED = sorted(presets.CHECKPOINTS.glob("*.safetensors"))
+SHIPPED = sorted(presets.CHECKPOINTS.glob("*-*.safetensors"))
 
 
 def test_the_course_preset_is_the_courses_lesson() -> None:
@@ -62,3 +62,18 @@ def test_shipped_checkpoint_is_what_its_name_says(path: Path) -> None:
     # Two presets show what goes wrong: both draw little more than the mean image.
     assert made.evaluation.auroc > (0.7 if path.stem.endswith(("few-epochs", "broadcasting")) else 0.8)
     assert len(made.losses) == made.config.training.epochs
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_detector_is_recognised_by_its_settings(name: str) -> None:
+    config = PRESETS[name]
+    assert preset_of(replace(config, normal_classes=(3, 4))) == name
+    assert shipped_as(config) == Shipped(name, "mnist", 5)
+    assert shipped_as(replace(config, false_alarm_rate=0.07)) is None
+    assert shipped_as(replace(config, normal_classes=(5, 6))) is None
+    assert shipped_as(replace(config, normal_classes=())) is None
+    assert shipped_as(replace(config, data_set="uci-digits")) is None
+
+
+def test_settings_of_no_preset_are_the_courses_with_changes() -> None:
+    assert preset_of(replace(COURSE, neighbours=3)) == "course"

@@ -1,0 +1,281 @@
+"""Look inside: the plane, the decoder, the walk and the compression, against the detector itself."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+from torch import Tensor
+
+from core import checkpoint, compression, latent, presets
+from core.checkpoint import Checkpoint
+from core.data import FALLBACK, DataSet, as_images, load
+from core.detector import AutoencoderDetector, DetectorConfig
+from core.model import ModelConfig
+from core.presets import Shipped
+from pages.shared import pictures, session, space
+from tests.pages.conftest import checked, detector_line, go_to, html_of, inside, open_page, plain
+
+WHERE, MOVE, WALK, COMPRESSION = "Where images lie", "Move", "Walk", "Compression"
+
+
+def open_section(app: AppTest, section: str) -> AppTest:
+    app.session_state["latent-section"] = section
+    return checked(app.run())
+
+
+def sent_to(app: AppTest, key: str) -> dict[str, Any]:
+    """What the component with this key was sent."""
+    (component,) = (node for node in app.main if node.type == "bidi_component" and node.key == key)
+    data: dict[str, Any] = json.loads(component.proto.json)
+    return data
+
+
+def shown_pictures(app: AppTest, key: str) -> list[str]:
+    """Addresses of the pictures in the container with this key."""
+    return re.findall(r'src="([^"]+)"', "".join(html_of(inside(app, key))))
+
+
+def address(image: Tensor) -> str:
+    """The address under which the page shows an image."""
+    return re.findall(r'src="([^"]+)"', pictures.picture(image, ""))[0]
+
+
+def drawing(image: Tensor) -> session.Drawing:
+    return session.Drawing(pictures.grey_pixels(image), "canvas-0", "5", 0.0, 1.0, False)
+
+
+@pytest.fixture
+def app(with_mnist: DataSet) -> AppTest:
+    return open_page("latent")
+
+
+@pytest.fixture(scope="module")
+def shown(mnist: DataSet) -> Tensor:
+    return latent.sample(mnist.test.labels, space.TEST_IMAGES)
+
+
+# ---------------------------------------------------------------- where images lie
+
+
+def test_every_point_tells_class_kind_and_score(app: AppTest, shown: Tensor, mnist: DataSet, best: AutoencoderDetector) -> None:
+    points = sent_to(app, "plane-images")["points"]
+    assert points["tiles"] == list(range(1000))
+    labels = mnist.test.labels[shown].tolist()
+    assert set(labels) == set(range(10))
+    assert points["kinds"] == ["normal" if label == 5 else "anomaly" for label in labels]
+    scores = best.decision_function(mnist.test.images[shown]).tolist()
+    assert points["texts"] == [f"{label}\nscore {score:.4f}" for label, score in zip(labels, scores, strict=True)]
+
+
+def test_points_lie_where_normal_images_spread_widest(
+    app: AppTest, shown: Tensor, mnist: DataSet, best: AutoencoderDetector
+) -> None:
+    fives = as_images(mnist.train_images[mnist.train_labels == 5][: space.NORMAL_IMAGES])
+    frame = latent.frame_of(latent.encode(best, fives))
+    expected = frame.coordinates(latent.encode(best, mnist.test.images[shown]))
+    sent = sent_to(app, "plane-images")
+    for values, axis in (("x", 0), ("y", 1)):
+        assert sent["points"][values] == pytest.approx(expected[:, axis].tolist(), abs=1e-3)
+    left, right, bottom, top = sent["extent"]
+    assert left < min(sent["points"]["x"]) < max(sent["points"]["x"]) < right
+    assert bottom < min(sent["points"]["y"]) < max(sent["points"]["y"]) < top
+
+
+def test_chosen_point_is_shown_with_its_verdict(app: AppTest, shown: Tensor, mnist: DataSet, best: AutoencoderDetector) -> None:
+    for number in (0, 123):
+        app.session_state["latent-chosen"] = number
+        checked(app.run())
+        result = best.infer(mnist.test.images[shown[number : number + 1]])
+        assert shown_pictures(app, "latent-image")[:2] == [address(result.images[0]), address(result.reconstructions[0])]
+        title = plain(html_of(inside(app, "latent-image"))[0])
+        assert title.startswith(str(int(mnist.test.labels[shown[number]])))
+        assert ("Anomaly" in title) == bool(result.verdicts[0])
+        score = f"Anomaly score {float(result.scores[0]):.4f}, threshold {best.threshold_:.4f}"
+        assert score in [caption.value for caption in app.caption]
+        assert sent_to(app, "plane-images")["chosen"] == number
+
+
+def test_classes_filter_points_and_keep_their_places(app: AppTest) -> None:
+    before = sent_to(app, "plane-images")
+    checked(app.button_group(key="latent-classes").set_value([5, 7]).run())
+    after = sent_to(app, "plane-images")
+    assert {text[0] for text in after["points"]["texts"]} == {"5", "7"}
+    assert len(after["points"]["tiles"]) == 200
+    assert after["extent"] == before["extent"]
+    for x, tile in zip(after["points"]["x"], after["points"]["tiles"], strict=True):
+        assert x == before["points"]["x"][tile]
+
+
+def test_drawings_land_on_the_plane_with_their_numbers(app: AppTest, mnist: DataSet, best: AutoencoderDetector) -> None:
+    seven = mnist.test.images[:1]
+    app.session_state["drawings"] = session.Drawings(strip=[drawing(mnist.test.images[1]), drawing(seven[0])])
+    points = sent_to(checked(app.run()), "plane-images")["points"]
+    assert points["kinds"][-3:] == ["anomaly", "drawing", "drawing"]
+    assert points["numbers"][-3:] == ["", "1", "2"]
+    assert points["texts"][-1] == f"Drawing 2\nscore {float(best.decision_function(seven)[0]):.4f}"
+    app.session_state["latent-chosen"] = 1001
+    checked(app.run())
+    assert plain(html_of(inside(app, "latent-image"))[0]).startswith("Drawing 2")
+
+    checked(app.button_group(key="latent-layout").set_value("t-sne").run())
+    points = sent_to(app, "plane-images")["points"]
+    assert len(points["tiles"]) == space.NEIGHBOUR_IMAGES + 2
+    assert points["tiles"][-2:] == [1000, 1001]
+    near = (torch.tensor([points["x"], points["y"]]) - torch.tensor([[points["x"][-1]], [points["y"][-1]]])).norm(dim=0)
+    nearest = near[:-2].argsort()[:15].tolist()
+    assert sum(points["texts"][number].startswith("7") for number in nearest) > 7, "a 7 lies among 7s"
+
+    checked(open_section(app, WALK).selectbox(key="walk-from").set_value("drawing-1").run())
+    assert shown_pictures(app, "walk-here")[0] == address(best.infer(mnist.test.images[1:2]).images[0])
+
+
+# ---------------------------------------------------------------- moving and walking
+
+
+def test_sliders_and_map_move_the_decoder(app: AppTest, best: AutoencoderDetector, mnist: DataSet) -> None:
+    open_section(app, MOVE)
+    fives = as_images(mnist.train_images[mnist.train_labels == 5][: space.NORMAL_IMAGES])
+    frame = latent.frame_of(latent.encode(best, fives))
+    middle = latent.decode(best, frame.latents(torch.zeros(1, 6)))[0]
+    assert shown_pictures(app, "decoded") == [address(middle)]
+    map_before = sent_to(app, "plane-map")
+
+    app.slider(key="direction-0").set_value(1.5)
+    checked(app.slider(key="direction-1").set_value(-2.0).run())
+    place = torch.tensor([[1.5, -2.0, 0.0, 0.0, 0.0, 0.0]])
+    assert shown_pictures(app, "decoded") == [address(latent.decode(best, frame.latents(place))[0])]
+    map_after = sent_to(app, "plane-map")
+    assert map_after["cursor"] == pytest.approx([1.5, -2.0])
+    assert map_after["backdrop"] == map_before["backdrop"], "moving in the map does not change it"
+
+    checked(app.slider(key="direction-4").set_value(2.5).run())
+    assert sent_to(app, "plane-map")["backdrop"] != map_before["backdrop"]
+
+    checked(next(button for button in app.button if button.label == "Back to the middle").click().run())
+    assert shown_pictures(app, "decoded") == [address(middle)]
+
+
+def test_walk_goes_from_one_reconstruction_to_the_other(app: AppTest, best: AutoencoderDetector, mnist: DataSet) -> None:
+    open_section(app, WALK)
+    first = shown_pictures(app, "walk-here")
+    steps = shown_pictures(app, "walk-steps")
+    assert len(steps) == 9
+    shown = latent.sample(mnist.test.labels, space.TEST_IMAGES)
+    own = [mnist.test.images[shown[mnist.test.labels[shown] == label][0]].unsqueeze(0) for label in (5, 7)]
+    ends = [latent.decode(best, latent.encode(best, image))[0] for image in own]
+    assert [steps[0], steps[-1]] == [address(image) for image in ends]
+    assert first[1] == steps[4], "half way is the middle step"
+
+    checked(app.slider(key="walk-share").set_value(0).run())
+    assert shown_pictures(app, "walk-here") == [first[0], steps[0], first[2]]
+    checked(app.button(key="walk-to-another").click().run())
+    assert shown_pictures(app, "walk-here")[2] != first[2]
+    assert shown_pictures(app, "walk-here")[0] == first[0]
+
+
+# ---------------------------------------------------------------- compression
+
+
+@pytest.mark.usefixtures("without_data")
+def test_one_image_at_every_size() -> None:
+    app = open_section(open_page("latent"), COMPRESSION)
+    made = compression.read()
+    for number in (1, 8):
+        checked(app.button_group(key="compression-image").set_value(number).run())
+        image = made.images[number] / 255
+        expected = [address(image), *(address(every[number] / 255) for every in made.reconstructions)]
+        strip = next(html for html in html_of(app) if 'class="strip"' in html)
+        assert re.findall(r'src="([^"]+)"', strip) == expected
+        error = float((image - made.reconstructions[0, number] / 255).square().mean())
+        assert f"2 units\n8 bytes\nerror {error:.3f}" in strip
+    lowest = min(made.measured, key=lambda each: each.error).latent_dim
+    assert any(f"Smallest error: {lowest} units" in caption.value for caption in app.caption)
+
+
+# ---------------------------------------------------------------- every kind of detector
+
+DETECTORS = {
+    "one unit": DetectorConfig(model=ModelConfig(hidden_sizes=(8,), latent_dim=1, latent_activation="none")),
+    "two units": DetectorConfig(model=ModelConfig(hidden_sizes=(8,), latent_dim=2, latent_activation="none")),
+    "one unit with ReLU": DetectorConfig(model=ModelConfig(hidden_sizes=(8,), latent_dim=1)),
+    "wide": DetectorConfig(model=ModelConfig(hidden_sizes=(), latent_dim=784)),
+    "convolutional, three classes": DetectorConfig(
+        normal_classes=(0, 3, 7), model=ModelConfig("convolutional", (), 8), preprocessing="deskew", neighbours=3
+    ),
+    "clothes": DetectorConfig(data_set="fashion-mnist", normal_classes=(9,)),
+}
+
+
+@pytest.mark.usefixtures("without_data")
+@pytest.mark.parametrize("config", DETECTORS.values(), ids=DETECTORS)
+def test_every_detector_can_be_looked_into(config: DetectorConfig, uci: DataSet) -> None:
+    config = replace(config, training=replace(config.training, epochs=1))
+    is_normal = torch.isin(uci.train_labels, torch.tensor(config.normal_classes))
+    detector = AutoencoderDetector(config).fit(as_images(uci.train_images[is_normal]))
+    app = open_page()
+    app.session_state["runs"] = [session.Run("run 1", "trained", Checkpoint(detector))]
+    app.session_state["choice"] = session.Choice(run=0)
+    go_to(app, "latent")
+    points = sent_to(app, "plane-images")["points"]
+    assert len(points["x"]) == len(load(FALLBACK).test.labels)
+    assert {"normal", "anomaly"} == set(points["kinds"])
+    open_section(app, MOVE)
+    units = config.model.latent_dim
+    assert len([slider for slider in app.slider if (slider.key or "").startswith("direction-")]) == min(units, 6)
+    picture = shown_pictures(app, "decoded")
+    sent_to(app, "plane-map")
+    slider = app.slider(key="direction-0")
+    checked(slider.set_value(slider.max).run())
+    if config.model.latent_activation == "none":
+        assert shown_pictures(app, "decoded") != picture
+    open_section(app, WALK)
+    assert len(shown_pictures(app, "walk-steps")) == 9
+    open_section(app, COMPRESSION)
+
+
+@pytest.mark.usefixtures("without_data")
+def test_place_stays_within_the_reach_of_another_detector(uci: DataSet) -> None:
+    fives = as_images(uci.train_images[uci.train_labels == 5])
+    detectors = []
+    for stretch in (1.0, 100.0):
+        detector = AutoencoderDetector(DETECTORS["two units"])
+        with torch.no_grad():
+            detector.model.encoder[-1].weight *= stretch
+        detectors.append(detector.calibrate(fives))
+    app = open_page()
+    app.session_state["runs"] = [session.Run(f"run {n}", "trained", Checkpoint(each)) for n, each in enumerate(detectors)]
+    app.session_state["choice"] = session.Choice(run=1)
+    open_section(go_to(app, "latent"), MOVE)
+    far = app.slider(key="direction-0").max
+    checked(app.slider(key="direction-0").set_value(far).run())
+    app.session_state["choice"] = session.Choice(run=0)
+    slider = checked(app.run()).slider(key="direction-0")
+    assert slider.max < far
+    assert slider.min <= slider.value <= slider.max
+    assert sent_to(app, "plane-map")["cursor"][0] == pytest.approx(slider.value)
+
+
+def test_two_units_are_one_click_away(
+    uci: DataSet, best: AutoencoderDetector, without_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presets, "CHECKPOINTS", without_data)
+    two = AutoencoderDetector(DETECTORS["two units"]).fit(as_images(uci.train_images[uci.train_labels == 5]))
+    choice = session.Choice(shipped=Shipped("two-units", "mnist", 5))
+    for preset, detector in (("best", best), ("two-units", two)):
+        checkpoint.write(Checkpoint(detector), Shipped(preset, "mnist", 5).path)
+    choices = session.choices
+    monkeypatch.setattr(session, "choices", lambda: list(dict.fromkeys([*choices(), choice])))
+    session.shipped_checkpoint.clear()
+    app = open_page("latent")
+    before = detector_line(app)
+    checked(next(button for button in app.button if button.label == "Use two units").click().run())
+    assert app.session_state["choice"] == choice
+    assert detector_line(app) != before
+    assert sent_to(app, "plane-images")["axes"] == ["Unit 1", "Unit 2"]
+    assert "Use two units" not in [button.label for button in app.button]
+    session.shipped_checkpoint.clear()

@@ -1,0 +1,135 @@
+"""The latent space's functions against numpy, the networks themselves, and pencil and paper."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from core import latent
+from core.data import OneClassSplit
+from core.detector import AutoencoderDetector, DetectorConfig
+from core.model import ModelConfig
+from core.preprocessing import deskew
+
+NETWORKS = {
+    "dense": ModelConfig(hidden_sizes=(16,), latent_dim=4, latent_activation="none"),
+    "relu": ModelConfig(hidden_sizes=(16,), latent_dim=4),
+    "convolutional": ModelConfig("convolutional", (), 5),
+    "one unit": ModelConfig(hidden_sizes=(16,), latent_dim=1, latent_activation="none"),
+    "wide": ModelConfig(hidden_sizes=(), latent_dim=784),
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+@pytest.mark.parametrize("preprocessing", ["none", "deskew"])
+def test_decoding_what_was_encoded_is_the_networks_own_pass(
+    network: ModelConfig, preprocessing: str, small: DetectorConfig, split: OneClassSplit
+) -> None:
+    detector = AutoencoderDetector(replace(small, model=network, preprocessing=preprocessing))
+    images = split.test.images[:20]
+    latents = latent.encode(detector, images)
+    assert latents.shape == (20, network.latent_dim)
+    with torch.inference_mode():
+        expected = detector.model(deskew(images) if preprocessing == "deskew" else images)
+    torch.testing.assert_close(latent.decode(detector, latents), expected)
+
+
+def test_more_images_than_a_batch(fitted: AutoencoderDetector, split: OneClassSplit) -> None:
+    images = split.test.images[:1].expand(1100, -1, -1, -1)
+    latents = latent.encode(fitted, images)
+    assert len(latents) == len(latent.decode(fitted, latents)) == 1100
+
+
+def test_a_relu_bottleneck_is_never_decoded_at_negative_numbers(fitted: AutoencoderDetector) -> None:
+    place = torch.tensor([[-3.0, 0.5, -0.1, 2.0]])
+    assert torch.equal(latent.decode(fitted, place), latent.decode(fitted, place.clamp_min(0)))
+    free = AutoencoderDetector(replace(fitted.config, model=NETWORKS["dense"]))
+    assert not torch.equal(latent.decode(free, place), latent.decode(free, place.clamp_min(0)))
+
+
+@pytest.fixture
+def cloud() -> Tensor:
+    """Latents (400, 5) that spread differently along slanted directions."""
+    random = torch.Generator().manual_seed(3)
+    slanted, _triangle = torch.linalg.qr(torch.randn(5, 5, generator=random))
+    return torch.randn(400, 5, generator=random) * torch.tensor([4.0, 3.0, 1.0, 0.5, 0.1]) @ slanted + 7.0
+
+
+def test_frame_is_what_the_covariance_says(cloud: Tensor) -> None:
+    frame = latent.frame_of(cloud, count=3)
+    values, vectors = np.linalg.eigh(np.cov(cloud.numpy().astype(np.float64), rowvar=False))
+    values, vectors = values[::-1], vectors[:, ::-1]
+    np.testing.assert_allclose(frame.origin, cloud.mean(dim=0), rtol=1e-4)
+    np.testing.assert_allclose(frame.steps, np.sqrt(values[:3]), rtol=1e-3)
+    np.testing.assert_allclose(frame.shares, values[:3] / values.sum(), rtol=1e-3)
+    alike = np.abs(frame.directions.numpy() @ vectors[:, :3])
+    np.testing.assert_allclose(alike, np.eye(3), atol=1e-2)
+    coordinates = frame.coordinates(cloud)
+    np.testing.assert_allclose(coordinates.mean(dim=0), np.zeros(3), atol=1e-4)
+    np.testing.assert_allclose(coordinates.std(dim=0), np.ones(3), rtol=1e-3)
+
+
+def test_coordinates_lead_back(cloud: Tensor) -> None:
+    whole = latent.frame_of(cloud, count=5)
+    torch.testing.assert_close(whole.latents(whole.coordinates(cloud)), cloud, rtol=1e-3, atol=1e-3)
+    part = latent.frame_of(cloud, count=2)
+    places = torch.tensor([[0.0, 0.0], [1.5, -2.0]])
+    torch.testing.assert_close(part.coordinates(part.latents(places)), places, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(part.latents(places)[0], cloud.mean(dim=0), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("units", [1, 2])
+def test_one_and_two_units_are_their_own_coordinates(units: int, cloud: Tensor) -> None:
+    frame = latent.frame_of(cloud[:, :units])
+    assert torch.equal(frame.coordinates(cloud[:, :units]), cloud[:, :units])
+    assert float(frame.shares.sum()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("shape", [(50, 1), (50, 2), (50, 6), (3, 6), (2000, 900)])
+def test_a_dead_bottleneck_still_has_a_frame(shape: tuple[int, int]) -> None:
+    dead = torch.zeros(shape)
+    frame = latent.frame_of(dead)
+    assert bool(frame.coordinates(dead).isfinite().all())
+    assert bool(frame.shares.isfinite().all())
+    assert bool((frame.steps > 0).all())
+
+
+def test_interpolation_begins_and_ends_at_its_ends(cloud: Tensor) -> None:
+    way = latent.interpolate(cloud[0], cloud[1], 9)
+    assert torch.equal(way[0], cloud[0])
+    torch.testing.assert_close(way[-1], cloud[1])
+    torch.testing.assert_close(way[4], (cloud[0] + cloud[1]) / 2)
+    gaps = way.diff(dim=0)
+    torch.testing.assert_close(gaps, gaps[:1].expand(8, -1), rtol=1e-3, atol=1e-5)
+
+
+def test_grid_by_hand() -> None:
+    expected = [[-0.5, 3.0], [0.5, 3.0], [1.5, 3.0], [-0.5, 1.0], [0.5, 1.0], [1.5, 1.0]]
+    assert latent.grid((-1.0, 0.0), (2.0, 4.0), columns=3, rows=2).tolist() == expected
+
+
+def test_neighbours_stay_neighbours_and_chance_is_the_same_each_time() -> None:
+    random = torch.Generator().manual_seed(5)
+    two_clumps = torch.randn(80, 10, generator=random)
+    two_clumps[40:] += 30.0
+    places = latent.neighbour_map(two_clumps)
+    assert torch.equal(places, latent.neighbour_map(two_clumps))
+    distances = torch.cdist(places, places).fill_diagonal_(torch.inf)
+    nearest = distances.argmin(dim=1)
+    assert bool(((nearest < 40) == (torch.arange(80) < 40)).all())
+
+
+def test_neighbour_map_of_a_handful() -> None:
+    assert latent.neighbour_map(torch.randn(5, 3, generator=torch.Generator().manual_seed(0))).shape == (5, 2)
+
+
+def test_sample_is_balanced_in_every_first_part() -> None:
+    labels = torch.tensor([0] * 300 + [1] * 50 + [2] * 10)
+    chosen = latent.sample(labels, 90)
+    assert len(chosen.unique()) == 90
+    assert labels[chosen].bincount().tolist() == [40, 40, 10]
+    assert labels[chosen[:30]].bincount().tolist() == [10, 10, 10]
+    assert torch.equal(chosen, latent.sample(labels, 90))
+    assert sorted(latent.sample(labels, 1000).tolist()) == list(range(360))
