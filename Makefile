@@ -3,6 +3,7 @@
 # make lint    ruff and mypy
 # make bench   timings, as ratios within one run
 # make checkpoints, make screenshots   make again what is committed
+# make messages   takes new texts into the Spanish and French catalogues
 
 PYTHON ?= python3
 PORT ?= 8501
@@ -13,7 +14,7 @@ BIN := .venv/bin
 APP := .venv/.app-ready
 DEV := .venv/.dev-ready
 
-.PHONY: run test lint bench checkpoints screenshots browser clean
+.PHONY: run test lint bench checkpoints screenshots messages browser clean
 
 run: $(APP)
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
@@ -51,8 +52,18 @@ $(APP): requirements.txt
 $(DEV): requirements.txt requirements-dev.txt
 	$(LOCK) sh -ec 'test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet -r requirements-dev.txt; touch $(APP) $@'
 
+# Takes new texts into the catalogues and drops those that are gone.
+messages: $(DEV)
+	$(BIN)/python -m pages.shared.catalogues
+
 # A Chromium for the tests: one on the PATH, else the system's package when root, else Playwright's own.
-browser: $(DEV)
+# And axe-core, where there is npm; without it the tests of accessibility are skipped.
+AXE := .venv/node_modules/axe-core/axe.min.js
+$(AXE): $(DEV)
+	@if command -v npm >/dev/null; then $(LOCK) npm install --silent --no-fund --no-audit --prefix .venv axe-core@4.14.1; \
+	else echo "npm is not there: the tests of accessibility will be skipped."; fi
+
+browser: $(DEV) $(AXE)
 	@command -v chromium chromium-browser google-chrome >/dev/null || \
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium; } || \
 	$(BIN)/python -m playwright install chromium

@@ -100,14 +100,17 @@ def _help() -> None:
 
 
 def _change() -> None:
-    # The choice can change without this box: a training ends, a file is uploaded.
-    st.session_state["chosen-detector"] = session.choice()
+    # The choice can change without this box: a training starts or ends, a file is uploaded. A box in
+    # a closed popover would send its old value with the next run, so each choice has a box of its own.
+    chosen = session.choice()
+    key = f"detector-in-use-{chosen}"
+    st.session_state[key] = chosen
     st.selectbox(
         _("Detector in use"),
         session.choices(),
         format_func=session.choice_title,
-        key="chosen-detector",
-        on_change=lambda: session.use(st.session_state["chosen-detector"]),
+        key=key,
+        on_change=lambda: session.use(st.session_state[key]),
     )
     with st.container(key="hideable-upload"):
         upload()

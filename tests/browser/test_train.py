@@ -133,3 +133,16 @@ def test_a_detector_goes_from_one_visitor_to_another_as_a_file(page: Page, serve
     expect(other.locator(".st-key-detector-line")).to_contain_text("uploaded")
     expect(other.get_by_text("set off a false alarm")).to_be_visible()
     other.context.close()
+
+
+def test_a_detector_chosen_before_does_not_come_back_while_another_trains(page: Page, server: Server) -> None:
+    open_page(page, server, "train")
+    page.get_by_text("Detector: 5 · MNIST · Best detector").first.click()
+    choose(page, "Detector in use", "3 · MNIST · Best detector")
+    page.keyboard.press("Escape")
+    settled(page)
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator(STATUS)).to_contain_text("Training")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Resume")).to_be_enabled()
+    expect(page.locator(".st-key-detector-line")).to_contain_text("in training")

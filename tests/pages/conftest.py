@@ -11,7 +11,7 @@ import streamlit.testing.v1.app_test as app_test
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.testing.v1 import AppTest
-from streamlit.testing.v1.element_tree import Block, Html
+from streamlit.testing.v1.element_tree import Block, Html, Selectbox
 
 from core import checkpoint
 from core.data import DataSet
@@ -129,6 +129,11 @@ def number_in(app: AppTest, key: str) -> float:
 def verdicts(app: AppTest) -> list[str]:
     """The words of all badges on the page, in order."""
     return [word for html in html_of(app) for word in re.findall(r'class="badge \w+">(\w+)', html)]
+
+
+def detector_box(app: AppTest) -> Selectbox:
+    """The box in which another detector is chosen."""
+    return next(box for box in app.selectbox if box.label == "Detector in use")
 
 
 def detector_line(app: AppTest) -> str:

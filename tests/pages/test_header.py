@@ -11,7 +11,7 @@ from core.data import SOURCES, data_directory
 from core.detector import AutoencoderDetector
 from core.presets import Shipped
 from pages.shared import session
-from tests.pages.conftest import checked, detector_line, go_to, number_in, open_page, verdicts
+from tests.pages.conftest import checked, detector_box, detector_line, go_to, number_in, open_page, verdicts
 
 PAGES = ("home", "draw", "train", "browse", "evaluate")
 SHIPPED = "Detector: 5 · MNIST · Best detector"
@@ -59,7 +59,7 @@ def test_another_detector_is_in_use_on_every_page() -> None:
     threshold = checkpoint.read(course.path).detector.threshold_
     app = open_page("browse")
     before = [markdown.value for markdown in app.markdown]
-    app.selectbox(key="chosen-detector").set_value(session.Choice(shipped=course))
+    detector_box(app).set_value(session.Choice(shipped=course))
     checked(app.run())
     assert [markdown.value for markdown in app.markdown] != before, "other verdicts, other counts"
     for page in PAGES:
@@ -73,7 +73,7 @@ def test_another_detector_is_in_use_on_every_page() -> None:
 @pytest.mark.usefixtures("without_data")
 def test_two_visitors_choose_apart() -> None:
     first, second = open_page(), open_page()
-    first.selectbox(key="chosen-detector").set_value(session.Choice(shipped=Shipped("course", "mnist", 5)))
+    detector_box(first).set_value(session.Choice(shipped=Shipped("course", "mnist", 5)))
     checked(first.run())
     assert detector_line(first) == "Detector: 5 · MNIST · The course"
     assert detector_line(checked(second.run())) == SHIPPED

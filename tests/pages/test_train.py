@@ -14,7 +14,7 @@ from core.model import ModelConfig
 from core.presets import PRESETS, Shipped, preset
 from core.training import TrainConfig
 from pages.shared import session, settings
-from tests.pages.conftest import checked, detector_line, go_to, has, inside, number_in, open_page
+from tests.pages.conftest import checked, detector_box, detector_line, go_to, has, inside, number_in, open_page
 
 pytestmark = pytest.mark.usefixtures("without_data")
 
@@ -252,7 +252,7 @@ def test_a_second_run_joins_the_table_and_the_first_can_be_chosen_back(app: AppT
         (session.Choice(shipped=Shipped("course", "mnist", 5)), "5 · MNIST · The course"),
         (session.Choice(run=1), "1, 7 · UCI digits · run 2"),
     ):
-        checked(app.selectbox(key="chosen-detector").set_value(choice).run())
+        checked(detector_box(app).set_value(choice).run())
         assert detector_line(app) == f"Detector: {title}"
         assert app.session_state["choice"] == choice
     assert len(table(app)) == 2
@@ -262,7 +262,7 @@ def test_a_choice_made_during_a_training_is_kept_when_it_ends(app: AppTest) -> N
     press(app, "button-skip_next")
     rerun_until(app, lambda app: "Paused" in status(app))
     shipped = session.Choice(shipped=Shipped("best", "mnist", 5))
-    checked(app.selectbox(key="chosen-detector").set_value(shipped).run())
+    checked(detector_box(app).set_value(shipped).run())
     train(app)
     assert len(table(app)) == 1
     assert detector_line(app) == "Detector: 5 · MNIST · Best detector"
