@@ -18,7 +18,7 @@ from core.data import FALLBACK, DataSet, Digits, load
 from core.detector import AutoencoderDetector, conformal_threshold
 from core.presets import Shipped
 from pages.shared import session
-from tests.pages.conftest import checked, go_to, html_of, open_page, plain
+from tests.pages.conftest import checked, detector_box, go_to, html_of, open_page, plain
 
 
 def outcome(app: AppTest) -> list[int]:
@@ -47,7 +47,7 @@ def expected(truth: NDArray[np.bool_], scores: NDArray[np.float64], threshold: f
 
 
 def use(app: AppTest, choice: session.Choice) -> AppTest:
-    app.selectbox(key="chosen-detector").set_value(choice)
+    detector_box(app).set_value(choice)
     return checked(app.run())
 
 
