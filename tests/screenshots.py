@@ -1,27 +1,22 @@
-"""Screenshots of every page: light, dark, and on a phone; `make screenshots` puts them into screenshots/.
+"""Screenshots of every page in every language: light, dark, and on a phone; `make screenshots` puts them into screenshots/.
 
 The ones that the README shows are copied to docs/.
 """
 
 import shutil
 import tempfile
+from itertools import product
 from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from pages.shared.text import LANGUAGES
 from tests.browser.conftest import REAL_DATA, Server, draw, open_page, settled, start_server
 from tests.strokes import WAYS, on_canvas
 
 OUTPUT = Path("screenshots")
-IN_README = {
-    "draw-light": "draw.png",
-    "home-light": "home.png",
-    "train-light": "train.png",
-    "browse-dark": "browse.png",
-    "evaluate-light": "evaluate.png",
-    "scores-light": "scores.png",
-    "latent-light": "latent.png",
-}
+PAGES = ("home", "draw", "train", "browse", "scores", "evaluate", "latent", "learn")
+IN_README = {name: f"{name}-light-en" for name in PAGES} | {"browse": "browse-dark-en"}
 VIEWS = {
     "light": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "dark"},
@@ -29,26 +24,28 @@ VIEWS = {
 }
 
 
-def show(page: Page, server: Server, name: str) -> None:
-    """Bring a page into a state worth looking at."""
-    open_page(page, server, {"home": "", "scores": "browse"}.get(name, name))
+def show(page: Page, server: Server, name: str, language: str) -> None:
+    """Bring a page into a state worth looking at; nothing is found by its text, which differs by language."""
+    path = {"home": "", "scores": "browse"}.get(name, name)
+    open_page(page, server, f"{path}?lang={language}" + ("&step=6" if name == "learn" else ""))
     if name == "draw":
         draw(page, on_canvas(WAYS[7][0]))
         expect(page.locator(".st-key-score")).to_be_visible()
         expect(page.locator(".expert").first).to_be_visible()
     if name == "train":
-        page.get_by_role("button", name="Start").click()
-        expect(page.get_by_text("Epoch 4:")).to_be_visible()
-        page.get_by_role("button", name="Pause").click()
-        expect(page.get_by_role("button", name="Resume")).to_be_enabled()
+        page.locator(".st-key-start button").click()
+        page.wait_for_function("document.querySelector('.st-key-job-status [role=progressbar]')?.ariaValueNow >= 40")
+        page.locator(".st-key-button-pause button").click()
+        expect(page.locator(".st-key-start button")).to_be_enabled()
     if name == "evaluate":
-        expect(page.get_by_role("slider", name="Threshold")).to_be_visible()
         expect(page.locator(".st-key-roc .main-svg").first).to_be_visible()
     if name == "latent":
-        page.get_by_role("tab", name="Move").click()
-        expect(page.get_by_role("img", name="What the decoder draws here")).to_be_visible()
+        page.get_by_role("tab").nth(1).click()
+        expect(page.locator(".st-key-decoded img").first).to_be_visible()
+    if name == "learn":
+        expect(page.locator(".st-key-trap-losses .main-svg").first).to_be_visible()
     if name == "scores":
-        page.get_by_text("All scores").click()
+        page.get_by_test_id("stExpander").first.click()
         expect(page.locator(".st-key-all-scores .main-svg").first).to_be_visible()
     settled(page)
     page.mouse.move(0, 0)
@@ -64,20 +61,18 @@ def main() -> None:
         found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         try:
-            for view, options in VIEWS.items():
-                for name in ("home", "draw", "train", "browse", "evaluate", "scores", "latent"):
-                    page = browser.new_page(**options)
-                    show(page, server, name)
-                    path = OUTPUT / f"{name}-{view}.png"
-                    page.screenshot(path=path, full_page=view == "phone")
-                    print(path)
-                    page.close()
+            for language, (view, options), name in product(LANGUAGES, VIEWS.items(), PAGES):
+                page = browser.new_page(**options)
+                show(page, server, name, language)
+                path = OUTPUT / f"{name}-{view}-{language}.png"
+                page.screenshot(path=path, full_page=view == "phone")
+                print(path)
+                page.close()
         finally:
             browser.close()
             server.process.terminate()
-    for shot, name in IN_README.items():
-        Path("docs").mkdir(exist_ok=True)
-        shutil.copy(OUTPUT / f"{shot}.png", Path("docs", name))
+    for name, shot in IN_README.items():
+        shutil.copy(OUTPUT / f"{shot}.png", Path("docs", f"{name}.png"))
 
 
 if __name__ == "__main__":
