@@ -216,7 +216,7 @@ def draw_area() -> None:
         with st.container(key="canvas"):
             show_canvas()
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.button(_("Clear"), on_click=clear, icon=":material/delete:", shortcut="Escape")
+            st.button(_("Clear"), on_click=clear, icon=":material/delete:", shortcut="X")
             st.slider(_("Brush width"), 8, 40, 22, key="brush", persist_state="session", width=180)
         with st.expander(_("No pointer? Pick or upload an image"), icon=":material/add_photo_alternate:"):
             show_other_ways()

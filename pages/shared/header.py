@@ -91,7 +91,7 @@ def _help() -> None:
         "S": _("Start or resume"),
         "P": _("Pause"),
         "N": _("One step"),
-        "Esc": _("Clear the canvas"),
+        "X": _("Clear the canvas"),
         "T": _("Random test image"),
     }
     st.markdown("  \n".join(f"`{key}` {text}" for key, text in shortcuts.items()))
