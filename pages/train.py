@@ -12,7 +12,7 @@ from core.data import SOURCES, data_directory
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import choose_device
 from core.jobs import JobState, Snapshot
-from core.model import Autoencoder, layers, parameter_count
+from core.model import layers, outline, parameter_count
 from core.presets import shipped_as
 from core.sentences import Sentence
 from pages.shared import figures, header, pictures, session, settings
@@ -239,7 +239,7 @@ def show_network(config: DetectorConfig) -> None:
         _(
             "{sizes}: {count:,} parameters. The bottleneck passes on {latent} numbers of {pixels}.",
             sizes="-".join(str(stage.units) for stage in stages),
-            count=parameter_count(Autoencoder(config.model)),
+            count=parameter_count(outline(config.model)),
             latent=config.model.latent_dim,
             pixels=stages[0].units,
         )

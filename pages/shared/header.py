@@ -133,7 +133,8 @@ def upload() -> None:
 def job_sentence(snapshot: Snapshot) -> str:
     """Where a job stands, in words."""
     if snapshot.state is JobState.QUEUED:
-        return ngettext("Waiting: {count} training is ahead.", "Waiting: {count} trainings are ahead.", snapshot.ahead)
+        place = ngettext("Waiting: {count} training is ahead.", "Waiting: {count} trainings are ahead.", snapshot.ahead)
+        return f"{place} {_('It starts in about {seconds:,.0f} s.', seconds=snapshot.wait)}" if snapshot.wait else place
     where = _(
         "epoch {epoch} of {epochs}, batch {batch} of {batches}",
         epoch=snapshot.epoch,

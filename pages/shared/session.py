@@ -3,12 +3,15 @@
 Caches here are shared by all visitors and hold only what is never changed.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+import streamlit.runtime
 from numpy.typing import NDArray
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 from torch import Tensor
 
 from core import checkpoint
@@ -252,10 +255,25 @@ def job() -> TrainingJob | None:
     return st.session_state.get("job")
 
 
+def connection() -> Callable[[], bool]:
+    """Tells whether this session's browser is connected, from any thread."""
+    context = get_script_run_ctx()
+    if context is None or not streamlit.runtime.exists():  # a test without a server
+        return lambda: True
+    runtime, session_id = streamlit.runtime.get_instance(), context.session_id
+    return lambda: runtime.is_active_session(session_id)
+
+
+def new_job(config: DetectorConfig, data: OneClassSplit, device: Any = None) -> TrainingJob:
+    """A job of this session, which runs one at a time. Raises SettingError for more than is allowed."""
+    owner = st.session_state.setdefault("owner", object())
+    return TrainingJob(config, data, pool(), device, owner, connection())
+
+
 def start_job(config: DetectorConfig, data: OneClassSplit, device: Any) -> TrainingJob:
     """Make the session's job and put it in use; one that is there is dropped."""
+    training = new_job(config, data, device)
     drop_job()
-    training = TrainingJob(config, data, pool(), device)
     st.session_state["job"] = training
     use(TRAINING)
     return training
