@@ -16,6 +16,9 @@ from core.sentences import Sentence
 FAINTEST_INK = 0.1
 """Ink below this is taken for paper or for the soft edge of the canvas."""
 
+MAX_CANVAS_SIDE = 1280
+"""Pixels: the canvas at four times its size, as the sharpest screens send it."""
+
 MAX_FILE_BYTES = 5 * 2**20
 MAX_PICTURE_PIXELS = 50_000_000
 WORKING_SIDE = 256
@@ -37,6 +40,18 @@ def from_canvas(rgba: NDArray[np.uint8] | None) -> Tensor | None:
     pixels = rgba.astype(np.float32) / np.float32(255.0)
     luminance = pixels[..., :3] @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     return _framed(luminance * pixels[..., 3])
+
+
+def from_canvas_png(data: bytes) -> Tensor | None:
+    """from_canvas of what a browser sends; raises PictureError for anything that no canvas sends."""
+    try:
+        picture = Image.open(io.BytesIO(data), formats=["PNG"])
+        if max(picture.size) > MAX_CANVAS_SIDE:
+            raise ValueError("larger than any canvas")
+        pixels = np.asarray(picture.convert("RGBA"))
+    except Exception as error:
+        raise PictureError("What arrived from the canvas is not a drawing. Clear it and draw again.") from error
+    return from_canvas(pixels)
 
 
 def from_picture(data: bytes) -> Tensor:

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from core.drawing import MAX_FILE_BYTES, PictureError, from_canvas, from_picture
+from core.drawing import MAX_FILE_BYTES, PictureError, from_canvas_png, from_picture
 from pages.shared import pictures, session
-from pages.shared.canvas import st_canvas
+from pages.shared.canvas import draw_on_canvas
 from pages.shared.glossary import about
 from pages.shared.text import _, formatted, sentence
 
@@ -34,21 +34,23 @@ def clear() -> None:
 def show_canvas() -> None:
     """The canvas, drawn first so that a stroke never waits for the rest of the page."""
     brush = st.session_state.get("brush", 22)
-    result = st_canvas(
+    strokes, png = draw_on_canvas(
         stroke_width=brush,
         stroke_color="#ffffff",
         background_color="#000000",
         height=CANVAS_SIDE,
         width=CANVAS_SIDE,
         initial_drawing=canvas.initial,
-        return_image_data=True,
         key=f"strokes-{canvas.generation}-{canvas.visit}",
     )
     # Until the first stroke of this visit the component has no image; what was drawn before stays.
-    drawn = result.image_data
-    if drawn is not None and result.json_data != canvas.strokes:
-        canvas.strokes = result.json_data
-        canvas.image = from_canvas(drawn)
+    if png is not None and strokes != canvas.strokes:
+        try:
+            canvas.image = from_canvas_png(png)
+        except PictureError as error:
+            st.error(sentence(error), icon=":material/error:")
+            return
+        canvas.strokes = strokes
         st.session_state["source"] = "canvas"
         if canvas.image is not None:
             remember(canvas.image, "canvas")

@@ -196,6 +196,13 @@ def show_live(overlaid: Sequence[session.Run], config: DetectorConfig | None) ->
         show_reconstructions(made.detector)
 
 
+def as_file(made: checkpoint.Checkpoint) -> bytes:
+    """The checkpoint in full precision, or in half where only that can be uploaded again."""
+    whole = checkpoint.to_bytes(made)
+    most = int(st.get_option("server.maxUploadSize")) * 2**20
+    return whole if len(whole) <= most else checkpoint.to_bytes(made, torch.float16)
+
+
 def show_runs() -> list[session.Run]:
     """The session's runs; returns those whose curves are to be laid over."""
     runs = session.runs()
@@ -223,7 +230,7 @@ def show_runs() -> list[session.Run]:
         kept = runs[chosen]
         st.download_button(
             _("Download checkpoint"),
-            lambda: checkpoint.to_bytes(kept.checkpoint),
+            lambda: as_file(kept.checkpoint),
             f"detector-{'-'.join(map(str, kept.checkpoint.config.normal_classes))}.safetensors",
             icon=":material/download:",
             on_click="ignore",

@@ -1,8 +1,10 @@
 """The line on every page: which detector is in use, a way to change it, and how a training goes."""
 
+import re
+
 import streamlit as st
 
-from core.checkpoint import MAX_BYTES, CheckpointError, from_bytes
+from core.checkpoint import CheckpointError, from_bytes
 from core.jobs import JobState, Snapshot
 from pages.shared import glossary, link, session
 from pages.shared.text import LANGUAGES, _, language, ngettext, sentence, speak
@@ -115,9 +117,7 @@ def _change() -> None:
 
 def upload() -> None:
     """A checkpoint from the visitor's disk; a file that cannot be used leaves the detector in use as it is."""
-    file = st.file_uploader(
-        _("Upload a checkpoint"), type=["safetensors"], key="upload-checkpoint", max_upload_size=MAX_BYTES // 2**20
-    )
+    file = st.file_uploader(_("Upload a checkpoint"), type=["safetensors"], key="upload-checkpoint")
     if file is None or st.session_state.get("uploaded") == file.file_id:
         return
     try:
@@ -126,7 +126,9 @@ def upload() -> None:
         st.error(f"{sentence(error)} " + _("The detector in use stays as it was."), icon=":material/error:")
         return
     st.session_state["uploaded"] = file.file_id
-    session.use(session.add_run(session.Run(_("uploaded: {name}", name=file.name[:40]), "uploaded", loaded)))
+    # Labels understand Markdown; a file's name shall be read, not obeyed.
+    name = re.sub(r"[^\w .()-]", "_", file.name)[:40]
+    session.use(session.add_run(session.Run(_("uploaded: {name}", name=name), "uploaded", loaded)))
     st.rerun()
 
 

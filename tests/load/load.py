@@ -101,7 +101,7 @@ async def class_trains(server: Server, count: int, quiet: float) -> list[Row]:
             f"<= {2 * fair:.0f} s",
             f"{max(ended, default=0):.0f} s",
             max(ended, default=1e9) <= 2 * fair,
-            f"fair share {count} x {single:.1f} s / {os.cpu_count()} cores = {fair:.0f} s; median job {percentile(ended, 0.5):.0f} s",
+            f"fair share {count} x {single:.1f} s / {os.cpu_count()} cores = {fair:.0f} s",
         ),
         Row(
             "drawing to verdict, p95, without training",

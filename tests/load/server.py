@@ -69,7 +69,6 @@ def show(title: str, rows: Sequence[Row]) -> bool:
     widths = [max(len(getattr(row, name)) for row in rows) for name in ("what", "value", "wanted")]
     for row in rows:
         judgement = "no bound" if row.kept is None else "ok" if row.kept else "missed"
-        print(
-            f"{row.what:<{widths[0]}}  {row.value:>{widths[1]}}  {row.wanted:<{widths[2]}}  {judgement:<8}  {row.detail}".rstrip()
-        )
+        columns = f"{row.what:<{widths[0]}}  {row.value:>{widths[1]}}  {row.wanted:<{widths[2]}}"
+        print(f"{columns}  {judgement:<8}  {row.detail}".rstrip())
     return all(row.kept is not False for row in rows)
