@@ -1,5 +1,7 @@
 """The server as a whole: its log, its last errors, how many visit it."""
 
+import gc
+
 import streamlit as st
 import streamlit.runtime
 from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
@@ -9,7 +11,10 @@ from core.health import LastErrors, log_as_json
 
 @st.cache_resource(show_spinner=False)
 def last_errors() -> LastErrors:
-    """Turns the log into JSON lines at its first call."""
+    """Settles the server at its first call: the log is JSON lines, and what is loaded by now is no garbage ever."""
+    # Python looks for garbage among a session's objects often and cheaply, not among a million of torch's.
+    gc.collect()
+    gc.freeze()
     return log_as_json()
 
 
