@@ -39,7 +39,7 @@ PATIENCE = 60.0
 PATIENCE_OFFLINE = 20.0
 """The same for a session without a connection: a bad Wi-Fi comes back sooner, a closed tab never."""
 
-NICENESS = int(os.environ.get("NICE", "10"))
+NICENESS = 10
 """How far the threads that train stand back behind those that answer (Linux; elsewhere all are equal)."""
 
 

@@ -115,6 +115,10 @@ class Visitor:
         self.page, self._page_hash = page, self.pages[page]
         await self._ask(ClientState(page_script_hash=self._page_hash))
 
+    def can_press(self, label: str) -> bool:
+        buttons = [part.content.button for part in self.parts.values() if part.kind == "button"]
+        return any(button.label == label and not button.disabled for button in buttons)
+
     async def press(self, label: str) -> None:
         """Press a button by its label, and wait for the run that follows."""
         part = next(part for part in self.parts.values() if part.kind == "button" and part.content.button.label == label)
