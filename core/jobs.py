@@ -11,8 +11,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -38,6 +38,9 @@ PATIENCE = 60.0
 
 PATIENCE_OFFLINE = 20.0
 """The same for a session without a connection: a bad Wi-Fi comes back sooner, a closed tab never."""
+
+LONGEST_COURTESY = 0.1
+"""Seconds that a batch waits for drawings to be judged; then it is trained all the same."""
 
 NICENESS = 10
 """How far the threads that train stand back behind those that answer (Linux; elsewhere all are equal)."""
@@ -247,6 +250,8 @@ class TrainingJob:
         except Exception as error:  # a worker must survive whatever a job does
             LOG.exception("A training job failed")
             self._publish(JobState.FAILED, error=Sentence("Training failed: {reason}", reason=str(error)))
+        state, batches = self._snapshot.state.value, len(self._batch_losses)
+        LOG.info("A training of %s is %s after %d batches.", self.config.data_set, state, batches)
 
     def _run(self) -> None:
         with self._lock:
@@ -264,6 +269,7 @@ class TrainingJob:
                     break
                 if self._single_step:
                     self._wanted = "pause"
+            self._pool.let_others_first()
             started = time.perf_counter()
             self._last = self._trainer.step()
             self._seconds_trained += time.perf_counter() - started
@@ -343,6 +349,9 @@ class JobPool:
         self._running: list[TrainingJob] = []
         self._pace = 0.0
         self._changed = threading.Condition()
+        self._urgent = 0
+        self._is_calm = threading.Event()
+        self._is_calm.set()
         for number in range(self.workers):
             threading.Thread(target=self._work, name=f"training-{number}", daemon=True).start()
 
@@ -381,6 +390,24 @@ class JobPool:
         for other in before:
             heapq.heapreplace(free, free[0] + other.work_left)
         return len(before), free[0] / self._pace
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """What happens inside comes before training: no batch is begun meanwhile, for LONGEST_COURTESY at most."""
+        with self._changed:
+            self._urgent += 1
+            self._is_calm.clear()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._urgent -= 1
+                if not self._urgent:
+                    self._is_calm.set()
+
+    def let_others_first(self) -> None:
+        """Called by a worker between batches."""
+        self._is_calm.wait(LONGEST_COURTESY)
 
     def _next(self) -> TrainingJob | None:
         """The first waiting job whose owner has none running."""

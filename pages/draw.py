@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from core.drawing import MAX_FILE_BYTES, PictureError, from_canvas_png, from_picture
+from core.jobs import JobState
 from pages.shared import pictures, session
 from pages.shared.canvas import draw_on_canvas
 from pages.shared.glossary import about
@@ -212,7 +213,13 @@ def pick(image: Tensor) -> None:
 
 @st.fragment
 def draw_area() -> None:
-    """Canvas and verdict; a stroke reruns this and nothing else of the page."""
+    """Canvas and verdict; a stroke reruns this and nothing else of the page, before anybody's next batch."""
+    with session.pool().first():
+        show_area()
+
+
+def show_area() -> None:
+    """Canvas, verdict, experts and strip."""
     left, right = st.columns([1, 1.6], gap="large")
     with left:
         with st.container(key="canvas"):
@@ -224,7 +231,7 @@ def draw_area() -> None:
             show_other_ways()
     with right:
         training = session.job()
-        is_live = session.choice() == session.TRAINING and training is not None and training.snapshot().state.is_active
+        is_live = session.choice() == session.TRAINING and training and training.snapshot().state is JobState.RUNNING
         st.fragment(show_verdict, run_every=1.0 if is_live else None)()
     show_experts()
     show_strip()

@@ -177,7 +177,7 @@ def show_result(made: checkpoint.Checkpoint) -> None:
 
 def show_live(overlaid: Sequence[session.Run], config: DetectorConfig | None) -> None:
     """Everything that moves while a job runs; when it ends or pauses, the whole page runs once more."""
-    if session.settle_job():
+    if session.settle_job() or session.has_just_started():
         st.rerun()
     training = session.job()
     snapshot = training.snapshot() if training else session.last_snapshot()
@@ -284,7 +284,6 @@ with right:
     with st.container(key="hideable-runs"):
         overlaid = show_runs()
     with live:
-        is_active = current is not None and current.snapshot().state.is_active
-        st.fragment(show_live, run_every=0.5 if is_active else None)(overlaid, config)
+        st.fragment(show_live, run_every=session.poll(0.5))(overlaid, config)
         if config and current is None:
             show_network(config)

@@ -29,7 +29,7 @@ def show(page: str) -> None:
         with st.container(key="job-line", width="stretch"):
             training = session.job()
             if page != "train" and training and not training.snapshot().state.is_over:
-                st.fragment(_job_line, run_every=1.0 if training.snapshot().state.is_active else None)()
+                st.fragment(_job_line, run_every=session.poll(1.0))()
             else:
                 st.space("stretch")
         with st.container(key="page-tools", horizontal=True, width="content"):
@@ -154,7 +154,7 @@ def job_sentence(snapshot: Snapshot) -> str:
 
 
 def _job_line() -> None:
-    if session.settle_job():
+    if session.settle_job() or session.has_just_started():
         st.rerun()
     training = session.job()
     if training is None:
