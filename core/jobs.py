@@ -5,6 +5,7 @@ holds a job while it waits or runs and forgets it otherwise, so a paused job who
 is freed with the session.
 """
 
+import ctypes
 import heapq
 import logging
 import os
@@ -427,10 +428,19 @@ class JobPool:
                 self._running.remove(job)
                 self._changed.notify_all()
             del job  # a worker that waits must not keep the last job alive
+            _give_back_memory()
+
+
+def _give_back_memory() -> None:
+    """Return what training freed to the system; glibc keeps it otherwise, 35 MB a training in a class of thirty."""
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # not every C library has it
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _stand_back() -> None:
     """Lower this thread's share of the processor, so that a drawing is scored before the next batch is trained."""
     if sys.platform == "linux":
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+            own = os.getpriority(os.PRIO_PROCESS, 0)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(19, own + NICENESS))
