@@ -2,19 +2,23 @@
 # make test    sets up what is missing and runs all tests
 # make lint    ruff and mypy
 # make bench   timings, as ratios within one run
+# make load    a whole class at once: waiting times, and memory a session (a quarter of an hour)
+# make soak    mixed work for MINUTES (20), then the slope of the memory
+# make audit   known vulnerabilities of what is installed (asks PyPI)
 # make checkpoints, make screenshots   make again what is committed
 # make messages   takes new texts into the Spanish and French catalogues
 
 PYTHON ?= python3
 PORT ?= 8501
 ADDRESS ?= localhost
+MINUTES ?= 20
 export DATA_DIR ?= data
 
 BIN := .venv/bin
 APP := .venv/.app-ready
 DEV := .venv/.dev-ready
 
-.PHONY: run test lint bench checkpoints screenshots messages browser clean
+.PHONY: run test lint bench load soak audit checkpoints screenshots messages browser clean
 
 run: $(APP)
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
@@ -29,6 +33,16 @@ lint: $(DEV)
 
 bench: $(DEV) browser
 	$(BIN)/python -m tests.bench
+
+load: $(DEV)
+	$(BIN)/python -m tests.load.fuzz
+	$(BIN)/python -m tests.load.load
+
+soak: $(DEV)
+	$(BIN)/python -m tests.load.soak --minutes $(MINUTES)
+
+audit: $(DEV)
+	$(BIN)/pip-audit
 
 checkpoints: $(APP)
 	$(BIN)/python -m core.fit --preset best --classes 0-9 --write

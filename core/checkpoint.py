@@ -20,7 +20,7 @@ from safetensors.torch import save as save_tensors
 from core.data import SOURCES
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.evaluate import Evaluation
-from core.model import Autoencoder, ModelConfig
+from core.model import ModelConfig, outline
 from core.scoring import ScoreConfig
 from core.sentences import Sentence
 from core.training import EpochLosses, TrainConfig
@@ -118,8 +118,7 @@ def from_bytes(data: bytes) -> Checkpoint:
     except (SafetensorError, ValueError, RuntimeError, OverflowError, MemoryError) as error:
         raise NotACheckpointError("The file is cut off or damaged: its size does not match what it announces.") from error
     scores = tensors.pop(CALIBRATION_SCORES, None)
-    with torch.device("meta"):
-        model = Autoencoder(config.model)
+    model = outline(config.model)
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     if config.neighbours:
         remembered = tensors[MEMORY].shape[0] if MEMORY in tensors and tensors[MEMORY].ndim else 1

@@ -14,6 +14,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -178,13 +179,21 @@ def load(name: str, directory: Path | None = None) -> DataSet:
     missing = [name for name in source.archives if not (folder / name).exists()]
     if not missing:
         # torchvision reads unpacked files; they are unpacked to a folder that goes away again.
-        with tempfile.TemporaryDirectory() as unpacked:
-            raw = Path(unpacked, source.folder)
-            raw.mkdir(parents=True)
-            for archive in source.archives:
-                with gzip.open(folder / archive) as packed, open(raw / Path(archive).stem, "wb") as plain:
-                    shutil.copyfileobj(packed, plain)
-            return _read(source, Path(unpacked))
+        try:
+            with tempfile.TemporaryDirectory() as unpacked:
+                raw = Path(unpacked, source.folder)
+                raw.mkdir(parents=True)
+                for archive in source.archives:
+                    with gzip.open(folder / archive) as packed, open(raw / Path(archive).stem, "wb") as plain:
+                        shutil.copyfileobj(packed, plain)
+                return _read(source, Path(unpacked))
+        except OSError as error:
+            raise DataError(
+                "{title} could not be unpacked into {folder}: {reason}.",
+                title=source.title,
+                folder=tempfile.gettempdir(),
+                reason=error.strerror or str(error),
+            ) from error
     if all((folder / Path(archive).stem).exists() for archive in source.archives):
         try:
             return _read(source, directory)
@@ -204,6 +213,9 @@ def _read(source: Source, root: Path) -> DataSet:
     assert source.torchvision_class is not None
     train = source.torchvision_class(str(root), train=True)
     test = source.torchvision_class(str(root), train=False)
+    for part in (train, test):
+        if part.data.shape[1:] != (28, 28) or len(part.data) != len(part.targets):
+            raise ValueError("Images and labels do not belong together.")
     return DataSet(source.name, train.data, train.targets, Digits(as_images(test.data), test.targets, source.name))
 
 
@@ -258,6 +270,7 @@ def download(name: str, directory: Path | None = None, aside: Path | None = None
     folder = directory / source.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _sweep(directory)
         aside = aside or _folder_aside(directory)
         raw = aside / source.folder
         raw.mkdir(parents=True, exist_ok=True)
@@ -294,6 +307,13 @@ def _not_stored(source: Source, folder: Path, error: OSError) -> DownloadError:
         folder=folder,
         reason=error.strerror or str(error),
     )
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what a download left that was killed; younger than an hour it may be another process's."""
+    for left in directory.glob(".download-*"):
+        if time.time() - left.stat().st_mtime > 3600:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _folder_aside(directory: Path) -> Path:

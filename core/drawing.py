@@ -16,8 +16,17 @@ from core.sentences import Sentence
 FAINTEST_INK = 0.1
 """Ink below this is taken for paper or for the soft edge of the canvas."""
 
+MAX_CANVAS_SIDE = 1280
+"""Pixels: the canvas at four times its size, as the sharpest screens send it."""
+
 MAX_FILE_BYTES = 5 * 2**20
-MAX_PICTURE_PIXELS = 50_000_000
+MAX_PICTURE_PIXELS = 16_000_000
+"""Of what is unpacked; a JPEG is unpacked at an eighth of its sides, so that photos of any phone pass."""
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
+"""No others: Pillow reads dozens, some by starting other programs."""
+Image.init()  # Pillow knows only some of these by itself
+
 WORKING_SIDE = 256
 """Pictures are read at this size: enough for a digit, little enough for a background estimate at once."""
 
@@ -37,6 +46,18 @@ def from_canvas(rgba: NDArray[np.uint8] | None) -> Tensor | None:
     pixels = rgba.astype(np.float32) / np.float32(255.0)
     luminance = pixels[..., :3] @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     return _framed(luminance * pixels[..., 3])
+
+
+def from_canvas_png(data: bytes) -> Tensor | None:
+    """from_canvas of what a browser sends; raises PictureError for anything that no canvas sends."""
+    try:
+        picture = Image.open(io.BytesIO(data), formats=["PNG"])
+        if max(picture.size) > MAX_CANVAS_SIDE:
+            raise ValueError("larger than any canvas")
+        pixels = np.asarray(picture.convert("RGBA"))
+    except Exception as error:
+        raise PictureError("What arrived from the canvas is not a drawing. Clear it and draw again.") from error
+    return from_canvas(pixels)
 
 
 def from_picture(data: bytes) -> Tensor:
@@ -61,7 +82,7 @@ def _framed(ink: NDArray[np.float32]) -> Tensor | None:
 
 
 def _grey(data: bytes) -> NDArray[np.float32]:
-    """Luminance in [0, 1] with the longer side at WORKING_SIDE; nothing large is ever unpacked whole."""
+    """Luminance in [0, 1] with the longer side at WORKING_SIDE; takes at most 200 MB on the way."""
     if len(data) > MAX_FILE_BYTES:
         raise PictureError(
             "The file has {size:.0f} MB; a picture may have {most} MB.", size=len(data) / 2**20, most=MAX_FILE_BYTES // 2**20
@@ -69,7 +90,8 @@ def _grey(data: bytes) -> NDArray[np.float32]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture: Image.Image = Image.open(io.BytesIO(data))
+            picture: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
+            picture.draft("L", (2 * WORKING_SIDE, 2 * WORKING_SIDE))  # a large JPEG is read at reduced size
             if picture.width * picture.height > MAX_PICTURE_PIXELS:
                 raise PictureError(
                     "The picture has {width} × {height} pixels; {most} million is the limit. Make it smaller.",
@@ -77,7 +99,16 @@ def _grey(data: bytes) -> NDArray[np.float32]:
                     height=picture.height,
                     most=MAX_PICTURE_PIXELS // 1_000_000,
                 )
-            picture.draft("L", (2 * WORKING_SIDE, 2 * WORKING_SIDE))  # a large JPEG is read at reduced size
+            if picture.mode.startswith("I;"):
+                picture = picture.convert("I")
+            # Made small before anything else happens to it: each step after this would copy it.
+            smaller = max(1, max(picture.size) // (2 * WORKING_SIDE))
+            if smaller > 1 and picture.mode not in ("1", "P", "PA"):
+                exif, transparency = picture.getexif(), picture.info.get("transparency")
+                picture = picture.reduce(smaller)
+                if transparency is not None:
+                    picture.info["transparency"] = transparency
+                picture.info["exif"] = exif.tobytes()
             picture = ImageOps.exif_transpose(picture)
             if picture.mode.startswith(("I", "F")):  # 16 and 32 bits: stretch to what is there
                 values = np.asarray(picture, dtype=np.float32)

@@ -5,11 +5,16 @@ holds a job while it waits or runs and forgets it otherwise, so a paused job who
 is freed with the session.
 """
 
+import ctypes
+import gc
+import heapq
 import logging
 import os
+import sys
 import threading
 import time
-from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -22,13 +27,54 @@ from core.checkpoint import Checkpoint
 from core.data import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.evaluate import evaluate
-from core.model import Autoencoder
-from core.sentences import Sentence
+from core.model import outline, parameter_count
+from core.sentences import Sentence, SettingError
 from core.training import DivergedError, EpochLosses, Step
 
 LOG = logging.getLogger(__name__)
 PUBLISH_EVERY = 0.2
 """Seconds between snapshots: often enough to look alive, seldom enough to cost nothing."""
+
+PATIENCE = 60.0
+"""Seconds for which nobody looks before a job pauses; a browser wakes a hidden tab once a minute."""
+
+PATIENCE_OFFLINE = 20.0
+"""The same for a session without a connection: a bad Wi-Fi comes back sooner, a closed tab never."""
+
+LONGEST_COURTESY = 0.1
+"""Seconds that a batch waits for drawings to be judged; then it is trained all the same."""
+
+NICENESS = 10
+"""How far the threads that train stand back behind those that answer (Linux; elsewhere all are equal)."""
+
+
+def whole_number_from_environment(name: str, default: int) -> int:
+    """A setting of at least 1; raises SettingError for anything else."""
+    text = os.environ.get(name) or str(default)
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingError(
+            "{name} in the environment is a whole number of at least 1, not “{text}”.", name=name, text=text[:30]
+        )
+    return int(text)
+
+
+def require_allowed(config: DetectorConfig) -> None:
+    """Raises SettingError for a training longer or larger than MAX_EPOCHS and MAX_PARAMETERS in the environment allow."""
+    most_epochs = whole_number_from_environment("MAX_EPOCHS", 200)
+    most_parameters = whole_number_from_environment("MAX_PARAMETERS", 5_000_000)
+    if config.training.epochs > most_epochs:
+        raise SettingError(
+            "Here a training has at most {most} epochs, not {count}: others wait for their turn.",
+            most=most_epochs,
+            count=config.training.epochs,
+        )
+    count = parameter_count(outline(config.model))
+    if count > most_parameters:
+        raise SettingError(
+            "Here a network has at most {most:,} parameters, not {count:,}: all share one memory. Take smaller layers.",
+            most=most_parameters,
+            count=count,
+        )
 
 
 class JobState(Enum):
@@ -56,7 +102,8 @@ class Snapshot:
     """What a page needs to know of a job at one moment; nothing in it changes afterwards.
 
     epoch and batch count from 1 and are 0 before the first step. weights: a copy of the network's
-    state. images_per_second and seconds_left are 0 until they are known.
+    state. images_per_second and seconds_left are 0 until they are known. ahead: how many jobs wait
+    before this one; wait: seconds until it is likely to start, 0 while nothing is known.
     """
 
     state: JobState
@@ -71,6 +118,7 @@ class Snapshot:
     seconds_left: float
     weights: dict[str, Tensor]
     ahead: int = 0
+    wait: float = 0.0
     away: bool = False
     stopped_early: bool = False
     error: Sentence | None = None
@@ -85,7 +133,9 @@ class Snapshot:
 class TrainingJob:
     """One training run of one session. Commands return at once; snapshot() tells what came of them.
 
-    patience: seconds without a call of snapshot() after which a running or waiting job pauses.
+    owner: whose job it is; of one owner's jobs one runs at a time. patience: seconds without a call
+    of snapshot() after which a running or waiting job pauses; PATIENCE_OFFLINE at most while
+    is_connected says no. Raises SettingError where the settings are beyond what is allowed.
     """
 
     def __init__(
@@ -94,14 +144,20 @@ class TrainingJob:
         split: OneClassSplit,
         pool: "JobPool",
         device: torch.device | None = None,
-        patience: float = 60.0,
+        owner: object = None,
+        is_connected: Callable[[], bool] = lambda: True,
+        patience: float = PATIENCE,
     ) -> None:
+        require_allowed(config)
         self.config = config
         self.split = split
+        self.owner = owner or object()
         self.patience = patience
+        self._is_connected = is_connected
         self._pool = pool
         self._detector = AutoencoderDetector(config, device=device)
         self._trainer = self._detector.trainer(split.train, split.calibration)
+        self._parameters = parameter_count(self._detector.model)
         self._lock = threading.Lock()
         self._wanted: str = "pause"
         self._single_step = False
@@ -148,8 +204,20 @@ class TrainingJob:
         self._asked = time.monotonic()
         snapshot = self._snapshot
         if snapshot.state is JobState.QUEUED:
-            return replace(snapshot, ahead=self._pool.ahead_of(self))
+            ahead, wait = self._pool.place_of(self)
+            return replace(snapshot, ahead=ahead, wait=wait)
         return snapshot
+
+    @property
+    def work_left(self) -> float:
+        """What remains to be done, in images times parameters: what a batch costs grows with both."""
+        images = self._trainer.config.epochs * len(self.split.train) - self._images_trained
+        return float(images * self._parameters)
+
+    @property
+    def pace(self) -> float:
+        """Work done in a second of training; 0 before the first batch."""
+        return self._images_trained * self._parameters / self._seconds_trained if self._seconds_trained else 0.0
 
     def detector(self) -> AutoencoderDetector:
         """The detector as it stands, calibrated: the result once there is one, else a copy of the live weights."""
@@ -157,8 +225,7 @@ class TrainingJob:
         if snapshot.result:
             return snapshot.result.detector
         if self._current is None or self._current[0] != snapshot.version:
-            with torch.device("meta"):
-                model = Autoencoder(self.config.model)
+            model = outline(self.config.model)
             model.load_state_dict(snapshot.weights, assign=True)
             self._current = snapshot.version, self._ready(AutoencoderDetector(self.config, model))
         return self._current[1]
@@ -185,13 +252,16 @@ class TrainingJob:
         except Exception as error:  # a worker must survive whatever a job does
             LOG.exception("A training job failed")
             self._publish(JobState.FAILED, error=Sentence("Training failed: {reason}", reason=str(error)))
+        state, batches = self._snapshot.state.value, len(self._batch_losses)
+        LOG.info("A training of %s is %s after %d batches.", self.config.data_set, state, batches)
 
     def _run(self) -> None:
         with self._lock:
             self._publish(JobState.RUNNING)
         while True:
             with self._lock:
-                away = time.monotonic() - self._asked > self.patience
+                patience = self.patience if self._is_connected() else min(self.patience, PATIENCE_OFFLINE)
+                away = time.monotonic() - self._asked > patience
                 trained = self._trainer.done and self._wanted != "drop"
                 if not trained and (self._wanted in ("pause", "drop") or away):
                     self._wanted = "drop" if self._wanted == "drop" else "pause"
@@ -201,6 +271,7 @@ class TrainingJob:
                     break
                 if self._single_step:
                     self._wanted = "pause"
+            self._pool.let_others_first()
             started = time.perf_counter()
             self._last = self._trainer.step()
             self._seconds_trained += time.perf_counter() - started
@@ -217,6 +288,7 @@ class TrainingJob:
 
     def _finish(self) -> Checkpoint:
         self._ready(self._detector)
+        self._detector.model.zero_grad()  # gradients weigh as much as the weights, and nobody needs them any more
         test = self.split.test
         scores = self._detector.decision_function(test.images)
         figures = evaluate(scores, test.labels, self.config.normal_classes, self._detector.threshold_)
@@ -249,6 +321,7 @@ class TrainingJob:
         epochs, batches = self._trainer.config.epochs, self._trainer.batches
         speed = self._images_trained / self._seconds_trained if self._seconds_trained else 0.0
         images_left = epochs * len(self.split.train) - self._images_trained
+        weights = {name: value.detach().cpu() for name, value in self._detector.model.state_dict().items()}
         return Snapshot(
             state=state,
             version=version,
@@ -260,7 +333,8 @@ class TrainingJob:
             losses=tuple(self._losses),
             images_per_second=speed,
             seconds_left=images_left / speed if speed else 0.0,
-            weights={name: value.detach().cpu().clone() for name, value in self._detector.model.state_dict().items()},
+            # Weights that are never trained again need no copy.
+            weights=weights if result else {name: value.clone() for name, value in weights.items()},
             away=away,
             stopped_early=stopped_early,
             error=error,
@@ -269,12 +343,17 @@ class TrainingJob:
 
 
 class JobPool:
-    """Workers that take jobs in the order in which they came; one pool serves all sessions."""
+    """Workers that take jobs in the order in which they came, one of each owner at a time; one pool serves all sessions."""
 
     def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or int(os.environ.get("TRAINING_WORKERS") or os.cpu_count() or 1)
-        self._waiting: deque[TrainingJob] = deque()
+        self.workers = workers or whole_number_from_environment("TRAINING_WORKERS", os.cpu_count() or 1)
+        self._waiting: list[TrainingJob] = []
+        self._running: list[TrainingJob] = []
+        self._pace = 0.0
         self._changed = threading.Condition()
+        self._urgent = 0
+        self._is_calm = threading.Event()
+        self._is_calm.set()
         for number in range(self.workers):
             threading.Thread(target=self._work, name=f"training-{number}", daemon=True).start()
 
@@ -291,15 +370,83 @@ class JobPool:
             self._waiting.remove(job)
             return True
 
-    def ahead_of(self, job: TrainingJob) -> int:
-        """How many jobs wait before this one."""
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many jobs run, and how many wait."""
         with self._changed:
-            return self._waiting.index(job) if job in self._waiting else 0
+            return len(self._running), len(self._waiting)
+
+    def place_of(self, job: TrainingJob) -> tuple[int, float]:
+        """How many jobs wait before this one, and the seconds until it is likely to start (0 while no pace is known)."""
+        with self._changed:
+            if job not in self._waiting:
+                return 0, 0.0
+            before = self._waiting[: self._waiting.index(job)]
+            running = list(self._running)
+        if paces := [other.pace for other in running if other.pace]:
+            self._pace = sum(paces) / len(paces)
+        if not self._pace:
+            return len(before), 0.0
+        # Each worker is free when its work is done; whoever is next takes the first that is free.
+        free = sorted([0.0] * (self.workers - len(running)) + [other.work_left for other in running])
+        for other in before:
+            heapq.heapreplace(free, free[0] + other.work_left)
+        return len(before), free[0] / self._pace
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """What happens inside comes before training: no batch is begun meanwhile, for LONGEST_COURTESY at most."""
+        with self._changed:
+            self._urgent += 1
+            self._is_calm.clear()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._urgent -= 1
+                if not self._urgent:
+                    self._is_calm.set()
+
+    def let_others_first(self) -> None:
+        """Called by a worker between batches."""
+        self._is_calm.wait(LONGEST_COURTESY)
+
+    def _next(self) -> TrainingJob | None:
+        """The first waiting job whose owner has none running."""
+        busy = {id(job.owner) for job in self._running}
+        return next((job for job in self._waiting if id(job.owner) not in busy), None)
 
     def _work(self) -> None:
+        _stand_back()
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: bool(self._waiting))
-                job = self._waiting.popleft()
+                while (job := self._next()) is None:
+                    self._changed.wait()
+                self._waiting.remove(job)
+                self._running.append(job)
             job.run()
+            with self._changed:
+                self._running.remove(job)
+                self._changed.notify_all()
             del job  # a worker that waits must not keep the last job alive
+            _give_back_memory()
+
+
+def _give_back_memory() -> None:
+    """Forget sessions that are gone, networks included, and return what they held to the system.
+
+    A session that is gone hangs together in circles, which Python seldom looks for by itself; and glibc keeps what
+    is freed, 35 MB a training in a class of thirty.
+    """
+    gc.collect()
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # not every C library has it
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def _stand_back() -> None:
+    """Lower this thread's share of the processor, so that a drawing is scored before the next batch is trained."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            own = os.getpriority(os.PRIO_PROCESS, 0)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(19, own + NICENESS))

@@ -126,6 +126,12 @@ def build(config: ModelConfig, seed: int) -> Autoencoder:
         return Autoencoder(config)
 
 
+def outline(config: ModelConfig) -> Autoencoder:
+    """The network without its numbers (torch's meta device): shapes and names, whatever its size, at no cost."""
+    with torch.device("meta"):
+        return Autoencoder(config)
+
+
 def parameter_count(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
@@ -144,8 +150,7 @@ class Layer:
 
 def layers(config: ModelConfig) -> list[Layer]:
     """The stages of the real network from image to reconstruction, seen by sending shapes through it."""
-    with torch.device("meta"):
-        model = Autoencoder(config)
+    model = outline(config)
     values = torch.empty(1, 1, SIDE, SIDE, device="meta")
     stages = [Layer((1, SIDE, SIDE), is_latent=False)]
     for half in (model.encoder, model.decoder):

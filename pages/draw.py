@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from core.drawing import MAX_FILE_BYTES, PictureError, from_canvas, from_picture
+from core.drawing import MAX_FILE_BYTES, PictureError, from_canvas_png, from_picture
+from core.jobs import JobState
 from pages.shared import pictures, session
-from pages.shared.canvas import st_canvas
+from pages.shared.canvas import draw_on_canvas
 from pages.shared.glossary import about
 from pages.shared.text import _, formatted, sentence
 
@@ -34,21 +35,23 @@ def clear() -> None:
 def show_canvas() -> None:
     """The canvas, drawn first so that a stroke never waits for the rest of the page."""
     brush = st.session_state.get("brush", 22)
-    result = st_canvas(
+    strokes, png = draw_on_canvas(
         stroke_width=brush,
         stroke_color="#ffffff",
         background_color="#000000",
         height=CANVAS_SIDE,
         width=CANVAS_SIDE,
         initial_drawing=canvas.initial,
-        return_image_data=True,
         key=f"strokes-{canvas.generation}-{canvas.visit}",
     )
     # Until the first stroke of this visit the component has no image; what was drawn before stays.
-    drawn = result.image_data
-    if drawn is not None and result.json_data != canvas.strokes:
-        canvas.strokes = result.json_data
-        canvas.image = from_canvas(drawn)
+    if png is not None and strokes != canvas.strokes:
+        try:
+            canvas.image = from_canvas_png(png)
+        except PictureError as error:
+            st.error(sentence(error), icon=":material/error:")
+            return
+        canvas.strokes = strokes
         st.session_state["source"] = "canvas"
         if canvas.image is not None:
             remember(canvas.image, "canvas")
@@ -210,7 +213,13 @@ def pick(image: Tensor) -> None:
 
 @st.fragment
 def draw_area() -> None:
-    """Canvas and verdict; a stroke reruns this and nothing else of the page."""
+    """Canvas and verdict; a stroke reruns this and nothing else of the page, before anybody's next batch."""
+    with session.pool().first():
+        show_area()
+
+
+def show_area() -> None:
+    """Canvas, verdict, experts and strip."""
     left, right = st.columns([1, 1.6], gap="large")
     with left:
         with st.container(key="canvas"):
@@ -222,7 +231,7 @@ def draw_area() -> None:
             show_other_ways()
     with right:
         training = session.job()
-        is_live = session.choice() == session.TRAINING and training is not None and training.snapshot().state.is_active
+        is_live = session.choice() == session.TRAINING and training and training.snapshot().state is JobState.RUNNING
         st.fragment(show_verdict, run_every=1.0 if is_live else None)()
     show_experts()
     show_strip()

@@ -12,7 +12,7 @@ from core.data import data_directory
 from core.detector import AutoencoderDetector, Result
 from core.evaluate import evaluate, histogram
 from core.jobs import JobState, TrainingJob
-from core.model import Autoencoder, ModelConfig, layers, parameter_count
+from core.model import ModelConfig, layers, outline, parameter_count
 from core.presets import PRESETS, Shipped
 from pages.shared import figures, header, pictures, session
 from pages.shared.glossary import about
@@ -95,7 +95,7 @@ def hourglass() -> None:
     stages = layers(model)
     st.html(pictures.hourglass(stages))
     sizes = "-".join(str(stage.units) for stage in stages)
-    count = parameter_count(Autoencoder(model))
+    count = parameter_count(outline(model))
     st.caption(_("{sizes}: {count:,} parameters", sizes=sizes, count=count))
     if latent < 784:
         st.markdown(
@@ -215,7 +215,7 @@ def start_trap() -> None:
     for preset in TRAP:
         settings = replace(PRESETS[preset], data_set=at_hand.name)
         split = session.split(at_hand.name, data_directory(), (5,), settings.training.seed)
-        jobs.append(TrainingJob(settings, split, session.pool()))
+        jobs.append(session.new_job(settings, split))
     for job in jobs:
         job.resume()
     st.session_state["trap"] = tuple(jobs)

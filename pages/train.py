@@ -12,7 +12,7 @@ from core.data import SOURCES, data_directory
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import choose_device
 from core.jobs import JobState, Snapshot
-from core.model import Autoencoder, layers, parameter_count
+from core.model import layers, outline, parameter_count
 from core.presets import shipped_as
 from core.sentences import Sentence
 from pages.shared import figures, header, pictures, session, settings
@@ -177,7 +177,7 @@ def show_result(made: checkpoint.Checkpoint) -> None:
 
 def show_live(overlaid: Sequence[session.Run], config: DetectorConfig | None) -> None:
     """Everything that moves while a job runs; when it ends or pauses, the whole page runs once more."""
-    if session.settle_job():
+    if session.settle_job() or session.has_just_started():
         st.rerun()
     training = session.job()
     snapshot = training.snapshot() if training else session.last_snapshot()
@@ -194,6 +194,13 @@ def show_live(overlaid: Sequence[session.Run], config: DetectorConfig | None) ->
         show_reconstructions(training.detector())
     elif made:
         show_reconstructions(made.detector)
+
+
+def as_file(made: checkpoint.Checkpoint) -> bytes:
+    """The checkpoint in full precision, or in half where only that can be uploaded again."""
+    whole = checkpoint.to_bytes(made)
+    most = int(st.get_option("server.maxUploadSize")) * 2**20
+    return whole if len(whole) <= most else checkpoint.to_bytes(made, torch.float16)
 
 
 def show_runs() -> list[session.Run]:
@@ -223,7 +230,7 @@ def show_runs() -> list[session.Run]:
         kept = runs[chosen]
         st.download_button(
             _("Download checkpoint"),
-            lambda: checkpoint.to_bytes(kept.checkpoint),
+            lambda: as_file(kept.checkpoint),
             f"detector-{'-'.join(map(str, kept.checkpoint.config.normal_classes))}.safetensors",
             icon=":material/download:",
             on_click="ignore",
@@ -239,7 +246,7 @@ def show_network(config: DetectorConfig) -> None:
         _(
             "{sizes}: {count:,} parameters. The bottleneck passes on {latent} numbers of {pixels}.",
             sizes="-".join(str(stage.units) for stage in stages),
-            count=parameter_count(Autoencoder(config.model)),
+            count=parameter_count(outline(config.model)),
             latent=config.model.latent_dim,
             pixels=stages[0].units,
         )
@@ -277,7 +284,6 @@ with right:
     with st.container(key="hideable-runs"):
         overlaid = show_runs()
     with live:
-        is_active = current is not None and current.snapshot().state.is_active
-        st.fragment(show_live, run_every=0.5 if is_active else None)(overlaid, config)
+        st.fragment(show_live, run_every=session.poll(0.5))(overlaid, config)
         if config and current is None:
             show_network(config)

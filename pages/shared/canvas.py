@@ -2,12 +2,13 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 import streamlit_drawable_canvas
-from streamlit_drawable_canvas import CanvasResult, st_canvas
+from streamlit_drawable_canvas import st_canvas
 
-__all__ = ["CanvasResult", "st_canvas"]
+LOG = logging.getLogger(__name__)
 
 # The component links its style sheet, which arrives after the canvas is there. Until then the canvas
 # stands 320 pixels too low, below its own background, and a stroke drawn at once lands beside it.
@@ -29,3 +30,17 @@ streamlit_drawable_canvas.out = st.components.v2.component(
     html='<div class="canvas-root"></div>',
     isolate_styles=True,
 )
+
+
+def draw_on_canvas(**settings: Any) -> tuple[dict[str, Any] | None, bytes | None]:
+    """The canvas; returns its strokes and its PNG, both None before the first stroke of this visit.
+
+    A browser that was tampered with can send anything; what no canvas sends counts as no stroke.
+    """
+    try:
+        result = st_canvas(return_image_data=True, **settings)
+        strokes, png = result.json_data, result.image_bytes
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        LOG.warning("A canvas sent what no canvas sends (%s).", type(error).__name__)
+        return None, None
+    return (strokes, png) if isinstance(strokes, dict) else (None, None)

@@ -1,8 +1,10 @@
 """The line on every page: which detector is in use, a way to change it, and how a training goes."""
 
+import re
+
 import streamlit as st
 
-from core.checkpoint import MAX_BYTES, CheckpointError, from_bytes
+from core.checkpoint import CheckpointError, from_bytes
 from core.jobs import JobState, Snapshot
 from pages.shared import glossary, link, session
 from pages.shared.text import LANGUAGES, _, language, ngettext, sentence, speak
@@ -27,7 +29,7 @@ def show(page: str) -> None:
         with st.container(key="job-line", width="stretch"):
             training = session.job()
             if page != "train" and training and not training.snapshot().state.is_over:
-                st.fragment(_job_line, run_every=1.0 if training.snapshot().state.is_active else None)()
+                st.fragment(_job_line, run_every=session.poll(1.0))()
             else:
                 st.space("stretch")
         with st.container(key="page-tools", horizontal=True, width="content"):
@@ -118,9 +120,7 @@ def _change() -> None:
 
 def upload() -> None:
     """A checkpoint from the visitor's disk; a file that cannot be used leaves the detector in use as it is."""
-    file = st.file_uploader(
-        _("Upload a checkpoint"), type=["safetensors"], key="upload-checkpoint", max_upload_size=MAX_BYTES // 2**20
-    )
+    file = st.file_uploader(_("Upload a checkpoint"), type=["safetensors"], key="upload-checkpoint")
     if file is None or st.session_state.get("uploaded") == file.file_id:
         return
     try:
@@ -129,14 +129,17 @@ def upload() -> None:
         st.error(f"{sentence(error)} " + _("The detector in use stays as it was."), icon=":material/error:")
         return
     st.session_state["uploaded"] = file.file_id
-    session.use(session.add_run(session.Run(_("uploaded: {name}", name=file.name[:40]), "uploaded", loaded)))
+    # Labels understand Markdown; a file's name shall be read, not obeyed.
+    name = re.sub(r"[^\w .()-]", "_", file.name)[:40]
+    session.use(session.add_run(session.Run(_("uploaded: {name}", name=name), "uploaded", loaded)))
     st.rerun()
 
 
 def job_sentence(snapshot: Snapshot) -> str:
     """Where a job stands, in words."""
     if snapshot.state is JobState.QUEUED:
-        return ngettext("Waiting: {count} training is ahead.", "Waiting: {count} trainings are ahead.", snapshot.ahead)
+        place = ngettext("Waiting: {count} training is ahead.", "Waiting: {count} trainings are ahead.", snapshot.ahead)
+        return f"{place} {_('It starts in about {seconds:,.0f} s.', seconds=snapshot.wait)}" if snapshot.wait else place
     where = _(
         "epoch {epoch} of {epochs}, batch {batch} of {batches}",
         epoch=snapshot.epoch,
@@ -154,7 +157,7 @@ def job_sentence(snapshot: Snapshot) -> str:
 
 
 def _job_line() -> None:
-    if session.settle_job():
+    if session.settle_job() or session.has_just_started():
         st.rerun()
     training = session.job()
     if training is None:

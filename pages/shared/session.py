@@ -5,12 +5,15 @@ Caches here are shared by all visitors and hold only what is never changed.
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+import streamlit.runtime
 from numpy.typing import NDArray
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 from torch import Tensor
 
 from core import checkpoint
@@ -30,7 +33,7 @@ from core.data import (
 )
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.experts import Experts
-from core.jobs import JobPool, Snapshot, TrainingJob
+from core.jobs import JobPool, JobState, Snapshot, TrainingJob
 from core.presets import Shipped, shipped
 from pages.shared.lessons import lessons
 from pages.shared.text import _, sentence
@@ -289,10 +292,44 @@ def job() -> TrainingJob | None:
     return st.session_state.get("job")
 
 
+def connection() -> Callable[[], bool]:
+    """Tells whether this session's browser is connected, from any thread."""
+    context = get_script_run_ctx()
+    if context is None or not streamlit.runtime.exists():  # a test without a server
+        return lambda: True
+    runtime, session_id = streamlit.runtime.get_instance(), context.session_id
+    return lambda: runtime.is_active_session(session_id)
+
+
+def new_job(config: DetectorConfig, data: OneClassSplit, device: Any = None) -> TrainingJob:
+    """A job of this session, which runs one at a time. Raises SettingError for more than is allowed."""
+    owner = st.session_state.setdefault("owner", object())
+    return TrainingJob(config, data, pool(), device, owner, connection())
+
+
+WAITING_POLL = 2.0
+"""Seconds between two looks at a job that waits; thirty waiting students who look twice a second keep all from training."""
+
+
+def poll(seconds: float) -> float | None:
+    """How often a page looks at the session's job: these seconds while it trains, seldom while it waits, else never."""
+    training = job()
+    state = training.snapshot().state if training else JobState.READY
+    st.session_state["polled-state"] = state
+    return {JobState.RUNNING: seconds, JobState.QUEUED: WAITING_POLL}.get(state)
+
+
+def has_just_started() -> bool:
+    """Whether the job's turn has come since the page chose how often to look."""
+    training = job()
+    was_waiting = st.session_state.get("polled-state") is JobState.QUEUED
+    return was_waiting and training is not None and training.snapshot().state is JobState.RUNNING
+
+
 def start_job(config: DetectorConfig, data: OneClassSplit, device: Any) -> TrainingJob:
     """Make the session's job and put it in use; one that is there is dropped."""
+    training = new_job(config, data, device)
     drop_job()
-    training = TrainingJob(config, data, pool(), device)
     st.session_state["job"] = training
     use(TRAINING)
     return training

@@ -8,6 +8,7 @@ import streamlit as st
 from core.data import SOURCES
 from core.detector import DetectorConfig
 from core.device import available_devices
+from core.jobs import require_allowed
 from core.model import ModelConfig
 from core.presets import preset
 from core.scoring import ScoreConfig
@@ -195,7 +196,7 @@ def read() -> DetectorConfig:
     """
     state = st.session_state
     is_dense = state["architecture"] == DENSE
-    return DetectorConfig(
+    config = DetectorConfig(
         data_set=state["data-set"],
         normal_classes=tuple(sorted(state["normal-classes"])),
         preprocessing="deskew" if state["deskew"] else "none",
@@ -219,6 +220,8 @@ def read() -> DetectorConfig:
         neighbours=state["neighbours"],
         false_alarm_rate=state["false-alarm-rate"] / 100,
     )
+    require_allowed(config)
+    return config
 
 
 def hidden_sizes(text: str) -> tuple[int, ...]:

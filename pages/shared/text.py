@@ -2,6 +2,7 @@
 
 import gettext
 import io
+import re
 import string
 from functools import cache
 from pathlib import Path
@@ -94,5 +95,11 @@ def ngettext(one: str, many: str, count: int, **values: Any) -> str:
 
 def sentence(error: Sentence) -> str:
     """An error of core in the session's language."""
-    values = {name: sentence(value) if isinstance(value, Sentence) else value for name, value in error.values.items()}
-    return _(error.template, **values)
+    return _(error.template, **{name: _shown(value) for name, value in error.values.items()})
+
+
+def _shown(value: Any) -> Any:
+    """A value of a sentence; text, which may come from a link or a file, cannot become a link, a picture or code."""
+    if isinstance(value, Sentence):
+        return sentence(value)
+    return re.sub(r"[\\`\[\]<>$]", r"\\\g<0>", value) if isinstance(value, str) else value

@@ -44,7 +44,7 @@ def test_train_pause_resume_and_draw_meanwhile(page: Page, server: Server) -> No
     choose(page, "Data set", "UCI digits")
     # Large and slow, so that there is something to pause.
     page.get_by_text("Network", exact=True).click()
-    fill(page, "Hidden sizes", "2048, 2048")
+    fill(page, "Hidden sizes", "1024, 1024")
     page.get_by_text("Training", exact=True).click()
     fill(page, "Batch size", "1")
     page.get_by_role("button", name="Start").click()

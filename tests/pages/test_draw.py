@@ -52,7 +52,14 @@ class Pen:
             self.drawn = None  # a new key is another canvas, and it has no image yet
         self.keys.append(key)
         strokes = None if self.drawn is None else {"objects": list(range(self.strokes))}
-        return SimpleNamespace(image_data=self.drawn, json_data=strokes)
+        return SimpleNamespace(image_bytes=self.png(), json_data=strokes)
+
+    def png(self) -> bytes | None:
+        if self.drawn is None:
+            return None
+        file = io.BytesIO()
+        Image.fromarray(self.drawn).save(file, "PNG")
+        return file.getvalue()
 
     def draw(self, picture: NDArray[np.uint8]) -> None:
         self.drawn, self.strokes = picture, self.strokes + 1

@@ -2,6 +2,9 @@
 
 import gc
 import math
+import os
+import sys
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -13,10 +16,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from core import jobs as jobs_module
 from core.data import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.evaluate import evaluate
 from core.jobs import JobPool, JobState, Snapshot, TrainingJob
+from core.model import ModelConfig
+from core.sentences import SettingError
 from core.training import Trainer
 
 if TYPE_CHECKING:
@@ -327,6 +333,115 @@ def test_two_workers_train_two_jobs_at_once(long: DetectorConfig, split: OneClas
     wait_until(lambda: not any(state(job).is_active for job in jobs))
 
 
+def test_one_owner_runs_one_job_at_a_time(
+    small: DetectorConfig, long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
+) -> None:
+    pool, greedy = JobPool(workers=2), object()
+    first, second = (TrainingJob(long, split, pool, owner=greedy) for _ in range(2))
+    other = TrainingJob(small, split, pool)
+    for job in (first, second, other):
+        job.resume()
+    # The other's job overtakes the second one, although a worker was free for that all the time.
+    reach(DONE, other, wait_until)
+    assert (state(first), state(second), pool.counts) == (RUNNING, QUEUED, (1, 1))
+    first.drop()
+    reach(RUNNING, second, wait_until)
+    second.drop()
+    wait_until(lambda: pool.counts == (0, 0))
+
+
+def test_a_job_taken_up_again_at_once_never_runs_twice(
+    long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
+) -> None:
+    pool = JobPool(workers=2)
+    job = TrainingJob(long, split, pool)
+    for _ in range(20):
+        job.resume()
+        reach(RUNNING, job, wait_until)
+        job.pause()
+        reach(PAUSED, job, wait_until)
+        assert pool.counts[0] <= 1
+    job.drop()
+
+
+def test_the_expected_wait_is_the_work_ahead_at_the_pace_of_now(
+    new_job: NewJob, long: DetectorConfig, wait_until: "WaitUntil"
+) -> None:
+    running, first, second = (new_job(long) for _ in range(3))
+    assert running.snapshot().wait == 0
+    running.resume()
+    wait_until(lambda: running.snapshot().seconds_left > 0)
+    first.resume()
+    second.resume()
+    wait_until(lambda: first.snapshot().wait > 0)
+    running.pause()
+    reach(PAUSED, running, wait_until)
+    reach(RUNNING, first, wait_until)
+    wait_until(lambda: first.snapshot().seconds_left > 0)
+    assert second.snapshot().wait == pytest.approx(first.snapshot().seconds_left, rel=0.5)
+    assert second.snapshot().ahead == 0
+
+
+@pytest.mark.parametrize("name", ["TRAINING_WORKERS", "MAX_EPOCHS", "MAX_PARAMETERS"])
+@pytest.mark.parametrize("value", ["many", "0", "-1", "1.5"])
+def test_a_limit_that_is_no_number_is_told(
+    small: DetectorConfig, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingError, match=f"{name}.*“{value}”"):
+        JobPool() if name == "TRAINING_WORKERS" else jobs_module.require_allowed(small)
+
+
+def test_no_training_is_longer_or_larger_than_the_teacher_allows(
+    new_job: NewJob, small: DetectorConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters = jobs_module.parameter_count(new_job(small).detector().model)
+    monkeypatch.setenv("MAX_EPOCHS", str(small.training.epochs))
+    monkeypatch.setenv("MAX_PARAMETERS", str(parameters))
+    new_job(small)
+    with pytest.raises(SettingError, match="at most 2 epochs, not 3"):
+        new_job(replace(small, training=replace(small.training, epochs=3)))
+    monkeypatch.setenv("MAX_PARAMETERS", str(parameters - 1))
+    with pytest.raises(SettingError, match=f"not {parameters:,}"):
+        new_job(small)
+
+
+def test_a_network_beyond_the_limit_is_never_built(new_job: NewJob, small: DetectorConfig) -> None:
+    huge = replace(small, model=ModelConfig(hidden_sizes=(4096,) * 6, latent_dim=4096))
+    started = time.monotonic()
+    with pytest.raises(SettingError, match="at most 5,000,000 parameters, not 207"):
+        new_job(huge)
+    assert time.monotonic() - started < 0.5  # 800 MB of random numbers take longer
+
+
+def test_no_batch_is_begun_while_something_comes_first_but_training_never_stops(
+    long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = JobPool(workers=1)
+    job = TrainingJob(long, split, pool)
+    job.resume()
+    wait_until(lambda: len(job.snapshot().batch_losses) > 5)
+    with pool.first(), pool.first():
+        time.sleep(0.05)  # the batch that was under way
+        before = len(job._batch_losses)
+        time.sleep(0.4)
+        trained = len(job._batch_losses) - before
+    assert 1 <= trained <= 5  # one in each 0.1 s, where hundreds would be
+    wait_until(lambda: len(job._batch_losses) > before + 50)
+    job.drop()
+
+
+def test_training_stands_back_behind_the_pages(new_job: NewJob, long: DetectorConfig, wait_until: "WaitUntil") -> None:
+    if sys.platform != "linux":
+        pytest.skip("Only Linux gives each thread a share of its own.")
+    job = new_job(long)
+    job.resume()
+    reach(RUNNING, job, wait_until)
+    workers = [thread for thread in threading.enumerate() if thread.name.startswith("training-")]
+    shares = {os.getpriority(os.PRIO_PROCESS, thread.native_id) for thread in workers if thread.native_id}
+    assert shares == {min(19, os.getpriority(os.PRIO_PROCESS, 0) + jobs_module.NICENESS)}
+
+
 def test_environment_sets_the_number_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRAINING_WORKERS", "3")
     assert JobPool().workers == 3
@@ -353,6 +468,21 @@ def test_abandoned_job_pauses_and_can_go_on(
     abandoned.resume()
     wait_until(lambda: len(abandoned.snapshot().batch_losses) > trained)
     assert (state(abandoned), abandoned.snapshot().away) == (RUNNING, False)
+
+
+def test_a_job_whose_browser_is_gone_pauses_sooner(
+    long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_module, "PATIENCE_OFFLINE", 0.3)
+    connected = True
+    job = TrainingJob(long, split, JobPool(workers=1), is_connected=lambda: connected)
+    job.resume()
+    wait_until(lambda: job._snapshot.batch_losses.size)
+    time.sleep(0.4)
+    assert job._snapshot.state is RUNNING
+    connected = False
+    wait_until(lambda: job._snapshot.state is PAUSED)
+    assert job._snapshot.away
 
 
 def test_looking_at_a_job_keeps_it_going(new_job: NewJob, long: DetectorConfig, wait_until: "WaitUntil") -> None:

@@ -1,0 +1,26 @@
+"""The server as a whole: its log, its last errors, how many visit it."""
+
+import gc
+
+import streamlit as st
+import streamlit.runtime
+from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
+
+from core.health import LastErrors, log_as_json
+
+
+@st.cache_resource(show_spinner=False)
+def last_errors() -> LastErrors:
+    """Settles the server at its first call: the log is JSON lines, and what is loaded by now is no garbage ever."""
+    # Python looks for garbage among a session's objects often and cheaply, not among a million of torch's.
+    gc.collect()
+    gc.freeze()
+    return log_as_json()
+
+
+def sessions() -> int:
+    """How many tabs are connected; 0 without a server."""
+    if not streamlit.runtime.exists():
+        return 0
+    stats = streamlit.runtime.get_instance().stats_mgr.get_stats([ACTIVE_SESSIONS_FAMILY])
+    return sum(int(stat.value) for stat in stats[ACTIVE_SESSIONS_FAMILY] if isinstance(stat, GaugeStat))

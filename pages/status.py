@@ -1,0 +1,36 @@
+"""Status: what the teacher wants to know of the running server; in no navigation, and only for the teacher."""
+
+import streamlit as st
+
+from core import health
+from pages.shared import monitor, session
+from pages.shared.text import _, formatted
+
+
+@st.fragment(run_every=5.0)
+def show_status() -> None:
+    """Figures of this moment, and the last errors."""
+    running, waiting = session.pool().counts
+    memory = health.memory_in_use()
+    figures = (
+        (_("Sessions"), formatted(monitor.sessions(), ",")),
+        (_("Trainings running"), formatted(running, ",")),
+        (_("Trainings waiting"), formatted(waiting, ",")),
+        (_("Memory"), _("{size:,.0f} MB", size=memory) if memory else "–"),
+        (_("Threads"), formatted(health.thread_count(), ",")),
+    )
+    for column, (label, value) in zip(st.columns(len(figures)), figures, strict=True):
+        column.metric(label, value)
+    st.subheader(_("Last errors"), anchor=False)
+    errors = [
+        {_("When"): when.astimezone().strftime("%H:%M:%S"), _("Where"): where, _("What"): text}
+        for when, where, text in monitor.last_errors().kept
+    ]
+    if errors:
+        st.dataframe(errors, hide_index=True)
+    else:
+        st.caption(_("None since the start."))
+
+
+st.title(_("Status"))
+show_status()

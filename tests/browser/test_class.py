@@ -1,0 +1,128 @@
+"""What a class does to a server: reloads, second tabs, bad Wi-Fi, and somebody who pulls the plug."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import REAL_DATA, Server, start_server
+from tests.load.visitor import Visitor, sketch
+from tests.strokes import WAYS, on_canvas
+
+LONG = "preset=course&epochs=200"
+"""Settings of a training that does not end while a test runs."""
+
+pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="Reads what a process holds from /proc.")
+
+
+async def trains(server: Server, query: str = LONG) -> Visitor:
+    visitor = await Visitor(server.url).open("train", query)
+    await visitor.press("Start")
+    await visitor.wait(lambda: "Training: epoch" in visitor.texts() or "Waiting" in visitor.texts())
+    return visitor
+
+
+def figures(teacher: Visitor) -> dict[str, str]:
+    """What the status page says, by label."""
+    metrics = [part.content.metric for part in teacher.parts.values() if part.kind == "metric"]
+    return {metric.label: metric.body for metric in metrics}
+
+
+def trainings(teacher: Visitor) -> int:
+    return sum(int(figures(teacher)[label]) for label in ("Trainings running", "Trainings waiting"))
+
+
+def held(server: Server) -> tuple[int, int]:
+    """Threads, and open files."""
+    return tuple(len(os.listdir(f"/proc/{server.process.pid}/{kind}")) for kind in ("task", "fd"))  # type: ignore[return-value]
+
+
+async def class_comes_and_goes(server: Server) -> None:
+    teacher = await Visitor(server.url).open("status")
+    first, second = await trains(server), await trains(server)
+    await teacher.wait(lambda: trainings(teacher) == 2)
+
+    # The Wi-Fi of one is gone for a while: the same training goes on, and is not there twice.
+    await second.close()
+    await asyncio.sleep(3)
+    await second.open("train")
+    await second.wait(lambda: "Training: epoch" in second.texts() or "Waiting" in second.texts())
+
+    # The other reloads the page, which is a new session, and starts again; the old training has nobody.
+    await first.close()
+    reloaded = time.monotonic()
+    again = await trains(server)
+
+    # Back and forth through the pages.
+    sketches = [sketch(on_canvas(WAYS[digit][0])) for digit in (7, 5)]
+    before = held(server)
+    for number in range(100):
+        await second.go_to(("draw", "train", "browse", "learn", "")[number % 5])
+    await second.go_to("draw")
+    for drawn in sketches:
+        await second.draw(drawn)
+    threads, files = held(server)
+    assert threads <= before[0] + 3
+    assert files <= before[1] + 3
+
+    await teacher.wait(lambda: trainings(teacher) == 2, 40)
+    assert time.monotonic() - reloaded < 40
+    await second.go_to("train")
+    await second.press("Reset")
+    await teacher.wait(lambda: trainings(teacher) == 1)
+    for visitor in (again, second, teacher):
+        await visitor.close()
+
+
+def test_no_training_without_its_visitor_and_none_twice(server: Server) -> None:
+    asyncio.run(class_comes_and_goes(server))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_killed_in_a_training_the_app_starts_again_and_every_file_is_whole(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    if (REAL_DATA / "MNIST").exists():
+        (data / "MNIST").symlink_to(REAL_DATA / "MNIST")
+    server = start_server(data, tmp_path / "first.txt")
+    asyncio.run(trains(server))
+    before = content(data)
+    server.process.send_signal(signal.SIGKILL)
+    server.process.wait()
+    started = time.monotonic()
+    server = start_server(data, tmp_path / "second.txt")
+    try:
+        asyncio.run(trains(server))
+        assert time.monotonic() - started < 15
+    finally:
+        server.process.terminate()
+        server.process.wait()
+    assert content(data) == before
+    lines = [line for line in (tmp_path / "second.txt").read_text().splitlines() if line.startswith("{")]
+    assert all({"time", "level", "logger", "message"} <= json.loads(line).keys() for line in lines)
+
+
+async def asks_at_the_door(server: Server) -> None:
+    visitor = await Visitor(server.url).open("draw")
+    assert "This class has a password." in visitor.texts()
+    assert not any(part.kind == "bidi_component" for part in visitor.parts.values())
+    assert not re.search("Detector", visitor.texts())
+    await visitor.close()
+
+
+def test_with_a_password_no_page_shows_anything_else_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLASS_PASSWORD", "anomaly")
+    server = start_server(tmp_path, tmp_path / "log.txt")
+    try:
+        asyncio.run(asks_at_the_door(server))
+    finally:
+        server.process.terminate()
+        server.process.wait()

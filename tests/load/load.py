@@ -1,0 +1,174 @@
+"""A whole class at once, on a real server with real connections: `make load`.
+
+A: a class trains the course's network on MNIST, every student on their own, and draws meanwhile.
+B: idle tabs beside a few that draw, for the memory of a session.
+Everything happens on this machine; count and time are bounded. The exit status is 1 when a bound is missed.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import time
+from dataclasses import dataclass, field
+
+from tests.load.server import Row, Server, megabytes, percentile, running, show, sketches
+from tests.load.visitor import AppError, Sketch, Visitor
+
+PAUSE = 5.0
+"""Seconds between two drawings of one student."""
+
+LONGEST = 900.0
+"""Seconds after which a class is sent home."""
+
+
+def has_trained(visitor: Visitor) -> bool:
+    """Whether the line on every page names the finished run."""
+    return any("run 1" in part.content.popover.label for part in visitor.parts.values() if part.kind == "popover")
+
+
+@dataclass
+class Student:
+    """One session, and what it saw: seconds to each verdict, seconds of its training."""
+
+    number: int
+    waits: list[float] = field(default_factory=list)
+    trained: float = 0.0
+
+    async def attend(self, url: str, drawings: list[Sketch], lesson: asyncio.Event, trains: bool) -> None:
+        """Train if asked to, and draw until the lesson is over."""
+        chance = random.Random(self.number)
+        visitor = await Visitor(url).open("train" if trains else "draw")
+        started = time.monotonic()
+        if trains:
+            await visitor.press("Start")
+            await visitor.go_to("draw")
+        await asyncio.sleep(chance.uniform(0, PAUSE))
+        turn = 0
+        while not lesson.is_set():
+            asked = time.monotonic()
+            self.waits.append(await visitor.draw(drawings[(self.number + 7 * turn) % len(drawings)]))
+            turn += 1
+            while time.monotonic() < asked + PAUSE and not lesson.is_set():
+                await asyncio.sleep(0.05)
+                if trains and not self.trained and has_trained(visitor):
+                    self.trained = time.monotonic() - started
+        await visitor.close()
+
+
+async def lesson(url: str, count: int, drawings: list[Sketch], trains: bool, seconds: float) -> list[Student]:
+    """A class that draws for some seconds, or until everybody's training is over; raises what any of them met."""
+    over = asyncio.Event()
+    students = [Student(number) for number in range(count)]
+    async with asyncio.TaskGroup() as group:
+        for student in students:
+            group.create_task(student.attend(url, drawings, over, trains))
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends and not (trains and all(student.trained for student in students)):
+            await asyncio.sleep(0.2)
+        over.set()
+    return students
+
+
+async def alone(url: str) -> float:
+    """Seconds of one training from Start to its result, with nobody else there."""
+    visitor = await Visitor(url).open("train")
+    started = time.monotonic()
+    await visitor.press("Start")
+    await visitor.wait(lambda: has_trained(visitor), 120)
+    took = time.monotonic() - started
+    await visitor.close()
+    return took
+
+
+async def class_trains(server: Server, count: int, quiet: float) -> list[Row]:
+    """Scenario A."""
+    drawings = sketches(120)
+    await alone(server.url)  # loads the data, so that it does not count below
+    single = await alone(server.url)
+    without = [wait for student in await lesson(server.url, count, drawings, False, quiet) for wait in student.waits]
+    students = await lesson(server.url, count, drawings, True, LONGEST)
+    waits = [wait for student in students for wait in student.waits]
+    ended = [student.trained for student in students if student.trained]
+    fair = single * count / (os.cpu_count() or 1)
+    before, now = percentile(without, 0.95), percentile(waits, 0.95)
+    return [
+        Row("jobs that ended", f"{count}", f"{len(ended)}", len(ended) == count),
+        Row("drawings judged", "all", f"{len(waits)}", True, "each waited for its own verdict; a lost one fails the run"),
+        Row("one training alone", "", f"{single:.1f} s", None),
+        Row(
+            "slowest job",
+            f"<= {2 * fair:.0f} s",
+            f"{max(ended, default=0):.0f} s",
+            max(ended, default=1e9) <= 2 * fair,
+            f"fair share {count} x {single:.1f} s / {os.cpu_count()} cores = {fair:.0f} s",
+        ),
+        Row(
+            "drawing to verdict, p95, without training",
+            "",
+            f"{before * 1000:.0f} ms",
+            None,
+            f"median {percentile(without, 0.5) * 1000:.0f} ms",
+        ),
+        Row(
+            "drawing to verdict, p95, all training",
+            "<= 1000 ms",
+            f"{now * 1000:.0f} ms",
+            now <= 1.0,
+            f"median {percentile(waits, 0.5) * 1000:.0f} ms, worst {max(waits) * 1000:.0f} ms",
+        ),
+        Row("the same, times without training", "<= 3", f"{now / before:.1f}", now <= 3 * before),
+        Row("memory of the server at the end", "", f"{megabytes(server):.0f} MB", None),
+    ]
+
+
+async def class_idles(server: Server, idle: int, drawing: int) -> list[Row]:
+    """Scenario B."""
+    drawings = sketches(60)
+    await lesson(server.url, drawing, drawings, False, 15)  # whatever is loaded once is loaded now
+    over = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        artists = [Student(number) for number in range(drawing)]
+        for artist in artists:
+            group.create_task(artist.attend(server.url, drawings, over, False))
+        await asyncio.sleep(15)
+        before = megabytes(server)
+        pages = ("", "draw", "train", "browse", "learn")
+        visitors = [await Visitor(server.url).open(pages[number % len(pages)]) for number in range(idle)]
+        await asyncio.sleep(20)
+        after = megabytes(server)
+        over.set()
+    for visitor in visitors:
+        await visitor.close()
+    each = (after - before) / idle
+    waits = [wait for artist in artists for wait in artist.waits]
+    return [
+        Row(f"memory with {drawing} drawing", "", f"{before:.0f} MB", None, "data set and detectors included"),
+        Row(f"memory with {idle} idle tabs more", "", f"{after:.0f} MB", None),
+        Row("memory of one session", "<= 15 MB", f"{each:.1f} MB", each <= 15),
+        Row("drawing to verdict, p95", "<= 1000 ms", f"{percentile(waits, 0.95) * 1000:.0f} ms", percentile(waits, 0.95) <= 1),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--students", type=int, default=30)
+    parser.add_argument("--idle", type=int, default=100)
+    parser.add_argument("--quiet", type=float, default=45.0, help="seconds of drawing without training")
+    asked = parser.parse_args()
+    kept = True
+    try:
+        with running() as server:
+            kept &= show(
+                f"A: {asked.students} students train and draw, {os.cpu_count()} cores",
+                asyncio.run(class_trains(server, asked.students, asked.quiet)),
+            )
+        with running() as server:
+            kept &= show(f"B: {asked.idle} idle tabs beside 10 that draw", asyncio.run(class_idles(server, asked.idle, 10)))
+    except* AppError as failed:
+        raise SystemExit(f"A session failed: {failed.exceptions}") from None
+    raise SystemExit(0 if kept else 1)
+
+
+if __name__ == "__main__":
+    main()

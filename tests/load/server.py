@@ -1,0 +1,74 @@
+"""The app as its own process, what it takes of the machine, and figures as a table."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tests.browser.conftest import REAL_DATA, Server, start_server
+from tests.load.visitor import Sketch, sketch
+from tests.strokes import WAYS, on_canvas, shaken
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; `kept` is None without a bound."""
+
+    what: str
+    wanted: str
+    value: str
+    kept: bool | None
+    detail: str = ""
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """A fresh app on a free port of this machine; its log must hold no traceback and no warning of ours at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "log.txt")
+        server = start_server(REAL_DATA, log)
+        try:
+            yield server
+        finally:
+            server.process.terminate()
+            server.process.wait(timeout=30)
+        assert "Traceback" not in log.read_text(), log.read_text()[-5000:]
+
+
+def megabytes(server: Server) -> float:
+    """Resident memory of the server, from /proc."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+def threads(server: Server) -> int:
+    return len(os.listdir(f"/proc/{server.process.pid}/task"))
+
+
+def open_files(server: Server) -> int:
+    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+
+
+def sketches(count: int) -> list[Sketch]:
+    """Drawings of all digits in many hands, no two alike."""
+    random = np.random.default_rng(0)
+    return [sketch(on_canvas(shaken(WAYS[number % 10][0], random))) for number in range(count)]
+
+
+def percentile(seconds: Sequence[float], share: float) -> float:
+    return float(np.quantile(np.array(seconds), share))
+
+
+def show(title: str, rows: Sequence[Row]) -> bool:
+    """Print the table; whether every bound was kept."""
+    print(f"\n{title}\n")
+    widths = [max(len(getattr(row, name)) for row in rows) for name in ("what", "value", "wanted")]
+    for row in rows:
+        judgement = "no bound" if row.kept is None else "ok" if row.kept else "missed"
+        columns = f"{row.what:<{widths[0]}}  {row.value:>{widths[1]}}  {row.wanted:<{widths[2]}}"
+        print(f"{columns}  {judgement:<8}  {row.detail}".rstrip())
+    return all(row.kept is not False for row in rows)

@@ -1,0 +1,124 @@
+"""Mixed work for a while, and what the server holds on to: `make soak`.
+
+A dozen visitors come, draw, train, change pages, lose their connection, and go; others take their place.
+After the warm-up a straight line is fitted to the resident memory by least squares. It is called flat where
+it climbs less than MOST_CLIMB a minute, or where the standard error of the slope, from a line fitted to means
+over a minute, which do not hang together as neighbouring samples do, leaves open whether it climbs at all.
+"""
+
+import argparse
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from tests.load.load import has_trained
+from tests.load.server import Row, Server, megabytes, open_files, running, show, sketches, threads
+from tests.load.visitor import Sketch, Visitor
+
+VISITORS = 12
+SAMPLE = 2.0
+"""Seconds between two looks at the server."""
+
+MOST_CLIMB = 1.0
+"""MB a minute: a lesson of 90 minutes may cost 90 MB."""
+
+
+async def visit(url: str, chance: random.Random, drawings: list[Sketch]) -> None:
+    """One visitor from coming to going, a minute or two."""
+    visitor = await Visitor(url).open(chance.choice(("", "draw", "train", "browse", "learn")))
+    for _ in range(chance.randint(10, 40)):
+        await asyncio.sleep(chance.uniform(0.5, 4))
+        deed = chance.choice(("draw", "draw", "draw", "move", "train", "reconnect"))
+        if deed == "draw":
+            if visitor.page != "draw":
+                await visitor.go_to("draw")
+            await visitor.draw(chance.choice(drawings))
+        elif deed == "move":
+            await visitor.go_to(chance.choice(("", "browse", "learn", "train")))
+        elif deed == "train" and not has_trained(visitor):
+            await visitor.go_to("train")
+            for label in ("Reset", "Start"):
+                if visitor.can_press(label):
+                    await visitor.press(label)
+        elif deed == "reconnect":
+            await visitor.close()
+            await asyncio.sleep(chance.uniform(0, 5))
+            await visitor.open(visitor.page)
+    await visitor.close()
+
+
+@dataclass
+class Sample:
+    """What the server held at one moment: minutes since the start, MB, counts."""
+
+    minute: float
+    memory: float
+    threads: int
+    files: int
+
+
+async def watch(server: Server, minutes: float) -> list[Sample]:
+    drawings = sketches(100)
+    started, over = time.monotonic(), time.monotonic() + 60 * minutes
+
+    async def keep_coming(number: int) -> None:
+        chance = random.Random(number)
+        while time.monotonic() < over:
+            await visit(server.url, chance, drawings)
+
+    samples = []
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(keep_coming(number)) for number in range(VISITORS)]
+        while time.monotonic() < over:
+            await asyncio.sleep(SAMPLE)
+            samples.append(Sample((time.monotonic() - started) / 60, megabytes(server), threads(server), open_files(server)))
+        for task in tasks:
+            task.cancel()
+    return samples
+
+
+def slope(minutes: list[float], values: list[float]) -> tuple[float, float]:
+    """Least squares: change a minute, and its standard error."""
+    x, y = np.array(minutes), np.array(values)
+    away = x - x.mean()
+    climb = float(away @ y / (away @ away))
+    rest = y - y.mean() - climb * away
+    return climb, float(np.sqrt(rest @ rest / max(len(x) - 2, 1) / (away @ away)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--warm-up", type=float, default=0.4, help="share of the time that does not count")
+    asked = parser.parse_args()
+    with running() as server:
+        samples = asyncio.run(watch(server, asked.minutes))
+    warm = [sample for sample in samples if sample.minute > asked.warm_up * asked.minutes]
+    by_minute = [[sample for sample in warm if int(sample.minute) == minute] for minute in {int(s.minute) for s in warm}]
+    means = sorted((np.mean([s.minute for s in part]), np.mean([s.memory for s in part])) for part in by_minute)
+    climb, error = slope([float(minute) for minute, _ in means], [float(memory) for _, memory in means])
+    half = len(warm) // 2
+    rows = [
+        Row("memory at the end of the warm-up", "", f"{warm[0].memory:.0f} MB", None, f"{len(warm)} samples counted"),
+        Row("memory at the end", "", f"{warm[-1].memory:.0f} MB", None, f"highest {max(s.memory for s in warm):.0f} MB"),
+        Row(
+            "slope of the memory",
+            f"<= {MOST_CLIMB:g} MB/min, or 0 within two errors",
+            f"{climb:+.2f} MB/min",
+            climb <= MOST_CLIMB or climb <= 2 * error,
+            f"least squares over means of a minute, standard error {error:.2f}",
+        ),
+    ]
+    for name, unit in (("threads", "threads"), ("files", "open files")):
+        first, second = (max(getattr(s, name) for s in part) for part in (warm[:half], warm[half:]))
+        detail = f"highest in the first and the second half of what counts; at the end {getattr(warm[-1], name)}"
+        # How many visitors are there at one moment is chance; a leak grows with every visit.
+        rows.append(Row(unit, "no more than before + 5", f"{first}, {second}", second <= first + 5, detail))
+    raise SystemExit(0 if show(f"{asked.minutes:g} minutes of mixed work, {VISITORS} visitors at a time", rows) else 1)
+
+
+if __name__ == "__main__":
+    main()

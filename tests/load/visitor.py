@@ -1,0 +1,240 @@
+"""A visitor without a browser: Streamlit's own messages over its own WebSocket.
+
+A class of thirty browsers needs more of a machine than the app that they visit. This keeps what a
+browser keeps (elements, the timers of fragments, the session's number) and draws nothing, so that
+what is measured is the server.
+"""
+
+import asyncio
+import base64
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import websockets
+from PIL import Image
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from core.drawing import from_canvas
+from pages.shared.pictures import grey_pixels
+from tests.strokes import Stroke, rgba
+
+FINISHED, EARLY, FRAGMENT_FINISHED = 0, 2, 3
+
+
+class AppError(AssertionError):
+    """The page showed an exception or could not be run."""
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A drawing as the canvas sends it, and as the page shows it once it is judged."""
+
+    value: str
+    shown: str
+
+
+def png(pixels: Any) -> str:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def sketch(strokes: list[Stroke]) -> Sketch:
+    """What the canvas sends when these strokes, in canvas pixels, are drawn."""
+    pixels = rgba(strokes)
+    image = from_canvas(pixels)
+    assert image is not None
+    raw = {"objects": [{"type": "path", "path": stroke} for stroke in strokes], "background": "#000000"}
+    value = {"drawing": {"raw": raw, "data": png(pixels)}}
+    return Sketch(json.dumps(value), png(grey_pixels(image)))
+
+
+@dataclass
+class Part:
+    """An element or block of the page, with the run and the fragment that drew it."""
+
+    content: Any
+    kind: str
+    run: str
+    fragment: str
+
+
+class Visitor:
+    """One tab. Its page is in `parts`, by place."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.session_id = ""
+        self.parts: dict[tuple[int, ...], Part] = {}
+        self.pages: dict[str, str] = {}
+        self.page = ""
+        self._page_hash = ""
+        self._values: dict[str, str] = {}
+        self._timers: dict[str, asyncio.Task[None]] = {}
+        self._run, self._fragments = "", set[str]()
+        self._changed = asyncio.Condition()
+        self._finished = 0
+        self._problem: Exception | None = None
+        self._socket: Any = None
+        self._listener: asyncio.Task[None] | None = None
+
+    async def open(self, page: str = "", query: str = "") -> "Visitor":
+        """Open a page by its address, as a new visitor or after the connection was lost."""
+        known = ["none", self.session_id] if self.session_id else []
+        self._socket = await websockets.connect(
+            self.url.replace("http", "ws") + "/_stcore/stream",
+            subprotocols=["streamlit", *known],  # type: ignore[list-item]
+            origin=self.url,  # type: ignore[arg-type]
+            max_size=None,
+            proxy=None,
+            compression=None,
+        )
+        self._listener = asyncio.create_task(self._listen())
+        self.page = page
+        await self._ask(ClientState(page_name=page, query_string=query, page_script_hash=self._page_hash))
+        return self
+
+    async def close(self) -> None:
+        """Leave, or lose the connection."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        if self._listener:
+            self._listener.cancel()
+        await self._socket.close()
+
+    async def go_to(self, page: str) -> None:
+        """Another page through the navigation."""
+        self.page, self._page_hash = page, self.pages[page]
+        await self._ask(ClientState(page_script_hash=self._page_hash))
+
+    def can_press(self, label: str) -> bool:
+        buttons = [part.content.button for part in self.parts.values() if part.kind == "button"]
+        return any(button.label == label and not button.disabled for button in buttons)
+
+    async def press(self, label: str) -> None:
+        """Press a button by its label, and wait for the run that follows."""
+        part = next(part for part in self.parts.values() if part.kind == "button" and part.content.button.label == label)
+        await self._ask(self._state(part.fragment, trigger=part.content.button.id))
+
+    async def draw(self, drawn: Sketch) -> float:
+        """Draw, and wait for the verdict on just this drawing; returns seconds."""
+        part = next(part for part in self.parts.values() if part.kind == "bidi_component")
+        self._values[part.content.bidi_component.id] = drawn.value
+        seen = len(self._values)
+        started = time.monotonic()
+        await self._send(self._state(part.fragment))
+        await self.wait(lambda: any(drawn.shown in html for html in self.htmls()))
+        assert seen == len(self._values)
+        return time.monotonic() - started
+
+    def htmls(self) -> Iterator[str]:
+        return (part.content.html.body for part in self.parts.values() if part.kind == "html")
+
+    def texts(self) -> str:
+        """Everything readable on the page."""
+        found = []
+        for part in self.parts.values():
+            content = getattr(part.content, part.kind, None)
+            found += [str(getattr(content, name, "")) for name in ("body", "label", "text")]
+        return "\n".join(found)
+
+    async def wait(self, condition: Callable[[], object], seconds: float = 60.0) -> None:
+        """Until the page is as wanted; AppError when it never is, or when the app fails."""
+        async with self._changed:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._changed.wait_for(lambda: self._problem or condition())
+            except TimeoutError:
+                raise AppError(f"Not within {seconds:.0f} s on “{self.page}”: {self.texts()[-300:]}") from None
+        if self._problem:
+            raise self._problem
+
+    def _state(self, fragment: str, trigger: str = "", timer: bool = False) -> ClientState:
+        state = ClientState(page_script_hash=self._page_hash, fragment_id=fragment, is_auto_rerun=timer)
+        for name, value in self._values.items():
+            state.widget_states.widgets.add(id=name, json_value=value)
+        if trigger:
+            state.widget_states.widgets.add(id=trigger, trigger_value=True)
+        return state
+
+    async def _ask(self, state: ClientState) -> None:
+        """Send, and wait until the run that follows has ended."""
+        finished = self._finished
+        await self._send(state)
+        await self.wait(lambda: self._finished > finished)
+
+    async def _send(self, state: ClientState) -> None:
+        state.context_info.locale = "en"
+        state.context_info.url = f"{self.url}/{self.page}"
+        await self._socket.send(BackMsg(rerun_script=state).SerializeToString())
+
+    async def _listen(self) -> None:
+        try:
+            async for data in self._socket:
+                async with self._changed:
+                    self._take(ForwardMsg.FromString(data))
+                    self._changed.notify_all()
+        except Exception as error:
+            async with self._changed:
+                self._problem = error
+                self._changed.notify_all()
+
+    def _take(self, message: ForwardMsg) -> None:
+        kind = message.WhichOneof("type")
+        if kind == "new_session":
+            new = message.new_session
+            self.session_id = new.initialize.session_id or self.session_id
+            self._run, self._fragments = message.metadata.run.script_run_id, set(message.metadata.run.fragment_ids)
+            if not self._fragments:
+                self._page_hash = new.page_script_hash
+                self._stop_timers(list(self._timers))
+        elif kind == "navigation":
+            self.pages = {page.url_pathname: page.page_script_hash for page in message.navigation.app_pages}
+            self._page_hash = message.navigation.page_script_hash or self._page_hash
+        elif kind == "delta":
+            self._take_delta(tuple(message.metadata.delta_path), message.delta)
+        elif kind == "auto_rerun":
+            timer = message.auto_rerun
+            if timer.fragment_id not in self._timers:
+                self._timers[timer.fragment_id] = asyncio.create_task(self._ring(timer.interval, timer.fragment_id))
+        elif kind == "stop_auto_rerun":
+            self._stop_timers(list(message.stop_auto_rerun.fragment_ids))
+        elif kind == "session_event" and message.session_event.WhichOneof("type") == "script_compilation_exception":
+            self._problem = AppError("The script could not be compiled.")
+        elif kind == "script_finished" and message.script_finished != EARLY:
+            self._forget_what_is_gone()
+            self._finished += 1
+
+    def _take_delta(self, place: tuple[int, ...], delta: Any) -> None:
+        if delta.WhichOneof("type") == "new_element":
+            kind = delta.new_element.WhichOneof("type")
+            if kind == "exception":
+                self._problem = AppError(str(delta.new_element.exception.message))
+            self.parts[place] = Part(delta.new_element, kind, self._run, delta.fragment_id)
+        elif delta.WhichOneof("type") == "add_block":
+            block = delta.add_block
+            self.parts[place] = Part(block, block.WhichOneof("type") or "", self._run, delta.fragment_id)
+
+    def _forget_what_is_gone(self) -> None:
+        for place, part in list(self.parts.items()):
+            if part.run != self._run and (not self._fragments or part.fragment in self._fragments):
+                del self.parts[place]
+
+    def _stop_timers(self, fragments: list[str]) -> None:
+        for fragment in fragments:
+            if timer := self._timers.pop(fragment, None):
+                timer.cancel()
+
+    async def _ring(self, interval: float, fragment: str) -> None:
+        with suppress(websockets.ConnectionClosed):
+            while True:
+                await asyncio.sleep(interval)
+                await self._send(self._state(fragment, timer=True))

@@ -1,0 +1,122 @@
+"""The class's password, the teacher's page, and limits, as a visitor sees them."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import checkpoint
+from core.presets import Shipped
+from pages.shared import door
+from tests.pages.conftest import ROOT, checked, detector_line, go_to, has, html_of, open_page
+
+HOSTILE = "<img src=x onerror=alert(1)>![a](//b.cd) `x`.safetensors"
+
+
+@pytest.fixture
+def password(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("CLASS_PASSWORD", "ünü 5")
+    return "ünü 5"
+
+
+def answer(app: AppTest, text: str) -> AppTest:
+    app.text_input[0].set_value(text)
+    return checked(app.button[0].click().run())
+
+
+def test_the_password_opens_every_page_for_the_session(password: str) -> None:
+    app = open_page()
+    assert (len(app.title), has(app, "detector-line")) == (0, False)
+    app = answer(app, password)
+    assert has(app, "detector-line")
+    assert go_to(app, "browse").title[0].value
+
+
+def test_a_wrong_password_is_told_and_the_next_try_waits(password: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "_address", lambda: "somebody else")
+    app = answer(open_page(), "wrong")
+    assert "not the password" in app.error[0].value
+    app = answer(app, password)
+    assert "Wait 1 s" in app.warning[0].value
+    assert not has(app, "detector-line")
+
+
+def test_no_password_is_asked_unless_one_is_set() -> None:
+    assert has(open_page(), "detector-line")
+
+
+@pytest.fixture
+def far_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The visitor does not sit at the server."""
+    monkeypatch.setattr(door, "_sits_at_the_server", lambda: False)
+
+
+def open_status(query: dict[str, str]) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60.0)
+    for name, text in query.items():
+        app.query_params[name] = text
+    app.run()
+    return app
+
+
+def may_see_status(app: AppTest) -> bool:
+    """Whether the status page is among this visitor's pages."""
+    try:
+        app.switch_page("pages/status.py").run()
+    except ValueError as error:
+        return "Could not find a navigation page" not in str(error)
+    return any(title.value == "Status" for title in app.title)
+
+
+@pytest.mark.usefixtures("far_away")
+@pytest.mark.parametrize(
+    ("secret", "given", "may"), [("", "", False), ("", "x", False), ("long", "wrong", False), ("long", "long", True)]
+)
+def test_status_is_for_whoever_has_the_token(monkeypatch: pytest.MonkeyPatch, secret: str, given: str, may: bool) -> None:
+    monkeypatch.setenv("STATUS_TOKEN", secret)
+    door._door.clear()  # type: ignore[attr-defined]
+    app = open_status({"token": given} if given else {})
+    assert "token" not in app.query_params
+    assert not app.warning
+    assert may_see_status(app) is may
+
+
+def test_at_the_server_itself_no_token_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "_sits_at_the_server", lambda: True)
+    app = open_status({})
+    assert may_see_status(app)
+    assert [metric.label for metric in app.metric] == [
+        "Sessions",
+        "Trainings running",
+        "Trainings waiting",
+        "Memory",
+        "Threads",
+    ]
+
+
+def test_a_file_name_is_read_and_not_obeyed() -> None:
+    app = open_page("browse")
+    uploader = app.file_uploader(key="upload-checkpoint")
+    content = Path(Shipped("best", "mnist", 5).path).read_bytes()
+    app = checked(uploader.set_value([(HOSTILE, content, "application/octet-stream")]).run())
+    line = detector_line(app)
+    assert "uploaded" in line
+    assert not set("<>[]`!") & set(line)
+    assert not any("onerror" in html for html in html_of(app))
+
+
+def test_a_link_cannot_put_a_link_or_a_picture_on_the_page() -> None:
+    app = open_status({"preset": "![a](//b.cd)<b>"})
+    assert r"!\[a\](//b.cd)\<b\>" in app.warning[0].value
+
+
+def test_more_than_the_teacher_allows_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_EPOCHS", "9")
+    app = open_page("train")
+    assert "at most 9 epochs, not 10" in app.error[0].value
+    assert app.button(key="start").disabled
+
+
+def test_a_network_too_large_for_an_upload_is_handed_out_in_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = checkpoint.read(Shipped("course", "mnist", 5).path)
+    assert len(checkpoint.to_bytes(made)) < 5 * 2**20, "the course's network comes back as it is"
