@@ -343,7 +343,8 @@ def test_one_owner_runs_one_job_at_a_time(
         job.resume()
     # The other's job overtakes the second one, although a worker was free for that all the time.
     reach(DONE, other, wait_until)
-    assert (state(first), state(second), pool.counts) == (RUNNING, QUEUED, (1, 1))
+    wait_until(lambda: pool.counts == (1, 1))
+    assert (state(first), state(second)) == (RUNNING, QUEUED)
     first.drop()
     reach(RUNNING, second, wait_until)
     second.drop()
