@@ -1,0 +1,78 @@
+"""A study on Dask's workers.
+
+The images reach each worker once, as a plugin: the scheduler keeps it and hands it to every worker that
+joins, also to one that takes a dead one's place, and no worker needs the files. A task is then no more
+than a line of settings. When a worker dies, Dask gives its task to another.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+from distributed import CancelledError, Client, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
+
+from core.data import DataSet
+from core.study import Outcomes, Row, Runner, StudyError, config_of, measure
+
+PATIENCE = 30
+"""Seconds to wait for a scheduler, and for its first worker."""
+
+
+class Images(WorkerPlugin):
+    """Holds a data set in a worker; it stays there for the next study."""
+
+    idempotent = True
+
+    def __init__(self, data: DataSet) -> None:
+        self.data = data
+        self.name = _name(data.name)
+
+
+def _name(data_set: str) -> str:
+    return f"images of {data_set}"
+
+
+def measure_here(settings: str) -> Row | str:
+    """In a worker: one detector on the images that are there."""
+    images = cast(Images, get_worker().plugins[_name(config_of(settings)[1].data_set)])
+    return measure(settings, images.data)
+
+
+@contextmanager
+def connected(workers: int, scheduler: str | None) -> Iterator[Runner]:
+    """A runner on the scheduler's workers, else on so many processes of this machine, one thread each. Raises StudyError."""
+    if scheduler is None:
+        with (
+            LocalCluster(
+                n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.ERROR
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield lambda asked, data: _outcomes(client, asked, data)
+        return
+    try:
+        client = Client(scheduler, timeout=PATIENCE)
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise StudyError("There is no scheduler with workers at {address}.", address=scheduler) from error
+    with client:
+        yield lambda asked, data: _outcomes(client, asked, data)
+
+
+def _outcomes(client: Client, asked: list[str], data: dict[str, DataSet]) -> Outcomes:
+    try:
+        for each in data.values():
+            client.register_plugin(Images(each))
+    except ModuleNotFoundError as error:
+        raise StudyError("The workers do not find this program ({reason}). Start them in its folder.", reason=error) from error
+    futures = dict(zip(client.map(measure_here, asked, pure=False), asked, strict=True))
+    for future in as_completed(list(futures), loop=client.loop):
+        settings = futures.pop(future)
+        try:
+            outcome = future.result()
+        except KilledWorker as error:
+            outcome = str(error)
+        except (CancelledError, OSError) as error:
+            raise StudyError("The scheduler is gone. What is finished is in the table; the same command goes on.") from error
+        yield settings, outcome
