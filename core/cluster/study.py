@@ -18,6 +18,9 @@ from core.study import Outcomes, Row, Runner, StudyError, config_of, measure
 PATIENCE = 30
 """Seconds to wait for a scheduler, and for its first worker."""
 
+LEAVE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+"""A terminal sends Ctrl-C to every process; the one that began the study answers for all."""
+
 
 class Images(WorkerPlugin):
     """Holds a data set in a worker; it stays there for the next study."""
@@ -45,7 +48,12 @@ def connected(workers: int, scheduler: str | None) -> Iterator[Runner]:
     if scheduler is None:
         with (
             LocalCluster(
-                n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.ERROR
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                silence_logs=logging.ERROR,
+                preload=LEAVE_CTRL_C,
             ) as cluster,
             Client(cluster) as client,
         ):
