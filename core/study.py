@@ -20,7 +20,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -195,7 +195,8 @@ def write(rows: Iterable[Row], path: Path) -> None:
     except OSError as error:
         raise StudyError("{path} cannot be written: {reason}.", path=path, reason=error.strerror or str(error)) from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
 
 
 def _parquet(table: list[dict[str, object]]) -> bytes:
@@ -308,8 +309,8 @@ class Figure:
 
 def kind_of(row: Row) -> tuple[tuple[str, str], ...]:
     """The settings but for normal classes, bottleneck and seed: what rows must share to be compared by these."""
-    parts = dict(parse_qsl(row.settings, keep_blank_values=True))
-    return tuple((name, value) for name, value in parts.items() if name not in ("normal", "latent", "seed"))
+    name, config = config_of(row.settings)
+    return tuple((part, value) for part, value in link.encode(config, name).items() if part not in ("normal", "latent", "seed"))
 
 
 def by_bottleneck(rows: Iterable[Row], figure: str) -> dict[str, dict[int, Figure]]:

@@ -8,9 +8,10 @@ than a line of settings. When a worker dies, Dask gives its task to another.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import cast
 
-from distributed import CancelledError, Client, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
+from distributed import CancelledError, Client, Future, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
 
 from core.data import DataSet
 from core.study import Outcomes, Row, Runner, StudyError, config_of, measure
@@ -61,10 +62,13 @@ def connected(workers: int, scheduler: str | None) -> Iterator[Runner]:
         return
     try:
         client = Client(scheduler, timeout=PATIENCE)
-        client.wait_for_workers(1, timeout=PATIENCE)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise StudyError("There is no scheduler with workers at {address}.", address=scheduler) from error
+    except (OSError, ValueError) as error:
+        raise StudyError("There is no scheduler at {address}.", address=scheduler) from error
     with client:
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError as error:
+            raise StudyError("The scheduler at {address} has no workers.", address=scheduler) from error
         yield lambda asked, data: _outcomes(client, asked, data)
 
 
@@ -72,15 +76,20 @@ def _outcomes(client: Client, asked: list[str], data: dict[str, DataSet]) -> Out
     try:
         for each in data.values():
             client.register_plugin(Images(each))
+        # A lambda travels as code, not as a name that the scheduler would have to find: it need not have this program.
+        tasks = client.map(lambda settings: import_module(__name__).measure_here(settings), asked, pure=False)
+        futures = dict(zip(tasks, asked, strict=True))
+        del tasks
+        for future in as_completed(list(futures), loop=client.loop):
+            yield futures.pop(future), _result(future)
     except ModuleNotFoundError as error:
         raise StudyError("The workers do not find this program ({reason}). Start them in its folder.", reason=error) from error
-    futures = dict(zip(client.map(measure_here, asked, pure=False), asked, strict=True))
-    for future in as_completed(list(futures), loop=client.loop):
-        settings = futures.pop(future)
-        try:
-            outcome = future.result()
-        except KilledWorker as error:
-            outcome = str(error)
-        except (CancelledError, OSError) as error:
-            raise StudyError("The scheduler is gone. What is finished is in the table; the same command goes on.") from error
-        yield settings, outcome
+    except (CancelledError, OSError) as error:
+        raise StudyError("The scheduler is gone. What is finished is in the table; the same command goes on.") from error
+
+
+def _result(future: Future[Row | str]) -> Row | str:
+    try:
+        return future.result()
+    except KilledWorker as error:
+        return str(error)
