@@ -2,6 +2,7 @@
 # make test    sets up what is missing and runs all tests
 # make lint    ruff and mypy
 # make bench   timings, as ratios within one run
+# make study    a grid of detectors as one table                   (STUDY: what to vary, as in the README)
 # make checkpoints, make screenshots   make again what is committed
 # make messages   takes new texts into the Spanish and French catalogues
 
@@ -12,9 +13,10 @@ export DATA_DIR ?= data
 
 BIN := .venv/bin
 APP := .venv/.app-ready
+CLUSTER := .venv/.cluster-ready
 DEV := .venv/.dev-ready
 
-.PHONY: run test lint bench checkpoints screenshots messages browser clean
+.PHONY: run test lint bench study checkpoints screenshots messages browser clean
 
 run: $(APP)
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
@@ -29,6 +31,9 @@ lint: $(DEV)
 
 bench: $(DEV) browser
 	$(BIN)/python -m tests.bench
+
+study: $(CLUSTER)
+	$(BIN)/python -m core.study $(STUDY)
 
 checkpoints: $(APP)
 	$(BIN)/python -m core.fit --preset best --classes 0-9 --write
@@ -49,8 +54,11 @@ LOCK := $(if $(shell command -v flock),flock .venv.lock)
 $(APP): requirements.txt
 	$(LOCK) sh -ec 'test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet -r requirements.txt; touch $@'
 
-$(DEV): requirements.txt requirements-dev.txt
-	$(LOCK) sh -ec 'test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet -r requirements-dev.txt; touch $(APP) $@'
+$(CLUSTER): $(APP) requirements-cluster.txt
+	$(LOCK) sh -ec '$(BIN)/python -m pip install --quiet -r requirements-cluster.txt; touch $@'
+
+$(DEV): requirements.txt requirements-cluster.txt requirements-dev.txt
+	$(LOCK) sh -ec 'test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet -r requirements-dev.txt; touch $(APP) $(CLUSTER) $@'
 
 # Takes new texts into the catalogues and drops those that are gone.
 messages: $(DEV)

@@ -118,11 +118,12 @@ def table(figures: Mapping[str, Mapping[int, Figure]], names: Mapping[str, str],
         {
             _("Normal"): names[normal],
             _("Best bottleneck"): formatted(size, ","),
-            measure.title: f"{formatted(found.mean, measure.spec)} ± {formatted(found.spread, measure.spec)}",
+            measure.title: " ± ".join(formatted(value, measure.spec) for value in values),
             _("Seeds"): formatted(found.seeds, ","),
         }
         for normal, size in best.items()
         for found in [figures[normal][size]]
+        for values in [(found.mean, found.spread) if found.seeds > 1 else (found.mean,)]
     ]
 
 
@@ -151,13 +152,16 @@ def show() -> None:
         with st.container(horizontal=True):
             kind = st.selectbox(_("Detectors"), list(kinds), format_func=title_of, key="study-kind", width=420)
             column = st.selectbox(
-                _("Figure"), list(offered), format_func=lambda name: offered[name].title, key="study-figure", width=220
+                _("Measure"), list(offered), format_func=lambda name: offered[name].title, key="study-figure", width=220
             )
         chosen, measure = kinds[kind], offered[column]
         figures = by_bottleneck(chosen, column)
         names = normal_names(chosen, figures)
         st.plotly_chart(
-            chart(figures, names, measure), key="study-chart", config={"displaylogo": False}, alt=_("Figure by bottleneck")
+            chart(figures, names, measure),
+            key="study-chart",
+            config={"displaylogo": False},
+            alt=_("{measure} by bottleneck", measure=measure.title),
         )
         st.caption(_("Points are means over seeds, bars one standard deviation."), help=about("bottleneck"))
         st.table(table(figures, names, measure), border="horizontal", hide_index=True, width=560)
