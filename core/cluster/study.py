@@ -76,14 +76,15 @@ def _outcomes(client: Client, asked: list[str], data: dict[str, DataSet]) -> Out
     try:
         for each in data.values():
             client.register_plugin(Images(each))
+    except Exception as error:  # Dask raises what it is told as a bare Exception
+        raise StudyError("The workers cannot use this program: {reason}. Start them in its folder.", reason=error) from error
+    try:
         # A lambda travels as code, not as a name that the scheduler would have to find: it need not have this program.
         tasks = client.map(lambda settings: import_module(__name__).measure_here(settings), asked, pure=False)
         futures = dict(zip(tasks, asked, strict=True))
         del tasks
         for future in as_completed(list(futures), loop=client.loop):
             yield futures.pop(future), _result(future)
-    except ModuleNotFoundError as error:
-        raise StudyError("The workers do not find this program ({reason}). Start them in its folder.", reason=error) from error
     except (CancelledError, OSError) as error:
         raise StudyError("The scheduler is gone. What is finished is in the table; the same command goes on.") from error
 
