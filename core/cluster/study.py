@@ -52,7 +52,7 @@ def connected(workers: int, scheduler: str | None) -> Iterator[Runner]:
                 n_workers=workers,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 silence_logs=logging.ERROR,
                 preload=LEAVE_CTRL_C,
             ) as cluster,

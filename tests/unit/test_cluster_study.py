@@ -20,16 +20,8 @@ pytest.importorskip("distributed", reason="Dask is not installed: pip install -r
 from core.cluster import study as cluster_study
 
 ROOT = Path(__file__).parent.parent.parent
-ASKED = grid(
-    {
-        "data": ["uci-digits"],
-        "normal": ["0", "5"],
-        "preset": ["course"],
-        "latent": ["2", "16"],
-        "epochs": ["30"],
-        "seed": ["1-2"],
-    }
-)
+TINY = {"data": ["uci-digits"], "preset": ["course"], "hidden": ["64"], "epochs": ["30"]}
+ASKED = grid(TINY | {"normal": ["0", "5"], "latent": ["2", "16"], "seed": ["1-2"]})
 
 
 def without_time(path: Path) -> list[Row]:
@@ -82,7 +74,7 @@ class Cluster:
         self.workers = [self._start("worker", self.address, "--nthreads", "1", "--no-nanny") for _ in range(2)]
 
     def _start(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "dask", *arguments, "--no-dashboard"]
+        command = [sys.executable, "-m", "dask", *arguments, "--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
         log = (self._directory / f"{arguments[0]}.log").open("ab")
         folder = ROOT if arguments[0] == "worker" else self._directory
         env = os.environ | {"DATA_DIR": str(self._directory)}

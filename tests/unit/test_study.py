@@ -245,7 +245,7 @@ def test_without_dask_workers_are_refused_in_a_sentence(tmp_path: Path, monkeypa
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path: Path, wait_until: WaitUntil) -> None:
     """In a process of its own, in which Dask is not to be had."""
     path = tmp_path / "study.csv"
-    command = [*TINY, "--epochs", "60", "--seed", "1-20", "--workers", "0", "--table", str(path)]
+    command = [*TINY, "--epochs", "40", "--seed", "1-20", "--workers", "0", "--table", str(path)]
     without_dask = "import sys; sys.modules['dask'] = sys.modules['distributed'] = None; from core.study import main; main()"
     # A shell's background process ignores Ctrl-C, and so would its child.
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
