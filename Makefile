@@ -2,7 +2,7 @@
 # make test    sets up what is missing and runs all tests
 # make lint    ruff and mypy
 # make bench   timings, as ratios within one run
-# make study    a grid of detectors as one table                   (STUDY: what to vary, as in the README)
+# make study   a grid of detectors as one table        (STUDY: what to vary, as in the README)
 # make checkpoints, make screenshots   make again what is committed
 # make messages   takes new texts into the Spanish and French catalogues
 
