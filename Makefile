@@ -5,6 +5,7 @@
 # make load    a whole class at once: waiting times, and memory a session (a quarter of an hour)
 # make soak    mixed work for MINUTES (20), then the slope of the memory
 # make audit   known vulnerabilities of what is installed (asks PyPI)
+# make study   a grid of detectors as one table        (STUDY: what to vary, as in the README)
 # make checkpoints, make screenshots   make again what is committed
 # make messages   takes new texts into the Spanish and French catalogues
 
@@ -16,9 +17,10 @@ export DATA_DIR ?= data
 
 BIN := .venv/bin
 APP := .venv/.app-ready
+CLUSTER := .venv/.cluster-ready
 DEV := .venv/.dev-ready
 
-.PHONY: run test lint bench load soak audit checkpoints screenshots messages browser clean
+.PHONY: run test lint bench load soak audit study checkpoints screenshots messages browser clean
 
 run: $(APP)
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
@@ -44,6 +46,9 @@ soak: $(DEV)
 audit: $(DEV)
 	$(BIN)/pip-audit
 
+study: $(CLUSTER)
+	$(BIN)/python -m core.study $(STUDY)
+
 checkpoints: $(APP)
 	$(BIN)/python -m core.fit --preset best --classes 0-9 --write
 	$(BIN)/python -m core.fit --preset course --classes 0-9 --write
@@ -63,8 +68,11 @@ LOCK := $(if $(shell command -v flock),flock .venv.lock)
 $(APP): requirements.txt
 	$(LOCK) sh -ec 'test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet -r requirements.txt; touch $@'
 
-$(DEV): requirements.txt requirements-dev.txt
-	$(LOCK) sh -ec 'test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet -r requirements-dev.txt; touch $(APP) $@'
+$(CLUSTER): $(APP) requirements-cluster.txt
+	$(LOCK) sh -ec '$(BIN)/python -m pip install --quiet -r requirements-cluster.txt; touch $@'
+
+$(DEV): requirements.txt requirements-cluster.txt requirements-dev.txt
+	$(LOCK) sh -ec 'test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet -r requirements-dev.txt; touch $(APP) $(CLUSTER) $@'
 
 # Takes new texts into the catalogues and drops those that are gone.
 messages: $(DEV)

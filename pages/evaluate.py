@@ -14,7 +14,7 @@ from core.baselines import BASELINES, Comparison
 from core.detector import conformal_rate, conformal_threshold
 from core.evaluate import EvaluationError, Scored, WorkingPoint, histogram, scored
 from core.sentences import Sentence
-from pages.shared import evaluation_figures, figures, glossary, pictures, report, session, threshold_line
+from pages.shared import evaluation_figures, figures, glossary, pictures, report, session, study, threshold_line
 from pages.shared.text import _, formatted, language, sentence
 
 RATES = tuple(per_mille / 1000 for per_mille in (*range(1, 100), *range(100, 200, 5), *range(200, 1000, 10)))
@@ -466,3 +466,4 @@ st.caption(summary)
 on_screen = Shown()
 show_evaluation(on_screen)
 show_take_away(on_screen)
+study.show()

@@ -7,12 +7,15 @@ the repository. The exit status is 1 when a bound is missed.
 import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from unittest.mock import patch
 
@@ -29,7 +32,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import ToTensor
 
-from core import checkpoint
+from core import checkpoint, study
 from core.data import FALLBACK, SOURCES, DataError, DataSet, OneClassSplit, load, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.drawing import from_canvas
@@ -192,6 +195,29 @@ def job_row(split: OneClassSplit) -> Row:
     alone, pooled = (statistics.median(column) for column in zip(*turns[1:], strict=True))
     detail = f"3 epochs: {pooled:.2f} s / {alone:.2f} s"
     return bounded("training as a background job / bare Trainer", pooled / alone, 1.15, "x", detail)
+
+
+STUDY = "--normal 3 5 --preset course --activation none --latent 2 16 64 --epochs 10 --seed 1-2"
+
+
+def study_row(data: DataSet) -> Row:
+    """Twelve trainings as one command, its start included, by two workers against one; both give the same figures."""
+    what = "a study by two workers / by one"
+    if find_spec("distributed") is None:
+        return Row(what, "<= 0.6 x", "Dask is not installed: pip install -r requirements-cluster.txt")
+    with tempfile.TemporaryDirectory() as folder:
+        tables = [Path(folder, f"{workers}.csv") for workers in (1, 2)]
+
+        def run(workers: int) -> None:
+            command = [sys.executable, "-m", "core.study", "--data", data.name, *STUDY.split()]
+            command += ["--workers", str(workers), "--table", str(tables[workers - 1])]
+            subprocess.run(command, cwd=browser_tests.ROOT, check=True, capture_output=True)
+
+        one, two = seconds(partial(run, 1)), seconds(partial(run, 2))
+        found = [[replace(row, fit_seconds=0.0) for row in study.read(table)] for table in tables]
+        assert found[0] == found[1]
+        detail = f"{len(found[0])} trainings: {two:.0f} s / {one:.0f} s"
+    return bounded(what, two / one, 0.60, "x", detail)
 
 
 # ---------------------------------------------------------------- scoring
@@ -381,6 +407,7 @@ def measure(data: DataSet, detector: AutoencoderDetector) -> Iterator[Row]:
     split = split_one_class(data, (DIGIT,), seed=1337)
     yield epoch_row(split)
     yield job_row(split)
+    yield study_row(data)
     yield from scoring_rows(data, detector)
     yield experts_row()
     yield browse_row()

@@ -1,0 +1,96 @@
+"""A study on Dask's workers.
+
+The images reach each worker once, as a plugin: the scheduler keeps it and hands it to every worker that
+joins, also to one that takes a dead one's place, and no worker needs the files. A task is then no more
+than a line of settings. When a worker dies, Dask gives its task to another.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import cast
+
+from distributed import CancelledError, Client, Future, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
+
+from core.data import DataSet
+from core.study import Outcomes, Row, Runner, StudyError, config_of, measure
+
+PATIENCE = 30
+"""Seconds to wait for a scheduler, and for its first worker."""
+
+LEAVE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+"""A terminal sends Ctrl-C to every process; the one that began the study answers for all."""
+
+
+class Images(WorkerPlugin):
+    """Holds a data set in a worker; it stays there for the next study."""
+
+    idempotent = True
+
+    def __init__(self, data: DataSet) -> None:
+        self.data = data
+        self.name = _name(data.name)
+
+
+def _name(data_set: str) -> str:
+    return f"images of {data_set}"
+
+
+def measure_here(settings: str) -> Row | str:
+    """In a worker: one detector on the images that are there."""
+    images = cast(Images, get_worker().plugins[_name(config_of(settings)[1].data_set)])
+    return measure(settings, images.data)
+
+
+@contextmanager
+def connected(workers: int, scheduler: str | None) -> Iterator[Runner]:
+    """A runner on the scheduler's workers, else on so many processes of this machine, one thread each. Raises StudyError."""
+    if scheduler is None:
+        with (
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.ERROR,
+                preload=LEAVE_CTRL_C,
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield lambda asked, data: _outcomes(client, asked, data)
+        return
+    try:
+        client = Client(scheduler, timeout=PATIENCE)
+    except (OSError, ValueError) as error:
+        raise StudyError("There is no scheduler at {address}.", address=scheduler) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError as error:
+            raise StudyError("The scheduler at {address} has no workers.", address=scheduler) from error
+        yield lambda asked, data: _outcomes(client, asked, data)
+
+
+def _outcomes(client: Client, asked: list[str], data: dict[str, DataSet]) -> Outcomes:
+    try:
+        for each in data.values():
+            client.register_plugin(Images(each))
+    except Exception as error:  # Dask raises what it is told as a bare Exception
+        raise StudyError("The workers cannot use this program: {reason}. Start them in its folder.", reason=error) from error
+    try:
+        # A lambda travels as code, not as a name that the scheduler would have to find: it need not have this program.
+        tasks = client.map(lambda settings: import_module(__name__).measure_here(settings), asked, pure=False)
+        futures = dict(zip(tasks, asked, strict=True))
+        del tasks
+        for future in as_completed(list(futures), loop=client.loop):
+            yield futures.pop(future), _result(future)
+    except (CancelledError, OSError) as error:
+        raise StudyError("The scheduler is gone. What is finished is in the table; the same command goes on.") from error
+
+
+def _result(future: Future[Row | str]) -> Row | str:
+    try:
+        return future.result()
+    except KilledWorker as error:
+        return str(error)
