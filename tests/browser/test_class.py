@@ -6,7 +6,10 @@ import os
 import re
 import signal
 import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +21,12 @@ LONG = "preset=course&epochs=200"
 """Settings of a training that does not end while a test runs."""
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="Reads what a process holds from /proc.")
+
+
+def run(journey: Coroutine[Any, Any, Any]) -> None:
+    """A journey in a thread of its own: Playwright's loop already runs in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, journey).result()
 
 
 async def trains(server: Server, query: str = LONG) -> Visitor:
@@ -78,7 +87,7 @@ async def class_comes_and_goes(server: Server) -> None:
 
 
 def test_no_training_without_its_visitor_and_none_twice(server: Server) -> None:
-    asyncio.run(class_comes_and_goes(server))
+    run(class_comes_and_goes(server))
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -91,14 +100,14 @@ def test_killed_in_a_training_the_app_starts_again_and_every_file_is_whole(tmp_p
     if (REAL_DATA / "MNIST").exists():
         (data / "MNIST").symlink_to(REAL_DATA / "MNIST")
     server = start_server(data, tmp_path / "first.txt")
-    asyncio.run(trains(server))
+    run(trains(server))
     before = content(data)
     server.process.send_signal(signal.SIGKILL)
     server.process.wait()
     started = time.monotonic()
     server = start_server(data, tmp_path / "second.txt")
     try:
-        asyncio.run(trains(server))
+        run(trains(server))
         print(f"served and training again after {time.monotonic() - started:.1f} s")
     finally:
         server.process.terminate()
@@ -120,7 +129,7 @@ def test_with_a_password_no_page_shows_anything_else_first(tmp_path: Path, monke
     monkeypatch.setenv("CLASS_PASSWORD", "anomaly")
     server = start_server(tmp_path, tmp_path / "log.txt")
     try:
-        asyncio.run(asks_at_the_door(server))
+        run(asks_at_the_door(server))
     finally:
         server.process.terminate()
         server.process.wait()
