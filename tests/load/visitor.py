@@ -120,12 +120,14 @@ class Visitor:
         return any(button.label == label and not button.disabled for button in buttons)
 
     async def press(self, label: str) -> None:
-        """Press a button by its label, and wait for the run that follows."""
+        """Press a button by its label, as soon as it can be pressed, and wait for the run that follows."""
+        await self.wait(lambda: self.can_press(label))
         part = next(part for part in self.parts.values() if part.kind == "button" and part.content.button.label == label)
         await self._ask(self._state(part.fragment, trigger=part.content.button.id))
 
     async def draw(self, drawn: Sketch) -> float:
         """Draw, and wait for the verdict on just this drawing; returns seconds."""
+        await self.wait(lambda: any(part.kind == "bidi_component" for part in self.parts.values()))
         part = next(part for part in self.parts.values() if part.kind == "bidi_component")
         self._values[part.content.bidi_component.id] = drawn.value
         seen = len(self._values)
