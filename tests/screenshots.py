@@ -45,13 +45,13 @@ def show(page: Page, server: Server, name: str, language: str) -> None:
     if name == "learn":
         expect(page.locator(".st-key-trap-losses .main-svg").first).to_be_visible()
     if name == "scores":
-        page.get_by_test_id("stExpander").first.click()
+        page.get_by_test_id("stExpander").first.locator("summary").click()
         expect(page.locator(".st-key-all-scores .main-svg").first).to_be_visible()
     settled(page)
     page.mouse.move(0, 0)
     # Charts and pictures are painted after the script has ended.
     page.wait_for_function("[...document.images].every(image => image.complete)")
-    page.evaluate("new Promise(done => requestIdleCallback(done))")
+    page.evaluate("new Promise(done => requestIdleCallback(done, { timeout: 2000 }))")
 
 
 def main() -> None:
