@@ -81,7 +81,8 @@ METHODS: dict[str, Method] = {
     "no-recall": autoencoder(lambda config: replace(config, neighbours=0)),
     "no-blur": autoencoder(lambda config: replace(config, score=replace(config.score, smoothing=0.0))),
     "no-ink": autoencoder(lambda config: replace(config, score=replace(config.score, ink_exponent=0.0))),
-    "square": autoencoder(lambda config: replace(config, score=replace(config.score, power=2.0))),
+    "cube": autoencoder(lambda config: replace(config, score=replace(config.score, power=3.0, ink_exponent=1.5))),
+    "square": autoencoder(lambda config: replace(config, score=replace(config.score, power=2.0, ink_exponent=1.0))),
     "torch-initialisation": autoencoder(lambda config: replace(config, model=replace(config.model, initialisation="torch"))),
     "constant-rate": autoencoder(lambda config: replace(config, training=replace(config.training, schedule="constant"))),
 }

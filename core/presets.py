@@ -17,7 +17,7 @@ BEST = DetectorConfig(
     preprocessing="deskew",
     model=ModelConfig(hidden_sizes=(256, 128), latent_dim=24, latent_activation="none", initialisation="he"),
     training=TrainConfig(epochs=15, batch_size=128, learning_rate=2e-3, schedule="one-cycle"),
-    score=ScoreConfig(smoothing=1.0, power=3.0, ink_exponent=1.5),
+    score=ScoreConfig(smoothing=1.0, power=4.0, ink_exponent=2.0),
     neighbours=10,
 )
 """Straightened digits, a narrow bottleneck that may only recall what it has seen, and a score that

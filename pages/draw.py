@@ -20,6 +20,8 @@ from pages.shared.text import _, formatted, sentence
 
 CANVAS_SIDE = 320
 MOST_DRAWINGS = 24
+BRUSH = 24
+"""Width in canvas pixels; a digit of usual size then has about as much ink as one of MNIST."""
 
 drawings = session.drawings()
 canvas = drawings.canvas
@@ -34,7 +36,7 @@ def clear() -> None:
 
 def show_canvas() -> None:
     """The canvas, drawn first so that a stroke never waits for the rest of the page."""
-    brush = st.session_state.get("brush", 22)
+    brush = st.session_state.get("brush", BRUSH)
     strokes, png = draw_on_canvas(
         stroke_width=brush,
         stroke_color="#ffffff",
@@ -226,7 +228,7 @@ def show_area() -> None:
             show_canvas()
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.button(_("Clear"), on_click=clear, icon=":material/delete:", shortcut="X")
-            st.slider(_("Brush width"), 8, 40, 22, key="brush", persist_state="session", width=180)
+            st.slider(_("Brush width"), 8, 40, BRUSH, key="brush", persist_state="session", width=180)
         with st.expander(_("No pointer? Pick or upload an image"), icon=":material/add_photo_alternate:"):
             show_other_ways()
     with right:

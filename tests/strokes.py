@@ -84,7 +84,7 @@ def on_canvas(strokes: Sequence[Stroke], side: int = 320, size: float = 0.62) ->
     return [[(x * scale + offset, y * scale + offset) for x, y in smooth(list(stroke))] for stroke in strokes]
 
 
-def rgba(strokes: Sequence[Stroke], side: int = 320, width: int = 22) -> NDArray[np.uint8]:
+def rgba(strokes: Sequence[Stroke], side: int = 320, width: int = 24) -> NDArray[np.uint8]:
     """What the canvas would return for strokes in canvas pixels: white round brush on black."""
     picture = Image.new("L", (side * 2, side * 2), 0)
     pen = ImageDraw.Draw(picture)
