@@ -87,7 +87,7 @@ def ask_filter() -> Filter:
         "lowest score first": _("Lowest score first"),
         "shuffled": _("Shuffled"),
     }
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         classes = st.pills(
             _("Digits"),
             range(len(names)),
@@ -118,7 +118,7 @@ def ask_filter() -> Filter:
             key="browse-order",
             on_change=to_first_page,
             persist_state="session",
-            width=200,
+            width=180,
         )
         st.button(_("Shuffle"), on_click=shuffle_anew, icon=":material/shuffle:")
     return Filter(tuple(classes), verdict or "all", order, st.session_state.get("shuffle", 0))

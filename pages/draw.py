@@ -93,7 +93,7 @@ def show_verdict() -> None:
         )
         st.html(pictures.verdict(is_anomaly, sentence))
     st.html(pictures.gauge(float(result.scores[0]), result.threshold))
-    with st.container(horizontal=True, gap="large", vertical_alignment="bottom"):
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         for key, word, label, value in (
             ("score", "anomaly score", _("Anomaly score"), float(result.scores[0])),
             ("threshold", "threshold", _("Threshold"), result.threshold),
@@ -112,7 +112,7 @@ def show_verdict() -> None:
                 total=total,
                 normal=normal,
             ),
-            width=300,
+            width=260,
         )
     seen = result.images[0], result.reconstructions[0], result.error_maps[0]
     st.html(pictures.steps(image[0], *seen) if config.preprocessing == "deskew" else pictures.triple(*seen))

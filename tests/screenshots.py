@@ -17,6 +17,7 @@ from tests.strokes import WAYS, on_canvas
 OUTPUT = Path("screenshots")
 PAGES = ("home", "draw", "train", "browse", "scores", "evaluate", "latent", "learn")
 IN_README = {name: f"{name}-light-en" for name in PAGES} | {"browse": "browse-dark-en"}
+LONGEST = 4000
 VIEWS = {
     "light": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "dark"},
@@ -54,6 +55,13 @@ def show(page: Page, server: Server, name: str, language: str) -> None:
     page.evaluate("new Promise(done => requestIdleCallback(done, { timeout: 2000 }))")
 
 
+def show_whole_length(page: Page) -> None:
+    """Make the phone as long as the page, which scrolls inside itself."""
+    length = page.get_by_test_id("stMain").evaluate("main => main.scrollHeight")
+    page.set_viewport_size({"width": 390, "height": min(length, LONGEST)})
+    page.evaluate("new Promise(done => requestIdleCallback(done, { timeout: 2000 }))")
+
+
 def main() -> None:
     OUTPUT.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -65,7 +73,9 @@ def main() -> None:
                 page = browser.new_page(**options)
                 show(page, server, name, language)
                 path = OUTPUT / f"{name}-{view}-{language}.png"
-                page.screenshot(path=path, full_page=view == "phone")
+                if view == "phone":
+                    show_whole_length(page)
+                page.screenshot(path=path)
                 print(path)
                 page.close()
         finally:

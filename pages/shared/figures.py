@@ -121,7 +121,9 @@ def score_histogram(
             figure.add_annotation(
                 x=x, y=y, yref="paper", text=word, xanchor=side, xshift=4 if side == "left" else -4, showarrow=False
             )
-    ticks = [tick for power in range(-7, 7) for tick in (10**power, 2 * 10**power, 5 * 10**power)]
+    # Over many powers of ten only those have room for a number on a phone.
+    steps = (1, 2, 5) if high - low < 1.5 else (1,)
+    ticks = [step * 10**power for power in range(-7, 7) for step in steps]
     return lay_out(
         figure,
         height=320,
@@ -136,6 +138,7 @@ def score_histogram(
             "range": [low, high],
             "tickvals": ticks,
             "ticktext": [formatted(tick, "g") for tick in ticks],
+            "tickangle": 0,
             "fixedrange": True,
             "automargin": False,
             "hoverformat": ".4f",
