@@ -59,8 +59,17 @@ def _choose_language() -> None:
         help=_("Language"),
     )
     if chosen:
+        _keep_choices()
         speak(chosen)
         st.rerun()
+
+
+def _keep_choices() -> None:
+    """Hold on to what is chosen by value: the browser knows options by their labels, which change with the language."""
+    for key, value in st.session_state.items():
+        # Not the yes or no of a button, which nobody may set, nor what a component keeps for itself.
+        if key != "languages" and isinstance(value, str | int | float | list | tuple) and not isinstance(value, bool):
+            st.session_state[key] = value
 
 
 def _share(page: str) -> None:

@@ -57,6 +57,25 @@ def test_language_stays_from_page_to_page(page: Page, server: Server) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text("Entrena")
 
 
+def test_what_is_chosen_stays_chosen_in_another_language(page: Page, server: Server) -> None:
+    open_page(page, server, "browse")
+    page.get_by_text("False alarms", exact=True).click()
+    expect(page.get_by_text("10,000 images")).to_have_count(0)
+    page.get_by_role("button", name="English").click()
+    page.get_by_text("Español").click()
+    expect(page.locator("html")).to_have_attribute("lang", "es")
+    settled(page)
+    expect(page.get_by_text("10.000 imágenes")).to_have_count(0)
+
+    page.get_by_test_id("stTopNav").get_by_role("link", name="Evaluar").click()
+    kept = page.locator(".st-key-kept-rate")
+    expect(kept).to_contain_text("5,0")
+    page.get_by_role("button", name="Español").click()
+    page.get_by_text("English").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(kept).to_contain_text("5.0%")
+
+
 def test_the_browsers_language_is_spoken(server: Server, chromium: Browser) -> None:
     visitor = chromium.new_context(locale="fr-CA")
     page = visitor.new_page()
