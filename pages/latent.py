@@ -234,7 +234,7 @@ def show_decoder() -> None:
                 low[number],
                 high[number],
                 step=(high[number] - low[number]) / 120,
-                format="%.2f",
+                format="localized",
                 key=f"direction-{number}",
                 persist_state="session",
                 help=glossary.about("latent" if dimensions <= 2 else "principal direction"),

@@ -17,6 +17,7 @@ from core.presets import PRESETS, Shipped
 from pages.shared import figures, header, pictures, session
 from pages.shared.glossary import about
 from pages.shared.lessons import lessons
+from pages.shared.slider import slider
 from pages.shared.text import _, formatted
 
 STEPS = 7
@@ -158,17 +159,8 @@ def threshold_and_price() -> None:
             normal=normal,
         )
     )
-    rate = st.slider(
-        _("False-alarm rate in %"),
-        0.5,
-        30.0,
-        5.0,
-        0.5,
-        format="%.1f",
-        key="lesson-rate",
-        help=about("false-alarm rate"),
-        width=420,
-    )
+    st.session_state.setdefault("lesson-rate", 5.0)
+    rate = slider(_("False-alarm rate in %"), 0.5, 30.0, 0.5, "lesson-rate", help=about("false-alarm rate"), width=420)
     threshold = detector.at_false_alarm_rate(rate / 100).threshold_
     scores = session.test_scores(detector, data)
     measured = evaluate(scores, data.test.labels, config.normal_classes, threshold)

@@ -17,6 +17,7 @@ from core.training import MAX_EPOCHS, TrainConfig
 from pages.shared import session
 from pages.shared.glossary import about
 from pages.shared.lessons import lessons
+from pages.shared.slider import slider
 from pages.shared.text import _
 
 DENSE, CONVOLUTIONAL = "dense", "convolutional"
@@ -51,7 +52,7 @@ def fill(config: DetectorConfig) -> None:
             "power": config.score.power,
             "ink-exponent": config.score.ink_exponent,
             "neighbours": config.neighbours,
-            "false-alarm-rate": config.false_alarm_rate * 100,
+            "false-alarm-rate": round(config.false_alarm_rate * 100, 9),
         }
     )
 
@@ -121,12 +122,12 @@ def ask(disabled: bool) -> None:
             help=_("The learning rate rises and falls once over the training, instead of staying the same."),
             **keep,
         )
-        st.slider(
+        slider(
             _("Noise"),
             0.0,
             1.0,
-            step=0.05,
-            key="noise",
+            0.05,
+            "noise",
             help=_("Added to the input only: the network has to clean it up (denoising autoencoder)."),
             **keep,
         )
@@ -141,12 +142,12 @@ def ask(disabled: bool) -> None:
             st.selectbox(_("Device"), available_devices(), key="device", **keep)
     with st.expander(_("Score"), icon=":material/straighten:", key="hideable-score"):
         st.toggle(_("Straighten digits first"), key="deskew", help=_("Takes the slant out of every image."), **keep)
-        st.slider(
+        slider(
             _("Smoothing in pixels"),
             0.0,
             3.0,
-            step=0.1,
-            key="smoothing",
+            0.1,
+            "smoothing",
             help=_("Blurs the error map: strokes that are off by a hair then do not count."),
             **keep,
         )
@@ -160,30 +161,30 @@ def ask(disabled: bool) -> None:
             ),
             **keep,
         )
-        st.slider(
+        slider(
             _("Power of an error"),
             1.0,
             4.0,
-            step=0.5,
-            key="power",
+            0.5,
+            "power",
             help=_("2 squares each pixel's error. Higher: a few large errors count more than many small ones."),
             **keep,
         )
-        st.slider(
+        slider(
             _("Ink exponent"),
             0.0,
             3.0,
-            step=0.1,
-            key="ink-exponent",
+            0.1,
+            "ink-exponent",
             help=_("Divides the score by the image's ink to this power: more ink has more to get wrong."),
             **keep,
         )
-        st.slider(
+        slider(
             _("False-alarm rate in %"),
             0.5,
             30.0,
-            step=0.5,
-            key="false-alarm-rate",
+            0.5,
+            "false-alarm-rate",
             help=about("false-alarm rate"),
             **keep,
         )

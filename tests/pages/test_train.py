@@ -97,14 +97,14 @@ def shown(app: AppTest) -> dict[str, Any]:
         "batch size": app.number_input(key="batch-size").value,
         "learning rate": app.number_input(key="learning-rate").value,
         "schedule": "one-cycle" if app.toggle(key="one-cycle").value else "constant",
-        "noise": app.slider(key="noise").value,
+        "noise": app.select_slider(key="noise").value,
         "seed": app.number_input(key="seed").value,
         "preprocessing": "deskew" if app.toggle(key="deskew").value else "none",
-        "smoothing": app.slider(key="smoothing").value,
-        "power": app.slider(key="power").value,
-        "ink exponent": app.slider(key="ink-exponent").value,
+        "smoothing": app.select_slider(key="smoothing").value,
+        "power": app.select_slider(key="power").value,
+        "ink exponent": app.select_slider(key="ink-exponent").value,
         "neighbours": app.slider(key="neighbours").value,
-        "false-alarm rate": pytest.approx(number(app.slider(key="false-alarm-rate").value) / 100),
+        "false-alarm rate": pytest.approx(number(app.select_slider(key="false-alarm-rate").value) / 100),
     }
 
 
@@ -133,7 +133,7 @@ def meant(config: DetectorConfig) -> dict[str, Any]:
 def test_a_preset_fills_the_widgets() -> None:
     app = open_page("train")
     for name in ("best", "wide", "convolutional", "denoising", "two-units", "narrow", "course"):
-        app.slider(key="noise").set_value(0.7)
+        app.select_slider(key="noise").set_value(0.7)
         checked(app.selectbox(key="preset").set_value(name).run())
         assert shown(app) == meant(preset(name, "mnist")), name
         assert not app.error
