@@ -9,13 +9,17 @@ from pages.shared.text import _, language
 
 _STYLE_SHEET = Path(__file__).parent / "style.css"
 _UPLOAD = "[data-testid=stFileUploaderDropzone] button"
-_NAVIGATION = '[data-testid="stTopNavLinkContainer"], [data-testid="stTopNavSection"]'
+_PLACES = {
+    "navigation": '[data-testid="stTopNavLinkContainer"], [data-testid="stTopNavSection"]',
+    # With its column, whose place the rest of the page takes.
+    "settings": "[data-testid=stColumn]:has(.st-key-hideable-settings)",
+}
 
 
 def apply() -> None:
     """Send the style to the browser; the page's language too, which screen readers speak by."""
     st.html(_STYLE_SHEET)
-    places = [_NAVIGATION if name == "navigation" else f".st-key-hideable-{name}" for name in link.hidden()]
+    places = [_PLACES.get(name, f".st-key-hideable-{name}") for name in link.hidden()]
     rules = "".join(f"{place} {{ display: none; }}" for place in places)
     # Streamlit's own words are English only; these are the ones that stand on a page.
     rules += f"{_UPLOAD} p {{ font-size: 0; }} {_UPLOAD} p::after {{ content: '{_('Upload')}'; font-size: 1rem; }}"
