@@ -335,6 +335,21 @@ def start_job(config: DetectorConfig, data: OneClassSplit, device: Any) -> Train
     return training
 
 
+# Streamlit keeps what a button calls until the session is gone, so no button may hold a job: they find it when pressed.
+
+
+def pause_job() -> None:
+    """Let the session's job rest."""
+    if training := job():
+        training.pause()
+
+
+def stop_job() -> None:
+    """End the session's job early and keep what it learnt."""
+    if training := job():
+        training.stop()
+
+
 def drop_job() -> None:
     """Forget the session's job and what it learnt."""
     if training := job():

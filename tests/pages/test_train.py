@@ -1,6 +1,8 @@
 """Train: settings, refusals, and a training from Start to a run that is in use."""
 
+import gc
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -340,3 +342,12 @@ def test_a_training_that_ends_between_two_pages_is_a_run_on_the_next(app: AppTes
     go_to(app, page)
     assert "5 · UCI digits · run 1" in detector_line(app)
     assert len(app.session_state["runs"]) == 1
+
+
+def test_a_job_that_is_over_is_freed_wherever_the_visitor_is_then(app: AppTest) -> None:
+    press(app, "start")
+    gone = weakref.ref(app.session_state["job"])
+    go_to(app, "draw")
+    rerun_until(app, lambda app: app.session_state["job"] is None)
+    # Streamlit still has the buttons of Train. What they call must not hold the optimiser and the images.
+    rerun_until(app, lambda _: gc.collect() >= 0 and gone() is None)
