@@ -23,7 +23,7 @@ from core.evaluate import evaluate
 from core.jobs import JobPool, JobState, Snapshot, TrainingJob
 from core.model import ModelConfig
 from core.sentences import SettingError
-from core.training import Trainer
+from core.training import DivergedError, Trainer
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
@@ -207,7 +207,7 @@ def test_diverging_job_fails_with_the_learning_rate(
     job = TrainingJob(config, broken, pool)
     snapshot = finish(job, wait_until)
     assert (snapshot.state, snapshot.result) == (FAILED, None)
-    assert snapshot.error is not None
+    assert isinstance(snapshot.error, DivergedError)
     assert "learning rate 0.025" in str(snapshot.error)
     assert str(snapshot.error).endswith(".")
 
