@@ -128,9 +128,11 @@ def test_pauses_and_steps_change_no_bit(new_job: NewJob, small: DetectorConfig, 
 def test_impatient_clicks_change_no_bit(
     small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", bare: Bare
 ) -> None:
-    job = TrainingJob(small, split, JobPool(workers=2))
+    pool = JobPool(workers=2)
+    job = TrainingJob(small, split, pool)
     for _ in range(20):
         job.resume()
+    assert sum(pool.counts) <= 1, "the job waits or runs once, however often Start is pressed"
     snapshot = finish(job, wait_until)
     assert np.array_equal(snapshot.batch_losses, np.array(bare[0], dtype=np.float32))
     assert same(snapshot.weights, bare[1].model.state_dict())
