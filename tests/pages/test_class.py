@@ -1,9 +1,10 @@
 """The class's password, the teacher's page, and limits, as a visitor sees them."""
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -12,7 +13,10 @@ from core import checkpoint, presets
 from core.presets import Shipped
 from pages.shared import door, session
 from pages.shared.session import Choice
-from tests.pages.conftest import ROOT, checked, detector_box, detector_line, go_to, has, html_of, open_page
+from tests.pages.conftest import ROOT, checked, detector_box, detector_line, go_to, has, html_of, inside, open_page
+
+if TYPE_CHECKING:
+    from tests.conftest import WaitUntil
 
 HOSTILE = "<img src=x onerror=alert(1)>![a](//b.cd) `x`.safetensors"
 
@@ -156,4 +160,23 @@ def test_a_spoilt_shipped_file_is_told_and_another_detector_can_be_chosen(shippe
     other = Choice(shipped=Shipped("best", "mnist", 3))
     app = checked(detector_box(app).set_value(other).run())
     assert not app.error
+    assert app.title
+
+
+def test_a_spoilt_expert_leaves_nine_to_ask(shipped_files: Path) -> None:
+    (shipped_files / "mnist-3-best.safetensors").write_bytes(b"half a fi")
+    app = open_page("draw")
+    next(button for button in app.button if button.label == "Random test image").click()
+    cards = next(html for html in html_of(checked(app.run())) if 'class="bar"' in html)
+    assert cards.count('<div class="bar">') == 9
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc can be written by nobody, root included.")
+@pytest.mark.parametrize("page", ["train", "browse", "evaluate", "latent"])
+def test_a_read_only_data_folder_is_told_and_the_pages_go_on(
+    page: str, monkeypatch: pytest.MonkeyPatch, wait_until: "WaitUntil"
+) -> None:
+    monkeypatch.setenv("DATA_DIR", "/proc/data")
+    app = open_page(page)
+    wait_until(lambda: "could not be stored" in inside(checked(app.run()), "data-notice").info[0].value)
     assert app.title
