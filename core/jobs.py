@@ -426,7 +426,6 @@ class JobPool:
             with self._changed:
                 self._running.remove(job)
                 self._changed.notify_all()
-            del job  # a worker that waits must not keep the last job alive
 
 
 def _stand_back() -> None:
