@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from core.health import JsonLines, LastErrors, give_back_memory, keep_giving_back_memory, log_as_json, memory_in_use
+from core.health import (
+    JsonLines,
+    LastErrors,
+    give_back_memory,
+    keep_giving_back_memory,
+    keep_no_large_blocks,
+    log_as_json,
+    memory_in_use,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
@@ -96,6 +104,21 @@ def test_sessions_that_are_gone_are_forgotten_though_nobody_trains_or_visits(wai
 
 def has_malloc_trim() -> bool:
     return sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim")
+
+
+@pytest.mark.skipif(not has_malloc_trim(), reason="Only glibc keeps so much, and can be told not to.")
+def test_large_blocks_go_back_when_they_are_freed() -> None:
+    keep_no_large_blocks()
+    torch.ones(8_000_000)  # 32 MB, from which glibc would learn
+    held = [torch.ones(1_500_000) for _ in range(20)]  # 6 MB each
+    last = held[-1]
+    before = memory_in_use()
+    del held
+    after = memory_in_use()
+    assert before
+    assert after
+    assert before - after > 100, f"{before:.0f} MB, then {after:.0f} MB"
+    assert last.sum() == 1_500_000
 
 
 @pytest.mark.skipif(not has_malloc_trim(), reason="Only glibc keeps so much, and can be asked for it.")
