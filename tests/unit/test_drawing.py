@@ -187,7 +187,8 @@ def test_a_thin_pen_is_found_on_a_large_sheet(width: float, size: float) -> None
 
 
 def transparent(ink: str) -> bytes:
-    return encode(pen(Image.new("RGBA", (300, 300), "#00000000"), ink, 0.08))
+    # What cannot be seen has the ink's own colour: without its transparency the picture is of one colour.
+    return encode(pen(Image.new("RGBA", (300, 300), f"{ink}00"), ink, 0.08))
 
 
 def sixteen_bit() -> bytes:
