@@ -220,6 +220,9 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "progressive JPEG": lambda: encode(on_paper(), "JPEG", progressive=True),
     "large PNG": lambda: encode(on_paper(size=(4000, 3000))),
     "large PNG, turned left by EXIF": lambda: turned_by_exif(6, Image.Transpose.ROTATE_90, "PNG", size=(2000, 1500)),
+    "large PNG with a transparent colour": lambda: encode(
+        pen(Image.new("RGB", (2000, 1500), "#202020"), "#202021", 0.08), transparency=(0x20, 0x20, 0x20)
+    ),
     "JPEG of more pixels than are unpacked": lambda: encode(on_paper(size=(6000, 4500)), "JPEG"),
     "turned left by EXIF": lambda: turned_by_exif(6, Image.Transpose.ROTATE_90),
     "upside down by EXIF": lambda: turned_by_exif(3, Image.Transpose.ROTATE_180),
