@@ -158,7 +158,10 @@ GIVEN_BACK = 70.0
 
 async def class_has_trained(server: Server, count: int) -> list[Row]:
     """Scenario C."""
-    await alone(server.url)  # whatever is loaded once is loaded now
+    await alone(server.url)
+    visitor = await Visitor(server.url).open("draw")  # whatever is loaded once is loaded now
+    await visitor.draw(sketches(1)[0])
+    await visitor.close()
     await asyncio.sleep(GIVEN_BACK)
     before = megabytes(server)
     visitors = [await Visitor(server.url).open("train", "preset=course") for _ in range(count)]
