@@ -27,8 +27,8 @@ def show(page: str) -> None:
         ):
             choose()
         with st.container(key="job-line", width="stretch"):
-            training = session.job()
-            if page != "train" and training and not training.snapshot().state.is_over:
+            # A job that has ended since the first line is settled by the fragment.
+            if page != "train" and session.job():
                 st.fragment(_job_line, run_every=session.poll(1.0))()
             else:
                 st.space("stretch")
