@@ -3,8 +3,9 @@
 import streamlit as st
 
 import core  # noqa: F401  settles torch's threads before anything computes
+from core.checkpoint import CheckpointError
 from pages.shared import door, header, link, monitor, session, style
-from pages.shared.text import _
+from pages.shared.text import _, sentence
 
 # Before st.navigation, whose page icons would otherwise become the tab's icon and be fetched from the web.
 st.set_page_config(page_icon="🔍", layout="wide")
@@ -28,5 +29,11 @@ if not door.is_open():
     door.ask()
     st.stop()
 session.note_page(page.url_path)
+try:
+    session.require_usable_choice()
+except CheckpointError as error:
+    st.error(sentence(error), icon=":material/error:")
+    header.choose()
+    st.stop()
 header.show(page.url_path)
 page.run()

@@ -104,11 +104,7 @@ def _grey(data: bytes) -> NDArray[np.float32]:
             # Made small before anything else happens to it: each step after this would copy it.
             smaller = max(1, max(picture.size) // (2 * WORKING_SIDE))
             if smaller > 1 and picture.mode not in ("1", "P", "PA"):
-                exif, transparency = picture.getexif(), picture.info.get("transparency")
-                picture = picture.reduce(smaller)
-                if transparency is not None:
-                    picture.info["transparency"] = transparency
-                picture.info["exif"] = exif.tobytes()
+                picture = picture.reduce(smaller)  # keeps what `info` says: orientation, transparent colour
             picture = ImageOps.exif_transpose(picture)
             if picture.mode.startswith(("I", "F")):  # 16 and 32 bits: stretch to what is there
                 values = np.asarray(picture, dtype=np.float32)

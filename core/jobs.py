@@ -5,8 +5,6 @@ holds a job while it waits or runs and forgets it otherwise, so a paused job who
 is freed with the session.
 """
 
-import ctypes
-import gc
 import heapq
 import logging
 import os
@@ -428,20 +426,6 @@ class JobPool:
             with self._changed:
                 self._running.remove(job)
                 self._changed.notify_all()
-            del job  # a worker that waits must not keep the last job alive
-            _give_back_memory()
-
-
-def _give_back_memory() -> None:
-    """Forget sessions that are gone, networks included, and return what they held to the system.
-
-    A session that is gone hangs together in circles, which Python seldom looks for by itself; and glibc keeps what
-    is freed, 35 MB a training in a class of thirty.
-    """
-    gc.collect()
-    if sys.platform == "linux":
-        with suppress(AttributeError):  # not every C library has it
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _stand_back() -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from core import checkpoint
+from core.checkpoint import Checkpoint, CheckpointError, CheckpointMismatchError
 from core.detector import DetectorConfig
 from core.model import ModelConfig
 from core.scoring import ScoreConfig
@@ -84,3 +86,16 @@ def shipped(data_set: str = "mnist", preset: str = "best") -> list[Shipped]:
     """The shipped checkpoints of a data set and preset, by class, those that are there."""
     every = (Shipped(preset, data_set, label) for label in range(10))
     return [checkpoint for checkpoint in every if checkpoint.path.exists()]
+
+
+def read(made: Shipped) -> Checkpoint:
+    """What a shipped file holds; raises CheckpointError where it is damaged, or is not what its name says."""
+    try:
+        found = checkpoint.read(made.path)
+        if (found.config.data_set, found.config.normal_classes) != (made.data_set, (made.normal_class,)):
+            raise CheckpointMismatchError("It holds another detector than its name says.")
+    except CheckpointError as error:
+        raise CheckpointError(
+            "{file}, which ships with the program, cannot be used. {reason}", file=made.path.name, reason=error
+        ) from error
+    return found

@@ -42,10 +42,10 @@ def show_controls(config: DetectorConfig | None) -> None:
     training = session.job()
     state = training.snapshot().state if training else JobState.READY
     can_start = config is not None and not state.is_active
-    buttons: list[tuple[str, str, str | None, Callable[[], None] | None, bool]] = [
-        (_("Pause"), ":material/pause:", "P", training.pause if training else None, state.is_active),
+    buttons: list[tuple[str, str, str | None, Callable[[], None], bool]] = [
+        (_("Pause"), ":material/pause:", "P", session.pause_job, state.is_active),
         (_("Step"), ":material/skip_next:", "N", lambda: start(single_step=True), can_start),
-        (_("Stop"), ":material/stop:", None, training.stop if training else None, training is not None),
+        (_("Stop"), ":material/stop:", None, session.stop_job, training is not None),
         (
             _("Reset"),
             ":material/restart_alt:",
@@ -260,7 +260,7 @@ def show_network(config: DetectorConfig) -> None:
 
 
 st.title(_("Train a detector"))
-current = session.job()
+has_job = session.job() is not None  # the job itself would live as long as a button that knows this page
 at_hand = session.data_set(st.session_state.get("data-set", "mnist"))
 session.show_data_notice(at_hand)
 left, right = st.columns([1, 2.2], gap="large")
@@ -269,7 +269,7 @@ problem: Sentence | None = st.session_state.get("train-error")
 with left:
     try:
         with st.container(key="hideable-settings"):
-            settings.ask(disabled=current is not None)
+            settings.ask(disabled=has_job)
         config = settings.read()
         device = choose_device(st.session_state.get("device"))
         st.caption(_("Runs on: {device}", device=device.type.upper()))
@@ -285,5 +285,5 @@ with right:
         overlaid = show_runs()
     with live:
         st.fragment(show_live, run_every=session.poll(0.5))(overlaid, config)
-        if config and current is None:
+        if config and not has_job:
             show_network(config)

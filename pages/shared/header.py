@@ -25,10 +25,10 @@ def show(page: str) -> None:
                 help=_("Which detector judges the images on every page. Click to change it."),
             ),
         ):
-            _change()
+            choose()
         with st.container(key="job-line", width="stretch"):
-            training = session.job()
-            if page != "train" and training and not training.snapshot().state.is_over:
+            # A job that has ended since the first line is settled by the fragment.
+            if page != "train" and session.job():
                 st.fragment(_job_line, run_every=session.poll(1.0))()
             else:
                 st.space("stretch")
@@ -110,7 +110,8 @@ def _help() -> None:
     st.markdown("\n\n".join(f"**{name}**  \n{text}" for name, text in glossary.entries().values()))
 
 
-def _change() -> None:
+def choose() -> None:
+    """The box with all detectors, and the upload."""
     # The choice can change without this box: a training starts or ends, a file is uploaded. A box in
     # a closed popover would send its old value with the next run, so each choice has a box of its own.
     chosen = session.choice()

@@ -1,20 +1,17 @@
-"""The server as a whole: its log, its last errors, how many visit it."""
-
-import gc
+"""The server as a whole: its log, its last errors, its memory, how many visit it."""
 
 import streamlit as st
 import streamlit.runtime
 from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
 
-from core.health import LastErrors, log_as_json
+from core.health import LastErrors, keep_giving_back_memory, keep_no_large_blocks, log_as_json
 
 
 @st.cache_resource(show_spinner=False)
 def last_errors() -> LastErrors:
-    """Settles the server at its first call: the log is JSON lines, and what is loaded by now is no garbage ever."""
-    # Python looks for garbage among a session's objects often and cheaply, not among a million of torch's.
-    gc.collect()
-    gc.freeze()
+    """Settles the server at its first call: the log is JSON lines, and memory of sessions that are gone goes back."""
+    keep_no_large_blocks()
+    keep_giving_back_memory()
     return log_as_json()
 
 

@@ -6,6 +6,7 @@ Caches here are shared by all visitors and hold only what is never changed.
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from numpy.typing import NDArray
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from torch import Tensor
 
-from core import checkpoint
+from core import presets
 from core.baselines import Comparison
-from core.checkpoint import Checkpoint
+from core.checkpoint import Checkpoint, CheckpointError
 from core.data import (
     FALLBACK,
     SOURCES,
@@ -160,15 +161,17 @@ TRAINING = Choice()
 
 @st.cache_resource(show_spinner=False)
 def shipped_checkpoint(choice: Shipped) -> Checkpoint:
-    return checkpoint.read(choice.path)
+    return presets.read(choice)
 
 
 @st.cache_resource(show_spinner=False)
 def experts(data_set_name: str) -> tuple[list[str], Experts]:
     """The shipped best detectors of a data set, else MNIST's, and what each calls normal."""
-    ready = shipped(data_set_name) or shipped()
-    names = [class_names(entry.data_set, (entry.normal_class,)) for entry in ready]
-    return names, Experts([shipped_checkpoint(entry).detector for entry in ready])
+    ready = {}
+    for entry in shipped(data_set_name) or shipped():
+        with suppress(CheckpointError):  # the others can still be asked
+            ready[class_names(entry.data_set, (entry.normal_class,))] = shipped_checkpoint(entry).detector
+    return list(ready), Experts(list(ready.values()))
 
 
 def runs() -> list[Run]:
@@ -215,6 +218,12 @@ def detector_of(chosen: Choice) -> AutoencoderDetector:
     training = job()
     assert training is not None
     return training.detector()
+
+
+def require_usable_choice() -> None:
+    """Raises CheckpointError where the detector in use comes with the program and its file is damaged."""
+    if made := choice().shipped:
+        shipped_checkpoint(made)
 
 
 def detector_config() -> DetectorConfig:
@@ -333,6 +342,21 @@ def start_job(config: DetectorConfig, data: OneClassSplit, device: Any) -> Train
     st.session_state["job"] = training
     use(TRAINING)
     return training
+
+
+# Streamlit keeps what a button calls until the session is gone, so no button may hold a job: they find it when pressed.
+
+
+def pause_job() -> None:
+    """Let the session's job rest."""
+    if training := job():
+        training.pause()
+
+
+def stop_job() -> None:
+    """End the session's job early and keep what it learnt."""
+    if training := job():
+        training.stop()
 
 
 def drop_job() -> None:

@@ -1,14 +1,22 @@
 """The class's password, the teacher's page, and limits, as a visitor sees them."""
 
+import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import checkpoint
+from core import checkpoint, presets
 from core.presets import Shipped
-from pages.shared import door
-from tests.pages.conftest import ROOT, checked, detector_line, go_to, has, html_of, open_page
+from pages.shared import door, session
+from pages.shared.session import Choice
+from tests.pages.conftest import ROOT, checked, detector_box, detector_line, go_to, has, html_of, inside, open_page
+
+if TYPE_CHECKING:
+    from tests.conftest import WaitUntil
 
 HOSTILE = "<img src=x onerror=alert(1)>![a](//b.cd) `x`.safetensors"
 
@@ -120,3 +128,55 @@ def test_more_than_the_teacher_allows_is_refused_in_words(monkeypatch: pytest.Mo
 def test_a_network_too_large_for_an_upload_is_handed_out_in_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     made = checkpoint.read(Shipped("course", "mnist", 5).path)
     assert len(checkpoint.to_bytes(made)) < 5 * 2**20, "the course's network comes back as it is"
+
+
+@pytest.fixture
+def shipped_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the folder of shipped detectors, which a test may spoil."""
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(presets.CHECKPOINTS, folder)
+    caches: list[Any] = [session.shipped_checkpoint, session.experts]
+    for cache in caches:
+        cache.clear()
+    monkeypatch.setattr(presets, "CHECKPOINTS", folder)
+    yield folder
+    for cache in caches:
+        cache.clear()
+
+
+@pytest.mark.parametrize("page", ["home", "draw", "train", "browse", "evaluate", "latent"])
+@pytest.mark.parametrize("fault", ["truncated", "renamed", "gone"])
+def test_a_spoilt_shipped_file_is_told_and_another_detector_can_be_chosen(shipped_files: Path, fault: str, page: str) -> None:
+    spoilt = shipped_files / "mnist-5-best.safetensors"
+    if fault == "renamed":
+        shutil.copy(shipped_files / "mnist-7-best.safetensors", spoilt)
+    elif fault == "truncated":
+        spoilt.write_bytes(spoilt.read_bytes()[:-100])
+    else:
+        spoilt.unlink()
+    app = open_page(page)
+    assert spoilt.name in app.error[0].value
+    assert not has(app, "verdict")
+    other = Choice(shipped=Shipped("best", "mnist", 3))
+    app = checked(detector_box(app).set_value(other).run())
+    assert not app.error
+    assert app.title
+
+
+def test_a_spoilt_expert_leaves_nine_to_ask(shipped_files: Path) -> None:
+    (shipped_files / "mnist-3-best.safetensors").write_bytes(b"half a fi")
+    app = open_page("draw")
+    next(button for button in app.button if button.label == "Random test image").click()
+    cards = next(html for html in html_of(checked(app.run())) if 'class="bar"' in html)
+    assert cards.count('<div class="bar">') == 9
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc can be written by nobody, root included.")
+@pytest.mark.parametrize("page", ["train", "browse", "evaluate", "latent"])
+def test_a_read_only_data_folder_is_told_and_the_pages_go_on(
+    page: str, monkeypatch: pytest.MonkeyPatch, wait_until: "WaitUntil"
+) -> None:
+    monkeypatch.setenv("DATA_DIR", "/proc/data")
+    app = open_page(page)
+    wait_until(lambda: "could not be stored" in inside(checked(app.run()), "data-notice").info[0].value)
+    assert app.title

@@ -1,8 +1,10 @@
 """Train: settings, refusals, and a training from Start to a run that is in use."""
 
+import gc
 import time
+import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -15,6 +17,9 @@ from core.presets import PRESETS, Shipped, preset
 from core.training import TrainConfig
 from pages.shared import session, settings
 from tests.pages.conftest import checked, detector_box, detector_line, go_to, has, inside, number_in, open_page
+
+if TYPE_CHECKING:
+    from tests.conftest import WaitUntil
 
 pytestmark = pytest.mark.usefixtures("without_data")
 
@@ -340,3 +345,25 @@ def test_a_training_that_ends_between_two_pages_is_a_run_on_the_next(app: AppTes
     go_to(app, page)
     assert "5 · UCI digits · run 1" in detector_line(app)
     assert len(app.session_state["runs"]) == 1
+
+
+def test_a_job_that_is_over_is_freed_wherever_the_visitor_is_then(app: AppTest) -> None:
+    press(app, "start")
+    gone = weakref.ref(app.session_state["job"])
+    go_to(app, "draw")
+    rerun_until(app, lambda app: app.session_state["job"] is None)
+    # Streamlit still has the buttons of Train. What they call must not hold the optimiser and the images.
+    rerun_until(app, lambda _: gc.collect() >= 0 and gone() is None)
+
+
+def test_a_training_that_ends_while_a_page_is_drawn_is_a_run_on_it(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, wait_until: "WaitUntil"
+) -> None:
+    press(app, "start")
+    job = app.session_state["job"]
+    wait_until(lambda: job.snapshot().state.is_over)
+    settle, looks = session.settle_job, iter([False])
+    monkeypatch.setattr(session, "settle_job", lambda: next(looks, None) is None and settle())
+    go_to(app, "draw")
+    assert app.session_state["job"] is None
+    assert "run 1" in detector_line(app)

@@ -204,6 +204,12 @@ def test_other_files_are_told_apart(name: str) -> None:
         from_bytes(NOT_CHECKPOINTS[name])
 
 
+@pytest.mark.parametrize("name", ["empty", "text", "pickle", "torch.save", "png"])
+def test_a_file_of_another_kind_is_not_called_damaged(name: str) -> None:
+    with pytest.raises(NotACheckpointError, match="This is not a checkpoint"):
+        from_bytes(NOT_CHECKPOINTS[name])
+
+
 @pytest.mark.parametrize("length", sorted({*range(24), *np.linspace(24, len(VALID) - 1, 80, dtype=int).tolist()}))
 def test_cut_off_file_is_told(length: int) -> None:
     with pytest.raises(NotACheckpointError, match=SENTENCE):

@@ -98,9 +98,17 @@ def test_split_leaves_the_test_set_alone(numbered: DataSet) -> None:
     assert split_one_class(numbered, [5], seed=1).test is numbered.test
 
 
-@pytest.mark.parametrize("normal", [[], list(range(10)), [42]], ids=["none", "all", "unknown"])
-def test_split_without_normals_or_anomalies_is_refused(numbered: DataSet, normal: list[int]) -> None:
-    with pytest.raises(EmptySplitError, match=SENTENCE):
+@pytest.mark.parametrize(
+    ("normal", "sentence"),
+    [
+        ([], "Choose at least one normal class"),
+        (list(range(10)), "nothing is left to be an anomaly"),
+        ([42], "Only 0 images of this choice exist"),
+    ],
+    ids=["none", "all", "empty"],
+)
+def test_split_without_normals_or_anomalies_is_refused(numbered: DataSet, normal: list[int], sentence: str) -> None:
+    with pytest.raises(EmptySplitError, match=sentence):
         split_one_class(numbered, normal, seed=1)
 
 

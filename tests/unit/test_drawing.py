@@ -187,17 +187,18 @@ def test_a_thin_pen_is_found_on_a_large_sheet(width: float, size: float) -> None
 
 
 def transparent(ink: str) -> bytes:
-    return encode(pen(Image.new("RGBA", (300, 300), "#00000000"), ink, 0.08))
+    # What cannot be seen has the ink's own colour: without its transparency the picture is of one colour.
+    return encode(pen(Image.new("RGBA", (300, 300), f"{ink}00"), ink, 0.08))
 
 
 def sixteen_bit() -> bytes:
     return encode(Image.fromarray(np.asarray(on_paper()).astype(np.uint16) * 150))
 
 
-def rotated_by_exif(orientation: int, turn: Image.Transpose) -> bytes:
+def turned_by_exif(orientation: int, turn: Image.Transpose, kind: str = "JPEG", size: tuple[int, int] = (400, 300)) -> bytes:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return encode(on_paper().transpose(turn), "JPEG", exif=exif)
+    return encode(on_paper(size=size).transpose(turn), kind, exif=exif)
 
 
 def animated() -> bytes:
@@ -217,9 +218,14 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "blue ink": lambda: encode(pen(Image.new("RGB", (300, 300), "#f5f0e0"), "#1030a0", 0.08)),
     "CMYK JPEG": lambda: encode(on_paper().convert("CMYK"), "JPEG"),
     "progressive JPEG": lambda: encode(on_paper(), "JPEG", progressive=True),
-    "large JPEG": lambda: encode(on_paper(size=(4000, 3000)), "JPEG"),
-    "turned left by EXIF": lambda: rotated_by_exif(6, Image.Transpose.ROTATE_90),
-    "upside down by EXIF": lambda: rotated_by_exif(3, Image.Transpose.ROTATE_180),
+    "large PNG": lambda: encode(on_paper(size=(4000, 3000))),
+    "large PNG, turned left by EXIF": lambda: turned_by_exif(6, Image.Transpose.ROTATE_90, "PNG", size=(2000, 1500)),
+    "large PNG with a transparent colour": lambda: encode(
+        pen(Image.new("RGB", (2000, 1500), "#202020"), "#202021", 0.08), transparency=(0x20, 0x20, 0x20)
+    ),
+    "JPEG of more pixels than are unpacked": lambda: encode(on_paper(size=(6000, 4500)), "JPEG"),
+    "turned left by EXIF": lambda: turned_by_exif(6, Image.Transpose.ROTATE_90),
+    "upside down by EXIF": lambda: turned_by_exif(3, Image.Transpose.ROTATE_180),
     "animated GIF": animated,
     "WebP": lambda: encode(on_paper(), "WEBP"),
     "BMP": lambda: encode(on_paper(), "BMP"),
@@ -276,6 +282,12 @@ NO_PICTURES: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("kind", NO_PICTURES)
 def test_other_files_are_refused(kind: str) -> None:
     with pytest.raises(PictureError, match=SENTENCE):
+        from_picture(NO_PICTURES[kind]())
+
+
+@pytest.mark.parametrize("kind", ["NaN pixel", "infinite pixel"])
+def test_pixels_that_are_no_numbers_are_called_so(kind: str) -> None:
+    with pytest.raises(PictureError, match="not numbers"):
         from_picture(NO_PICTURES[kind]())
 
 

@@ -100,6 +100,24 @@ def test_killed_in_a_download_the_next_one_completes_it(
     assert np.array_equal(load("mnist", tmp_path).train_images.numpy(), tiny_mnist.train_images)
 
 
+def test_killed_half_way_through_a_file_no_half_file_is_in_its_place(
+    tiny_mnist: "TinyMnist", mirror: "Mirror", tmp_path: Path, wait_until: "WaitUntil"
+) -> None:
+    mirror.half_way = True
+    child = os.fork()
+    if child == 0:
+        download("mnist", tmp_path)
+        os._exit(1)
+    wait_until(lambda: any(path.stat().st_size for path in tmp_path.rglob("*.gz")))
+    os.kill(child, signal.SIGKILL)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    assert list(tmp_path.glob("MNIST/raw/*")) == []
+    mirror.half_way = False
+    mirror.go_on.set()
+    download("mnist", tmp_path)
+    assert np.array_equal(load("mnist", tmp_path).train_images.numpy(), tiny_mnist.train_images)
+
+
 def test_what_a_killed_download_left_goes_with_the_next(mirror: "Mirror", tmp_path: Path) -> None:
     old, new = tmp_path / ".download-old", tmp_path / ".download-new"
     for folder in (old, new):

@@ -1,12 +1,29 @@
 """Figures of the server, and its log as JSON lines."""
 
+import ctypes
+import gc
 import json
 import logging
+import sys
+import weakref
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
-from core.health import JsonLines, LastErrors, log_as_json, memory_in_use
+from core.health import (
+    JsonLines,
+    LastErrors,
+    give_back_memory,
+    keep_giving_back_memory,
+    keep_no_large_blocks,
+    log_as_json,
+    memory_in_use,
+)
+
+if TYPE_CHECKING:
+    from tests.conftest import WaitUntil
 
 
 @pytest.fixture
@@ -65,3 +82,55 @@ def test_memory_is_that_of_this_process() -> None:
 def test_formatter_keeps_other_alphabets() -> None:
     record = logging.LogRecord("x", logging.INFO, "", 0, "KMNIST お", (), None)
     assert "お" in JsonLines().format(record)
+
+
+class Session:
+    """Hangs together in a circle, as Streamlit's do."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_sessions_that_are_gone_are_forgotten_though_nobody_trains_or_visits(wait_until: "WaitUntil") -> None:
+    gc.disable()
+    over = keep_giving_back_memory(every=0.01)
+    try:
+        gone = weakref.ref(Session())
+        wait_until(lambda: gone() is None)
+    finally:
+        over.set()
+        gc.enable()
+
+
+def has_malloc_trim() -> bool:
+    return sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim")
+
+
+@pytest.mark.skipif(not has_malloc_trim(), reason="Only glibc keeps so much, and can be told not to.")
+def test_large_blocks_go_back_when_they_are_freed() -> None:
+    keep_no_large_blocks()
+    torch.ones(8_000_000)  # 32 MB, from which glibc would learn
+    held = [torch.ones(1_500_000) for _ in range(20)]  # 6 MB each
+    last = held[-1]
+    before = memory_in_use()
+    del held
+    after = memory_in_use()
+    assert before
+    assert after
+    assert before - after > 100, f"{before:.0f} MB, then {after:.0f} MB"
+    assert last.sum() == 1_500_000
+
+
+@pytest.mark.skipif(not has_malloc_trim(), reason="Only glibc keeps so much, and can be asked for it.")
+def test_what_is_freed_goes_back_to_the_system() -> None:
+    give_back_memory()
+    held = [torch.ones(16_000) for _ in range(2000)]  # 64 kB each, too small for a place of their own
+    last = held[-1]
+    before = memory_in_use()
+    del held
+    give_back_memory()
+    after = memory_in_use()
+    assert before
+    assert after
+    assert before - after > 90, f"{before:.0f} MB, then {after:.0f} MB"
+    assert last.sum() == 16_000

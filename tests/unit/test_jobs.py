@@ -23,7 +23,7 @@ from core.evaluate import evaluate
 from core.jobs import JobPool, JobState, Snapshot, TrainingJob
 from core.model import ModelConfig
 from core.sentences import SettingError
-from core.training import Trainer
+from core.training import DivergedError, Trainer
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
@@ -128,9 +128,11 @@ def test_pauses_and_steps_change_no_bit(new_job: NewJob, small: DetectorConfig, 
 def test_impatient_clicks_change_no_bit(
     small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", bare: Bare
 ) -> None:
-    job = TrainingJob(small, split, JobPool(workers=2))
+    pool = JobPool(workers=2)
+    job = TrainingJob(small, split, pool)
     for _ in range(20):
         job.resume()
+    assert sum(pool.counts) <= 1, "the job waits or runs once, however often Start is pressed"
     snapshot = finish(job, wait_until)
     assert np.array_equal(snapshot.batch_losses, np.array(bare[0], dtype=np.float32))
     assert same(snapshot.weights, bare[1].model.state_dict())
@@ -207,7 +209,7 @@ def test_diverging_job_fails_with_the_learning_rate(
     job = TrainingJob(config, broken, pool)
     snapshot = finish(job, wait_until)
     assert (snapshot.state, snapshot.result) == (FAILED, None)
-    assert snapshot.error is not None
+    assert isinstance(snapshot.error, DivergedError)
     assert "learning rate 0.025" in str(snapshot.error)
     assert str(snapshot.error).endswith(".")
 
