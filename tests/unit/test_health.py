@@ -65,3 +65,15 @@ def test_memory_is_that_of_this_process() -> None:
 def test_formatter_keeps_other_alphabets() -> None:
     record = logging.LogRecord("x", logging.INFO, "", 0, "KMNIST お", (), None)
     assert "お" in JsonLines().format(record)
+
+
+def test_addresses_that_were_asked_for_are_not_written_down(
+    loggers: tuple[logging.Logger, logging.Logger], capsys: pytest.CaptureFixture[str]
+) -> None:
+    requests = logging.getLogger("uvicorn.access")
+    requests.propagate = False
+    log_as_json()
+    requests.info("GET /status?token=secret")
+    loggers[1].warning("heard")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["message"] for line in lines] == ["heard"]
