@@ -135,9 +135,14 @@ class Replicas:
 
     def stop(self) -> None:
         """nginx first: with it go the visitors, and a replica without visitors ends at once."""
-        for process in (self._nginx, *self._running.values()):
-            if process and process.poll() is None:
-                process.terminate()
+        if self._nginx:
+            self._nginx.terminate()
+        for port, replica in self._running.items():
+            # One that does not answer yet, or no more, has nobody to be polite to.
+            if is_healthy(port):
+                replica.terminate()
+            else:
+                replica.kill()
         for process in (self._nginx, *self._running.values()):
             if process:
                 try:
