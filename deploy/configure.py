@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def replicas_conf(replicas: Sequence[str]) -> str:
-    """Upstreams and the names of replicas, 1, 2, …, which stand at these addresses (host:port).
+def replicas_conf(replicas: Sequence[str], cache: Path) -> str:
+    """Upstreams and the names of replicas, 1, 2, …, which stand at these addresses (host:port); a folder for static files.
 
     `anyone` takes newcomers in turn. Each replica has a group of its own with all others behind it, so that a visitor
     whose replica is gone is taken in by the others alike.
@@ -24,6 +24,7 @@ def replicas_conf(replicas: Sequence[str]) -> str:
     answers = [f'    "~(^|[ ,]){re.escape(place)}$" {name};' for place, name in zip(replicas, names, strict=True)]
     parts.append("\n".join(["map $cookie_replica $replica {", *cookies, "    default anyone;", "}"]))
     parts.append("\n".join(["map $upstream_addr $answering_replica {", *answers, '    default "";', "}"]))
+    parts.append(f"proxy_cache_path {cache} keys_zone=static:1m max_size=100m inactive=30d use_temp_path=off;")
     return "\n".join(parts) + "\n"
 
 
@@ -32,11 +33,11 @@ def _upstream(name: str, servers: Sequence[str]) -> str:
     return "\n".join([f"upstream {name} {{", f"    zone {name} 64k;", *[f"    server {server};" for server in servers], "}"])
 
 
-def write(folder: Path, listen: str, replicas: Sequence[str]) -> None:
+def write(folder: Path, listen: str, replicas: Sequence[str], cache: Path) -> None:
     """Make FOLDER/see-the-anomaly with both files; a listen.conf that is there, with certificates, stays."""
     place = folder / "see-the-anomaly"
     place.mkdir(parents=True, exist_ok=True)
-    (place / "replicas.conf").write_text(replicas_conf(replicas))
+    (place / "replicas.conf").write_text(replicas_conf(replicas, cache))
     if not (place / "listen.conf").exists():
         (place / "listen.conf").write_text(f"listen {listen};\n")
 
@@ -46,8 +47,9 @@ def main() -> None:
     parser.add_argument("replicas", nargs="+", metavar="HOST:PORT", help="addresses, as numbers where nginx has no names")
     parser.add_argument("--listen", default="8501", help="what nginx listens on")
     parser.add_argument("--to", type=Path, default=Path("/etc/nginx"), help="where nginx's own configuration is")
+    parser.add_argument("--cache", type=Path, default=Path("/var/lib/nginx/see-the-anomaly"), help="nginx makes it")
     asked = parser.parse_args()
-    write(asked.to, asked.listen, asked.replicas)
+    write(asked.to, asked.listen, asked.replicas, asked.cache)
 
 
 if __name__ == "__main__":

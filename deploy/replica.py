@@ -24,8 +24,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.jobs import whole_number_from_environment
 
-OPEN_PAGES = ("/_stcore/", "/media/", "/component/", "/static/")
-"""What a page asks for that is open already; everything else is a page being opened."""
+OF_OPEN_PAGES = ("/_stcore/", "/media/", "/component/", "/static/")
+"""What a page asks for that is open already, also below its own address; everything else is a page being opened."""
 
 ending = asyncio.Event()
 connected = 0
@@ -45,7 +45,7 @@ class Visitors:
                 await self._app(scope, receive, send)
             finally:
                 connected -= 1
-        elif scope["type"] == "http" and ending.is_set() and not scope["path"].startswith(OPEN_PAGES):
+        elif scope["type"] == "http" and ending.is_set() and not any(part in scope["path"] for part in OF_OPEN_PAGES):
             await PlainTextResponse("This replica is ending.", 503)(scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -92,7 +92,7 @@ class Replicas:
         self._folder = Path(tempfile.mkdtemp(prefix="see-the-anomaly-"))
         # nginx that was started by root works as somebody else, who must get at the folders below.
         self._folder.chmod(0o711)
-        configure.write(self._folder, listen, [f"127.0.0.1:{port}" for port in ports])
+        configure.write(self._folder, listen, [f"127.0.0.1:{port}" for port in ports], self._folder / "cache")
         (self._folder / "nginx.conf").write_text(MAIN.format(folder=self._folder, root=ROOT))
         share = max(1, (os.cpu_count() or 1) // len(ports))
         # Each would take all cores for its trainings, and all together must not.

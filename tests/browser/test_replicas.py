@@ -30,13 +30,13 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_configuration_is_made_once_and_certificates_stay(tmp_path: Path) -> None:
-    write(tmp_path, "8501", ["10.0.0.1:80", "10.0.0.2:80"])
+    write(tmp_path, "8501", ["10.0.0.1:80", "10.0.0.2:80"], tmp_path)
     listen = tmp_path / "see-the-anomaly/listen.conf"
     assert listen.read_text() == "listen 8501;\n"
     listen.write_text("listen 443 ssl;\n")
-    write(tmp_path, "8501", ["10.0.0.1:80"])
+    write(tmp_path, "8501", ["10.0.0.1:80"], tmp_path)
     assert listen.read_text() == "listen 443 ssl;\n"
-    assert (tmp_path / "see-the-anomaly/replicas.conf").read_text() == replicas_conf(["10.0.0.1:80"])
+    assert (tmp_path / "see-the-anomaly/replicas.conf").read_text() == replicas_conf(["10.0.0.1:80"], tmp_path)
 
 
 @pytest.fixture(scope="module")
