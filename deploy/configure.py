@@ -5,19 +5,23 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+HELPERS = 3
+"""How many others take in the visitors of a replica that is gone."""
+
 
 def replicas_conf(replicas: Sequence[str], cache: Path) -> str:
     """Upstreams and the names of replicas, 1, 2, …, which stand at these addresses (host:port); a folder for static files.
 
-    `anyone` takes newcomers in turn. Each replica has a group of its own with all others behind it, so that a visitor
-    whose replica is gone is taken in by the others alike.
+    `anyone` takes newcomers in turn. Each replica has a group of its own with others behind it, which take in its
+    visitors alike when it is gone.
     """
     names = range(1, len(replicas) + 1)
     # A newcomer is not sent where nobody answered a moment ago. A visitor's own replica is always asked first:
     # one mishap shall not scatter the sessions of all who are there.
     parts = [_upstream("anyone", [f"{place} max_fails=1 fail_timeout=5s" for place in replicas])]
     for home, name in zip(replicas, names, strict=True):
-        others = [f"{place} max_fails=1 fail_timeout=5s backup" for place in replicas if place != home]
+        next_ones = [*replicas[name:], *replicas[: name - 1]][:HELPERS]
+        others = [f"{place} max_fails=1 fail_timeout=5s backup" for place in next_ones]
         parts.append(_upstream(f"replica-{name}", [f"{home} max_fails=0", *others]))
     cookies = [f"    {name} replica-{name};" for name in names]
     # Of several that were asked, the last one answered.
@@ -29,8 +33,10 @@ def replicas_conf(replicas: Sequence[str], cache: Path) -> str:
 
 
 def _upstream(name: str, servers: Sequence[str]) -> str:
-    # The zone: nginx's workers take turns together, and know together who is dead.
-    return "\n".join([f"upstream {name} {{", f"    zone {name} 64k;", *[f"    server {server};" for server in servers], "}"])
+    # The zone: nginx's workers take turns together, and know together who is dead. A server takes less than 1 kB.
+    return "\n".join(
+        [f"upstream {name} {{", f"    zone {name} {64 + len(servers)}k;", *[f"    server {server};" for server in servers], "}"]
+    )
 
 
 def write(folder: Path, listen: str, replicas: Sequence[str], cache: Path) -> None:

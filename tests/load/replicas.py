@@ -76,6 +76,12 @@ class Replicas:
         found = re.search(r"^active_sessions (\d+)", self.ask(number, "_stcore/metrics") or "", re.MULTILINE)
         return int(found[1]) if found else 0
 
+    def nginx_kilobytes(self) -> int:
+        """Memory of nginx and its workers, each shared page counted once."""
+        [master] = [child for child in children(self.process.pid) if child not in {pid for _, _, pid in self._said()}]
+        rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in (master, *children(master))]
+        return sum(int(rollup.split("\nPss:")[1].split()[0]) for rollup in rollups)
+
     def starts(self) -> int:
         return len(self._said())
 
@@ -84,6 +90,10 @@ class Replicas:
 
     def log(self) -> str:
         return self._log.read_text()
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @contextmanager
@@ -122,6 +132,8 @@ class Seen:
 
     placed: dict[int, int] = field(default_factory=dict)
     verdicts: list[float] = field(default_factory=list)
+    nginx: float = 0.0
+    """Kilobytes a visitor."""
     after_bad_wifi: int = 0
     killed: list[float] = field(default_factory=list)
     undisturbed: int = 0
@@ -154,7 +166,9 @@ async def attend(replicas: Replicas, count: int, training: str) -> Seen:
     """
     seen, drawings = Seen(), sketches(8 * count)
     # Everybody comes, and is where the cookie says.
+    empty = replicas.nginx_kilobytes()
     visitors = list(await asyncio.gather(*(Visitor(replicas.url).arrive("draw") for _ in range(count))))
+    seen.nginx = (replicas.nginx_kilobytes() - empty) / count
     seen.placed = by_home(visitors)
     held = {number: replicas.sessions(number) for number in seen.placed}
     assert held == seen.placed, f"connected {held}, cookies {seen.placed}"
@@ -259,6 +273,7 @@ def rows(seen: Seen, count: int) -> list[Row]:
         Row("one replica ends: newcomers meanwhile", "none on 2", placed(seen.newcomers_while_ending), True),
         Row("a training there ends with its result after", "", f"{seen.trained_while_ending:.1f} s", None),
         Row("it has ended, once its clients had gone, after", "", f"{seen.ended:.1f} s", None),
+        Row("memory of nginx, a client", "", f"{seen.nginx:.0f} kB", None),
         Row(
             "drawing to verdict, all at once, p95",
             "",
