@@ -89,6 +89,7 @@ class Replicas:
 
     def __init__(self, ports: Sequence[int], listen: str) -> None:
         self.ports = ports
+        program = nginx()
         self._folder = Path(tempfile.mkdtemp(prefix="see-the-anomaly-"))
         # nginx that was started by root works as somebody else, who must get at the folders below.
         self._folder.chmod(0o711)
@@ -97,21 +98,20 @@ class Replicas:
         share = max(1, (os.cpu_count() or 1) // len(ports))
         # Each would take all cores for its trainings, and all together must not.
         self._environment = {"TRAINING_WORKERS": str(share), **os.environ, "STREAMLIT_SERVER_COOKIE_SECRET": cookie_secret()}
+        self._command = [program, "-p", str(self._folder), "-e", "stderr", "-c", str(self._folder / "nginx.conf")]
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         self._nginx: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Return when visitors can come; ends the program when that is not within two minutes."""
+        """Return when visitors can come; ends the program when that takes more than two minutes."""
         for port in self.ports:
             self._start(port)
         latest = time.monotonic() + 120
         while not all(map(is_healthy, self.ports)):
             if time.monotonic() > latest or any(replica.poll() is not None for replica in self._running.values()):
-                self.stop()
                 sys.exit("The replicas did not start; their messages are above.")
             time.sleep(0.1)
-        command = [nginx(), "-p", str(self._folder), "-e", "stderr", "-c", str(self._folder / "nginx.conf")]
-        self._nginx = subprocess.Popen(command, start_new_session=True)
+        self._nginx = subprocess.Popen(self._command, start_new_session=True)
 
     def _start(self, port: int) -> None:
         command = [sys.executable, "-m", "streamlit", "run", "deploy/replica.py", "--server.headless", "true"]
@@ -130,7 +130,6 @@ class Replicas:
                 if replica.poll() is not None:
                     self._start(port)
             if self._nginx and self._nginx.poll() is not None:
-                self.stop()
                 sys.exit("nginx has ended; its message is above.")
 
     def stop(self) -> None:
@@ -169,10 +168,12 @@ def main() -> None:
     # Not by name: it may also name an address of IPv6 that this machine does not have.
     address = "127.0.0.1" if asked.address == "localhost" else asked.address
     replicas = Replicas(free_ports(asked.replicas), f"{address}:{asked.port}")
-    replicas.start()
-    print(f"\n  {asked.replicas} replicas at http://{asked.address}:{asked.port}   (Ctrl-C stops them)\n", flush=True)
-    replicas.keep(over)
-    replicas.stop()
+    try:
+        replicas.start()
+        print(f"\n  {asked.replicas} replicas at http://{asked.address}:{asked.port}   (Ctrl-C stops them)\n", flush=True)
+        replicas.keep(over)
+    finally:
+        replicas.stop()
 
 
 if __name__ == "__main__":
