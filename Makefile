@@ -1,4 +1,5 @@
 # make run     sets up what is missing and starts the app          (PORT, ADDRESS, DATA_DIR)
+# make replicas  several of it behind one nginx                    (REPLICAS, PORT, ADDRESS, DATA_DIR)
 # make test    sets up what is missing and runs all tests
 # make lint    ruff and mypy
 # make bench   timings, as ratios within one run
@@ -12,6 +13,7 @@
 PYTHON ?= python3
 PORT ?= 8501
 ADDRESS ?= localhost
+REPLICAS ?= 3
 MINUTES ?= 20
 export DATA_DIR ?= data
 
@@ -20,12 +22,15 @@ APP := .venv/.app-ready
 CLUSTER := .venv/.cluster-ready
 DEV := .venv/.dev-ready
 
-.PHONY: run test lint bench load soak audit study checkpoints screenshots messages browser clean
+.PHONY: run replicas test lint bench load soak audit study checkpoints screenshots messages browser proxy clean
 
 run: $(APP)
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
 
-test: $(DEV) browser
+replicas: $(APP)
+	$(BIN)/python -m deploy.replicas --replicas $(REPLICAS) --port $(PORT) --address $(ADDRESS)
+
+test: $(DEV) browser proxy
 	$(BIN)/python -m pytest
 
 lint: $(DEV)
@@ -36,9 +41,10 @@ lint: $(DEV)
 bench: $(DEV) browser
 	$(BIN)/python -m tests.bench
 
-load: $(DEV)
+load: $(DEV) proxy
 	$(BIN)/python -m tests.load.fuzz
 	$(BIN)/python -m tests.load.load
+	$(BIN)/python -m tests.load.replicas
 
 soak: $(DEV)
 	$(BIN)/python -m tests.load.soak --minutes $(MINUTES)
@@ -89,3 +95,11 @@ browser: $(DEV) $(AXE)
 	@command -v chromium chromium-browser google-chrome >/dev/null || \
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium; } || \
 	$(BIN)/python -m playwright install chromium
+
+# An nginx for the tests of replicas: one that is there, else Debian's package when root; without it they are skipped.
+# In runlevel 1 the package does not start a server of its own.
+proxy:
+	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	RUNLEVEL=1 apt-get install -y -qq --no-install-recommends nginx-light; } || \
+	echo "nginx is not there: the tests of replicas will be skipped."

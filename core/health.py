@@ -110,6 +110,8 @@ def log_as_json() -> LastErrors:
     root.addHandler(lines)
     root.addHandler(errors)
     logging.getLogger("core").setLevel(logging.INFO)
+    # The web server's list of requests: a token may stand in an address.
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     for logger in logging.root.manager.loggerDict.values():
         # A library that writes its own lines would write them in its own format.
         if isinstance(logger, logging.Logger) and not logger.propagate:

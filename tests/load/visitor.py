@@ -10,9 +10,11 @@ import base64
 import io
 import json
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from http.cookies import SimpleCookie
 from typing import Any
 
 import websockets
@@ -72,6 +74,7 @@ class Visitor:
     def __init__(self, url: str) -> None:
         self.url = url
         self.session_id = ""
+        self.cookies: dict[str, str] = {}
         self.parts: dict[tuple[int, ...], Part] = {}
         self.pages: dict[str, str] = {}
         self.page = ""
@@ -85,6 +88,20 @@ class Visitor:
         self._socket: Any = None
         self._listener: asyncio.Task[None] | None = None
 
+    async def arrive(self, page: str = "", query: str = "") -> "Visitor":
+        """Fetch the page and then open it, as a browser does, which brings the cookies that come with a page."""
+        await asyncio.to_thread(self._fetch, f"{page}?{query}")
+        return await self.open(page, query)
+
+    async def come_back(self) -> None:
+        """Wait until the connection breaks, then ask whether the server is well and open the page again, as a browser does."""
+        assert self._listener
+        await self._listener
+        self._stop_timers(list(self._timers))
+        self._problem = None
+        await asyncio.to_thread(self._fetch, "_stcore/health")
+        await self.open(self.page)
+
     async def open(self, page: str = "", query: str = "") -> "Visitor":
         """Open a page by its address, as a new visitor or after the connection was lost."""
         known = ["none", self.session_id] if self.session_id else []
@@ -95,11 +112,29 @@ class Visitor:
             max_size=None,
             proxy=None,
             compression=None,
+            additional_headers={"Cookie": self._cookie_line()},
         )
+        self._take_cookies(self._socket.response.headers.get_all("Set-Cookie"))
         self._listener = asyncio.create_task(self._listen())
         self.page = page
         await self._ask(ClientState(page_name=page, query_string=query, page_script_hash=self._page_hash))
         return self
+
+    @property
+    def is_connected(self) -> bool:
+        return bool(self._listener and not self._listener.done())
+
+    def _fetch(self, path: str) -> None:
+        request = urllib.request.Request(f"{self.url}/{path}", headers={"Cookie": self._cookie_line()})
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+            self._take_cookies(answer.headers.get_all("Set-Cookie", []))
+
+    def _cookie_line(self) -> str:
+        return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+
+    def _take_cookies(self, lines: list[str]) -> None:
+        for line in lines:
+            self.cookies |= {name: cookie.value for name, cookie in SimpleCookie(line).items()}
 
     async def close(self) -> None:
         """Leave, or lose the connection."""

@@ -134,3 +134,15 @@ def test_what_is_freed_goes_back_to_the_system() -> None:
     assert after
     assert before - after > 90, f"{before:.0f} MB, then {after:.0f} MB"
     assert last.sum() == 16_000
+
+
+def test_addresses_that_were_asked_for_are_not_written_down(
+    loggers: tuple[logging.Logger, logging.Logger], capsys: pytest.CaptureFixture[str]
+) -> None:
+    requests = logging.getLogger("uvicorn.access")
+    requests.propagate = False
+    log_as_json()
+    requests.info("GET /status?token=secret")
+    loggers[1].warning("heard")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["message"] for line in lines] == ["heard"]

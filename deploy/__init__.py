@@ -1,0 +1,1 @@
+"""Several replicas of the app behind one nginx; see README.md here."""
