@@ -27,15 +27,14 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from core import checkpoint
-from core.checkpoint import Checkpoint, CheckpointError
+from core.checkpoint import Checkpoint
 from core.cluster.workers import carry, images, travelling
 from core.data import DataSet, OneClassSplit, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
 from core.jobs import HaltedError, JobPool, finished
 from core.model import Autoencoder, build, outline
 from core.preprocessing import Preprocessing, preprocess
-from core.sentences import Sentence
-from core.training import Step, Trainer
+from core.training import DivergedError, Step, Trainer
 
 LOG = logging.getLogger(__name__)
 MOMENT = 0.5
@@ -137,6 +136,9 @@ class Cluster:
         self._thread = ThreadPoolExecutor(1, "cluster")
         # A state of a training is larger than what Dask warns of.
         dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
+        # What becomes of the cluster is told here, in one line and not in a traceback for each attempt.
+        for name in ("distributed", "distributed.client"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
     def prepare(self, data: DataSet) -> Future[Client]:
         """Connect, unless that was done, and bring the images to the workers. Its result raises HaltedError."""
@@ -147,15 +149,15 @@ class Cluster:
             raise self._failed[1]
         try:
             client = self._connected()
-            threads = self.threads(client)
+            until = time.monotonic() + SILENCE  # a worker may be on its way back
+            while not (threads := self.threads(client)):
+                if time.monotonic() > until:
+                    raise HaltedError("The cluster at {address} has no workers.", address=self.address)
+                time.sleep(0.1)
             carry(client, data)
-        except HaltedError as error:
-            self._failed = time.monotonic(), error
-            raise
-        except (OSError, CancelledError) as error:
-            raise self.silent() from error
-        except Exception as error:  # Dask raises what a worker told it as a bare Exception
-            raise unusable(error) from error
+        except Exception as error:
+            self._failed = time.monotonic(), self.explained(error)
+            raise self._failed[1] from error
         if self._may_grow:
             self._pool.grow(min(threads, MOST_WORKERS))
         return client
@@ -166,29 +168,27 @@ class Cluster:
                 self._client.close(timeout=1)
             self._client = None
         if self._client is None:
-            try:
-                self._client = Client(self.address, timeout=CONNECTING, set_as_default=False)
-            except (OSError, ValueError) as error:  # ValueError: no address at all
-                raise self.silent() from error
+            self._client = Client(self.address, timeout=CONNECTING, set_as_default=False)
             LOG.info("Connected to the cluster at %s.", self.address)
         return self._client
 
     def threads(self, client: Client) -> int:
-        """How many trainings the workers can do at the same time, at least 1. Raises HaltedError."""
-        try:
-            threads: int = sum(client.nthreads(callback_timeout=CONNECTING).values())
-        except (OSError, CancelledError, RuntimeError) as error:  # RuntimeError: the client is closed
-            raise self.silent() from error
-        if not threads:
-            raise HaltedError("The cluster at {address} has no workers.", address=self.address)
-        return threads
+        """How many trainings the workers can do at the same time. Raises OSError where nobody answers."""
+        return sum(client.nthreads(callback_timeout=CONNECTING).values())
 
-    def silent(self) -> HaltedError:
-        return HaltedError("The cluster at {address} does not answer.", address=self.address)
-
-
-def unusable(error: BaseException) -> HaltedError:
-    return HaltedError("The cluster's workers cannot use this program: {reason}. Start them in its folder.", reason=str(error))
+    def explained(self, error: Exception) -> HaltedError:
+        """What went wrong, as a sentence."""
+        match error:
+            case HaltedError():
+                return error
+            case KilledWorker():
+                return HaltedError("The cluster's workers die of this training.")
+            case OSError() | CancelledError():
+                return HaltedError("The cluster at {address} does not answer.", address=self.address)
+        # What a worker says against it comes as it is, or as a bare Exception.
+        return HaltedError(
+            "The cluster's workers cannot use this program: {reason}. Start them in its folder.", reason=str(error)
+        )
 
 
 @dataclass(frozen=True)
@@ -238,39 +238,30 @@ class OnCluster:
     def advance(self, single_step: bool) -> Sequence[Step]:
         """Raises HaltedError, DivergedError."""
         try:
-            return self._advance(1 if single_step else None)
-        except HaltedError as error:
+            if client := self._connected():
+                return self._train(client, 1 if single_step else None)
+        except DivergedError:
+            self._leave()
+            raise
+        except Exception as error:
+            LOG.warning("A training on the cluster goes back to batch %d: %s", self._kept, error)
             self._go_back()
-            raise self._explained(error) from error
+            self._tries += 1
+            if self._tries > MOST_TRIES or isinstance(error, (HaltedError, KilledWorker)):
+                self._tries = 0
+                raise self._with_place(self._cluster.explained(error)) from error
+        return ()
 
-    def _advance(self, at_most: int | None) -> Sequence[Step]:
-        client = self._connected()
-        if client is None:
-            return ()
-        tasks = [chunk.task for chunk in self._chunks]
-        if client.status != "running" or any(task.status == "lost" for task in (*tasks, self._last) if task):
-            return self._try_again(self._cluster.silent())
+    def _train(self, client: Client, at_most: int | None) -> Sequence[Step]:
+        self._require(client)
         # Before the first news nobody knows how many batches are a moment's.
         while len(self._chunks) < (AHEAD if self._pace else 1) and (begin := self._planned) < self._total:
             end = begin + (at_most or max(1, round(self._pace * MOMENT)))
             self._chunks.append(self._ask(client, begin, min(end, self._total)))
         chunk = self._chunks[0]
         if not self._come(chunk.news):
-            if time.monotonic() - self._heard > SILENCE:
-                self._cluster.threads(client)
-                self._heard = time.monotonic()
             return ()
-        try:
-            advanced = chunk.news.result()
-        except KilledWorker as error:
-            raise HaltedError("The cluster's workers die of this training.") from error
-        except (OSError, CancelledError) as error:
-            return self._try_again(self._cluster.silent(), error)
-        except Sentence:
-            self._leave()
-            raise
-        except Exception as error:
-            return self._try_again(unusable(error), error)
+        advanced = chunk.news.result()
         self._chunks.popleft()
         self._last, self.trained, self._tries, self._heard = chunk.task, chunk.end, 0, time.monotonic()
         self._pace = len(advanced.steps) / max(advanced.seconds, 1e-6)
@@ -278,6 +269,18 @@ class OnCluster:
         if advanced.state:
             self._keep(advanced)
         return advanced.steps
+
+    def _require(self, client: Client) -> None:
+        """Raises OSError where scheduler, workers or the training's state are gone; asks where nothing came for long."""
+        tasks = (self._last, *(chunk.task for chunk in self._chunks))
+        if client.status != "running":
+            raise ConnectionError("the scheduler is gone")
+        if any(task.status == "lost" for task in tasks if task):
+            raise ConnectionError("a worker is gone")
+        if time.monotonic() - self._heard > SILENCE:
+            if not self._cluster.threads(client):
+                raise ConnectionError("all workers are gone")
+            self._heard = time.monotonic()
 
     @property
     def _planned(self) -> int:
@@ -291,7 +294,7 @@ class OnCluster:
                 self._preparing, self._heard = self._told(self._cluster.prepare(self._data)), time.monotonic()
             if not self._come(self._preparing):
                 if time.monotonic() - self._heard > PREPARING:
-                    raise self._cluster.silent()
+                    raise TimeoutError("nothing is prepared")
                 return None
             preparing, self._preparing = self._preparing, None
             self._client, self._heard = preparing.result(), time.monotonic()
@@ -329,15 +332,6 @@ class OnCluster:
                 LOG.warning("The state of a training did not come home from the cluster: %s", error)
         self._go_back()
 
-    def _try_again(self, reason: HaltedError, cause: BaseException | None = None) -> Sequence[Step]:
-        """Go on from what is at home, unless that was tried in vain. Raises the reason."""
-        LOG.warning("A training goes back to batch %d on the cluster: %s", self._kept, cause or reason)
-        self._tries += 1
-        if self._tries > MOST_TRIES:
-            raise reason from cause
-        self._go_back()
-        return ()
-
     def _go_back(self) -> None:
         """Leave the cluster and stand where what is at home stands."""
         self._leave()
@@ -358,13 +352,12 @@ class OnCluster:
             self._preparing.cancel()
         self._preparing = self._client = self._last = None
 
-    def _explained(self, error: HaltedError) -> HaltedError:
-        self._tries = 0
+    def _with_place(self, error: HaltedError) -> HaltedError:
         if not self._kept:
-            return HaltedError("{reason} Press Resume when that is put right.", reason=error)
+            return HaltedError("{reason} Press Resume to try again.", reason=error)
         epoch, batch = divmod(self._kept - 1, self._batches)
         return HaltedError(
-            "{reason} What was learnt up to epoch {epoch}, batch {batch} is kept; press Resume when that is put right.",
+            "{reason} What was learnt up to epoch {epoch}, batch {batch}, is kept. Press Resume to try again.",
             reason=error,
             epoch=epoch + 1,
             batch=batch + 1,
@@ -380,13 +373,9 @@ class OnCluster:
             task = client.submit(travelling(finish), self._settings, weights, pure=False)
             news = self._told(_fetched(client, task))
             while not self._come(news):
-                if client.status != "running":
-                    raise self._cluster.silent()
-                if time.monotonic() - self._heard > SILENCE:
-                    self._cluster.threads(client)
-                    self._heard = time.monotonic()
+                self._require(client)
             return checkpoint.from_bytes(news.result())
-        except (HaltedError, CheckpointError, OSError, CancelledError, KilledWorker) as error:
+        except Exception as error:
             LOG.warning("A training ends here and not on the cluster: %s", error)
             return finished(AutoencoderDetector(self._config, _network(self._config, weights)), self._split)
         finally:
@@ -396,8 +385,7 @@ class OnCluster:
 def _fetched(client: Client, task: "distributed.Future[T]") -> "Future[T]":
     """The task's result, on its way home."""
 
-    async def gathered() -> T:
-        (result,) = await client.gather([task], asynchronous=True)
-        return result  # type: ignore[no-any-return]
+    async def awaited() -> T:
+        return cast(T, await task)
 
-    return asyncio.run_coroutine_threadsafe(gathered(), cast(Any, client.loop).asyncio_loop)
+    return asyncio.run_coroutine_threadsafe(awaited(), cast(Any, client.loop).asyncio_loop)
