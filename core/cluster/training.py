@@ -52,6 +52,9 @@ CONNECTING = 3.0
 PREPARING = 60.0
 """Seconds in which the images have to reach all workers."""
 
+WORKERLESS = 10.0
+"""Seconds in which a worker that died may come back, where there is no other."""
+
 SILENCE = 5.0
 """Seconds without news after which the scheduler is asked whether it is still there."""
 
@@ -149,7 +152,7 @@ class Cluster:
             raise self._failed[1]
         try:
             client = self._connected()
-            until = time.monotonic() + SILENCE  # a worker may be on its way back
+            until = time.monotonic() + WORKERLESS
             while not (threads := self.threads(client)):
                 if time.monotonic() > until:
                     raise HaltedError("The cluster at {address} has no workers.", address=self.address)
@@ -168,7 +171,10 @@ class Cluster:
                 self._client.close(timeout=1)
             self._client = None
         if self._client is None:
-            self._client = Client(self.address, timeout=CONNECTING, set_as_default=False)
+            try:
+                self._client = Client(self.address, timeout=CONNECTING, set_as_default=False)
+            except ValueError as error:
+                raise ConnectionError("this is no address") from error
             LOG.info("Connected to the cluster at %s.", self.address)
         return self._client
 
