@@ -18,12 +18,11 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from core.data import SOURCES
-from core.detector import AutoencoderDetector, DetectorConfig
+from core.detector import AutoencoderDetector, DetectorConfig, config_from
 from core.evaluate import Evaluation
-from core.model import ModelConfig, outline
-from core.scoring import ScoreConfig
+from core.model import outline
 from core.sentences import Sentence
-from core.training import EpochLosses, TrainConfig
+from core.training import EpochLosses
 
 FORMAT = "digit-anomaly-detector"
 VERSION = 1
@@ -177,15 +176,7 @@ def _header(data: bytes) -> dict[str, Any]:
 
 def _settings(header: dict[str, Any]) -> tuple[DetectorConfig, tuple[EpochLosses, ...], Evaluation | None]:
     try:
-        detector = dict(header["detector"])
-        config = DetectorConfig(
-            **{
-                **detector,
-                "model": ModelConfig(**detector["model"]),
-                "training": TrainConfig(**detector["training"]),
-                "score": ScoreConfig(**detector["score"]),
-            }
-        )
+        config = config_from(header["detector"])
         losses = tuple(EpochLosses(float(entry["train"]), float(entry["validation"])) for entry in header["losses"])
         evaluation = header.get("evaluation")
         if evaluation is not None:

@@ -2,9 +2,11 @@
 
 import hashlib
 import math
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,6 +63,15 @@ class DetectorConfig:
         require_range("neighbours", self.neighbours, int, 0, 100)
         require_choice("preprocessing", self.preprocessing, ("none", "deskew"))
         object.__setattr__(self, "normal_classes", tuple(self.normal_classes))
+
+
+def config_from(values: Mapping[str, Any]) -> DetectorConfig:
+    """The settings that dataclasses.asdict, or JSON after it, made a mapping of.
+
+    Raises SettingError for values out of range, TypeError and the like for something else.
+    """
+    parts = {"model": ModelConfig, "training": TrainConfig, "score": ScoreConfig}
+    return DetectorConfig(**{**values, **{name: kind(**values[name]) for name, kind in parts.items()}})
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,22 @@
 
 A job is driven by whichever worker takes it up; pages only ever read immutable snapshots. The pool
 holds a job while it waits or runs and forgets it otherwise, so a paused job whose session is gone
-is freed with the session.
+is freed with the session. The batches are computed by the job's Workplace: this process, unless
+another is given.
 """
 
 import heapq
 import logging
+import math
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -101,7 +104,8 @@ class Snapshot:
 
     epoch and batch count from 1 and are 0 before the first step. weights: a copy of the network's
     state. images_per_second and seconds_left are 0 until they are known. ahead: how many jobs wait
-    before this one; wait: seconds until it is likely to start, 0 while nothing is known.
+    before this one; wait: seconds until it is likely to start, 0 while nothing is known. error: why
+    a job FAILED, or why it PAUSED by itself.
     """
 
     state: JobState
@@ -128,12 +132,93 @@ class Snapshot:
         return len(self.batch_losses) / (self.epochs * self.batches)
 
 
+class HaltedError(Sentence):
+    """The workplace cannot go on for now: the job pauses with this sentence, and Resume tries again."""
+
+
+class Workplace(Protocol):
+    """Where a job's batches are computed. One thread calls; wake and weights may be called by any.
+
+    trained: batches that are trained; it goes back where work was lost. is_at_rest: nothing of the
+    job is under way or held elsewhere.
+    """
+
+    @property
+    def trained(self) -> int: ...
+
+    @property
+    def is_at_rest(self) -> bool: ...
+
+    def advance(self, single_step: bool) -> Sequence[Step]:
+        """Train for a moment, on one batch if single_step; the batches that followed, none while they are waited for.
+
+        Returns within a second or so, or when woken. Raises HaltedError, DivergedError.
+        """
+
+    def wake(self) -> None:
+        """Somebody gave the job a command: wait no longer."""
+
+    def rest(self) -> None:
+        """Come to rest."""
+
+    def weights(self) -> dict[str, Tensor]:
+        """The network's weights as they stand; nothing changes them afterwards."""
+
+    def finish(self) -> Checkpoint:
+        """End the training: the detector, calibrated and measured, without its losses."""
+
+
+class Here:
+    """This process, one batch at a time, in the thread that asks."""
+
+    is_at_rest = True
+
+    def __init__(self, config: DetectorConfig, split: OneClassSplit, device: torch.device | None = None) -> None:
+        self._split = split
+        self._detector = AutoencoderDetector(config, device=device)
+        self._trainer = self._detector.trainer(split.train, split.calibration)
+
+    @property
+    def trained(self) -> int:
+        return self._trainer.trained
+
+    def advance(self, single_step: bool) -> Sequence[Step]:
+        return (self._trainer.step(),)
+
+    def wake(self) -> None:
+        pass
+
+    def rest(self) -> None:
+        pass
+
+    def weights(self) -> dict[str, Tensor]:
+        return {name: value.detach().cpu().clone() for name, value in self._detector.model.state_dict().items()}
+
+    def finish(self) -> Checkpoint:
+        return finished(self._detector, self._split)
+
+
+def finished(detector: AutoencoderDetector, split: OneClassSplit) -> Checkpoint:
+    """A trained detector, calibrated and measured on the test set."""
+    ready(detector, split)
+    detector.model.zero_grad()  # gradients weigh as much as the weights, and nobody needs them any more
+    scores = detector.decision_function(split.test.images)
+    figures = evaluate(scores, split.test.labels, detector.config.normal_classes, detector.threshold_)
+    return Checkpoint(detector, evaluation=figures)
+
+
+def ready(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDetector:
+    """The detector, calibrated with its weights as they stand."""
+    return detector.remember(split.train).calibrate(split.calibration)
+
+
 class TrainingJob:
     """One training run of one session. Commands return at once; snapshot() tells what came of them.
 
     owner: whose job it is; of one owner's jobs one runs at a time. patience: seconds without a call
     of snapshot() after which a running or waiting job pauses; PATIENCE_OFFLINE at most while
-    is_connected says no. Raises SettingError where the settings are beyond what is allowed.
+    is_connected says no. workplace: where it trains, this process unless given. Raises SettingError
+    where the settings are beyond what is allowed.
     """
 
     def __init__(
@@ -145,6 +230,7 @@ class TrainingJob:
         owner: object = None,
         is_connected: Callable[[], bool] = lambda: True,
         patience: float = PATIENCE,
+        workplace: Workplace | None = None,
     ) -> None:
         require_allowed(config)
         self.config = config
@@ -153,19 +239,17 @@ class TrainingJob:
         self.patience = patience
         self._is_connected = is_connected
         self._pool = pool
-        self._detector = AutoencoderDetector(config, device=device)
-        self._trainer = self._detector.trainer(split.train, split.calibration)
-        self._parameters = parameter_count(self._detector.model)
+        self._workplace = workplace or Here(config, split, device)
+        self._batches = math.ceil(len(split.train) / config.training.batch_size)
+        self._parameters = parameter_count(outline(config.model))
         self._lock = threading.Lock()
         self._wanted: str = "pause"
-        self._single_step = False
         self._asked = time.monotonic()
         self._batch_losses: list[float] = []
         self._losses: list[EpochLosses] = []
         self._images_trained = 0
         self._seconds_trained = 0.0
         self._published = 0.0
-        self._last = Step(0, 0, self._trainer.batches, 0, float("nan"))
         self._current: tuple[int, AutoencoderDetector] | None = None
         self._snapshot = self._make_snapshot(JobState.READY, version=0)
 
@@ -177,7 +261,7 @@ class TrainingJob:
 
     def step(self) -> None:
         """Train on one batch, then pause."""
-        self._enqueue("run", single_step=True)
+        self._enqueue("step")
 
     def stop(self) -> None:
         """End early and keep what was learnt: the job becomes DONE with a result."""
@@ -189,6 +273,7 @@ class TrainingJob:
             self._wanted = "pause"
             if self._snapshot.state is JobState.QUEUED and self._pool.withdraw(self):
                 self._publish(JobState.PAUSED)
+        self._workplace.wake()
 
     def drop(self) -> None:
         """End without a result."""
@@ -196,6 +281,7 @@ class TrainingJob:
             self._wanted = "drop"
             if self._pool.withdraw(self):
                 self._publish(JobState.PAUSED)
+        self._workplace.wake()
 
     def snapshot(self) -> Snapshot:
         """The job as it stands; also the sign that somebody still looks."""
@@ -209,8 +295,7 @@ class TrainingJob:
     @property
     def work_left(self) -> float:
         """What remains to be done, in images times parameters: what a batch costs grows with both."""
-        images = self._trainer.config.epochs * len(self.split.train) - self._images_trained
-        return float(images * self._parameters)
+        return float(self._images_left * self._parameters)
 
     @property
     def pace(self) -> float:
@@ -225,19 +310,20 @@ class TrainingJob:
         if self._current is None or self._current[0] != snapshot.version:
             model = outline(self.config.model)
             model.load_state_dict(snapshot.weights, assign=True)
-            self._current = snapshot.version, self._ready(AutoencoderDetector(self.config, model))
+            self._current = snapshot.version, ready(AutoencoderDetector(self.config, model), self.split)
         return self._current[1]
 
-    def _enqueue(self, wanted: str, single_step: bool = False) -> None:
+    def _enqueue(self, wanted: str) -> None:
         with self._lock:
             state = self._snapshot.state
             if state.is_over or self._wanted == "drop":
                 return
             self._asked = time.monotonic()
-            self._wanted, self._single_step = wanted, single_step
+            self._wanted = wanted
             if not state.is_active:
                 self._publish(JobState.QUEUED)
                 self._pool.submit(self)
+        self._workplace.wake()
 
     # The run, called by a worker.
 
@@ -245,6 +331,11 @@ class TrainingJob:
         """Train until done, paused, stopped, dropped or left alone. Never raises."""
         try:
             self._run()
+        except HaltedError as error:
+            with self._lock:
+                self._cut_back(self._workplace.trained)
+                self._wanted = "drop" if self._wanted == "drop" else "pause"
+                self._publish(JobState.PAUSED, error=error)
         except DivergedError as error:
             self._publish(JobState.FAILED, error=error)
         except Exception as error:  # a worker must survive whatever a job does
@@ -260,40 +351,54 @@ class TrainingJob:
             with self._lock:
                 patience = self.patience if self._is_connected() else min(self.patience, PATIENCE_OFFLINE)
                 away = time.monotonic() - self._asked > patience
-                trained = self._trainer.done and self._wanted != "drop"
-                if not trained and (self._wanted in ("pause", "drop") or away):
+                halts = ((self._wanted == "pause" or away) and not self._is_trained) or self._wanted == "drop"
+                if halts and self._workplace.is_at_rest:
                     self._wanted = "drop" if self._wanted == "drop" else "pause"
                     self._publish(JobState.PAUSED, away=away)
                     return
-                if self._wanted == "stop" or self._trainer.done:
+                if not halts and (self._wanted == "stop" or self._is_trained):
                     break
-                if self._single_step:
-                    self._wanted = "pause"
-            self._pool.let_others_first()
-            started = time.perf_counter()
-            self._last = self._trainer.step()
-            self._seconds_trained += time.perf_counter() - started
-            self._images_trained += self._last.images
-            self._batch_losses.append(self._last.loss)
-            if self._last.epoch_losses:
-                self._losses.append(self._last.epoch_losses)
-            if self._last.epoch_losses or time.monotonic() - self._published > PUBLISH_EVERY:
-                self._publish(JobState.RUNNING)
-        stopped_early = not self._trainer.done
-        result = self._finish()
+            if halts:
+                self._workplace.rest()
+                self._cut_back(self._workplace.trained)
+            else:
+                self._advance()
+        result = self._workplace.finish()
+        self._cut_back(self._workplace.trained)
         with self._lock:
-            self._publish(JobState.DONE, result=result, stopped_early=stopped_early)
+            result = replace(result, losses=tuple(self._losses))
+            self._publish(JobState.DONE, result=result, stopped_early=not self._is_trained)
 
-    def _finish(self) -> Checkpoint:
-        self._ready(self._detector)
-        self._detector.model.zero_grad()  # gradients weigh as much as the weights, and nobody needs them any more
-        test = self.split.test
-        scores = self._detector.decision_function(test.images)
-        figures = evaluate(scores, test.labels, self.config.normal_classes, self._detector.threshold_)
-        return Checkpoint(self._detector, tuple(self._losses), figures)
+    def _advance(self) -> None:
+        self._pool.let_others_first()
+        started = time.perf_counter()
+        steps = self._workplace.advance(self._wanted == "step")
+        self._seconds_trained += time.perf_counter() - started
+        self._cut_back(self._workplace.trained - len(steps))
+        for step in steps:
+            self._images_trained += step.images
+            self._batch_losses.append(step.loss)
+            if step.epoch_losses:
+                self._losses.append(step.epoch_losses)
+        with self._lock:
+            if steps and self._wanted == "step":
+                self._wanted = "pause"
+        if any(step.epoch_losses for step in steps) or time.monotonic() - self._published > PUBLISH_EVERY:
+            self._publish(JobState.RUNNING)
 
-    def _ready(self, detector: AutoencoderDetector) -> AutoencoderDetector:
-        return detector.remember(self.split.train).calibrate(self.split.calibration)
+    def _cut_back(self, trained: int) -> None:
+        """Forget the losses of batches that the workplace has lost."""
+        del self._batch_losses[trained:]
+        del self._losses[trained // self._batches :]
+
+    @property
+    def _is_trained(self) -> bool:
+        return len(self._batch_losses) == self.config.training.epochs * self._batches
+
+    @property
+    def _images_left(self) -> int:
+        epochs, batches = divmod(len(self._batch_losses), self._batches)
+        return (self.config.training.epochs - epochs) * len(self.split.train) - batches * self.config.training.batch_size
 
     def _publish(
         self,
@@ -316,23 +421,22 @@ class TrainingJob:
         error: Sentence | None = None,
         result: Checkpoint | None = None,
     ) -> Snapshot:
-        epochs, batches = self._trainer.config.epochs, self._trainer.batches
         speed = self._images_trained / self._seconds_trained if self._seconds_trained else 0.0
-        images_left = epochs * len(self.split.train) - self._images_trained
-        weights = {name: value.detach().cpu() for name, value in self._detector.model.state_dict().items()}
+        epoch, batch = divmod(len(self._batch_losses) - 1, self._batches) if self._batch_losses else (-1, -1)
+        # Weights that are never trained again need no copy.
+        last = {name: value.cpu() for name, value in result.detector.model.state_dict().items()} if result else None
         return Snapshot(
             state=state,
             version=version,
-            epoch=self._last.epoch,
-            epochs=epochs,
-            batch=self._last.batch,
-            batches=batches,
+            epoch=epoch + 1,
+            epochs=self.config.training.epochs,
+            batch=batch + 1,
+            batches=self._batches,
             batch_losses=np.array(self._batch_losses, dtype=np.float32),
             losses=tuple(self._losses),
             images_per_second=speed,
-            seconds_left=images_left / speed if speed else 0.0,
-            # Weights that are never trained again need no copy.
-            weights=weights if result else {name: value.clone() for name, value in weights.items()},
+            seconds_left=self._images_left / speed if speed else 0.0,
+            weights=last or self._workplace.weights(),
             away=away,
             stopped_early=stopped_early,
             error=error,
@@ -344,7 +448,7 @@ class JobPool:
     """Workers that take jobs in the order in which they came, one of each owner at a time; one pool serves all sessions."""
 
     def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or whole_number_from_environment("TRAINING_WORKERS", os.cpu_count() or 1)
+        self.workers = 0
         self._waiting: list[TrainingJob] = []
         self._running: list[TrainingJob] = []
         self._pace = 0.0
@@ -352,8 +456,14 @@ class JobPool:
         self._urgent = 0
         self._is_calm = threading.Event()
         self._is_calm.set()
-        for number in range(self.workers):
-            threading.Thread(target=self._work, name=f"training-{number}", daemon=True).start()
+        self.grow(workers or whole_number_from_environment("TRAINING_WORKERS", os.cpu_count() or 1))
+
+    def grow(self, workers: int) -> None:
+        """Have at least so many workers."""
+        with self._changed:
+            while self.workers < workers:
+                threading.Thread(target=self._work, name=f"training-{self.workers}", daemon=True).start()
+                self.workers += 1
 
     def submit(self, job: TrainingJob) -> None:
         with self._changed:

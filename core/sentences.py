@@ -1,5 +1,8 @@
 """Errors whose message is a sentence for the user, kept apart from its values so that a page can translate it."""
 
+from collections.abc import Callable
+from functools import partial
+
 N_ = str
 """Marks a text for translation where it is defined; whoever shows it translates it."""
 
@@ -18,6 +21,10 @@ class Sentence(Exception):
 
     def __str__(self) -> str:
         return self.template.format(**self.values)
+
+    def __reduce__(self) -> tuple[Callable[[], "Sentence"], tuple[()]]:
+        """It can travel from one process to another."""
+        return partial(type(self), self.template, **self.values), ()
 
 
 class SettingError(Sentence, ValueError):

@@ -88,7 +88,8 @@ class Trainer:
     """Trains a network one batch at a time; can be left and taken up again at any step.
 
     train, validation: (N, 1, 28, 28), as the network shall see them. The validation images are
-    only ever looked at. Same seed on a CPU, same losses to the last bit, whatever the pauses.
+    only ever looked at. Same seed on a CPU, same losses to the last bit, whatever the pauses, and
+    also where another process goes on with the network and the state().
     """
 
     def __init__(self, model: Autoencoder, train: Tensor, validation: Tensor, config: TrainConfig) -> None:
@@ -114,6 +115,44 @@ class Trainer:
     @property
     def done(self) -> bool:
         return self.epoch > self.config.epochs
+
+    @property
+    def trained(self) -> int:
+        """How many batches are trained."""
+        return (self.epoch - 1) * self.batches + self.batch
+
+    def state(self) -> dict[str, Tensor]:
+        """Where the training stands: all that goes on from here, but for the network's weights; copies, on the CPU."""
+        group = self._optimizer.param_groups[0]
+        state = {
+            "place": torch.tensor([self.epoch, self.batch]),
+            "loss_sum": torch.tensor(self._loss_sum, dtype=torch.float64),
+            "rates": torch.tensor([group["lr"], *group["betas"]], dtype=torch.float64),
+            "order": self._order.clone(),
+            "random": self._random.get_state(),
+        }
+        for number, moments in self._optimizer.state_dict()["state"].items():
+            state |= {f"adam.{number}.{name}": value.detach().cpu().clone() for name, value in moments.items()}
+        return state
+
+    def restore(self, state: dict[str, Tensor]) -> "Trainer":
+        """Go on where state() was taken, with a network that has the weights of that moment; returns self."""
+        self.epoch, self.batch = state["place"].tolist()
+        self._loss_sum = state["loss_sum"].item()
+        self._order = state["order"].clone()
+        self._random.set_state(state["random"])
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in state.items():
+            if key.startswith("adam."):
+                _, number, name = key.split(".")
+                moments.setdefault(int(number), {})[name] = value.clone()
+        self._optimizer.load_state_dict(self._optimizer.state_dict() | {"state": moments})
+        group = self._optimizer.param_groups[0]
+        group["lr"], *betas = state["rates"].tolist()
+        group["betas"] = tuple(betas)
+        if self._schedule:
+            self._schedule.last_epoch = self.trained
+        return self
 
     def __iter__(self) -> Iterator[Step]:
         while not self.done:

@@ -29,7 +29,8 @@ def start(single_step: bool = False) -> None:
             # The data at hand, which is the UCI digits where the wanted set is still on its way.
             config = replace(config, data_set=session.data_set(config.data_set).data.name)
             split = session.split(config.data_set, data_directory(), config.normal_classes, config.training.seed)
-            training = session.start_job(config, split, choose_device(st.session_state.get("device")))
+            device = None if session.scheduler() else choose_device(st.session_state.get("device"))
+            training = session.start_job(config, split, device)
         except Sentence as error:
             st.session_state["train-error"] = error
             return
@@ -96,6 +97,10 @@ def show_status(snapshot: Snapshot | None, is_ready: bool) -> None:
                     batches=len(snapshot.batch_losses),
                 )
             )
+            return
+        if snapshot.error:
+            st.warning(header.job_sentence(snapshot), icon=":material/cloud_off:")
+            st.progress(snapshot.progress)
             return
         st.progress(snapshot.progress, header.job_sentence(snapshot))
         if snapshot.images_per_second:
@@ -271,8 +276,11 @@ with left:
         with st.container(key="hideable-settings"):
             settings.ask(disabled=has_job)
         config = settings.read()
-        device = choose_device(st.session_state.get("device"))
-        st.caption(_("Runs on: {device}", device=device.type.upper()))
+        if session.scheduler():
+            st.caption(_("Runs on: cluster"))
+        else:
+            device = choose_device(st.session_state.get("device"))
+            st.caption(_("Runs on: {device}", device=device.type.upper()))
     except Sentence as error:
         problem = error
 with right:

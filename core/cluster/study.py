@@ -1,18 +1,16 @@
 """A study on Dask's workers.
 
-The images reach each worker once, as a plugin: the scheduler keeps it and hands it to every worker that
-joins, also to one that takes a dead one's place, and no worker needs the files. A task is then no more
-than a line of settings. When a worker dies, Dask gives its task to another.
+The images are there (core/cluster/workers.py); a task is then no more than a line of settings. When
+a worker dies, Dask gives its task to another.
 """
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
-from typing import cast
 
-from distributed import CancelledError, Client, Future, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
+from distributed import CancelledError, Client, Future, KilledWorker, LocalCluster, as_completed
 
+from core.cluster.workers import carry, images, travelling
 from core.data import DataSet
 from core.study import Outcomes, Row, Runner, StudyError, config_of, measure
 
@@ -23,24 +21,9 @@ LEAVE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 """A terminal sends Ctrl-C to every process; the one that began the study answers for all."""
 
 
-class Images(WorkerPlugin):
-    """Holds a data set in a worker; it stays there for the next study."""
-
-    idempotent = True
-
-    def __init__(self, data: DataSet) -> None:
-        self.data = data
-        self.name = _name(data.name)
-
-
-def _name(data_set: str) -> str:
-    return f"images of {data_set}"
-
-
 def measure_here(settings: str) -> Row | str:
     """In a worker: one detector on the images that are there."""
-    images = cast(Images, get_worker().plugins[_name(config_of(settings)[1].data_set)])
-    return measure(settings, images.data)
+    return measure(settings, images(config_of(settings)[1].data_set))
 
 
 @contextmanager
@@ -75,12 +58,11 @@ def connected(workers: int, scheduler: str | None) -> Iterator[Runner]:
 def _outcomes(client: Client, asked: list[str], data: dict[str, DataSet]) -> Outcomes:
     try:
         for each in data.values():
-            client.register_plugin(Images(each))
+            carry(client, each)
     except Exception as error:  # Dask raises what it is told as a bare Exception
         raise StudyError("The workers cannot use this program: {reason}. Start them in its folder.", reason=error) from error
     try:
-        # A lambda travels as code, not as a name that the scheduler would have to find: it need not have this program.
-        tasks = client.map(lambda settings: import_module(__name__).measure_here(settings), asked, pure=False)
+        tasks = client.map(travelling(measure_here), asked, pure=False)
         futures = dict(zip(tasks, asked, strict=True))
         del tasks
         for future in as_completed(list(futures), loop=client.loop):

@@ -150,6 +150,8 @@ def job_sentence(snapshot: Snapshot) -> str:
     if snapshot.state is JobState.QUEUED:
         place = ngettext("Waiting: {count} training is ahead.", "Waiting: {count} trainings are ahead.", snapshot.ahead)
         return f"{place} {_('It starts in about {seconds:,.0f} s.', seconds=snapshot.wait)}" if snapshot.wait else place
+    if snapshot.error:
+        return sentence(snapshot.error)
     where = _(
         "epoch {epoch} of {epochs}, batch {batch} of {batches}",
         epoch=snapshot.epoch,

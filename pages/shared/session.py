@@ -3,13 +3,14 @@
 Caches here are shared by all visitors and hold only what is never changed.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 import streamlit.runtime
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from torch import Tensor
 
-from core import presets
+from core import health, presets
 from core.baselines import Comparison
 from core.checkpoint import Checkpoint, CheckpointError
 from core.data import (
@@ -34,10 +35,14 @@ from core.data import (
 )
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.experts import Experts
-from core.jobs import JobPool, JobState, Snapshot, TrainingJob
+from core.jobs import JobPool, JobState, Snapshot, TrainingJob, Workplace, require_allowed
 from core.presets import Shipped, shipped
+from core.sentences import SettingError
 from pages.shared.lessons import lessons
 from pages.shared.text import _, sentence
+
+if TYPE_CHECKING:
+    from core.cluster.training import Cluster
 
 # ---------------------------------------------------------------- data
 
@@ -293,7 +298,39 @@ def start_comparison(name: str, normal_classes: tuple[int, ...]) -> None:
 
 @st.cache_resource(show_spinner=False)
 def pool() -> JobPool:
-    return JobPool()
+    # Threads that train on a cluster only wait for it; there will be more as soon as its workers are counted.
+    return JobPool(1 if scheduler() and not os.environ.get("TRAINING_WORKERS") else None)
+
+
+def scheduler() -> str:
+    """The address of the Dask scheduler whose workers do all training; empty where this process does it."""
+    return os.environ.get("DASK_SCHEDULER_ADDRESS", "")
+
+
+@st.cache_resource(show_spinner=False)
+def _cluster() -> "Cluster":
+    """The one connection of this server. Raises SettingError where Dask is not installed."""
+    try:
+        from core.cluster.training import Cluster
+    except ModuleNotFoundError as error:
+        raise SettingError(
+            "Trainings run on the cluster at {address}, but {package} is not installed here. "
+            "Install it with: pip install -r requirements-cluster.txt. Or start without DASK_SCHEDULER_ADDRESS.",
+            address=scheduler(),
+            package=error.name,
+        ) from error
+    health.one_log()
+    return Cluster(scheduler(), pool(), may_grow=not os.environ.get("TRAINING_WORKERS"))
+
+
+def _workplace(config: DetectorConfig, data: OneClassSplit) -> Workplace | None:
+    """Where a job trains, if not here."""
+    if not scheduler():
+        return None
+    cluster = _cluster()
+    from core.cluster.training import OnCluster
+
+    return OnCluster(config, _loaded(config.data_set, data_directory()), data, cluster)
 
 
 def job() -> TrainingJob | None:
@@ -312,8 +349,9 @@ def connection() -> Callable[[], bool]:
 
 def new_job(config: DetectorConfig, data: OneClassSplit, device: Any = None) -> TrainingJob:
     """A job of this session, which runs one at a time. Raises SettingError for more than is allowed."""
+    require_allowed(config)
     owner = st.session_state.setdefault("owner", object())
-    return TrainingJob(config, data, pool(), device, owner, connection())
+    return TrainingJob(config, data, pool(), device, owner, connection(), workplace=_workplace(config, data))
 
 
 WAITING_POLL = 2.0

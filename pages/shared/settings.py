@@ -138,7 +138,7 @@ def ask(disabled: bool) -> None:
             **keep,
         )
         st.number_input(_("Seed"), 0, 2**31 - 1, key="seed", help=about("seed"), **keep)
-        if len(available_devices()) > 1:
+        if len(available_devices()) > 1 and not session.scheduler():
             st.selectbox(_("Device"), available_devices(), key="device", **keep)
     with st.expander(_("Score"), icon=":material/straighten:", key="hideable-score"):
         st.toggle(_("Straighten digits first"), key="deskew", help=_("Takes the slant out of every image."), **keep)

@@ -1,10 +1,6 @@
 """The study on Dask: the same table from any number of workers, whatever becomes of one of them."""
 
-import json
 import multiprocessing
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +9,13 @@ import pytest
 
 from core import study
 from core.study import Row, StudyError, grid, main, read, run, write
-from tests.conftest import WaitUntil
+from tests.cluster import Cluster
 
 pytest.importorskip("distributed", reason="Dask is not installed: pip install -r requirements-cluster.txt")
 
 from core.cluster import study as cluster_study
+from core.cluster import workers
 
-ROOT = Path(__file__).parent.parent.parent
 TINY = {"data": ["uci-digits"], "preset": ["course"], "hidden": ["64"], "epochs": ["30"]}
 ASKED = grid(TINY | {"normal": ["0", "5"], "latent": ["2", "16"], "seed": ["1-2"]})
 
@@ -62,33 +58,9 @@ def test_two_workers_of_which_one_is_killed_give_the_same_table(
 # ---------------------------------------------------------------- a cluster of one's own
 
 
-class Cluster:
-    """A scheduler and two workers, each a process of its own; only workers find this program, and none finds data."""
-
-    def __init__(self, directory: Path, wait_until: WaitUntil) -> None:
-        self._directory = directory
-        file = directory / "scheduler.json"
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))
-        wait_until(lambda: file.exists() and file.read_text().endswith("}"))
-        self.address = json.loads(file.read_text())["address"]
-        self.workers = [self._start("worker", self.address, "--nthreads", "1", "--no-nanny") for _ in range(2)]
-
-    def _start(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "dask", *arguments, "--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
-        log = (self._directory / f"{arguments[0]}.log").open("ab")
-        folder = ROOT if arguments[0] == "worker" else self._directory
-        env = os.environ | {"DATA_DIR": str(self._directory)}
-        return subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log)
-
-    def end(self) -> None:
-        for process in (*self.workers, self.scheduler):
-            process.kill()
-            process.wait(20)
-
-
 @pytest.fixture
-def cluster(tmp_path: Path, wait_until: WaitUntil) -> Iterator[Cluster]:
-    started = Cluster(tmp_path, wait_until)
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    started = Cluster(tmp_path)
     yield started
     started.end()
 
@@ -97,7 +69,7 @@ def test_a_scheduler_gets_the_images_once_and_its_end_is_told_in_a_sentence(
     cluster: Cluster, expected: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = []
-    monkeypatch.setattr(cluster_study.Images, "__getstate__", lambda images: sent.append(images) or vars(images), raising=False)
+    monkeypatch.setattr(workers.Images, "__getstate__", lambda images: sent.append(images) or vars(images), raising=False)
     path = tmp_path / "study.csv"
     assert run(ASKED, path, workers=0, scheduler=cluster.address) == []
     assert without_time(path) == expected

@@ -1,13 +1,19 @@
 """Training, against a plain PyTorch loop, and to the last bit against itself with pauses."""
 
 import copy
+import json
 import math
+import subprocess
+import sys
 import threading
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 from torch import Tensor
 
 from core.data import OneClassSplit
@@ -15,6 +21,7 @@ from core.model import Autoencoder, ModelConfig, build
 from core.sentences import SettingError
 from core.training import DivergedError, TrainConfig, Trainer, broadcasting_error
 
+ROOT = Path(__file__).parent.parent.parent
 MODEL = ModelConfig(hidden_sizes=(32,), latent_dim=4)
 CONFIG = TrainConfig(epochs=2, batch_size=16, learning_rate=1e-3, seed=3)
 
@@ -92,6 +99,45 @@ def test_pauses_change_no_bit(split: OneClassSplit, config: TrainConfig) -> None
         run.validation_loss()
         paused.append(run.step().loss)
     assert paused == straight
+
+
+GO_ON = """
+import json, sys
+from pathlib import Path
+import core
+from core.model import outline
+from core.training import TrainConfig, Trainer
+from safetensors.torch import load_file
+from tests.unit.test_training import MODEL
+
+folder = Path(sys.argv[1])
+images = load_file(folder / "images")
+model = outline(MODEL)
+model.load_state_dict(load_file(folder / "weights"), assign=True)
+run = Trainer(model, images["train"], images["calibration"], TrainConfig(**json.loads(sys.argv[2])))
+run.restore(load_file(folder / "state"))
+print(json.dumps([[step.loss, step.epoch_losses and [step.epoch_losses.train, step.epoch_losses.validation]] for step in run]))
+"""
+
+
+@pytest.mark.parametrize("before", [0, 3, 7], ids=["the beginning", "the middle", "an epoch's end"])
+@pytest.mark.parametrize("schedule", ["constant", "one-cycle"])
+def test_another_process_goes_on_to_the_last_bit(split: OneClassSplit, tmp_path: Path, schedule: Any, before: int) -> None:
+    config = replace(CONFIG, noise=0.2, schedule=schedule)
+    run = trainer(split, config)
+    for _ in range(before):
+        run.step()
+    save_file({"train": split.train, "calibration": split.calibration}, tmp_path / "images")
+    save_file(run.model.state_dict(), tmp_path / "weights")
+    state = run.state()
+    save_file(state, tmp_path / "state")
+    kept = {name: value.clone() for name, value in state.items()}
+    rest = [[step.loss, step.epoch_losses and [step.epoch_losses.train, step.epoch_losses.validation]] for step in run]
+    assert len(rest) == 14 - before
+    command = [sys.executable, "-c", GO_ON, str(tmp_path), json.dumps(asdict(config))]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout) == rest
+    assert all(torch.equal(state[name], kept[name]) for name in kept), "a state is a copy"
 
 
 def test_a_thread_changes_no_bit(split: OneClassSplit, config: TrainConfig) -> None:
