@@ -65,6 +65,7 @@ async def class_comes_and_goes(server: Server) -> None:
     # The other reloads the page, which is a new session, and starts again; the old training has nobody.
     await first.close()
     again = await trains(server)
+    await teacher.wait(lambda: trainings(teacher) == 2, 40)  # before an open page's patience would end
 
     # Back and forth through the pages.
     sketches = [sketch(on_canvas(WAYS[digit][0])) for digit in (7, 5)]
@@ -78,7 +79,7 @@ async def class_comes_and_goes(server: Server) -> None:
     assert threads <= before[0] + 3
     assert files <= before[1] + 3
 
-    await teacher.wait(lambda: trainings(teacher) == 2, 40)
+    assert trainings(teacher) == 2
     await second.go_to("train")
     await second.press("Reset")
     await teacher.wait(lambda: trainings(teacher) == 1)
