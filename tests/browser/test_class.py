@@ -17,7 +17,7 @@ from tests.browser.conftest import REAL_DATA, Server, start_server
 from tests.load.visitor import Visitor, sketch
 from tests.strokes import WAYS, on_canvas
 
-LONG = "preset=course&epochs=200"
+LONG = "preset=course&epochs=200&batch=8"
 """Settings of a training that does not end while a test runs."""
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="Reads what a process holds from /proc.")
