@@ -65,6 +65,7 @@ async def class_comes_and_goes(server: Server) -> None:
     # The other reloads the page, which is a new session, and starts again; the old training has nobody.
     await first.close()
     again = await trains(server)
+    await teacher.wait(lambda: trainings(teacher) == 3)
     await teacher.wait(lambda: trainings(teacher) == 2, 40)  # before an open page's patience would end
 
     # Back and forth through the pages.
