@@ -17,7 +17,7 @@ from tests.browser.conftest import REAL_DATA, Server, start_server
 from tests.load.visitor import Visitor, sketch
 from tests.strokes import WAYS, on_canvas
 
-LONG = "preset=course&epochs=200"
+LONG = "preset=course&epochs=200&batch=8"
 """Settings of a training that does not end while a test runs."""
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="Reads what a process holds from /proc.")
@@ -65,6 +65,8 @@ async def class_comes_and_goes(server: Server) -> None:
     # The other reloads the page, which is a new session, and starts again; the old training has nobody.
     await first.close()
     again = await trains(server)
+    await teacher.wait(lambda: trainings(teacher) == 3)
+    await teacher.wait(lambda: trainings(teacher) == 2, 40)  # before an open page's patience would end
 
     # Back and forth through the pages.
     sketches = [sketch(on_canvas(WAYS[digit][0])) for digit in (7, 5)]
@@ -78,7 +80,7 @@ async def class_comes_and_goes(server: Server) -> None:
     assert threads <= before[0] + 3
     assert files <= before[1] + 3
 
-    await teacher.wait(lambda: trainings(teacher) == 2, 40)
+    assert trainings(teacher) == 2
     await second.go_to("train")
     await second.press("Reset")
     await teacher.wait(lambda: trainings(teacher) == 1)

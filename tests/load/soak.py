@@ -1,12 +1,13 @@
 """Mixed work for a while, and what the server holds on to: `make soak`.
 
 A dozen visitors come, draw, train, change pages, lose their connection, and go; others take their place.
-A visitor stays for a minute or two, and two minutes later the server forgets the session: after eight minutes as
-many are forgotten as come, and the warm-up is over. From then on a straight line is fitted to the resident memory
-by least squares. It is called flat where it climbs less than MOST_CLIMB a minute, or where the standard error of the
-slope, from a line fitted to means over a minute, which do not hang together as neighbouring samples do, leaves open
-whether it climbs at all. How many visitors are there at one moment is chance, so threads and files are compared by
-their means in the two halves of what counts; a session has three files, and ten visitors a minute come.
+A visitor stays for a minute or two, and two minutes later the server forgets the session: after eight minutes as many
+are forgotten as come, and the warm-up is over. How many sessions there are at one moment is chance, and follows how
+busy the machine is; each holds three open files. So memory is explained, by least squares, by the time and by the open
+files together, over means of a minute, which do not hang together as neighbouring samples do. The change with time is
+the slope. It is called flat where it is at most MOST_CLIMB, or where its standard error leaves open whether it climbs at
+all. A leak of sessions would show in the open files: their means in the two halves of what counts are compared, and
+those of the threads; a hundred visitors come in that time.
 """
 
 import argparse
@@ -83,21 +84,24 @@ async def watch(server: Server, minutes: float) -> list[Sample]:
     return samples
 
 
-def slope(minutes: list[float], values: list[float]) -> tuple[float, float]:
-    """Least squares: change a minute, and its standard error."""
-    x, y = np.array(minutes), np.array(values)
-    away = x - x.mean()
-    climb = float(away @ y / (away @ away))
-    rest = y - y.mean() - climb * away
-    return climb, float(np.sqrt(rest @ rest / max(len(x) - 2, 1) / (away @ away)))
+NAMES = ("minute", "memory", "files")
+
+
+def slope(minutes: list[float], memory: list[float], files: list[float]) -> tuple[float, float]:
+    """Least squares: change of the memory a minute at an equal number of open files, and its standard error."""
+    known = np.column_stack([np.ones(len(minutes)), minutes, files])
+    factors = np.linalg.lstsq(known, np.array(memory))[0]
+    rest = np.array(memory) - known @ factors
+    variance = rest @ rest / max(len(minutes) - 3, 1) * np.linalg.pinv(known.T @ known)[1, 1]
+    return float(factors[1]), float(np.sqrt(variance))
 
 
 def report(samples: list[Sample], minutes: float, warm_up: float) -> bool:
     """Print the table; whether memory, threads and files stayed as they were after so many minutes of warm-up."""
     warm = [sample for sample in samples if sample.minute > warm_up]
     by_minute = [[sample for sample in warm if int(sample.minute) == minute] for minute in {int(s.minute) for s in warm}]
-    means = sorted((np.mean([s.minute for s in part]), np.mean([s.memory for s in part])) for part in by_minute)
-    climb, error = slope([float(minute) for minute, _ in means], [float(memory) for _, memory in means])
+    means = [tuple(float(np.mean([getattr(s, name) for s in part])) for part in by_minute) for name in NAMES]
+    climb, error = slope(*map(list, means))
     half = len(warm) // 2
     rows = [
         Row(
@@ -113,7 +117,7 @@ def report(samples: list[Sample], minutes: float, warm_up: float) -> bool:
             f"<= {MOST_CLIMB:g} MB/min, or 0 within two errors",
             f"{climb:+.2f} MB/min",
             climb <= MOST_CLIMB or climb <= 2 * error,
-            f"least squares over means of a minute, standard error {error:.2f}",
+            f"at an equal number of open files; standard error {error:.2f}",
         ),
     ]
     for name, unit in (("threads", "threads"), ("files", "open files")):
