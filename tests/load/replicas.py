@@ -202,7 +202,8 @@ async def attend(replicas: Replicas, count: int, training: str) -> Seen:
     kept = dict(zip(visitors, before, strict=True))
     seen.undisturbed = sum(visitor.is_connected and (home(visitor), visitor.session_id) == kept[visitor] for visitor in others)
     moved = [home(visitor) for visitor in victims]
-    assert 1 not in moved
+    # Whoever comes late may find it started again.
+    assert 1 not in [place for place, seconds in zip(moved, seen.killed, strict=True) if seconds < 2]
 
     # It is started again: newcomers find it, and whoever moved stays where he is, also when he reconnects.
     await asyncio.to_thread(replicas.wait_until, lambda: replicas.starts() > starts and replicas.is_up())
