@@ -1,4 +1,4 @@
-"""One replica: the app, with an end that lets its visitors finish. `python -m streamlit run deploy/replica.py`
+"""One replica: the app, with an end that lets its visitors finish. `python -m deploy.replica --port 8601`
 
 At SIGTERM it takes in nobody new: it refuses pages with 503, which makes nginx ask another replica. Whoever is connected
 stays and is served in full: trainings go on, files come and go. It ends when nobody is connected any more, or after
@@ -8,6 +8,7 @@ SIGTERM ends it at once.
 Under systemd it says when it is ready, and every few seconds that it still answers (Type=notify, WatchdogSec=).
 """
 
+import argparse
 import asyncio
 import os
 import signal
@@ -15,6 +16,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -100,4 +102,17 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
             await task
 
 
-app = st.App("../app.py", lifespan=lifespan, middleware=[Middleware(Visitors)])
+app = st.App(Path(__file__).parent.parent / "app.py", lifespan=lifespan, middleware=[Middleware(Visitors)])
+
+
+def main() -> None:
+    """Not by `streamlit run`, which listens before it loads torch: whoever came in those seconds would wait for it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--address", default="127.0.0.1")
+    asked = parser.parse_args()
+    app.run(config={"server.port": asked.port, "server.address": asked.address, "server.headless": True})
+
+
+if __name__ == "__main__":
+    main()

@@ -114,8 +114,7 @@ class Replicas:
         self._nginx = subprocess.Popen(self._command, start_new_session=True)
 
     def _start(self, port: int) -> None:
-        command = [sys.executable, "-m", "streamlit", "run", "deploy/replica.py", "--server.headless", "true"]
-        command += ["--server.address", "127.0.0.1", "--server.port", str(port)]
+        command = [sys.executable, "-m", "deploy.replica", "--port", str(port)]
         # A session of its own: Ctrl-C is for this program, which then ends the others in good order.
         self._running[port] = subprocess.Popen(
             command, cwd=ROOT, env=self._environment, stdout=subprocess.DEVNULL, start_new_session=True
