@@ -139,8 +139,8 @@ class Cluster:
         self._thread = ThreadPoolExecutor(1, "cluster")
         # A state of a training is larger than what Dask warns of.
         dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
-        # What becomes of the cluster is told here, in one line and not in a traceback for each attempt.
-        for name in ("distributed", "distributed.client"):
+        # What becomes of the cluster is told here, in a line of this program's log and not in a traceback for each attempt.
+        for name in ("distributed", "distributed.client", "tornado.application"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
     def prepare(self, data: DataSet) -> Future[Client]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from torch import Tensor
 
-from core import checkpoint, health
+from core import checkpoint
 from core.baselines import Comparison
 from core.checkpoint import Checkpoint
 from core.data import (
@@ -310,7 +310,6 @@ def _cluster() -> "Cluster":
             address=scheduler(),
             package=error.name,
         ) from error
-    health.one_log()
     return Cluster(scheduler(), pool(), may_grow=not os.environ.get("TRAINING_WORKERS"))
 
 
