@@ -103,7 +103,7 @@ def test_a_scheduler_that_dies_is_told_and_drawing_goes_on(page: Page, server: S
     assert kept
 
     page.get_by_role("link", name="Draw").click()
-    expect(page.locator(".st-key-job-line")).to_contain_text("Press Resume to try again")
+    expect(page.locator(".st-key-job-line")).to_contain_text(f"Paused: The cluster at {cluster.address}")
     draw(page, on_canvas(WAYS[7][0]))
     expect(page.locator(".st-key-verdict")).to_have_text(re.compile("^(Normal|Anomaly)"))
 
