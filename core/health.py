@@ -112,13 +112,9 @@ def log_as_json() -> LastErrors:
     logging.getLogger("core").setLevel(logging.INFO)
     # The web server's list of requests: a token may stand in an address.
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
-    one_log()
-    return errors
-
-
-def one_log() -> None:
-    """Libraries that write lines of their own, in their own format, write into this process's log instead."""
     for logger in logging.root.manager.loggerDict.values():
+        # A library that writes its own lines would write them in its own format.
         if isinstance(logger, logging.Logger) and not logger.propagate:
             logger.handlers.clear()
             logger.propagate = True
+    return errors

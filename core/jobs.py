@@ -542,5 +542,5 @@ def _stand_back() -> None:
     """Lower this thread's share of the processor, so that a drawing is scored before the next batch is trained."""
     if sys.platform == "linux":
         with suppress(OSError):
-            own = os.getpriority(os.PRIO_PROCESS, 0)
+            own = os.getpriority(os.PRIO_PROCESS, os.getpid())  # not of the thread that began this one
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(19, own + NICENESS))

@@ -99,7 +99,7 @@ def show_status(snapshot: Snapshot | None, is_ready: bool) -> None:
             )
             return
         if snapshot.error:
-            st.warning(header.job_sentence(snapshot), icon=":material/cloud_off:")
+            st.warning(sentence(snapshot.error), icon=":material/cloud_off:")
             st.progress(snapshot.progress)
             return
         st.progress(snapshot.progress, header.job_sentence(snapshot))

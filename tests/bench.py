@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -195,6 +196,57 @@ def job_row(split: OneClassSplit) -> Row:
     alone, pooled = (statistics.median(column) for column in zip(*turns[1:], strict=True))
     detail = f"3 epochs: {pooled:.2f} s / {alone:.2f} s"
     return bounded("training as a background job / bare Trainer", pooled / alone, 1.15, "x", detail)
+
+
+def cluster_row(data: DataSet, split: OneClassSplit) -> Row:
+    """Ten epochs by a worker of a cluster on this machine, up to the last epoch's snapshot, against the Trainer alone."""
+    what = "training on a cluster / bare Trainer"
+    if find_spec("distributed") is None:
+        return Row(what, "<= 1.5 x", "Dask is not installed: pip install -r requirements-cluster.txt")
+    from core.cluster import training as cluster_training
+    from tests.cluster import Cluster
+
+    config = DetectorConfig(data_set=data.name, normal_classes=(DIGIT,), training=TrainConfig(epochs=10))
+    pool = JobPool(workers=1)
+    arrived: list[int] = []
+    fetched = cluster_training._fetched
+
+    def note(done: Any) -> None:
+        """Count the bytes that came home."""
+        if not done.cancelled() and isinstance(done.result(), cluster_training.Advanced):
+            arrived.append(len(done.result().weights) + len(done.result().state))
+
+    def counted(client: Any, task: Any) -> Any:
+        news = fetched(client, task)
+        news.add_done_callback(note)
+        return news
+
+    def bare() -> None:
+        assert len(list(our_epochs(split, config))) == 10
+
+    def on_cluster() -> None:
+        job = TrainingJob(config, split, pool, workplace=cluster_training.OnCluster(config, data, split, joined))
+        job.resume()
+        while len(job.snapshot().losses) < 10:
+            assert not job.snapshot().error
+            time.sleep(0.005)
+        job.drop()
+        while pool.counts != (0, 0):
+            time.sleep(0.005)
+
+    with tempfile.TemporaryDirectory() as folder, patch.object(cluster_training, "_fetched", counted):
+        cluster = Cluster(Path(folder))
+        try:
+            joined = cluster_training.Cluster(cluster.address, pool)
+            turns = []
+            for _ in range(4):
+                arrived.clear()
+                turns.append((seconds(bare), seconds(on_cluster), sum(arrived)))
+        finally:
+            cluster.end()
+    alone, there, size = (statistics.median(column) for column in zip(*turns[1:], strict=True))
+    detail = f"10 epochs: {there:.2f} s / {alone:.2f} s; {size / 2**20:.0f} MB come home, {size / there / 2**20:.0f} MB/s"
+    return bounded(what, there / alone, 1.5, "x", detail)
 
 
 STUDY = "--normal 3 5 --preset course --activation none --latent 2 16 64 --epochs 10 --seed 1-2"
@@ -407,6 +459,7 @@ def measure(data: DataSet, detector: AutoencoderDetector) -> Iterator[Row]:
     split = split_one_class(data, (DIGIT,), seed=1337)
     yield epoch_row(split)
     yield job_row(split)
+    yield cluster_row(data, split)
     yield study_row(data)
     yield from scoring_rows(data, detector)
     yield experts_row()

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -136,16 +136,28 @@ class Cluster:
         self._may_grow = may_grow
         self._client: Client | None = None
         self._failed: tuple[float, HaltedError] | None = None
-        self._thread = ThreadPoolExecutor(1, "cluster")
+        self._turn = threading.Lock()
         # A state of a training is larger than what Dask warns of.
         dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
-        # What becomes of the cluster is told here, in one line and not in a traceback for each attempt.
-        for name in ("distributed", "distributed.client"):
+        # What becomes of the cluster is told here, in a line of this program's log and not in a traceback for each attempt.
+        for name in ("distributed", "distributed.client", "tornado.application"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
     def prepare(self, data: DataSet) -> Future[Client]:
         """Connect, unless that was done, and bring the images to the workers. Its result raises HaltedError."""
-        return self._thread.submit(self._prepare, data)
+        told: Future[Client] = Future()
+        # A daemon, so that a scheduler that never answers does not keep this process from ending.
+        threading.Thread(target=self._tell, args=(told, data), name="cluster", daemon=True).start()
+        return told
+
+    def _tell(self, told: Future[Client], data: DataSet) -> None:
+        with self._turn:
+            if not told.set_running_or_notify_cancel():
+                return
+            try:
+                told.set_result(self._prepare(data))
+            except HaltedError as error:
+                told.set_exception(error)
 
     def _prepare(self, data: DataSet) -> Client:
         if self._failed and time.monotonic() - self._failed[0] < RECENT:
@@ -261,7 +273,8 @@ class OnCluster:
     def _train(self, client: Client, at_most: int | None) -> Sequence[Step]:
         self._require(client)
         # Before the first news nobody knows how many batches are a moment's.
-        while len(self._chunks) < (AHEAD if self._pace else 1) and (begin := self._planned) < self._total:
+        ahead = AHEAD if self._pace and not at_most else 1
+        while len(self._chunks) < ahead and (begin := self._planned) < self._total:
             end = begin + (at_most or max(1, round(self._pace * MOMENT)))
             self._chunks.append(self._ask(client, begin, min(end, self._total)))
         chunk = self._chunks[0]
@@ -300,7 +313,7 @@ class OnCluster:
                 self._preparing, self._heard = self._told(self._cluster.prepare(self._data)), time.monotonic()
             if not self._come(self._preparing):
                 if time.monotonic() - self._heard > PREPARING:
-                    raise TimeoutError("nothing is prepared")
+                    raise self._cluster.explained(TimeoutError())
                 return None
             preparing, self._preparing = self._preparing, None
             self._client, self._heard = preparing.result(), time.monotonic()
@@ -330,7 +343,7 @@ class OnCluster:
 
     def rest(self) -> None:
         """Bring the state home and leave the cluster; without an answer, what is at home has to do."""
-        self._chunks.clear()
+        self._forget()
         if self._client and self._last and self.trained != self._kept:
             try:
                 self._keep(_fetched(self._client, self._last).result(CONNECTING))
@@ -351,12 +364,16 @@ class OnCluster:
 
     def _leave(self) -> None:
         """Let go of everything on the cluster; Dask forgets what nobody holds."""
-        for chunk in self._chunks:
-            chunk.news.cancel()
-        self._chunks.clear()
+        self._forget()
         if self._preparing:
             self._preparing.cancel()
         self._preparing = self._client = self._last = None
+
+    def _forget(self) -> None:
+        """Want no more of what is under way."""
+        for chunk in self._chunks:
+            chunk.news.cancel()
+        self._chunks.clear()
 
     def _with_place(self, error: HaltedError) -> HaltedError:
         if not self._kept:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.checkpoint import CheckpointError, from_bytes
 from core.jobs import JobState, Snapshot
+from core.sentences import Sentence
 from pages.shared import glossary, link, session
 from pages.shared.text import LANGUAGES, _, language, ngettext, sentence, speak
 
@@ -151,7 +152,9 @@ def job_sentence(snapshot: Snapshot) -> str:
         place = ngettext("Waiting: {count} training is ahead.", "Waiting: {count} trainings are ahead.", snapshot.ahead)
         return f"{place} {_('It starts in about {seconds:,.0f} s.', seconds=snapshot.wait)}" if snapshot.wait else place
     if snapshot.error:
-        return sentence(snapshot.error)
+        # In a few words, so that nothing below moves; Train says the rest.
+        reason = snapshot.error.values.get("reason")
+        return _("Paused: {where}", where=sentence(reason if isinstance(reason, Sentence) else snapshot.error))
     where = _(
         "epoch {epoch} of {epochs}, batch {batch} of {batches}",
         epoch=snapshot.epoch,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from torch import Tensor
 
-from core import health, presets
+from core import presets
 from core.baselines import Comparison
 from core.checkpoint import Checkpoint, CheckpointError
 from core.data import (
@@ -319,7 +319,6 @@ def _cluster() -> "Cluster":
             address=scheduler(),
             package=error.name,
         ) from error
-    health.one_log()
     return Cluster(scheduler(), pool(), may_grow=not os.environ.get("TRAINING_WORKERS"))
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -39,10 +39,10 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def start_server(data_directory: Path, log: Path) -> Server:
-    """Start the app as `make run` does and wait until it says that it is healthy."""
+def start_server(data_directory: Path, log: Path, more: Mapping[str, str] | None = None) -> Server:
+    """Start the app as `make run` does, with more in its environment, and wait until it says that it is healthy."""
     port = free_port()
-    environment = {**os.environ, "DATA_DIR": str(data_directory)}
+    environment = {**os.environ, "DATA_DIR": str(data_directory), **(more or {})}
     environment |= {"http_proxy": NOWHERE, "https_proxy": NOWHERE, "no_proxy": "localhost,127.0.0.1"}
     process = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true"],

@@ -71,13 +71,13 @@ def test_a_cluster_that_does_not_answer_is_told_on_every_page(on_cluster: str, m
     app = train_page()
     press(app, "start")
     rerun_until(app, lambda app: bool(app.warning))
-    told = f"The cluster at {on_cluster} does not answer. Press Resume to try again."
-    assert [warning.value for warning in app.warning] == [told]
+    told = f"The cluster at {on_cluster} does not answer."
+    assert [warning.value for warning in app.warning] == [f"{told} Press Resume to try again."]
     assert app.button(key="start").label == "Resume"
     assert not app.button(key="start").disabled
     go_to(app, "draw")
     (line,) = inside(app, "job-line").get("progress")
-    assert line.proto.text == told
+    assert line.proto.text == f"Paused: {told}"
     go_to(app, "train")
     press(app, "button-restart_alt")
     assert not app.warning
