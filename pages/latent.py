@@ -257,7 +257,7 @@ def show_decoder() -> None:
         axes = (axis_name(0), axis_name(1) if len(low) > 1 else "")
 
         def move() -> None:
-            move_to(st.session_state["plane-map"]["place"][: len(low)])
+            move_to(plane.place_of("plane-map")[: len(low)])
 
         label = _("Map of decoded images; arrow keys move in it")
         plane.choose_place("plane-map", label, axes, extent, aspect, picture, (x, y), move)

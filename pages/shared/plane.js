@@ -33,10 +33,16 @@ function ring(pen, x, y, radius) {
 export default function ({ data, parentElement, setStateValue }) {
   const canvas = parentElement.querySelector("canvas.plane");
   const tip = parentElement.querySelector(".tip");
-  const own = (canvas.own ??= { hovered: -1, pressed: false, sent: 0, images: {} });
+  const own = (canvas.own ??= { hovered: -1, pressed: false, turn: 0, answered: 0, next: null, images: {} });
   const { points, extent: [left, right, bottom, top] } = data;
   const moves = points === null;
-  if (!own.pressed) own.cursor = data.cursor;
+  if (moves) {
+    // Called again with each answer of the page, which names the turn that it answers; a new session counts anew.
+    if (data.turn < own.answered) own.turn = data.turn;
+    own.answered = data.turn;
+    own.turn = Math.max(own.turn, data.turn);
+    if (!own.pressed && own.next === null && own.answered === own.turn) own.cursor = data.cursor;
+  }
   own.chosen = points ? points.tiles.indexOf(data.chosen) : -1;
 
   ["x", "y"].forEach((name, index) => {
@@ -145,27 +151,31 @@ export default function ({ data, parentElement, setStateValue }) {
     draw();
   }
 
-  function move(place, isLast) {
-    own.cursor = place;
+  function move(place) {
+    own.cursor = own.next = place;
     draw();
-    // A drag is followed ten times a second; its end always counts.
-    if (!isLast && performance.now() - own.sent < 100) return;
-    own.sent = performance.now();
-    setStateValue("place", place);
+    send();
+  }
+
+  // One message at a time: of two on their way the page may take the first for the last.
+  function send() {
+    if (own.next === null || own.answered < own.turn) return;
+    setStateValue("place", { at: own.next, turn: ++own.turn });
+    own.next = null;
   }
 
   canvas.onpointerdown = (event) => {
     if (!moves) return;
     own.pressed = true;
     canvas.setPointerCapture(event.pointerId);
-    move(toPlace(event), false);
+    move(toPlace(event));
   };
   canvas.onpointermove = (event) => {
     if (!moves) hover(nearest(event));
-    else if (own.pressed) move(toPlace(event), false);
+    else if (own.pressed) move(toPlace(event));
   };
   canvas.onpointerup = (event) => {
-    if (moves && own.pressed) move(toPlace(event), true);
+    if (moves && own.pressed) move(toPlace(event));
     own.pressed = false;
   };
   canvas.onpointercancel = () => { own.pressed = false; };
@@ -183,7 +193,7 @@ export default function ({ data, parentElement, setStateValue }) {
     if (moves) {
       const [a, b] = own.cursor;
       const within = (value, low, high) => Math.min(Math.max(value, low), high);
-      move([within(a + (x * (right - left)) / 30, left, right), within(b + (y * (top - bottom)) / 30, bottom, top)], true);
+      move([within(a + (x * (right - left)) / 30, left, right), within(b + (y * (top - bottom)) / 30, bottom, top)]);
     } else if (points.x.length) {
       choose((own.chosen + x + y + points.x.length) % points.x.length);
       hover(own.chosen);
@@ -195,6 +205,7 @@ export default function ({ data, parentElement, setStateValue }) {
   if (own.layout !== layout) hover(-1);
   own.layout = layout;
   draw();
+  send();
   const resized = new ResizeObserver(draw);
   resized.observe(canvas);
   return () => resized.disconnect();

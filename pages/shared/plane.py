@@ -95,7 +95,7 @@ def choose_place(
     cursor: tuple[float, float],
     on_change: Callable[[], None],
 ) -> None:
-    """A picture of the whole extent to click and drag in; the place is the state's `place`."""
+    """A picture of the whole extent to click and drag in; `place_of` tells where."""
     _component(
         key=key,
         data={
@@ -106,6 +106,13 @@ def choose_place(
             "points": None,
             "backdrop": backdrop,
             "cursor": cursor,
+            "turn": (st.session_state.get(key, {}).get("place") or {"turn": 0})["turn"],
         },
         on_place_change=on_change,
     )
+
+
+def place_of(key: str) -> list[float]:
+    """Where a map was clicked or dragged to, in its on_change."""
+    place: list[float] = st.session_state[key]["place"]["at"]
+    return place
