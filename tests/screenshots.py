@@ -48,6 +48,7 @@ def show(page: Page, server: Server, name: str, language: str) -> None:
     if name == "scores":
         page.get_by_test_id("stExpander").first.locator("summary").click()
         expect(page.locator(".st-key-all-scores .main-svg").first).to_be_visible()
+        page.wait_for_function("document.getAnimations().every(moving => moving.playState !== 'running')")
     settled(page)
     page.mouse.move(0, 0)
     # Charts and pictures are painted after the script has ended.
