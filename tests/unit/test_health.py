@@ -110,14 +110,14 @@ def has_malloc_trim() -> bool:
 def test_large_blocks_go_back_when_they_are_freed() -> None:
     keep_no_large_blocks()
     torch.ones(8_000_000)  # 32 MB, from which glibc would learn
-    held = [torch.ones(1_500_000) for _ in range(20)]  # 6 MB each
+    held = [torch.ones(1_500_000) for _ in range(40)]  # 6 MB each
     last = held[-1]
     before = memory_in_use()
     del held
     after = memory_in_use()
     assert before
     assert after
-    assert before - after > 60, f"{before:.0f} MB, then {after:.0f} MB"
+    assert before - after > 100, f"{before:.0f} MB, then {after:.0f} MB"
     assert last.sum() == 1_500_000
 
 
@@ -132,7 +132,7 @@ def test_what_is_freed_goes_back_to_the_system() -> None:
     after = memory_in_use()
     assert before
     assert after
-    assert before - after > 60, f"{before:.0f} MB, then {after:.0f} MB"
+    assert before - after > 90, f"{before:.0f} MB, then {after:.0f} MB"
     assert last.sum() == 16_000
 
 
