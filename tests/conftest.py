@@ -24,6 +24,7 @@ from core.data import DataSet, MissingDataError, OneClassSplit, load, split_one_
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.model import ModelConfig
 from core.training import TrainConfig
+from tests.cluster import Cluster
 
 # The same examples in every run: a red test is red for everybody.
 settings.register_profile(
@@ -109,6 +110,14 @@ class TinyMnist:
         for name, content in self.archives.items():
             (folder / name).write_bytes(content)
         return folder
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """For all tests of a file; whoever ends one of its processes starts another."""
+    started = Cluster(tmp_path_factory.mktemp("cluster"))
+    yield started
+    started.end()
 
 
 @pytest.fixture

@@ -16,14 +16,6 @@ pytest.importorskip("distributed", reason="Dask is not installed: pip install -r
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """For all tests of this file; whoever ends one of its processes starts another."""
-    started = Cluster(tmp_path_factory.mktemp("cluster"))
-    yield started
-    started.end()
-
-
-@pytest.fixture(scope="module")
 def server(cluster: Cluster, data_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The app, joined to the cluster; what becomes of that is no traceback in its log."""
     log = tmp_path_factory.mktemp("server") / "log.txt"

@@ -29,14 +29,6 @@ PAUSED, DONE, FAILED = JobState.PAUSED, JobState.DONE, JobState.FAILED
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """For all tests of this file: a test that ends one of its processes starts another in its place."""
-    started = Cluster(tmp_path_factory.mktemp("cluster"))
-    yield started
-    started.end()
-
-
-@pytest.fixture(scope="module")
 def pool() -> JobPool:
     return JobPool(workers=1)
 
