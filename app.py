@@ -5,11 +5,12 @@ import streamlit as st
 import core  # noqa: F401  settles torch's threads before anything computes
 from core.checkpoint import CheckpointError
 from pages.shared import door, header, link, monitor, session, style
-from pages.shared.text import _, sentence
+from pages.shared.text import _, sentence, settle_language
 
 # Before st.navigation, whose page icons would otherwise become the tab's icon and be fetched from the web.
 st.set_page_config(page_icon="🔍", layout="wide")
 monitor.last_errors()
+settle_language()
 pages = [
     st.Page("pages/home.py", title=_("Home"), icon=":material/home:", default=True),
     st.Page("pages/draw.py", title=_("Draw"), icon=":material/draw:", url_path="draw"),

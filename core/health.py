@@ -46,11 +46,14 @@ def keep_no_large_blocks() -> None:
                 ctypes.CDLL(None).mallopt(limit, LARGE_BLOCK)
 
 
+NEVER = 2**31 - 1
+
+
 def give_back_memory() -> None:
     """Forget what nobody can reach any more, and return what it held to the system.
 
-    A session that is gone hangs together in circles, networks included, and Python seldom searches for these
-    among half a million objects; and glibc keeps what is freed for itself.
+    A session that is gone hangs together in circles, networks included, which only a search of the whole heap
+    finds; and glibc keeps what is freed for itself.
     """
     gc.collect()
     if sys.platform == "linux":
@@ -58,13 +61,20 @@ def give_back_memory() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
-def keep_giving_back_memory(every: float = 60.0) -> threading.Event:
-    """Do so again and again until the event is set. every: seconds; each time nobody is answered for a fifth of a second."""
+def keep_giving_back_memory(every: float = 120.0) -> threading.Event:
+    """Do so again and again until the event is set. every: seconds.
+
+    Each time nobody is answered for a quarter of a second. Left alone Python searches the whole heap about three
+    times a minute while a class trains; meanwhile it searches only what is young.
+    """
     over = threading.Event()
+    usual = gc.get_threshold()
+    gc.set_threshold(*usual[:2], NEVER)
 
     def keep() -> None:
         while not over.wait(every):
             give_back_memory()
+        gc.set_threshold(*usual)
 
     threading.Thread(target=keep, name="memory", daemon=True).start()
     return over

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
+from queue import SimpleQueue
 from typing import Protocol
 
 import numpy as np
@@ -35,6 +37,12 @@ from core.training import DivergedError, EpochLosses, Step
 LOG = logging.getLogger(__name__)
 PUBLISH_EVERY = 0.2
 """Seconds between snapshots: often enough to look alive, seldom enough to cost nothing."""
+
+LIVE_EVERY = 0.5
+"""Seconds between two live detectors of a running job. To calibrate one takes as long as a dozen batches."""
+
+LIVE_AT_MOST = 1.5
+"""Seconds that a live detector may be old; pages look at least once a second."""
 
 PATIENCE = 60.0
 """Seconds for which nobody looks before a job pauses; a browser wakes a hidden tab once a minute."""
@@ -251,6 +259,7 @@ class TrainingJob:
         self._seconds_trained = 0.0
         self._published = 0.0
         self._current: tuple[int, AutoencoderDetector] | None = None
+        self._current_made = self._current_wanted = -math.inf
         self._snapshot = self._make_snapshot(JobState.READY, version=0)
 
     # Commands, called by pages.
@@ -303,15 +312,27 @@ class TrainingJob:
         return self._images_trained * self._parameters / self._seconds_trained if self._seconds_trained else 0.0
 
     def detector(self) -> AutoencoderDetector:
-        """The detector as it stands, calibrated: the result once there is one, else a copy of the live weights."""
+        """The detector as it stands, calibrated: the result once there is one, else a copy of the live weights.
+
+        While the job runs the copy is at most LIVE_AT_MOST seconds old. Whoever looks again and again
+        does not wait for it: it is made anew in the background.
+        """
         snapshot = self._snapshot
         if snapshot.result:
             return snapshot.result.detector
-        if self._current is None or self._current[0] != snapshot.version:
-            model = outline(self.config.model)
-            model.load_state_dict(snapshot.weights, assign=True)
-            self._current = snapshot.version, ready(AutoencoderDetector(self.config, model), self.split)
+        self._current_wanted = time.monotonic()
+        is_running = snapshot.state is JobState.RUNNING
+        is_fresh = self._current_wanted - self._current_made < LIVE_AT_MOST if is_running else False
+        if self._current is None or not (is_fresh or self._current[0] == snapshot.version):
+            return self._renew(snapshot)
         return self._current[1]
+
+    def _renew(self, snapshot: Snapshot) -> AutoencoderDetector:
+        model = outline(self.config.model)
+        model.load_state_dict(snapshot.weights, assign=True)
+        detector = ready(AutoencoderDetector(self.config, model), self.split)
+        self._current, self._current_made = (snapshot.version, detector), time.monotonic()
+        return detector
 
     def _enqueue(self, wanted: str) -> None:
         with self._lock:
@@ -383,8 +404,12 @@ class TrainingJob:
         with self._lock:
             if steps and self._wanted == "step":
                 self._wanted = "pause"
-        if any(step.epoch_losses for step in steps) or time.monotonic() - self._published > PUBLISH_EVERY:
+        now = time.monotonic()
+        if any(step.epoch_losses for step in steps) or now - self._published > PUBLISH_EVERY:
             self._publish(JobState.RUNNING)
+            if now - self._current_wanted < LIVE_AT_MOST and now - self._current_made > LIVE_EVERY:
+                self._current_made = now
+                self._pool.aside(partial(self._renew, self._snapshot))
 
     def _cut_back(self, trained: int) -> None:
         """Forget the losses of batches that the workplace has lost."""
@@ -456,6 +481,8 @@ class JobPool:
         self._urgent = 0
         self._is_calm = threading.Event()
         self._is_calm.set()
+        self._aside: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        threading.Thread(target=self._work_aside, name="aside", daemon=True).start()
         self.grow(workers or whole_number_from_environment("TRAINING_WORKERS", os.cpu_count() or 1))
 
     def grow(self, workers: int) -> None:
@@ -515,6 +542,10 @@ class JobPool:
                 if not self._urgent:
                     self._is_calm.set()
 
+    def aside(self, work: Callable[[], object]) -> None:
+        """Do some work soon, one piece after the other, with as low a priority as training."""
+        self._aside.put(work)
+
     def let_others_first(self) -> None:
         """Called by a worker between batches."""
         self._is_calm.wait(LONGEST_COURTESY)
@@ -536,6 +567,12 @@ class JobPool:
             with self._changed:
                 self._running.remove(job)
                 self._changed.notify_all()
+
+    def _work_aside(self) -> None:
+        _stand_back()
+        while True:
+            # No name holds the work until the next comes: it knows a job, and the job a network.
+            self._aside.get()()
 
 
 def _stand_back() -> None:

@@ -5,12 +5,10 @@ import io
 import random
 import zipfile
 
-import numpy as np
 import streamlit as st
-import torch
-from PIL import Image
 from torch import Tensor
 
+from core.detector import AutoencoderDetector, Result
 from core.drawing import MAX_FILE_BYTES, PictureError, from_canvas_png, from_picture
 from core.jobs import JobState
 from pages.shared import pictures, session
@@ -59,10 +57,17 @@ def show_canvas() -> None:
             remember(canvas.image, "canvas")
 
 
+def judged(image: Tensor) -> tuple[AutoencoderDetector, Result]:
+    """The detector in use and what it says of an image; of one image it is asked once."""
+    detector = session.detector()
+    if drawings.judged is None or drawings.judged[0] is not image or drawings.judged[1] is not detector:
+        drawings.judged = image, detector, detector.infer(image)
+    return detector, drawings.judged[2]
+
+
 def remember(image: Tensor, source: str) -> None:
     """Score an image and put it on the strip; strokes added to one drawing replace its entry."""
-    detector = session.detector()
-    result = detector.infer(image)
+    detector, result = judged(image)
     names = session.class_names(detector.config.data_set, detector.config.normal_classes)
     source_key = f"{source}-{canvas.generation}" if source == "canvas" else source
     entry = session.Drawing(
@@ -77,14 +82,13 @@ def remember(image: Tensor, source: str) -> None:
 def show_verdict() -> None:
     """Verdict, score, gauge and pictures of the image at hand."""
     image = session_image()
-    detector = session.detector()
-    config = detector.config
+    config = session.detector_config()
     normal = session.class_names(config.data_set, config.normal_classes)
     with st.container(key="verdict"):
         if image is None:
             st.html(pictures.waiting(_("Draw something: a {normal}, or anything else.", normal=normal)))
             return
-        result = detector.infer(image)
+        detector, result = judged(image)
         is_anomaly = bool(result.verdicts[0])
         sentence = (
             _("I tried to redraw it as “{normal}”, and it did not come out right.", normal=normal)
@@ -132,7 +136,7 @@ def show_experts() -> None:
     image = session_image()
     if image is None:
         return
-    names, experts = session.experts(session.detector().config.data_set)
+    names, experts = session.experts(session.detector_config().data_set)
     rows = [
         (name, result.reconstructions[0], float(result.scores[0]), result.threshold)
         for name, result in zip(names, experts.infer(image), strict=True)
@@ -151,15 +155,15 @@ def show_strip() -> None:
     st.subheader(_("Your drawings"))
     cells = "".join(
         '<div class="expert">'
-        + pictures.picture(torch.from_numpy(entry.picture / np.float32(255)), _("Drawing"))
+        + pictures.png_picture(entry.png, _("Drawing"))
         + f'<div class="label">{formatted(entry.score, ".4f")}</div>{pictures.badge(entry.is_anomaly)}</div>'
         for entry in reversed(drawings.strip)
     )
     st.html(f'<div class="cards">{cells}</div>')
     with st.container(horizontal=True):
-        st.download_button(_("Scores as CSV"), as_csv(), "drawings.csv", "text/csv", icon=":material/table:", on_click="ignore")
+        st.download_button(_("Scores as CSV"), as_csv, "drawings.csv", "text/csv", icon=":material/table:", on_click="ignore")
         st.download_button(
-            _("Images as PNG"), as_png_archive(), "drawings.zip", "application/zip", icon=":material/image:", on_click="ignore"
+            _("Images as PNG"), as_png_archive, "drawings.zip", "application/zip", icon=":material/image:", on_click="ignore"
         )
 
 
@@ -179,17 +183,13 @@ def as_png_archive() -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as files:
         for number, entry in enumerate(drawings.strip, start=1):
-            png = io.BytesIO()
-            Image.fromarray(entry.picture).save(png, "PNG")
-            files.writestr(f"drawing-{number}.png", png.getvalue())
+            files.writestr(f"drawing-{number}.png", entry.png)
     return archive.getvalue()
 
 
 def show_other_ways() -> None:
     """The same without a pointer: a test image or a file."""
-    if st.button(_("Random test image"), icon=":material/casino:", shortcut="T"):
-        data = session.data_set(session.detector().config.data_set, may_download=False).data
-        pick(data.test.images[[random.randrange(len(data.test.images))]])
+    st.button(_("Random test image"), on_click=pick_a_test_image, icon=":material/casino:", shortcut="T")
     file = st.file_uploader(
         _("Upload a photo or scan of a digit"),
         type=["png", "jpg", "jpeg", "gif", "bmp", "webp", "tif", "tiff"],
@@ -205,6 +205,12 @@ def show_other_ways() -> None:
         return
     st.session_state["seen-picture"] = file.file_id
     pick(image)
+    st.rerun()  # the verdict stands above
+
+
+def pick_a_test_image() -> None:
+    data = session.data_set(session.detector_config().data_set, may_download=False).data
+    pick(data.test.images[[random.randrange(len(data.test.images))]])
 
 
 def pick(image: Tensor) -> None:
@@ -215,26 +221,21 @@ def pick(image: Tensor) -> None:
 
 @st.fragment
 def draw_area() -> None:
-    """Canvas and verdict; a stroke reruns this and nothing else of the page, before anybody's next batch."""
-    with session.pool().first():
-        show_area()
-
-
-def show_area() -> None:
-    """Canvas, verdict, experts and strip."""
+    """Canvas, verdict, experts and strip; a stroke reruns this and nothing else of the page."""
     left, right = st.columns([1, 1.6], gap="large")
-    with left:
-        with st.container(key="canvas"):
+    with session.pool().first():  # the verdict comes before anybody's next batch, and before the rest of the page
+        with left, st.container(key="canvas"):
             show_canvas()
+        with right:
+            training = session.job()
+            is_live = session.choice() == session.TRAINING and training and training.snapshot().state is JobState.RUNNING
+            st.fragment(show_verdict, run_every=1.0 if is_live else None)()
+    with left:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.button(_("Clear"), on_click=clear, icon=":material/delete:", shortcut="X")
             st.slider(_("Brush width"), 8, 40, BRUSH, key="brush", persist_state="session", width=180)
         with st.expander(_("No pointer? Pick or upload an image"), icon=":material/add_photo_alternate:"):
             show_other_ways()
-    with right:
-        training = session.job()
-        is_live = session.choice() == session.TRAINING and training and training.snapshot().state is JobState.RUNNING
-        st.fragment(show_verdict, run_every=1.0 if is_live else None)()
     show_experts()
     show_strip()
 

@@ -26,10 +26,11 @@ TOO_MUCH = np.array([255, 150, 40], dtype=np.float32)
 MISSING = np.array([70, 160, 255], dtype=np.float32)
 
 
-def _png(pixels: NDArray[np.uint8]) -> str:
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """Grey (28, 28) or RGB (28, 28, 3) bytes as a file."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    return file.getvalue()
 
 
 def grey_pixels(image: Tensor) -> NDArray[np.uint8]:
@@ -50,12 +51,17 @@ def error_pixels(error_map: Tensor) -> NDArray[np.uint8]:
 
 def picture(image: Tensor, alt: str) -> str:
     """An image (1, 28, 28) in [0, 1]."""
-    return f'<img class="pic" alt="{escape(alt)}" src="{_png(grey_pixels(image))}">'
+    return png_picture(png(grey_pixels(image)), alt)
+
+
+def png_picture(file: bytes, alt: str) -> str:
+    """A picture that is a file already."""
+    return f'<img class="pic" alt="{escape(alt)}" src="data:image/png;base64,{base64.b64encode(file).decode()}">'
 
 
 def error_picture(error_map: Tensor, alt: str) -> str:
     """An error map (28, 28)."""
-    return f'<img class="pic" alt="{escape(alt)}" src="{_png(error_pixels(error_map))}">'
+    return png_picture(png(error_pixels(error_map)), alt)
 
 
 def figure(content: str, caption: str) -> str:

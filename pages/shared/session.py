@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,11 +34,12 @@ from core.data import (
     load,
     split_one_class,
 )
-from core.detector import AutoencoderDetector, DetectorConfig
+from core.detector import AutoencoderDetector, DetectorConfig, Result
 from core.experts import Experts
 from core.jobs import JobPool, JobState, Snapshot, TrainingJob, Workplace, require_allowed
 from core.presets import Shipped, shipped
 from core.sentences import SettingError
+from pages.shared import pictures
 from pages.shared.lessons import lessons
 from pages.shared.text import _, sentence
 
@@ -471,11 +473,19 @@ class Drawing:
     threshold: float
     is_anomaly: bool
 
+    @cached_property
+    def png(self) -> bytes:
+        """The picture as a file, made once: a page shows two dozen drawings with every stroke."""
+        return pictures.png(self.picture)
+
 
 @dataclass
 class Drawings:
+    """The canvas, what was drawn before, and what was judged last: image, detector, and what it said."""
+
     canvas: Canvas = field(default_factory=Canvas)
     strip: list[Drawing] = field(default_factory=list)
+    judged: tuple[Tensor, AutoencoderDetector, Result] | None = None
 
 
 def drawings() -> Drawings:

@@ -20,15 +20,23 @@ LOCALES = Path(__file__).parent.parent / "locales"
 LANGUAGES = {"en": "English", "es": "Español", "fr": "Français"}
 
 
-def language() -> str:
-    """The session's language: what the link asks for, else what was chosen before, else the browser's, else English."""
+def settle_language() -> None:
+    """The session's language is what the link asks for, else what was chosen before, else the browser's, else English."""
     asked = st.query_params.get("lang", "")
     if asked in LANGUAGES:
         st.session_state["language"] = asked
     if "language" not in st.session_state:
         browser = (st.context.locale or "en").partition("-")[0]
         st.session_state["language"] = browser if browser in LANGUAGES else "en"
-    return str(st.session_state["language"])
+
+
+def language() -> str:
+    """The session's language. A page asks a hundred times a run, so that what settles it is looked at once: in app.py."""
+    try:
+        return str(st.session_state["language"])
+    except KeyError:
+        settle_language()
+        return str(st.session_state["language"])
 
 
 def speak(code: str) -> None:

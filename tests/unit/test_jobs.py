@@ -259,9 +259,56 @@ def test_detector_of_a_running_job_is_a_copy(
     trained = len(job.snapshot().batch_losses)
     wait_until(lambda: len(job.snapshot().batch_losses) > trained + 50)
     assert torch.equal(early.decision_function(split.test.images), scores)
-    assert not torch.equal(job.detector().decision_function(split.test.images), scores)
+    wait_until(lambda: not torch.equal(job.detector().decision_function(split.test.images), scores))
     job.drop()
     assert early.predict(split.test.images).shape == (len(split.test.images),)
+
+
+def test_who_looks_again_and_again_does_not_wait_for_the_detector(
+    new_job: NewJob, long: DetectorConfig, monkeypatch: pytest.MonkeyPatch, wait_until: "WaitUntil"
+) -> None:
+    calibrated = []
+
+    def ready(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDetector:
+        calibrated.append(threading.current_thread().name)
+        return detector.remember(split.train).calibrate(split.calibration)
+
+    monkeypatch.setattr(jobs_module, "ready", ready)
+    monkeypatch.setattr(jobs_module, "LIVE_EVERY", 0.05)
+    job = new_job(long)
+    job.resume()
+    seen = {job.detector()}
+    wait_until(lambda: seen.add(job.detector()) or len(seen) > 3)
+    assert state(job) is RUNNING
+    here = threading.current_thread().name
+    # The first is made for whoever asks first, perhaps once before the job runs and once as it does.
+    assert calibrated.count(here) <= 2
+    assert len(calibrated) - calibrated.count(here) >= 2
+
+
+def test_detector_of_a_running_job_is_never_old(
+    new_job: NewJob, long: DetectorConfig, monkeypatch: pytest.MonkeyPatch, wait_until: "WaitUntil"
+) -> None:
+    job = new_job(long)
+    job.resume()
+    wait_until(lambda: len(job.snapshot().batch_losses) > 0)
+    early, version = job.detector(), job.snapshot().version
+    monkeypatch.setattr(jobs_module, "LIVE_AT_MOST", 0.0)  # as if nobody had looked for so long
+    wait_until(lambda: job.snapshot().version > version)
+    assert job.detector() is not early
+
+
+def test_detector_of_a_paused_job_has_the_weights_of_the_pause(
+    new_job: NewJob, long: DetectorConfig, wait_until: "WaitUntil"
+) -> None:
+    job = new_job(long)
+    job.resume()
+    wait_until(lambda: len(job.snapshot().batch_losses) > 0)
+    job.detector()
+    job.pause()
+    wait_until(lambda: state(job) is PAUSED)
+    weights = job.detector().model.state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in job.snapshot().weights.items())
 
 
 def test_detector_of_a_finished_job_is_its_result(new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil") -> None:
