@@ -51,7 +51,7 @@ def test_two_visitors_train_with_live_curves_and_pause_and_stop(page: Page, othe
     start(page, server, 200)
     page.wait_for_function("document.querySelector('.js-plotly-plot')?.data?.[0]?.y?.length > 5")
     first = points_of(page)
-    page.wait_for_function(f"document.querySelector('.js-plotly-plot').data[0].y.length > {first + 20}")
+    page.wait_for_function(f"document.querySelector('.js-plotly-plot')?.data?.[0]?.y?.length > {first + 20}")
     expect(page.get_by_text("Other classes")).to_be_visible()
 
     start(other, server, 200)

@@ -51,7 +51,7 @@ def test_train_pause_resume_and_draw_meanwhile(page: Page, server: Server) -> No
     expect(page.locator(STATUS)).to_contain_text("Training: epoch")
     page.wait_for_function("document.querySelector('.js-plotly-plot')?.data?.[0]?.y?.length > 5")
     first = points_of(page)
-    page.wait_for_function(f"document.querySelector('.js-plotly-plot').data[0].y.length > {first + 20}")
+    page.wait_for_function(f"document.querySelector('.js-plotly-plot')?.data?.[0]?.y?.length > {first + 20}")
     expect(page.get_by_text("Other classes")).to_be_visible()
 
     page.get_by_role("button", name="Pause").click()
