@@ -61,7 +61,7 @@ def give_back_memory() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
-def keep_giving_back_memory(every: float = 120.0) -> threading.Event:
+def keep_giving_back_memory(every: float = 60.0) -> threading.Event:
     """Do so again and again until the event is set. every: seconds.
 
     Each time nobody is answered for a quarter of a second. Left alone Python searches the whole heap about three

@@ -152,8 +152,8 @@ async def class_idles(server: Server, idle: int, drawing: int) -> list[Row]:
     ]
 
 
-GIVEN_BACK = 130.0
-"""Seconds after which the server has given back what was freed; it does so every two minutes."""
+GIVEN_BACK = 70.0
+"""Seconds after which the server has given back what was freed; it does so once a minute."""
 
 
 async def class_has_trained(server: Server, count: int) -> list[Row]:
