@@ -1,5 +1,8 @@
 """A training on Dask's workers: the same to the last bit as here, and never lost or stuck when something dies."""
 
+import asyncio
+import gc
+import logging
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -270,3 +273,20 @@ def test_without_scheduler_or_workers_a_start_says_so(
         worker.kill()
         worker.wait()
     assert told(cluster.address) == f"The cluster at {cluster.address} has no workers. Press Resume to try again."
+
+
+@pytest.mark.parametrize(("error", "is_told"), [(cluster_training.AllExit(), False), (OSError("full"), True)], ids=str)
+def test_only_what_dask_drops_itself_stays_out_of_the_log(
+    error: Exception, is_told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        raise error
+
+    async def nobody_takes_it() -> None:
+        dropped = asyncio.create_task(fail())
+        await asyncio.wait([dropped])
+
+    with caplog.at_level(logging.ERROR, logger="asyncio"):
+        asyncio.run(nobody_takes_it())
+        gc.collect()
+    assert ("never retrieved" in caplog.text) == is_told
