@@ -31,6 +31,9 @@ def thread_count() -> int:
 
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+NEVER = 2**31 - 1
+"""Searches of the young after which Python searches the whole heap of itself: more than there will be."""
+
 LARGE_BLOCK = 4 * 2**20
 """Bytes. No batch of a training needs a block so large; with 1 MB the course's training takes a sixth longer."""
 
@@ -44,9 +47,6 @@ def keep_no_large_blocks() -> None:
         with suppress(AttributeError):  # not every C library has it
             for limit in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
                 ctypes.CDLL(None).mallopt(limit, LARGE_BLOCK)
-
-
-NEVER = 2**31 - 1
 
 
 def give_back_memory() -> None:

@@ -259,7 +259,7 @@ class TrainingJob:
         self._seconds_trained = 0.0
         self._published = 0.0
         self._current: tuple[int, AutoencoderDetector] | None = None
-        self._current_made = self._current_wanted = -math.inf
+        self._current_made = self._current_asked = self._current_wanted = -math.inf
         self._snapshot = self._make_snapshot(JobState.READY, version=0)
 
     # Commands, called by pages.
@@ -322,7 +322,7 @@ class TrainingJob:
             return snapshot.result.detector
         self._current_wanted = time.monotonic()
         is_running = snapshot.state is JobState.RUNNING
-        is_fresh = self._current_wanted - self._current_made < LIVE_AT_MOST if is_running else False
+        is_fresh = is_running and self._current_wanted - self._current_made < LIVE_AT_MOST
         if self._current is None or not (is_fresh or self._current[0] == snapshot.version):
             return self._renew(snapshot)
         return self._current[1]
@@ -407,8 +407,9 @@ class TrainingJob:
         now = time.monotonic()
         if any(step.epoch_losses for step in steps) or now - self._published > PUBLISH_EVERY:
             self._publish(JobState.RUNNING)
-            if now - self._current_wanted < LIVE_AT_MOST and now - self._current_made > LIVE_EVERY:
-                self._current_made = now
+            # Asked for is not made: where that fails, or is late, whoever looks makes it.
+            if now - self._current_wanted < LIVE_AT_MOST and now - self._current_asked > LIVE_EVERY:
+                self._current_asked = now
                 self._pool.aside(partial(self._renew, self._snapshot))
 
     def _cut_back(self, trained: int) -> None:
@@ -571,8 +572,11 @@ class JobPool:
     def _work_aside(self) -> None:
         _stand_back()
         while True:
-            # No name holds the work until the next comes: it knows a job, and the job a network.
-            self._aside.get()()
+            try:
+                # No name holds the work until the next comes: it knows a job, and the job a network.
+                self._aside.get()()
+            except Exception:  # the next piece is somebody else's
+                LOG.exception("Work aside failed")
 
 
 def _stand_back() -> None:

@@ -38,18 +38,6 @@ from core.preprocessing import Preprocessing, preprocess
 from core.training import DivergedError, Step, Trainer
 
 LOG = logging.getLogger(__name__)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of asyncio's log says more than that Dask gave up a result.
-
-    Where a worker dies between finishing a task and handing its result over, Dask drops a task of its own
-    that ended with AllExit, and asyncio logs that nobody took it; the training goes on without it.
-    """
-    return not (record.exc_info and isinstance(record.exc_info[1], AllExit))
-
-
-logging.getLogger("asyncio").addFilter(_is_news)
 MOMENT = 0.5
 """Seconds that a task trains: the curves move twice a second, and others have their turn."""
 
@@ -81,6 +69,18 @@ MOST_WORKERS = 64
 """Threads that wait for the cluster."""
 
 T = TypeVar("T")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of asyncio's log says more than that Dask gave up a result.
+
+    Where a worker dies between finishing a task and handing its result over, Dask drops a task of its own
+    that ended with AllExit, and asyncio logs that nobody took it; the training goes on without it.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], AllExit))
+
+
+logging.getLogger("asyncio").addFilter(_is_news)
 
 
 class Advanced(NamedTuple):

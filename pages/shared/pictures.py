@@ -27,7 +27,7 @@ MISSING = np.array([70, 160, 255], dtype=np.float32)
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
-    """Grey (28, 28) or RGB (28, 28, 3) bytes as a file."""
+    """Grey (H, W), RGB (H, W, 3) or RGBA (H, W, 4) bytes as a file."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()

@@ -7,7 +7,6 @@ what is measured is the server.
 
 import asyncio
 import base64
-import io
 import json
 import time
 import urllib.request
@@ -18,13 +17,12 @@ from http.cookies import SimpleCookie
 from typing import Any
 
 import websockets
-from PIL import Image
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from core.drawing import from_canvas
-from pages.shared.pictures import grey_pixels
+from pages.shared import pictures
 from tests.strokes import Stroke, rgba
 
 FINISHED, EARLY, FRAGMENT_FINISHED = 0, 2, 3
@@ -43,9 +41,7 @@ class Sketch:
 
 
 def png(pixels: Any) -> str:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    return "data:image/png;base64," + base64.b64encode(pictures.png(pixels)).decode()
 
 
 def sketch(strokes: list[Stroke]) -> Sketch:
@@ -55,7 +51,7 @@ def sketch(strokes: list[Stroke]) -> Sketch:
     assert image is not None
     raw = {"objects": [{"type": "path", "path": stroke} for stroke in strokes], "background": "#000000"}
     value = {"drawing": {"raw": raw, "data": png(pixels)}}
-    return Sketch(json.dumps(value), png(grey_pixels(image)))
+    return Sketch(json.dumps(value), png(pictures.grey_pixels(image)))
 
 
 @dataclass

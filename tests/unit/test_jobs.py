@@ -298,6 +298,26 @@ def test_detector_of_a_running_job_is_never_old(
     assert job.detector() is not early
 
 
+def test_a_detector_that_could_not_be_made_in_the_background_stops_nothing(
+    new_job: NewJob, long: DetectorConfig, monkeypatch: pytest.MonkeyPatch, wait_until: "WaitUntil"
+) -> None:
+    failed = []
+
+    def ready(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDetector:
+        if threading.current_thread().name == "aside" and not failed:
+            failed.append(True)
+            raise MemoryError
+        return detector.remember(split.train).calibrate(split.calibration)
+
+    monkeypatch.setattr(jobs_module, "ready", ready)
+    monkeypatch.setattr(jobs_module, "LIVE_EVERY", 0.05)
+    job = new_job(long)
+    job.resume()
+    wait_until(lambda: job.detector() and failed)
+    seen = {job.detector()}
+    wait_until(lambda: seen.add(job.detector()) or len(seen) > 2)
+
+
 def test_detector_of_a_paused_job_has_the_weights_of_the_pause(
     new_job: NewJob, long: DetectorConfig, wait_until: "WaitUntil"
 ) -> None:
