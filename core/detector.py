@@ -264,6 +264,11 @@ class AutoencoderDetector:
         if len(self.calibration_scores_) == 0:
             raise NotFittedError("The detector has no threshold yet: fit or calibrate it first.")
 
+    @property
+    def size(self) -> int:
+        """Numbers in its network and its memory."""
+        return sum(parameter.numel() for parameter in (*self.model.parameters(), self.memory_))
+
     @cached_property
     def key(self) -> str:
         """A short hash of settings and weights; equal keys give equal scores."""

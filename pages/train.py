@@ -115,7 +115,7 @@ def show_status(snapshot: Snapshot | None, is_ready: bool) -> None:
 
 def show_losses(snapshot: Snapshot | None, made: checkpoint.Checkpoint | None, overlaid: Sequence[session.Run]) -> None:
     """The live curves, or those of a ready detector, with those of earlier runs behind them."""
-    earlier = {run.name: run.checkpoint.losses for run in overlaid if run.checkpoint.losses}
+    earlier = {run.name: run.losses for run in overlaid if run.losses}
     losses = snapshot.losses if snapshot else made.losses if made else ()
     batch_losses, batches = (snapshot.batch_losses, snapshot.batches) if snapshot else (np.empty(0, dtype=np.float32), 1)
     epochs = max(map(len, (losses, *earlier.values()))) if snapshot is None else snapshot.epochs
@@ -217,13 +217,13 @@ def show_runs() -> list[session.Run]:
     rows = [
         {
             _("Run"): run.name,
-            _("Normal"): session.class_names(run.checkpoint.config.data_set, run.checkpoint.config.normal_classes),
-            _("Data set"): session.title_of(run.checkpoint.config.data_set),
-            _("Layers"): "-".join(str(stage.units) for stage in layers(run.checkpoint.config.model)),
-            _("Epochs"): len(run.checkpoint.losses),
-            _("Validation loss"): run.checkpoint.losses[-1].validation if run.checkpoint.losses else None,
-            _("Threshold"): run.checkpoint.detector.threshold_,
-            _("AUROC"): run.checkpoint.evaluation.auroc if run.checkpoint.evaluation else None,
+            _("Normal"): session.class_names(run.config.data_set, run.config.normal_classes),
+            _("Data set"): session.title_of(run.config.data_set),
+            _("Layers"): "-".join(str(stage.units) for stage in layers(run.config.model)),
+            _("Epochs"): len(run.losses),
+            _("Validation loss"): run.losses[-1].validation if run.losses else None,
+            _("Threshold"): run.threshold,
+            _("AUROC"): run.evaluation.auroc if run.evaluation else None,
         }
         for run in runs
     ]
@@ -231,14 +231,24 @@ def show_runs() -> list[session.Run]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         names = [run.name for run in runs]
         overlaid = st.multiselect(_("Curves to lay over"), names, key="overlaid", width=320)
-        chosen = st.selectbox(_("Run to keep"), range(len(runs)), index=len(runs) - 1, format_func=names.__getitem__, width=220)
+        ready = [number for number, run in enumerate(runs) if run.detector]
+        chosen = st.selectbox(_("Run to keep"), ready, index=len(ready) - 1, format_func=names.__getitem__, width=220)
         kept = runs[chosen]
         st.download_button(
             _("Download checkpoint"),
             lambda: as_file(kept.checkpoint),
-            f"detector-{'-'.join(map(str, kept.checkpoint.config.normal_classes))}.safetensors",
+            f"detector-{'-'.join(map(str, kept.config.normal_classes))}.safetensors",
             icon=":material/download:",
             on_click="ignore",
+        )
+    newest = runs[-1].detector
+    if newest and session.kept_numbers() + newest.size > session.most_kept():
+        st.caption(
+            _(
+                "Only the latest detectors are kept: together they have at most {most:,} parameters. Of older runs the "
+                "curves and figures stay. Download a detector that you want to use later.",
+                most=session.most_kept(),
+            )
         )
     return [run for run in runs if run.name in overlaid]
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.checkpoint import CheckpointError, from_bytes
 from core.jobs import JobState, Snapshot
-from core.sentences import Sentence
+from core.sentences import Sentence, SettingError
 from pages.shared import glossary, link, session
 from pages.shared.text import LANGUAGES, _, language, ngettext, sentence, speak
 
@@ -134,15 +134,15 @@ def upload() -> None:
     file = st.file_uploader(_("Upload a checkpoint"), type=["safetensors"], key="upload-checkpoint")
     if file is None or st.session_state.get("uploaded") == file.file_id:
         return
+    # Labels understand Markdown; a file's name shall be read, not obeyed.
+    name = re.sub(r"[^\w .()-]", "_", file.name)[:40]
     try:
-        loaded = from_bytes(file.getvalue())
-    except CheckpointError as error:
+        loaded = session.Run.of(_("uploaded: {name}", name=name), "uploaded", from_bytes(file.getvalue()))
+        session.use(session.add_run(loaded))
+    except (CheckpointError, SettingError) as error:
         st.error(f"{sentence(error)} " + _("The detector in use stays as it was."), icon=":material/error:")
         return
     st.session_state["uploaded"] = file.file_id
-    # Labels understand Markdown; a file's name shall be read, not obeyed.
-    name = re.sub(r"[^\w .()-]", "_", file.name)[:40]
-    session.use(session.add_run(session.Run(_("uploaded: {name}", name=name), "uploaded", loaded)))
     st.rerun()
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,10 +35,12 @@ from core.data import (
     split_one_class,
 )
 from core.detector import AutoencoderDetector, DetectorConfig, Result
+from core.evaluate import Evaluation
 from core.experts import Experts
-from core.jobs import JobPool, JobState, Snapshot, TrainingJob, Workplace, require_allowed
+from core.jobs import JobPool, JobState, Snapshot, TrainingJob, Workplace, require_allowed, whole_number_from_environment
 from core.presets import Shipped, shipped
 from core.sentences import SettingError
+from core.training import EpochLosses
 from pages.shared import pictures
 from pages.shared.lessons import lessons
 from pages.shared.text import _, sentence
@@ -148,11 +150,28 @@ def class_names(data_set_name: str, classes: tuple[int, ...]) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """A detector of this session: trained here or uploaded."""
+    """A detector of this session, trained here or uploaded, with how it came about.
+
+    detector: None once it was let go for newer ones; what else is known of it stays.
+    """
 
     name: str
     origin: str
-    checkpoint: Checkpoint
+    config: DetectorConfig
+    losses: tuple[EpochLosses, ...]
+    evaluation: Evaluation | None
+    threshold: float
+    detector: AutoencoderDetector | None
+
+    @classmethod
+    def of(cls, name: str, origin: str, made: Checkpoint) -> "Run":
+        return cls(name, origin, made.config, made.losses, made.evaluation, made.detector.threshold_, made.detector)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """As it can be taken away; of a run whose detector is still there."""
+        assert self.detector
+        return Checkpoint(self.detector, self.losses, self.evaluation)
 
 
 @dataclass(frozen=True)
@@ -189,7 +208,8 @@ def choices() -> list[Choice]:
     """Every detector that can be chosen now."""
     kinds = [("mnist", preset) for preset in lessons()] + [("fashion-mnist", "best")]
     available = [Choice(shipped=entry) for data_set, preset in kinds for entry in shipped(data_set, preset)]
-    return ([TRAINING] if job() else []) + [Choice(run=number) for number in reversed(range(len(runs())))] + available
+    kept = [Choice(run=number) for number, run in enumerate(runs()) if run.detector]
+    return ([TRAINING] if job() else []) + kept[::-1] + available
 
 
 def choice() -> Choice:
@@ -205,9 +225,26 @@ def use(chosen: Choice) -> None:
     st.session_state["choice"] = chosen
 
 
+def most_kept() -> int:
+    """Numbers in all detectors that a session keeps; four bytes each. Raises SettingError."""
+    return whole_number_from_environment("MAX_KEPT_PARAMETERS", 2_500_000)
+
+
+def kept_numbers() -> int:
+    """Numbers in the detectors that this session keeps now."""
+    return sum(run.detector.size for run in runs() if run.detector)
+
+
 def add_run(run: Run) -> Choice:
-    """Keep a detector for this session; returns the choice that puts it in use."""
+    """Keep a detector for this session, instead of older ones where it must; returns the choice that puts it in use.
+
+    Raises SettingError.
+    """
+    most, in_use = most_kept(), st.session_state.get("choice")
     runs().append(run)
+    for number, older in enumerate(runs()[:-1]):
+        if kept_numbers() > most and Choice(run=number) != in_use:
+            runs()[number] = replace(older, detector=None)
     return Choice(run=len(runs()) - 1)
 
 
@@ -221,7 +258,9 @@ def detector_of(chosen: Choice) -> AutoencoderDetector:
     if chosen.shipped:
         return shipped_checkpoint(chosen.shipped).detector
     if chosen.run is not None:
-        return runs()[chosen.run].checkpoint.detector
+        kept = runs()[chosen.run].detector
+        assert kept is not None
+        return kept
     training = job()
     assert training is not None
     return training.detector()
@@ -247,7 +286,7 @@ def choice_title(chosen: Choice) -> str:
         kind = lessons()[chosen.shipped.preset].title
     elif chosen.run is not None:
         run = runs()[chosen.run]
-        data_set, classes, kind = run.checkpoint.config.data_set, run.checkpoint.config.normal_classes, run.name
+        data_set, classes, kind = run.config.data_set, run.config.normal_classes, run.name
     else:
         training = job()
         assert training is not None
@@ -351,6 +390,7 @@ def connection() -> Callable[[], bool]:
 def new_job(config: DetectorConfig, data: OneClassSplit, device: Any = None) -> TrainingJob:
     """A job of this session, which runs one at a time. Raises SettingError for more than is allowed."""
     require_allowed(config)
+    most_kept()  # told now, not when the training has ended
     owner = st.session_state.setdefault("owner", object())
     return TrainingJob(config, data, pool(), device, owner, connection(), workplace=_workplace(config, data))
 
@@ -419,7 +459,7 @@ def settle_job() -> bool:
     st.session_state["last_snapshot"] = snapshot
     if snapshot.result:
         number = 1 + sum(run.origin == "trained" for run in runs())
-        finished = add_run(Run(_("run {number}", number=number), "trained", snapshot.result))
+        finished = add_run(Run.of(_("run {number}", number=number), "trained", snapshot.result))
         if was_in_use:
             use(finished)
     return True

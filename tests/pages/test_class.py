@@ -125,6 +125,18 @@ def test_more_than_the_teacher_allows_is_refused_in_words(monkeypatch: pytest.Mo
     assert app.button(key="start").disabled
 
 
+def test_a_limit_of_kept_detectors_that_is_no_number_is_told_before_anything_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_KEPT_PARAMETERS", "many")
+    app = open_page("train")
+    checked(app.button(key="start").click().run())
+    assert app.error[0].value.startswith("MAX_KEPT_PARAMETERS in the environment is a whole number")
+    assert not app.session_state.get("job")
+    content = Path(Shipped("best", "mnist", 5).path).read_bytes()
+    checked(app.file_uploader(key="upload-checkpoint").set_value([("mine.safetensors", content, "")]).run())
+    assert app.error[0].value.startswith("MAX_KEPT_PARAMETERS")
+    assert not app.session_state.get("runs")
+
+
 def test_a_network_too_large_for_an_upload_is_handed_out_in_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     made = checkpoint.read(Shipped("course", "mnist", 5).path)
     assert len(checkpoint.to_bytes(made)) < 5 * 2**20, "the course's network comes back as it is"

@@ -356,6 +356,61 @@ def test_a_job_that_is_over_is_freed_wherever_the_visitor_is_then(app: AppTest) 
     rerun_until(app, lambda _: gc.collect() >= 0 and gone() is None)
 
 
+def size(config: DetectorConfig) -> int:
+    return sum(layer.numel() for layer in AutoencoderDetector(config).model.state_dict().values())
+
+
+def test_older_runs_lose_their_detector_and_keep_everything_else(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_KEPT_PARAMETERS", str(2 * size(SMALL)))
+    train(app)
+    first = weakref.ref(app.session_state["runs"][0].detector)
+    row = table(app)[0]
+    assert not captions_of_kept(app)
+    train(app)
+    assert any("run 1" in option for option in detector_box(app).options)
+    assert captions_of_kept(app), "told before it happens"
+    train(app)
+    assert table(app)[0] == row
+    assert [run.detector is None for run in app.session_state["runs"]] == [True, False, False]
+    assert not any("run 1" in option for option in detector_box(app).options)
+    (box,) = [box for box in app.selectbox if box.label == "Run to keep"]
+    assert box.options == ["run 2", "run 3"]
+    checked(app.multiselect(key="overlaid").set_value(["run 1"]).run())
+    rerun_until(app, lambda _: gc.collect() >= 0 and first() is None)
+
+
+def captions_of_kept(app: AppTest) -> list[str]:
+    return [caption.value for caption in app.caption if caption.value.startswith("Only the latest detectors are kept")]
+
+
+def test_the_detector_in_use_stays_whatever_its_age(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_KEPT_PARAMETERS", str(2 * size(SMALL)))
+    train(app)
+    train(app)
+    press(app, "button-skip_next")
+    rerun_until(app, lambda app: "Paused" in status(app))
+    checked(detector_box(app).set_value(session.Choice(run=0)).run())
+    train(app)
+    assert [run.detector is None for run in app.session_state["runs"]] == [False, True, False]
+    assert "run 1" in detector_line(app)
+    go_to(app, "draw")
+    checked(next(button for button in app.button if button.label == "Random test image").click().run())
+    assert has(app, "score")
+
+
+def test_a_detector_that_was_let_go_is_no_second_one_any_more(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_KEPT_PARAMETERS", str(2 * size(SMALL)))
+    train(app)
+    train(app)
+    go_to(app, "evaluate")
+    checked(app.selectbox(key="second-detector").set_value(session.Choice(run=0)).run())
+    assert app.table[-1].value.iloc[0].tolist() == ["Normal", "5", "5"]
+    train(go_to(app, "train"))
+    assert app.session_state["runs"][0].detector is None
+    go_to(app, "evaluate")
+    assert app.selectbox(key="second-detector").value is None
+
+
 def test_a_training_that_ends_while_a_page_is_drawn_is_a_run_on_it(
     app: AppTest, monkeypatch: pytest.MonkeyPatch, wait_until: "WaitUntil"
 ) -> None:
