@@ -2,19 +2,25 @@
 
 A dozen visitors come, draw, train, change pages, lose their connection, and go; others take their place.
 A visitor stays for a minute or two, and two minutes later the server forgets the session: after eight minutes as many
-are forgotten as come, and the warm-up is over. How many sessions there are at one moment is chance, and follows how
-busy the machine is; each holds three open files. So memory is explained, by least squares, by the time and by the open
-files together, over means of a minute, which do not hang together as neighbouring samples do. The change with time is
-the slope. It is called flat where it is at most MOST_CLIMB, or where its standard error leaves open whether it climbs at
-all. A leak of sessions would show in the open files: their means in the two halves of what counts are compared, and
-those of the threads; a hundred visitors come in that time.
+are forgotten as come, and the warm-up is over.
+
+The server gives back what was freed once a minute; in between memory rises by what has gone meanwhile. So of each
+minute one sample counts, the lowest. How many sessions the server holds at such a moment, and how many of them have a
+network, is chance, and the visitors know both. Least squares explain the memory by the time, the sessions, and the
+networks together; the change with time is the slope. It is called flat where it is at most MOST_CLIMB, or where its
+standard error leaves open whether it climbs at all. A leak of sessions would show in the open files, three for each:
+their means in the two halves of what counts are compared, and those of the threads; a hundred visitors come in that
+time.
 """
 
 import argparse
 import asyncio
+import math
 import random
 import time
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 import numpy as np
 
@@ -30,7 +36,24 @@ MOST_CLIMB = 1.0
 """MB a minute: a lesson of 90 minutes may cost 90 MB."""
 
 
-async def visit(url: str, chance: random.Random, drawings: list[Sketch]) -> None:
+FORGOTTEN = 120.0
+"""Seconds after which Streamlit forgets a session whose visitor has left."""
+
+
+@dataclass
+class Visit:
+    """When a visitor came, began to train, and left, in seconds."""
+
+    came: float
+    trained: float = math.inf
+    left: float = math.inf
+
+    def is_held(self, moment: float) -> bool:
+        """Whether the server still has the session."""
+        return self.came <= moment < self.left + FORGOTTEN
+
+
+async def stay(url: str, visit: Visit, chance: random.Random, drawings: list[Sketch]) -> None:
     """One visitor from coming to going, a minute or two."""
     visitor = await Visitor(url).open(chance.choice(("", "draw", "train", "browse", "learn")))
     for _ in range(chance.randint(10, 40)):
@@ -47,77 +70,93 @@ async def visit(url: str, chance: random.Random, drawings: list[Sketch]) -> None
             for label in ("Reset", "Start"):
                 if visitor.can_press(label):
                     await visitor.press(label)
+            visit.trained = min(visit.trained, time.monotonic())
         elif deed == "reconnect":
             await visitor.close()
             await asyncio.sleep(chance.uniform(0, 5))
             await visitor.open(visitor.page)
     await visitor.close()
+    visit.left = time.monotonic()
 
 
 @dataclass
 class Sample:
-    """What the server held at one moment: minutes since the start, MB, counts."""
+    """What the server held at one moment: minutes since the start, MB, counts; trained: sessions with a network."""
 
     minute: float
     memory: float
     threads: int
     files: int
+    sessions: int
+    trained: int
 
 
 async def watch(server: Server, minutes: float) -> list[Sample]:
     drawings = sketches(100)
     started, over = time.monotonic(), time.monotonic() + 60 * minutes
+    visits: list[Visit] = []
 
     async def keep_coming(number: int) -> None:
         chance = random.Random(number)
         while time.monotonic() < over:
-            await visit(server.url, chance, drawings)
+            visits.append(Visit(time.monotonic()))
+            await stay(server.url, visits[-1], chance, drawings)
+
+    def look() -> Sample:
+        now = time.monotonic()
+        held = [visit for visit in visits if visit.is_held(now)]
+        trained = sum(visit.trained <= now for visit in held)
+        return Sample((now - started) / 60, megabytes(server), threads(server), open_files(server), len(held), trained)
 
     samples = []
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(keep_coming(number)) for number in range(VISITORS)]
         while time.monotonic() < over:
             await asyncio.sleep(SAMPLE)
-            samples.append(Sample((time.monotonic() - started) / 60, megabytes(server), threads(server), open_files(server)))
+            samples.append(look())
         for task in tasks:
             task.cancel()
     return samples
 
 
-NAMES = ("minute", "memory", "files")
-
-
-def slope(minutes: list[float], memory: list[float], files: list[float]) -> tuple[float, float]:
-    """Least squares: change of the memory a minute at an equal number of open files, and its standard error."""
-    known = np.column_stack([np.ones(len(minutes)), minutes, files])
-    factors = np.linalg.lstsq(known, np.array(memory))[0]
-    rest = np.array(memory) - known @ factors
-    variance = rest @ rest / max(len(minutes) - 3, 1) * np.linalg.pinv(known.T @ known)[1, 1]
+def slope(samples: list[Sample]) -> tuple[float, float]:
+    """Change of the memory a minute, with as many sessions and networks, by least squares; and its standard error."""
+    known = np.array([[1, sample.minute, sample.sessions, sample.trained] for sample in samples])
+    memory = np.array([sample.memory for sample in samples])
+    factors = np.linalg.lstsq(known, memory)[0]
+    rest = memory - known @ factors
+    variance = rest @ rest / max(len(samples) - known.shape[1], 1) * np.linalg.pinv(known.T @ known)[1, 1]
     return float(factors[1]), float(np.sqrt(variance))
 
 
 def report(samples: list[Sample], minutes: float, warm_up: float) -> bool:
     """Print the table; whether memory, threads and files stayed as they were after so many minutes of warm-up."""
-    warm = [sample for sample in samples if sample.minute > warm_up]
-    by_minute = [[sample for sample in warm if int(sample.minute) == minute] for minute in {int(s.minute) for s in warm}]
-    means = [tuple(float(np.mean([getattr(s, name) for s in part])) for part in by_minute) for name in NAMES]
-    climb, error = slope(*map(list, means))
+    warm = [sample for sample in samples if warm_up < sample.minute < minutes]
+    lowest = [min(part, key=attrgetter("memory")) for _, part in groupby(warm, lambda sample: int(sample.minute))]
+    climb, error = slope(lowest)
     half = len(warm) // 2
     rows = [
         Row(
-            "memory at the end of the warm-up",
+            "lowest memory of the first minute after the warm-up",
             "",
-            f"{warm[0].memory:.0f} MB",
+            f"{lowest[0].memory:.0f} MB",
             None,
-            f"after {warm_up:g} min; {len(warm)} samples counted",
+            f"after {warm_up:g} min, with {lowest[0].sessions} sessions, {lowest[0].trained} of them trained",
         ),
-        Row("memory at the end", "", f"{warm[-1].memory:.0f} MB", None, f"highest {max(s.memory for s in warm):.0f} MB"),
+        Row(
+            "lowest memory of the last minute",
+            "",
+            f"{lowest[-1].memory:.0f} MB",
+            None,
+            f"with {lowest[-1].sessions} sessions, {lowest[-1].trained} of them trained",
+        ),
+        Row("highest memory", "", f"{max(s.memory for s in warm):.0f} MB", None, "between two moments of giving back"),
         Row(
             "slope of the memory",
             f"<= {MOST_CLIMB:g} MB/min, or 0 within two errors",
             f"{climb:+.2f} MB/min",
             climb <= MOST_CLIMB or climb <= 2 * error,
-            f"at an equal number of open files; standard error {error:.2f}",
+            f"{len(lowest)} samples, at an equal number of sessions and networks; standard error {error:.2f}",
         ),
     ]
     for name, unit in (("threads", "threads"), ("files", "open files")):
