@@ -5,9 +5,10 @@ A visitor stays for a minute or two, and two minutes later the server forgets th
 are forgotten as come, and the warm-up is over.
 
 The server gives back what was freed once a minute; in between memory rises by what has gone meanwhile. So of each
-minute one sample counts, the lowest. How many sessions the server holds at such a moment, and how many of them have a
-network, is chance, and the visitors know both. Least squares explain the memory by the time, the sessions, and the
-networks together; the change with time is the slope. It is called flat where it is at most MOST_CLIMB, or where its
+minute one sample counts, the lowest. How many sessions the server holds at such a moment, how many of them have a
+training that is not over (whose optimiser weighs twice the network) and how many a trained network, is chance, and the
+visitors know it. Least squares explain the memory by the time and these three counts together; the change with time
+is the slope. It is called flat where it is at most MOST_CLIMB, or where its
 standard error leaves open whether it climbs at all. A leak of sessions would show in the open files, three for each:
 their means in the two halves of what counts are compared, and those of the threads; a hundred visitors come in that
 time.
@@ -15,12 +16,14 @@ time.
 
 import argparse
 import asyncio
+import json
 import math
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from operator import attrgetter
+from pathlib import Path
 
 import numpy as np
 
@@ -42,20 +45,26 @@ FORGOTTEN = 120.0
 
 @dataclass
 class Visit:
-    """When a visitor came, began to train, and left, in seconds."""
+    """One visitor from coming to going, a minute or two. came, left: seconds."""
 
+    visitor: Visitor
     came: float
-    trained: float = math.inf
     left: float = math.inf
+    has_begun: bool = False
 
     def is_held(self, moment: float) -> bool:
         """Whether the server still has the session."""
         return self.came <= moment < self.left + FORGOTTEN
 
+    @property
+    def has_trained(self) -> bool:
+        """Whether the visitor has seen the training end, whereupon the server lets go of all but the network."""
+        return has_trained(self.visitor)
 
-async def stay(url: str, visit: Visit, chance: random.Random, drawings: list[Sketch]) -> None:
-    """One visitor from coming to going, a minute or two."""
-    visitor = await Visitor(url).open(chance.choice(("", "draw", "train", "browse", "learn")))
+
+async def stay(visit: Visit, chance: random.Random, drawings: list[Sketch]) -> None:
+    """All that a visitor does."""
+    visitor = await visit.visitor.open(chance.choice(("", "draw", "train", "browse", "learn")))
     for _ in range(chance.randint(10, 40)):
         await asyncio.sleep(chance.uniform(0.5, 4))
         deed = chance.choice(("draw", "draw", "draw", "move", "train", "reconnect"))
@@ -70,7 +79,7 @@ async def stay(url: str, visit: Visit, chance: random.Random, drawings: list[Ske
             for label in ("Reset", "Start"):
                 if visitor.can_press(label):
                     await visitor.press(label)
-            visit.trained = min(visit.trained, time.monotonic())
+            visit.has_begun = True
         elif deed == "reconnect":
             await visitor.close()
             await asyncio.sleep(chance.uniform(0, 5))
@@ -81,13 +90,17 @@ async def stay(url: str, visit: Visit, chance: random.Random, drawings: list[Ske
 
 @dataclass
 class Sample:
-    """What the server held at one moment: minutes since the start, MB, counts; trained: sessions with a network."""
+    """What the server held at one moment: minutes since the start, MB, counts of what the server holds.
+
+    training, trained: sessions with a training that is not over, and with a trained network.
+    """
 
     minute: float
     memory: float
     threads: int
     files: int
     sessions: int
+    training: int
     trained: int
 
 
@@ -99,14 +112,16 @@ async def watch(server: Server, minutes: float) -> list[Sample]:
     async def keep_coming(number: int) -> None:
         chance = random.Random(number)
         while time.monotonic() < over:
-            visits.append(Visit(time.monotonic()))
-            await stay(server.url, visits[-1], chance, drawings)
+            visits.append(Visit(Visitor(server.url), time.monotonic()))
+            await stay(visits[-1], chance, drawings)
 
     def look() -> Sample:
         now = time.monotonic()
         held = [visit for visit in visits if visit.is_held(now)]
-        trained = sum(visit.trained <= now for visit in held)
-        return Sample((now - started) / 60, megabytes(server), threads(server), open_files(server), len(held), trained)
+        begun = [visit.has_trained for visit in held if visit.has_begun]
+        minute = (now - started) / 60
+        counts = len(held), begun.count(False), begun.count(True)
+        return Sample(minute, megabytes(server), threads(server), open_files(server), *counts)
 
     samples = []
     async with asyncio.TaskGroup() as group:
@@ -119,21 +134,35 @@ async def watch(server: Server, minutes: float) -> list[Sample]:
     return samples
 
 
-def slope(samples: list[Sample]) -> tuple[float, float]:
-    """Change of the memory a minute, with as many sessions and networks, by least squares; and its standard error."""
-    known = np.array([[1, sample.minute, sample.sessions, sample.trained] for sample in samples])
+@dataclass
+class Fit:
+    """Memory by least squares. values, errors: MB a minute, session, training, trained network; scatter: MB."""
+
+    values: list[float]
+    errors: list[float]
+    scatter: float
+
+
+def fit(samples: list[Sample]) -> Fit:
+    known = np.array([[s.minute, s.sessions, s.training, s.trained, 1] for s in samples])
     memory = np.array([sample.memory for sample in samples])
     factors = np.linalg.lstsq(known, memory)[0]
     rest = memory - known @ factors
-    variance = rest @ rest / max(len(samples) - known.shape[1], 1) * np.linalg.pinv(known.T @ known)[1, 1]
-    return float(factors[1]), float(np.sqrt(variance))
+    variance = rest @ rest / max(len(samples) - known.shape[1], 1)
+    errors = np.sqrt(variance * np.diag(np.linalg.pinv(known.T @ known)))
+    return Fit(factors[:4].tolist(), errors[:4].tolist(), float(np.sqrt(variance)))
+
+
+def held(sample: Sample) -> str:
+    return f"{sample.sessions} sessions, {sample.training} training, {sample.trained} trained"
 
 
 def report(samples: list[Sample], minutes: float, warm_up: float) -> bool:
     """Print the table; whether memory, threads and files stayed as they were after so many minutes of warm-up."""
     warm = [sample for sample in samples if warm_up < sample.minute < minutes]
     lowest = [min(part, key=attrgetter("memory")) for _, part in groupby(warm, lambda sample: int(sample.minute))]
-    climb, error = slope(lowest)
+    found = fit(lowest)
+    climb, error = found.values[0], found.errors[0]
     half = len(warm) // 2
     rows = [
         Row(
@@ -141,14 +170,14 @@ def report(samples: list[Sample], minutes: float, warm_up: float) -> bool:
             "",
             f"{lowest[0].memory:.0f} MB",
             None,
-            f"after {warm_up:g} min, with {lowest[0].sessions} sessions, {lowest[0].trained} of them trained",
+            f"after {warm_up:g} min, with {held(lowest[0])}",
         ),
         Row(
             "lowest memory of the last minute",
             "",
             f"{lowest[-1].memory:.0f} MB",
             None,
-            f"with {lowest[-1].sessions} sessions, {lowest[-1].trained} of them trained",
+            f"with {held(lowest[-1])}",
         ),
         Row("highest memory", "", f"{max(s.memory for s in warm):.0f} MB", None, "between two moments of giving back"),
         Row(
@@ -156,9 +185,13 @@ def report(samples: list[Sample], minutes: float, warm_up: float) -> bool:
             f"<= {MOST_CLIMB:g} MB/min, or 0 within two errors",
             f"{climb:+.2f} MB/min",
             climb <= MOST_CLIMB or climb <= 2 * error,
-            f"{len(lowest)} samples, at an equal number of sessions and networks; standard error {error:.2f}",
+            f"with what is held being equal; standard error {error:.2f}; {len(lowest)} samples",
         ),
     ]
+    for what, value, its_error in zip(
+        ("session", "training", "trained network"), found.values[1:], found.errors[1:], strict=True
+    ):
+        rows.append(Row(f"memory of a {what}", "", f"{value:.1f} MB", None, f"by the same fit; standard error {its_error:.1f}"))
     for name, unit in (("threads", "threads"), ("files", "open files")):
         first, second = (float(np.mean([getattr(s, name) for s in part])) for part in (warm[:half], warm[half:]))
         detail = f"means of the two halves; at most {max(getattr(s, name) for s in warm)}"
@@ -170,9 +203,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--warm-up", type=float, default=8.0, help="minutes that do not count")
+    parser.add_argument("--samples", type=Path, help="a file for every sample, as JSON")
     asked = parser.parse_args()
     with running() as server:
-        kept = report(asyncio.run(watch(server, asked.minutes)), asked.minutes, asked.warm_up)
+        samples = asyncio.run(watch(server, asked.minutes))
+    if asked.samples:
+        asked.samples.write_text(json.dumps([asdict(sample) for sample in samples]))
+    kept = report(samples, asked.minutes, asked.warm_up)
     raise SystemExit(0 if kept else 1)
 
 
