@@ -209,7 +209,6 @@ class Here:
 def finished(detector: AutoencoderDetector, split: OneClassSplit) -> Checkpoint:
     """A trained detector, calibrated and measured on the test set."""
     ready(detector, split)
-    detector.model.zero_grad()  # gradients weigh as much as the weights, and nobody needs them any more
     scores = detector.decision_function(split.test.images)
     figures = evaluate(scores, split.test.labels, detector.config.normal_classes, detector.threshold_)
     return Checkpoint(detector, evaluation=figures)
@@ -376,6 +375,7 @@ class TrainingJob:
                 if halts and self._workplace.is_at_rest:
                     self._wanted = "drop" if self._wanted == "drop" else "pause"
                     self._publish(JobState.PAUSED, away=away)
+                    self._current = None  # older than the snapshot's weights, and as heavy
                     return
                 if not halts and (self._wanted == "stop" or self._is_trained):
                     break

@@ -183,9 +183,9 @@ class Trainer:
             noise = torch.randn(images.shape, generator=self._random).to(images.device)
             seen = (images + self.config.noise * noise).clamp(0.0, 1.0)
         loss = self._loss(images, self.model(seen))
-        self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
+        self._optimizer.zero_grad()  # gradients weigh as much as the weights; a training at rest holds none
         if self._schedule:
             self._schedule.step()
         return self._finite(loss.item())

@@ -540,6 +540,20 @@ def test_abandoned_job_pauses_and_can_go_on(
     assert (state(abandoned), abandoned.snapshot().away) == (RUNNING, False)
 
 
+def test_a_job_that_pauses_lets_go_of_its_live_detector(
+    new_job: NewJob, long: DetectorConfig, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_module, "LIVE_AT_MOST", 0.0)  # none is made in the background
+    job = new_job(long)
+    job.resume()
+    reach(RUNNING, job, wait_until)
+    live = weakref.ref(job.detector())
+    job.pause()
+    reach(PAUSED, job, wait_until)
+    wait_until(lambda: gc.collect() >= 0 and live() is None)
+    assert job.detector().threshold_ > 0
+
+
 def test_a_job_whose_browser_is_gone_pauses_sooner(
     long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -156,6 +156,12 @@ def test_each_thread_computes_alone() -> None:
     assert [torch.get_num_threads(), *found] == [1, 1]
 
 
+def test_no_gradient_is_kept_between_two_batches(split: OneClassSplit) -> None:
+    run = trainer(split)
+    run.step()
+    assert all(parameter.grad is None for parameter in run.model.parameters())
+
+
 def test_seed_decides_the_losses(split: OneClassSplit) -> None:
     assert losses(trainer(split)) != losses(trainer(split, TrainConfig(epochs=2, batch_size=16, seed=4)))
 
