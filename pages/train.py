@@ -230,9 +230,9 @@ def show_runs() -> list[session.Run]:
     st.dataframe(rows, hide_index=True)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         names = [run.name for run in runs]
-        overlaid = st.multiselect(_("Curves to lay over"), names, key="overlaid", width=320)
+        overlaid = st.multiselect(_("Curves to lay over"), names, placeholder=_("Nothing"), key="overlaid", width=260)
         ready = [number for number, run in enumerate(runs) if run.detector]
-        chosen = st.selectbox(_("Run to keep"), ready, index=len(ready) - 1, format_func=names.__getitem__, width=220)
+        chosen = st.selectbox(_("Run to keep"), ready, index=len(ready) - 1, format_func=names.__getitem__, width=200)
         kept = runs[chosen]
         st.download_button(
             _("Download checkpoint"),
