@@ -19,8 +19,9 @@ def show_status() -> None:
         (_("Memory"), _("{size:,.0f} MB", size=memory) if memory else "–"),
         (_("Threads"), formatted(health.thread_count(), ",")),
     )
-    for column, (label, value) in zip(st.columns(len(figures)), figures, strict=True):
-        column.metric(label, value)
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        for label, value in figures:
+            st.metric(label, value, width="content")
     st.subheader(_("Last errors"), anchor=False)
     errors = [
         {_("When"): when.astimezone().strftime("%H:%M:%S"), _("Where"): where, _("What"): text}

@@ -167,11 +167,14 @@ def show_result(made: checkpoint.Checkpoint) -> None:
     figures_ = made.evaluation
     if figures_ is None:
         return
-    columns = st.columns(4)
-    columns[0].metric(_("AUROC"), formatted(figures_.auroc, ".4f"), help=about("auroc"))
-    columns[1].metric(_("Threshold"), formatted(made.detector.threshold_, ".4f"), help=about("threshold"))
-    columns[2].metric(_("False alarms"), formatted(figures_.false_alarm_rate, ".1%"), help=about("false-alarm rate"))
-    columns[3].metric(_("Anomalies caught"), formatted(figures_.catch_rate, ".1%"), help=about("recall"))
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        for name, value, word in (
+            (_("AUROC"), formatted(figures_.auroc, ".4f"), "auroc"),
+            (_("Threshold"), formatted(made.detector.threshold_, ".4f"), "threshold"),
+            (_("False alarms"), formatted(figures_.false_alarm_rate, ".1%"), "false-alarm rate"),
+            (_("Anomalies caught"), formatted(figures_.catch_rate, ".1%"), "recall"),
+        ):
+            st.metric(name, value, help=about(word), width="content")
     by_class = {
         session.names_of(made.config.data_set)[label]: formatted(value, ".3f")
         for label, value in figures_.auroc_by_class.items()
