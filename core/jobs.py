@@ -322,9 +322,10 @@ class TrainingJob:
         self._current_wanted = time.monotonic()
         is_running = snapshot.state is JobState.RUNNING
         is_fresh = is_running and self._current_wanted - self._current_made < LIVE_AT_MOST
-        if self._current is None or not (is_fresh or self._current[0] == snapshot.version):
+        current = self._current  # once: the worker lets go of it when the job pauses
+        if current is None or not (is_fresh or current[0] == snapshot.version):
             return self._renew(snapshot)
-        return self._current[1]
+        return current[1]
 
     def _renew(self, snapshot: Snapshot) -> AutoencoderDetector:
         model = outline(self.config.model)

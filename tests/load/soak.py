@@ -207,9 +207,9 @@ def main() -> None:
     asked = parser.parse_args()
     with running() as server:
         samples = asyncio.run(watch(server, asked.minutes))
-    if asked.samples:
-        asked.samples.write_text(json.dumps([asdict(sample) for sample in samples]))
-    kept = report(samples, asked.minutes, asked.warm_up)
+        if asked.samples:
+            asked.samples.write_text(json.dumps([asdict(sample) for sample in samples]))
+        kept = report(samples, asked.minutes, asked.warm_up)
     raise SystemExit(0 if kept else 1)
 
 

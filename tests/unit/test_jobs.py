@@ -554,6 +554,16 @@ def test_a_job_that_pauses_lets_go_of_its_live_detector(
     assert job.detector().threshold_ > 0
 
 
+def test_a_live_detector_can_be_let_go_in_the_middle_of_a_look(
+    new_job: NewJob, small: DetectorConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = new_job(small)
+    live = job.detector()
+    looks = iter([(job.snapshot().version, live)])  # and from the second on there is none
+    monkeypatch.setattr(jobs_module.TrainingJob, "_current", property(lambda _: next(looks, None)), raising=False)
+    assert job.detector() is live
+
+
 def test_a_job_whose_browser_is_gone_pauses_sooner(
     long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
 ) -> None:
