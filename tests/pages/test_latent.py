@@ -218,7 +218,7 @@ def test_every_detector_can_be_looked_into(config: DetectorConfig, uci: DataSet)
     is_normal = torch.isin(uci.train_labels, torch.tensor(config.normal_classes))
     detector = AutoencoderDetector(config).fit(as_images(uci.train_images[is_normal]))
     app = open_page()
-    app.session_state["runs"] = [session.Run("run 1", "trained", Checkpoint(detector))]
+    app.session_state["runs"] = [session.Run.of("run 1", "trained", Checkpoint(detector))]
     app.session_state["choice"] = session.Choice(run=0)
     go_to(app, "latent")
     points = sent_to(app, "plane-images")["points"]
@@ -248,7 +248,7 @@ def test_place_stays_within_the_reach_of_another_detector(uci: DataSet) -> None:
             detector.model.encoder[-1].weight *= stretch
         detectors.append(detector.calibrate(fives))
     app = open_page()
-    app.session_state["runs"] = [session.Run(f"run {n}", "trained", Checkpoint(each)) for n, each in enumerate(detectors)]
+    app.session_state["runs"] = [session.Run.of(f"run {n}", "trained", Checkpoint(each)) for n, each in enumerate(detectors)]
     app.session_state["choice"] = session.Choice(run=1)
     open_section(go_to(app, "latent"), MOVE)
     far = app.slider(key="direction-0").max

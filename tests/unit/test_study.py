@@ -147,7 +147,7 @@ Spoil = Callable[[list[dict[str, object]]], bytes]
         (lambda _: b"PAR1 and nothing more", "Parquet file is damaged"),
         (lambda _: b"a,b\n1,2\n", "no column “settings”"),
         (lambda cells: as_csv(cells, list(COLUMNS)[:-1]), "no column “platform”"),
-        (lambda cells: as_csv(cells)[:-90], "Row 8 .* is “None”"),
+        (lambda cells: as_csv(cells).rsplit(b",", 3)[0], "Row 8 .* is “None”"),
         (lambda cells: as_csv([cells[0] | {"auroc": "high"}]), "Row 1 .*“auroc” is “high”"),
         (lambda cells: as_csv([cells[0] | {"auroc": "1.2"}]), "Row 1 .*“auroc” is “1.2”"),
         (lambda cells: as_csv([cells[0], cells[1] | {"train_loss": "nan"}]), "Row 2 .*“train_loss” is “nan”"),
