@@ -82,7 +82,8 @@ async def stay(visit: Visit, chance: random.Random, drawings: list[Sketch]) -> N
             visit.has_begun = True
         elif deed == "reconnect":
             await visitor.close()
-            await asyncio.sleep(chance.uniform(0, 5))
+            # Whoever is back within one round of Streamlit's sending loses what that round sends (CONTRIBUTING.md).
+            await asyncio.sleep(chance.uniform(1, 5))
             await visitor.open(visitor.page)
     await visitor.close()
     visit.left = time.monotonic()
