@@ -1,6 +1,6 @@
 # make run     sets up what is missing and starts the app          (PORT, ADDRESS, DATA_DIR)
 # make replicas  several of it behind one nginx                    (REPLICAS, PORT, ADDRESS, DATA_DIR)
-# make test    sets up what is missing and runs all tests
+# make test    sets up what is missing and runs all tests         (TEST_WORKERS: files of tests at a time)
 # make lint    ruff and mypy
 # make bench   timings, as ratios within one run
 # make load    a whole class at once: waiting times, and memory a session (a quarter of an hour)
@@ -15,6 +15,7 @@ PORT ?= 8501
 ADDRESS ?= localhost
 REPLICAS ?= 3
 MINUTES ?= 20
+TEST_WORKERS ?= 2
 export DATA_DIR ?= data
 
 BIN := .venv/bin
@@ -31,7 +32,7 @@ replicas: $(APP)
 	$(BIN)/python -m deploy.replicas --replicas $(REPLICAS) --port $(PORT) --address $(ADDRESS)
 
 test: $(DEV) browser proxy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(DEV)
 	$(BIN)/ruff check .
