@@ -442,8 +442,14 @@ def drop_job() -> None:
     """Forget the session's job and what it learnt."""
     if training := job():
         training.drop()
-    st.session_state["job"] = None
+    _let_go_of_job()
     st.session_state["last_snapshot"] = None
+
+
+def _let_go_of_job() -> None:
+    # Beside a new value Streamlit keeps the old one until the next run, and on a page at rest there is none.
+    st.session_state.pop("job", None)
+    st.session_state["job"] = None
 
 
 def settle_job() -> bool:
@@ -455,7 +461,7 @@ def settle_job() -> bool:
     if not snapshot.state.is_over:
         return False
     was_in_use = choice() == TRAINING
-    st.session_state["job"] = None
+    _let_go_of_job()
     st.session_state["last_snapshot"] = snapshot
     if snapshot.result:
         number = 1 + sum(run.origin == "trained" for run in runs())

@@ -356,6 +356,14 @@ def test_a_job_that_is_over_is_freed_wherever_the_visitor_is_then(app: AppTest) 
     rerun_until(app, lambda _: gc.collect() >= 0 and gone() is None)
 
 
+def test_a_job_that_is_over_is_freed_although_the_page_rests(app: AppTest) -> None:
+    press(app, "start")
+    gone = weakref.ref(app.session_state["job"])
+    rerun_until(app, lambda app: app.session_state["job"] is None)
+    gc.collect()
+    assert gone() is None
+
+
 def size(config: DetectorConfig) -> int:
     return sum(layer.numel() for layer in AutoencoderDetector(config).model.state_dict().values())
 
