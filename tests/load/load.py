@@ -152,7 +152,7 @@ async def class_idles(server: Server, idle: int, drawing: int) -> list[Row]:
     ]
 
 
-TRAININGS = 4
+TRAININGS = 3
 """Trainings of each tab, one after the other: more than detectors that a session keeps."""
 
 GIVEN_BACK = 70.0
