@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from core.data import OneClassSplit
-from core.model import Autoencoder, ModelConfig, build
+from core.model import Autoencoder, ModelConfig, build, parameter_count
 from core.preprocessing import Preprocessing, preprocess
 from core.scoring import ScoreConfig, anomaly_score, error_map
 from core.sentences import Sentence, require_choice, require_range
@@ -267,7 +267,7 @@ class AutoencoderDetector:
     @property
     def size(self) -> int:
         """Numbers in its network and its memory."""
-        return sum(parameter.numel() for parameter in (*self.model.parameters(), self.memory_))
+        return parameter_count(self.model) + self.memory_.numel()
 
     @cached_property
     def key(self) -> str:
