@@ -26,7 +26,7 @@ DEV := .venv/.dev-ready
 .PHONY: run replicas test lint bench load soak audit study checkpoints screenshots messages browser proxy clean
 
 run: $(APP)
-	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
+	$(BIN)/python -m deploy.replica --browser --port $(PORT) --address $(ADDRESS)
 
 replicas: $(APP)
 	$(BIN)/python -m deploy.replicas --replicas $(REPLICAS) --port $(PORT) --address $(ADDRESS)

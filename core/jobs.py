@@ -57,12 +57,15 @@ NICENESS = 10
 """How far the threads that train stand back behind those that answer (Linux; elsewhere all are equal)."""
 
 
-def whole_number_from_environment(name: str, default: int) -> int:
-    """A setting of at least 1; raises SettingError for anything else."""
+def whole_number_from_environment(name: str, default: int, least: int = 1) -> int:
+    """A setting of at least `least`; raises SettingError for anything else."""
     text = os.environ.get(name) or str(default)
-    if not text.isdecimal() or int(text) < 1:
+    if not text.isdecimal() or int(text) < least:
         raise SettingError(
-            "{name} in the environment is a whole number of at least 1, not “{text}”.", name=name, text=text[:30]
+            "{name} in the environment is a whole number of at least {least}, not “{text}”.",
+            name=name,
+            least=least,
+            text=text[:30],
         )
     return int(text)
 
@@ -483,16 +486,37 @@ class JobPool:
         self._urgent = 0
         self._is_calm = threading.Event()
         self._is_calm.set()
+        self._is_closed = False
         self._aside: SimpleQueue[Callable[[], object]] = SimpleQueue()
-        threading.Thread(target=self._work_aside, name="aside", daemon=True).start()
+        self._threads = [threading.Thread(target=self._work_aside, name="aside", daemon=True)]
+        self._threads[0].start()
         self.grow(workers or whole_number_from_environment("TRAINING_WORKERS", os.cpu_count() or 1))
 
     def grow(self, workers: int) -> None:
         """Have at least so many workers."""
         with self._changed:
             while self.workers < workers:
-                threading.Thread(target=self._work, name=f"training-{self.workers}", daemon=True).start()
+                thread = threading.Thread(target=self._work, name=f"training-{self.workers}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
                 self.workers += 1
+
+    def close(self, seconds: float = 3.0) -> bool:
+        """End all training and wait for the workers, for so many seconds at most; whether all have ended.
+
+        Jobs that run or wait end without a result. The pool takes no more work.
+        """
+        with self._changed:
+            self._is_closed = True
+            jobs = [*self._running, *self._waiting]
+            self._changed.notify_all()
+        for job in jobs:
+            job.drop()
+        self.aside(lambda: None)  # wakes the thread, which then ends
+        latest = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, latest - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def submit(self, job: TrainingJob) -> None:
         with self._changed:
@@ -561,8 +585,10 @@ class JobPool:
         _stand_back()
         while True:
             with self._changed:
-                while (job := self._next()) is None:
+                while (job := self._next()) is None and not self._is_closed:
                     self._changed.wait()
+                if job is None:
+                    return
                 self._waiting.remove(job)
                 self._running.append(job)
             job.run()
@@ -572,7 +598,7 @@ class JobPool:
 
     def _work_aside(self) -> None:
         _stand_back()
-        while True:
+        while not self._is_closed:
             try:
                 # No name holds the work until the next comes: it knows a job, and the job a network.
                 self._aside.get()()

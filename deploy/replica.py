@@ -1,66 +1,124 @@
-"""One replica: the app, with an end that lets its visitors finish. `python -m deploy.replica --port 8601`
+"""The server: loads, then listens, and ends in good order. `python -m deploy.replica --port 8501`
 
-At SIGTERM it takes in nobody new: it refuses pages with 503, which makes nginx ask another replica. Whoever is connected
-stays and is served in full: trainings go on, files come and go. It ends when nobody is connected any more, or after
-DRAIN_SECONDS; whoever is still there then is connected to another replica by his browser and begins anew. A second
-SIGTERM ends it at once.
+`make run`, `streamlit run app.py` and each of several replicas are this one server. It loads the pages, torch and the
+shipped detectors before it answers anybody, and then says where it is.
+
+At Ctrl-C it ends at once. At SIGTERM it takes in nobody new: it refuses pages with 503, which makes nginx ask another
+replica. Whoever is connected stays for DRAIN_SECONDS (0 unless set) and is served in full: trainings go on, files come and
+go. Then it ends; whoever is still there is connected to another replica by the browser and begins anew. A second SIGTERM
+ends it at once. Status 0 says that it ended in good order.
 
 Under systemd it says when it is ready, and every few seconds that it still answers (Type=notify, WatchdogSec=).
 """
 
 import argparse
 import asyncio
+import atexit
+import logging
 import os
 import signal
 import socket
+import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import streamlit as st
+import uvicorn
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+from streamlit.web.server.server_util import get_display_address
 
-from core.jobs import whole_number_from_environment
+from pages.shared.streamlit_internals import run_no_page_files, web_server
 
 OF_OPEN_PAGES = ("/_stcore/", "/media/", "/component/", "/static/")
 """What a page asks for that is open already, also below its own address; everything else is a page being opened."""
 
-ending = asyncio.Event()
-connected = 0
+CLOSING_SECONDS = 2.0
+"""For browsers to answer that the connection is closed; those that do not are left."""
+
+
+class Ending:
+    """The way to the end: `drain` takes in nobody new and waits for those who are there, `end` does not wait.
+
+    Both are called in the event loop. connected: how many browsers are.
+    """
+
+    def __init__(self) -> None:
+        self.connected = 0
+        self.is_draining = asyncio.Event()
+        self._server: uvicorn.Server | None = None
+
+    def take_signals(self, server: uvicorn.Server) -> None:
+        """Handle SIGTERM and Ctrl-C in place of uvicorn, which would end the process by the signal and not with status 0."""
+        self._server = server
+        loop = asyncio.get_running_loop()
+        for number, action in ((signal.SIGTERM, self.drain), (signal.SIGINT, self.end)):
+            signal.signal(number, lambda *_, action=action: loop.call_soon_threadsafe(action))
+
+    def drain(self) -> None:
+        if self.is_draining.is_set():
+            self.end()
+        self.is_draining.set()
+
+    def end(self) -> None:
+        if self._server is None:
+            return
+        server = self._server
+        server.should_exit = True
+        asyncio.get_running_loop().call_later(CLOSING_SECONDS, setattr, server, "force_exit", True)
+
+    async def end_when_empty(self, seconds: float) -> None:
+        """End when it is to drain and nobody is connected, or so many seconds after that."""
+        await self.is_draining.wait()
+        tell_systemd("STOPPING=1")
+        latest = time.monotonic() + seconds
+        while self.connected and time.monotonic() < latest:
+            await asyncio.sleep(0.1)
+        self.end()
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether the server ends because somebody wanted it."""
+        return self._server is not None and self._server.should_exit
+
+
+ending = Ending()
 
 
 class Visitors:
-    """Counts who is connected, and refuses, once the replica is ending, whatever would open a page here."""
+    """Counts who is connected, and refuses, once the server is ending, whatever would open a page here."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        global connected
+        opens_page = scope["type"] == "http" and not any(part in scope["path"] for part in OF_OPEN_PAGES)
         if scope["type"] == "websocket":
-            connected += 1
+            ending.connected += 1
             try:
                 await self._app(scope, receive, send)
             finally:
-                connected -= 1
-        elif scope["type"] == "http" and ending.is_set() and not any(part in scope["path"] for part in OF_OPEN_PAGES):
-            await PlainTextResponse("This replica is ending.", 503)(scope, receive, send)
+                ending.connected -= 1
+        elif opens_page and ending.is_draining.is_set():
+            await PlainTextResponse("This server is ending.", 503)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
 
-async def end_when_empty(end: Callable[[], object], seconds: float) -> None:
-    """Wait until it is to end and nobody is connected, or for these seconds after that, then call `end`."""
-    await ending.wait()
-    tell_systemd("STOPPING=1")
-    latest = time.monotonic() + seconds
-    while connected and time.monotonic() < latest:
-        await asyncio.sleep(0.2)
-    end()
+MIDDLEWARE = [Middleware(Visitors)]
+
+
+def load() -> None:
+    """Load all that the first visitors need; until then nobody is answered, and no file of pages/ is run on its own."""
+    print("Loading the pages and the detectors …", flush=True)
+    run_no_page_files()
+    from pages.shared import entry
+
+    entry.load()
 
 
 async def say_that_it_answers(seconds: float) -> None:
@@ -80,38 +138,62 @@ def tell_systemd(line: str) -> None:
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
-    """Take SIGTERM from the web server, and hand it on when everybody is gone."""
+    """From the moment in which everybody can come, which is told, to the end."""
+    from core.jobs import whole_number_from_environment
+    from pages.shared import entry
+
+    entry.begin()
+    if server := web_server():
+        ending.take_signals(server)
     loop = asyncio.get_running_loop()
-    at_once = signal.getsignal(signal.SIGTERM)
-    assert callable(at_once)
-
-    def begin_to_end() -> None:
-        signal.signal(signal.SIGTERM, at_once)
-        ending.set()
-
-    loop.add_signal_handler(signal.SIGTERM, begin_to_end)
-    limit = whole_number_from_environment("DRAIN_SECONDS", 600)
-    tasks = [loop.create_task(end_when_empty(lambda: at_once(signal.SIGTERM, None), limit))]
+    tasks = [loop.create_task(ending.end_when_empty(whole_number_from_environment("DRAIN_SECONDS", 0, least=0)))]
     if watchdog := int(os.environ.get("WATCHDOG_USEC", "0")):
         tasks.append(loop.create_task(say_that_it_answers(watchdog / 1e6 / 3)))
+    atexit.register(leave)
     tell_systemd("READY=1")
+    loop.call_soon(tell_address)
     yield {}
     for task in tasks:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
-app = st.App(Path(__file__).parent.parent / "app.py", lifespan=lifespan, middleware=[Middleware(Visitors)])
+def tell_address() -> None:
+    """Say where the app is, and open it where somebody sits at this machine."""
+    host = str(st.get_option("server.address") or "localhost")
+    url = f"http://{get_display_address(host)}:{st.get_option('server.port')}"
+    print(f"\n  See the anomaly is at {url}   (Ctrl-C ends it)\n", flush=True)
+    if not st.get_option("server.headless"):
+        webbrowser.open(url)
+
+
+def leave() -> None:
+    """The last thing of the process: end what works in the background, then leave without Python's own farewell.
+
+    Threads of visitors may still be inside torch. When the interpreter takes itself apart under them, the process aborts.
+    """
+    from pages.shared import entry
+
+    try:
+        entry.close()
+    finally:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0 if ending.is_in_order else 1)
 
 
 def main() -> None:
-    """Not by `streamlit run`, which listens before it loads torch: whoever came in those seconds would wait for it."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Not by `streamlit run`, which opens the port before it imports app.py: whoever came then would wait without a word."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--address", default="127.0.0.1")
+    parser.add_argument("--browser", action="store_true", help="open the app where this machine has a screen")
     asked = parser.parse_args()
-    app.run(config={"server.port": asked.port, "server.address": asked.address, "server.headless": True})
+    from app import app
+
+    config: dict[str, Any] = {"server.port": asked.port, "server.address": asked.address}
+    # Left alone, Streamlit finds out whether there is a screen.
+    app.run(config=config if asked.browser else {**config, "server.headless": True})
 
 
 if __name__ == "__main__":

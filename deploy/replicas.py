@@ -97,7 +97,12 @@ class Replicas:
         (self._folder / "nginx.conf").write_text(MAIN.format(folder=self._folder, root=ROOT))
         share = max(1, (os.cpu_count() or 1) // len(ports))
         # Each would take all cores for its trainings, and all together must not.
-        self._environment = {"TRAINING_WORKERS": str(share), **os.environ, "STREAMLIT_SERVER_COOKIE_SECRET": cookie_secret()}
+        self._environment = {
+            "TRAINING_WORKERS": str(share),
+            "DRAIN_SECONDS": "600",
+            **os.environ,
+            "STREAMLIT_SERVER_COOKIE_SECRET": cookie_secret(),
+        }
         self._command = [program, "-p", str(self._folder), "-e", "stderr", "-c", str(self._folder / "nginx.conf")]
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         self._nginx: subprocess.Popen[bytes] | None = None

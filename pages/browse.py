@@ -1,29 +1,35 @@
 """Browse: test images beside their reconstructions, with score and verdict."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 import torch
 from torch import Tensor
 
-from core.detector import AutoencoderDetector
 from core.evaluate import histogram
 from pages.shared import figures, pictures, session
+from pages.shared.page_context import PageContext
+from pages.shared.streamlit_internals import begin_again_with_app
 from pages.shared.text import _, formatted, ngettext
 
 PER_PAGE = 12
 VERDICTS = ("all", "false alarms", "missed anomalies")
 ORDERS = ("highest score first", "lowest score first", "shuffled")
 
-detector = session.detector()
-config = detector.config
-at_hand = session.data_set(config.data_set)
-data = at_hand.data
-names = session.names_of(data.name)
-scores = session.test_scores(detector, data)
-labels = data.test.labels
-is_normal = torch.isin(labels, torch.tensor(config.normal_classes))
-is_alarm = scores.double() > detector.threshold_
+
+def show() -> None:
+    """The page."""
+    context = PageContext.of_detector_in_use()
+    st.title(_("Browse test images"))
+    session.show_data_notice(context.at_hand)
+    show_summary(context)
+    with st.expander(_("All scores"), icon=":material/bar_chart:"):
+        counted = histogram(context.scores, context.labels)
+        chart = figures.score_histogram(counted, context.config.normal_classes, context.detector.threshold_)
+        st.plotly_chart(chart, key="all-scores", config={"displayModeBar": False}, alt=_("All scores"))
+    st.html(pictures.error_legend())
+    show_browser(context)
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,9 @@ class Filter:
     order: str
     shuffle: int
 
-    def indices(self) -> Tensor:
+    def indices(self, context: PageContext) -> Tensor:
         """Indices of the test images that pass, in order."""
+        labels, is_normal, is_alarm = context.labels, context.is_normal, context.is_alarm
         keep = torch.isin(labels, torch.tensor(self.classes)) if self.classes else torch.ones(len(labels), dtype=torch.bool)
         if self.verdict == "false alarms":
             keep &= is_normal & is_alarm
@@ -45,7 +52,7 @@ class Filter:
         chosen = keep.nonzero().squeeze(1)
         if self.order == "shuffled":
             return chosen[torch.randperm(len(chosen), generator=torch.Generator().manual_seed(self.shuffle))]
-        return chosen[scores[chosen].argsort(descending=self.order == ORDERS[0], stable=True)]
+        return chosen[context.scores[chosen].argsort(descending=self.order == ORDERS[0], stable=True)]
 
 
 def to_first_page() -> None:
@@ -58,8 +65,9 @@ def shuffle_anew() -> None:
     to_first_page()
 
 
-def show_summary() -> None:
+def show_summary(context: PageContext) -> None:
     """How the detector did on the whole test set."""
+    is_normal, is_alarm = context.is_normal, context.is_alarm
     normals, anomalies = int(is_normal.sum()), int((~is_normal).sum())
     alarms, caught = int((is_normal & is_alarm).sum()), int((~is_normal & is_alarm).sum())
     st.markdown(
@@ -68,7 +76,7 @@ def show_summary() -> None:
             "**{caught:,} of {anomalies:,}** anomalies were caught ({caught_share:.1%}).",
             alarms=alarms,
             normals=normals,
-            normal=", ".join(names[label] for label in config.normal_classes),
+            normal=context.normal,
             alarm_share=alarms / max(normals, 1),
             caught=caught,
             anomalies=anomalies,
@@ -77,7 +85,7 @@ def show_summary() -> None:
     )
 
 
-def ask_filter() -> Filter:
+def ask_filter(names: Sequence[str]) -> Filter:
     """The controls above the images."""
     words = {
         "all": _("All"),
@@ -124,27 +132,28 @@ def ask_filter() -> Filter:
     return Filter(tuple(classes), verdict or "all", order, st.session_state.get("shuffle", 0))
 
 
-def describe(index: int) -> str:
+def describe(context: PageContext, index: int) -> str:
     """The class of a test image, and whether it is a mistake of the detector."""
-    name = names[int(labels[index])]
-    if bool(is_normal[index]) and bool(is_alarm[index]):
+    name = context.names[int(context.labels[index])]
+    is_normal, is_alarm = bool(context.is_normal[index]), bool(context.is_alarm[index])
+    if is_normal and is_alarm:
         return _("{name}: false alarm", name=name)
-    if not bool(is_normal[index]) and not bool(is_alarm[index]):
+    if not is_normal and not is_alarm:
         return _("{name}: missed", name=name)
     return name
 
 
 @st.dialog(_("Test image"), width="large")
-def show_detail(index: int, in_use: AutoencoderDetector) -> None:
+def show_detail(context: PageContext, index: int) -> None:
     """One image, large, with all its numbers."""
-    result = in_use.infer(data.test.images[index : index + 1])
+    result = context.detector.infer(context.data.test.images[index : index + 1])
     is_anomaly = bool(result.verdicts[0])
     st.html(pictures.triple(result.images[0], result.reconstructions[0], result.error_maps[0]))
     st.html(pictures.error_legend())
     st.html(pictures.gauge(float(result.scores[0]), result.threshold))
-    total = len(in_use.calibration_scores_)
+    total = len(context.detector.calibration_scores_)
     rows = {
-        _("Label"): names[int(labels[index])],
+        _("Label"): context.names[int(context.labels[index])],
         _("Verdict"): pictures.verdict_word(is_anomaly),
         _("Anomaly score"): formatted(result.scores[0], ".4f"),
         _("Threshold"): formatted(result.threshold, ".4f"),
@@ -156,7 +165,7 @@ def show_detail(index: int, in_use: AutoencoderDetector) -> None:
     st.table(rows, border="horizontal")
 
 
-def show_images(indices: Tensor) -> None:
+def show_images(context: PageContext, indices: Tensor) -> None:
     """A page of cards."""
     if len(indices) == 0:
         st.info(_("No test image is of this kind. Choose another filter."), icon=":material/search_off:")
@@ -165,7 +174,7 @@ def show_images(indices: Tensor) -> None:
     pages = -(-len(indices) // PER_PAGE)
     page = min(st.session_state.get("browse-page", 1), pages)
     shown = indices[(page - 1) * PER_PAGE : page * PER_PAGE]
-    result = detector.infer(data.test.images[shown])
+    result = context.detector.infer(context.data.test.images[shown])
     columns = 3
     for start in range(0, len(shown), columns):
         for column, place in zip(st.columns(columns), range(start, min(start + columns, len(shown))), strict=False):
@@ -175,23 +184,17 @@ def show_images(indices: Tensor) -> None:
                 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
                     badge = pictures.badge(bool(result.verdicts[place]))
                     st.html(f'{badge} <span class="label">{formatted(result.scores[place], ".4f")}</span>', width="content")
-                    if st.button(describe(index), key=f"detail-{place}", icon=":material/zoom_in:", type="tertiary"):
-                        show_detail(index, detector)
+                    if st.button(describe(context, index), key=f"detail-{place}", icon=":material/zoom_in:", type="tertiary"):
+                        show_detail(context, index)
     if pages > 1:
         st.pagination(pages, key="browse-page")
 
 
 @st.fragment
-def show_browser() -> None:
+def show_browser(context: PageContext) -> None:
     """Filter, images and pages; changing one reruns this and nothing else of the page."""
-    show_images(ask_filter().indices())
+    show_images(context, ask_filter(context.names).indices(context))
 
 
-st.title(_("Browse test images"))
-session.show_data_notice(at_hand)
-show_summary()
-with st.expander(_("All scores"), icon=":material/bar_chart:"):
-    chart = figures.score_histogram(histogram(scores, labels), config.normal_classes, detector.threshold_)
-    st.plotly_chart(chart, key="all-scores", config={"displayModeBar": False}, alt=_("All scores"))
-st.html(pictures.error_legend())
-show_browser()
+if __name__ == "__main__":
+    begin_again_with_app()

@@ -4,6 +4,7 @@ import csv
 import io
 import random
 import zipfile
+from functools import partial
 
 import streamlit as st
 from torch import Tensor
@@ -14,6 +15,7 @@ from core.jobs import JobState
 from pages.shared import pictures, session
 from pages.shared.canvas import draw_on_canvas
 from pages.shared.glossary import about
+from pages.shared.streamlit_internals import begin_again_with_app
 from pages.shared.text import _, formatted, sentence
 
 CANVAS_SIDE = 320
@@ -21,12 +23,20 @@ MOST_DRAWINGS = 24
 BRUSH = 24
 """Width in canvas pixels; a digit of usual size then has about as much ink as one of MNIST."""
 
-drawings = session.drawings()
-canvas = drawings.canvas
+
+def show() -> None:
+    """The page."""
+    st.title(_("Draw a digit"))
+    canvas = session.drawings().canvas
+    if canvas.visit != session.visit():
+        # The strokes of an earlier visit come back with the page; during this visit they stay what they were.
+        canvas.visit, canvas.initial = session.visit(), canvas.strokes
+    draw_area()
 
 
 def clear() -> None:
     """A new key is a clean canvas."""
+    canvas = session.drawings().canvas
     canvas.generation += 1
     canvas.initial = canvas.strokes = canvas.image = None
     st.session_state["source"] = "canvas"
@@ -34,7 +44,7 @@ def clear() -> None:
 
 def show_canvas() -> None:
     """The canvas, drawn first so that a stroke never waits for the rest of the page."""
-    brush = st.session_state.get("brush", BRUSH)
+    canvas, brush = session.drawings().canvas, st.session_state.get("brush", BRUSH)
     strokes, png = draw_on_canvas(
         stroke_width=brush,
         stroke_color="#ffffff",
@@ -59,7 +69,7 @@ def show_canvas() -> None:
 
 def judged(image: Tensor) -> tuple[AutoencoderDetector, Result]:
     """The detector in use and what it says of an image; of one image it is asked once."""
-    detector = session.detector()
+    detector, drawings = session.detector(), session.drawings()
     if drawings.judged is None or drawings.judged[0] is not image or drawings.judged[1] is not detector:
         drawings.judged = image, detector, detector.infer(image)
     return detector, drawings.judged[2]
@@ -68,8 +78,9 @@ def judged(image: Tensor) -> tuple[AutoencoderDetector, Result]:
 def remember(image: Tensor, source: str) -> None:
     """Score an image and put it on the strip; strokes added to one drawing replace its entry."""
     detector, result = judged(image)
+    drawings = session.drawings()
     names = session.class_names(detector.config.data_set, detector.config.normal_classes)
-    source_key = f"{source}-{canvas.generation}" if source == "canvas" else source
+    source_key = f"{source}-{drawings.canvas.generation}" if source == "canvas" else source
     entry = session.Drawing(
         pictures.grey_pixels(image), source_key, names, float(result.scores[0]), result.threshold, bool(result.verdicts[0])
     )
@@ -126,7 +137,7 @@ def show_verdict() -> None:
 def session_image() -> Tensor | None:
     """What is judged: the canvas, or the last picture picked or uploaded."""
     if st.session_state.get("source", "canvas") == "canvas":
-        return canvas.image
+        return session.drawings().canvas.image
     picked: Tensor | None = st.session_state.get("picked")
     return picked
 
@@ -150,39 +161,52 @@ def show_experts() -> None:
 
 def show_strip() -> None:
     """This session's drawings with their scores, to keep."""
-    if not drawings.strip:
+    strip = session.drawings().strip
+    if not strip:
         return
     st.subheader(_("Your drawings"))
     cells = "".join(
         '<div class="expert">'
         + pictures.png_picture(entry.png, _("Drawing"))
         + f'<div class="label">{formatted(entry.score, ".4f")}</div>{pictures.badge(entry.is_anomaly)}</div>'
-        for entry in reversed(drawings.strip)
+        for entry in reversed(strip)
     )
     st.html(f'<div class="cards">{cells}</div>')
     with st.container(horizontal=True):
-        st.download_button(_("Scores as CSV"), as_csv, "drawings.csv", "text/csv", icon=":material/table:", on_click="ignore")
         st.download_button(
-            _("Images as PNG"), as_png_archive, "drawings.zip", "application/zip", icon=":material/image:", on_click="ignore"
+            _("Scores as CSV"),
+            partial(as_csv, strip),
+            "drawings.csv",
+            "text/csv",
+            icon=":material/table:",
+            on_click="ignore",
+        )
+        st.download_button(
+            _("Images as PNG"),
+            partial(as_png_archive, strip),
+            "drawings.zip",
+            "application/zip",
+            icon=":material/image:",
+            on_click="ignore",
         )
 
 
-def as_csv() -> str:
+def as_csv(strip: list[session.Drawing]) -> str:
     """One row a drawing."""
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow(["drawing", "normal", "score", "threshold", "verdict"])
-    for number, entry in enumerate(drawings.strip, start=1):
+    for number, entry in enumerate(strip, start=1):
         verdict = "anomaly" if entry.is_anomaly else "normal"
         table.writerow([number, entry.normal, f"{entry.score:.6f}", f"{entry.threshold:.6f}", verdict])
     return text.getvalue()
 
 
-def as_png_archive() -> bytes:
+def as_png_archive(strip: list[session.Drawing]) -> bytes:
     """The 28x28 images of the strip, numbered as in the CSV."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as files:
-        for number, entry in enumerate(drawings.strip, start=1):
+        for number, entry in enumerate(strip, start=1):
             files.writestr(f"drawing-{number}.png", entry.png)
     return archive.getvalue()
 
@@ -240,8 +264,5 @@ def draw_area() -> None:
     show_strip()
 
 
-st.title(_("Draw a digit"))
-if canvas.visit != session.visit():
-    # The strokes of an earlier visit come back with the page; during this visit they stay what they were.
-    canvas.visit, canvas.initial = session.visit(), canvas.strokes
-draw_area()
+if __name__ == "__main__":
+    begin_again_with_app()

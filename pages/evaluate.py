@@ -4,17 +4,21 @@ import csv
 import io
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from torch import Tensor
 
 from core.baselines import BASELINES, Comparison
 from core.detector import conformal_rate, conformal_threshold
-from core.evaluate import EvaluationError, Scored, WorkingPoint, histogram, scored
+from core.evaluate import EvaluationError, Histogram, Scored, WorkingPoint, histogram, scored
 from core.sentences import Sentence
 from pages.shared import evaluation_figures, figures, glossary, pictures, report, session, study, threshold_line
+from pages.shared.page_context import PageContext
+from pages.shared.streamlit_internals import begin_again_with_app
 from pages.shared.text import _, formatted, language, sentence
 
 RATES = tuple(per_mille / 1000 for per_mille in (*range(1, 100), *range(100, 200, 5), *range(200, 1000, 10)))
@@ -22,38 +26,104 @@ RATES = tuple(per_mille / 1000 for per_mille in (*range(1, 100), *range(100, 200
 WORST = 10
 BASELINE_RATE = 0.05
 
-in_use = session.choice()
-title = session.choice_title(in_use)
-detector = session.detector_of(in_use)
-config = detector.config
-at_hand = session.data_set(config.data_set)
-data = at_hand.data
-labels = data.test.labels
-names = session.names_of(data.name)
-normal = session.class_names(data.name, config.normal_classes)
-others = sorted(set(labels.tolist()) - set(config.normal_classes))
+
+@dataclass(frozen=True)
+class EvaluateContext(PageContext):
+    """What the sections share."""
+
+    @cached_property
+    def title(self) -> str:
+        return session.choice_title(self.choice)
+
+    @cached_property
+    def others(self) -> list[int]:
+        """The classes that are not normal."""
+        return sorted(set(self.labels.tolist()) - set(self.config.normal_classes))
+
+    @cached_property
+    def scored(self) -> Scored:
+        """All test images. Raises EvaluationError."""
+        return self.against(None)
+
+    def against(self, anomalies: list[int] | None) -> Scored:
+        """The normal test images and those of these classes. Raises EvaluationError."""
+        return scored(self.scores, self.labels, self.config.normal_classes, anomalies)
+
+    @cached_property
+    def histogram(self) -> Histogram:
+        return histogram(self.scores, self.labels)
+
+    @cached_property
+    def auroc_by_class(self) -> dict[int, float]:
+        return {label: self.against([label]).auroc for label in self.others}
+
+    @cached_property
+    def working(self) -> "WorkingThreshold":
+        return WorkingThreshold(self.detector.key, self.detector.calibration_scores_, self.detector.threshold_)
 
 
-# ---------------------------------------------------------------- the threshold in use
+@dataclass(frozen=True)
+class WorkingThreshold:
+    """The threshold that the visitor moves, of the detector with this key.
+
+    Buttons and sliders hold this and not the detector: Streamlit keeps what they call until the session is gone.
+    """
+
+    key: str
+    calibration_scores: Tensor
+    calibrated: float
+
+    @property
+    def value(self) -> float:
+        """Where the visitor has put it for this detector, else the calibrated one."""
+        key, value = st.session_state.get("working-threshold", ("", 0.0))
+        return float(value) if key == self.key else self.calibrated
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this detector's threshold was not moved yet."""
+        return "kept-rate" not in st.session_state or st.session_state["working-threshold"][0] != self.key
+
+    def move_to(self, value: float) -> None:
+        """Put the threshold somewhere; the slider follows."""
+        st.session_state["working-threshold"] = self.key, value
+        rate = conformal_rate(self.calibration_scores, value)
+        st.session_state["kept-rate"] = min(RATES, key=lambda offered: abs(offered - rate))
+
+    def follow_rate(self) -> None:
+        """Put the threshold where the slider says."""
+        value = conformal_threshold(self.calibration_scores, st.session_state["kept-rate"])
+        st.session_state["working-threshold"] = self.key, value
 
 
-def threshold() -> float:
-    """Where the visitor has put it for this detector, else the calibrated one."""
-    key, value = st.session_state.get("working-threshold", ("", 0.0))
-    return float(value) if key == detector.key else detector.threshold_
-
-
-def move_to(value: float) -> None:
-    """Put the threshold somewhere; the slider follows."""
-    st.session_state["working-threshold"] = detector.key, value
-    rate = conformal_rate(detector.calibration_scores_, value)
-    st.session_state["kept-rate"] = min(RATES, key=lambda offered: abs(offered - rate))
-
-
-def follow_rate() -> None:
-    """Put the threshold where the slider says."""
-    value = conformal_threshold(detector.calibration_scores_, st.session_state["kept-rate"])
-    st.session_state["working-threshold"] = detector.key, value
+def show() -> None:
+    """The page."""
+    context = EvaluateContext.of_detector_in_use()
+    st.title(_("Evaluate the detector"))
+    session.show_data_notice(context.at_hand)
+    if context.choice == session.TRAINING:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(_("The detector is in training; this is how it stood a moment ago."), width="content")
+            st.button(_("Look again"), icon=":material/refresh:")
+    try:
+        with st.spinner(_("Scoring the test images…")):
+            context.scored  # noqa: B018  computed here, under the spinner
+    except EvaluationError as error:
+        st.info(sentence(error), icon=":material/info:")
+        return
+    if context.working.is_new:
+        context.working.move_to(context.working.value)
+    summary = _(
+        "{count:,} test images of {title}; normal is {normal}.",
+        count=len(context.labels),
+        title=session.title_of(context.data.name),
+        normal=context.normal,
+    )
+    st.caption(summary)
+    on_screen = Shown()
+    show_evaluation(context, summary, on_screen)
+    show_take_away(context, on_screen)
+    study.show()
 
 
 def share(value: float) -> str:
@@ -76,14 +146,15 @@ def numbers(point: WorkingPoint) -> dict[str, str]:
 # ---------------------------------------------------------------- the sections
 
 
-def ask_anomalies() -> list[int]:
+def ask_anomalies(context: EvaluateContext) -> list[int]:
     """The classes that are compared with the normal ones; none chosen is all."""
+    names, others = context.names, context.others
     st.session_state["against"] = [label for label in st.session_state.get("against", []) if label in others]
     chosen = st.pills(
         _("Anomalies to compare with"),
         others,
         selection_mode="multi",
-        format_func=lambda label: names[label],
+        format_func=names.__getitem__,
         key="against",
         wrap=True,
         persist_state="session",
@@ -92,12 +163,16 @@ def ask_anomalies() -> list[int]:
     return list(chosen) or others
 
 
-def show_threshold(point: WorkingPoint, best_f1: float, anomalies: list[int]) -> tuple[go.Figure, DeltaGenerator]:
+def show_threshold(
+    context: EvaluateContext, point: WorkingPoint, best_f1: float, anomalies: list[int]
+) -> tuple[go.Figure, DeltaGenerator]:
     """The histogram with its threshold, and the ways to move it; returns the histogram and its place."""
-    calibrated = detector.threshold_
+    working = context.working
+    calibrated = working.calibrated
+    rate_names = {rate: formatted(rate, ".1%" if rate < 0.2 else ".0%") for rate in RATES}
     chart = figures.score_histogram(
-        counted,
-        config.normal_classes,
+        context.histogram,
+        context.config.normal_classes,
         point.threshold,
         anomalies,
         calibrated if point.threshold != calibrated else None,
@@ -110,20 +185,20 @@ def show_threshold(point: WorkingPoint, best_f1: float, anomalies: list[int]) ->
             RATES,
             key="kept-rate",
             format_func=rate_names.__getitem__,
-            on_change=follow_rate,
+            on_change=working.follow_rate,
             help=glossary.about("false-alarm rate"),
             width=320,
         )
         st.button(
             _("Calibrated"),
-            on_click=move_to,
+            on_click=working.move_to,
             args=(calibrated,),
             icon=":material/straighten:",
             help=glossary.about("calibration"),
         )
         st.button(
             _("Best F1, with the answers"),
-            on_click=move_to,
+            on_click=working.move_to,
             args=(best_f1,),
             icon=":material/visibility:",
             help=_("The threshold with the highest F1 on these very images. It looks at their labels."),
@@ -192,11 +267,12 @@ def show_lesson(calibrated: WorkingPoint, cheated: WorkingPoint) -> list[dict[st
     return rows
 
 
-def show_hardest() -> tuple[str, ...]:
+def show_hardest(context: EvaluateContext) -> tuple[str, ...]:
     """AUROC against each class, and the images of one that pass best; returns what a report shows of it."""
-    question = _("What passes for {normal}?", normal=normal)
+    names = context.names
+    question = _("What passes for {normal}?", normal=context.normal)
     st.subheader(question)
-    by_class = dict(sorted(auroc_by_class.items(), key=lambda item: item[1]))
+    by_class = dict(sorted(context.auroc_by_class.items(), key=lambda item: item[1]))
     if st.session_state.get("hardest") not in by_class:
         st.session_state["hardest"] = next(iter(by_class))
     label = st.pills(
@@ -210,18 +286,18 @@ def show_hardest() -> tuple[str, ...]:
         help=glossary.about("auroc"),
     )
     assert label is not None
-    chosen = (labels == label).nonzero().squeeze(1)
-    lowest = chosen[scores[chosen].argsort(stable=True)[:WORST]]
+    chosen = (context.labels == label).nonzero().squeeze(1)
+    lowest = chosen[context.scores[chosen].argsort(stable=True)[:WORST]]
     caption = _("The least strange of “{name}”: image, reconstruction, error map, score.", name=names[label])
-    result = detector.infer(data.test.images[lowest])
-    cards = pictures.judged(result, threshold())
+    result = context.detector.infer(context.data.test.images[lowest])
+    cards = pictures.judged(result, context.working.value)
     st.caption(caption)
     st.html(cards)
     st.html(pictures.error_legend())
     return report.heading(question), report.paragraph(caption), cards, pictures.error_legend()
 
 
-def baseline_rows() -> list[dict[str, str]]:
+def baseline_rows(context: EvaluateContext) -> list[dict[str, str]]:
     """The detector and the baselines that have been measured so far."""
     words = {
         "pca": _("PCA reconstruction"),
@@ -239,9 +315,10 @@ def baseline_rows() -> list[dict[str, str]]:
             _("Seconds to score {count:,} images", count=10_000): formatted(scoring, ".1f"),
         }
 
-    at_same_rate = everything.at(conformal_threshold(detector.calibration_scores_, BASELINE_RATE))
-    own = row(_("This autoencoder"), everything.auroc, at_same_rate.recall, "–", session.scoring_seconds(detector, data))
-    comparison = session.comparison(data.name, config.normal_classes)
+    at_same_rate = context.scored.at(conformal_threshold(context.detector.calibration_scores_, BASELINE_RATE))
+    scoring_seconds = session.scoring_seconds(context.detector, context.data)
+    own = row(_("This autoencoder"), context.scored.auroc, at_same_rate.recall, "–", scoring_seconds)
+    comparison = session.comparison(context.data.name, context.config.normal_classes)
     measured = comparison.trials if comparison else {}
     return [own] + [
         row(
@@ -256,7 +333,7 @@ def baseline_rows() -> list[dict[str, str]]:
     ]
 
 
-def show_measured(comparison: Comparison) -> None:
+def show_measured(context: EvaluateContext, comparison: Comparison) -> None:
     """The table, which grows while the baselines are fitted."""
     is_running = comparison.running
     was_running, st.session_state["baselines-ran"] = st.session_state.get("baselines-ran", False), is_running
@@ -265,32 +342,33 @@ def show_measured(comparison: Comparison) -> None:
     if is_running:
         done, total = len(comparison.trials), len(BASELINES)
         st.progress(done / total, _("{done} of {total} methods measured", done=done, total=total))
-    st.table(baseline_rows(), border="horizontal", hide_index=True)
+    st.table(baseline_rows(context), border="horizontal", hide_index=True)
     st.caption(_("Fitted on {count:,} normal images, on one processor core.", count=comparison.images))
     if not is_running and None in comparison.trials.values():
         st.warning(_("A method failed and is not in the table."), icon=":material/warning:")
 
 
-def show_baselines() -> None:
+def show_baselines(context: EvaluateContext) -> None:
     """Other methods on the same images, when asked for."""
     st.subheader(_("Simpler methods, same images"), help=glossary.about("baseline"))
-    comparison = session.comparison(data.name, config.normal_classes)
+    about_data = context.data.name, context.config.normal_classes
+    comparison = session.comparison(*about_data)
     if comparison:
-        st.fragment(show_measured, run_every=1.0 if comparison.running else None)(comparison)
+        st.fragment(show_measured, run_every=1.0 if comparison.running else None)(context, comparison)
     elif st.button(_("Measure four simpler methods"), icon=":material/speed:", key="start-baselines"):
         try:
-            session.start_comparison(data.name, config.normal_classes)
+            session.start_comparison(*about_data)
         except Sentence as error:
             st.error(sentence(error), icon=":material/error:")
         else:
             st.rerun()
 
 
-def show_second() -> list[str | go.Figure]:
+def show_second(context: EvaluateContext) -> list[str | go.Figure]:
     """Another detector beside this one; returns what a report says of it."""
     st.subheader(_("Beside another detector"))
     # The one in training changes with every look, and each look costs a pass over all images.
-    choices = [choice for choice in session.choices() if choice not in (in_use, session.TRAINING)]
+    choices = [choice for choice in session.choices() if choice not in (context.choice, session.TRAINING)]
     chosen = st.selectbox(
         _("Second detector"),
         choices,
@@ -312,8 +390,8 @@ def show_second() -> list[str | go.Figure]:
     except Sentence as error:
         st.info(sentence(error), icon=":material/info:")
         return []
-    titles = f"1: {title}", f"2: {session.choice_title(chosen)}"
-    chart = evaluation_figures.roc(dict(zip(titles, (everything, its), strict=True)), {})
+    titles = f"1: {context.title}", f"2: {session.choice_title(chosen)}"
+    chart = evaluation_figures.roc(dict(zip(titles, (context.scored, its), strict=True)), {})
     columns = [
         {
             _("Normal"): session.class_names(images.name, judge.config.normal_classes),
@@ -322,7 +400,7 @@ def show_second() -> list[str | go.Figure]:
             _("Average precision"): formatted(compared.average_precision, ".4f"),
             **numbers(compared.at(judge.threshold_)),
         }
-        for judge, images, compared in ((detector, data, everything), (second, its_data, its))
+        for judge, images, compared in ((context.detector, context.data, context.scored), (second, its_data, its))
     ]
     rows = [
         {_("Number"): name, titles[0]: value, titles[1]: other}
@@ -337,8 +415,9 @@ def show_second() -> list[str | go.Figure]:
     return [report.heading(_("Beside another detector")), chart, report.table(rows)]
 
 
-def scores_csv(at: float) -> str:
+def scores_csv(context: EvaluateContext, at: float) -> str:
     """One row a test image."""
+    names, labels, scores = context.names, context.labels, context.scores
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow(["index", "label", "score", "verdict"])
@@ -355,15 +434,15 @@ class Shown:
     parts: list[str | go.Figure] = field(default_factory=list)
 
 
-def show_take_away(shown: Shown) -> None:
+def show_take_away(context: EvaluateContext, shown: Shown) -> None:
     """Scores and report; the buttons stay while the threshold moves, and files are made when asked for."""
     st.subheader(_("Take it away"))
     # A file is made outside the session, which knows the language.
-    code, heading = language(), _("Evaluation of {title}", title=title)
+    code, heading = language(), _("Evaluation of {title}", title=context.title)
     with st.container(horizontal=True):
         st.download_button(
             _("Scores as CSV"),
-            lambda: scores_csv(shown.threshold),
+            lambda: scores_csv(context, shown.threshold),
             "scores.csv",
             "text/csv",
             icon=":material/table:",
@@ -390,15 +469,16 @@ def plotly_config(name: str) -> dict[str, Any]:
 
 
 @st.fragment
-def show_evaluation(shown: Shown) -> None:
+def show_evaluation(context: EvaluateContext, summary: str, shown: Shown) -> None:
     """Everything that follows the threshold; moving it reruns this and nothing else of the page."""
     left, right = st.columns([1.75, 1], gap="medium")
     with left:
-        anomalies = ask_anomalies()
-    compared = everything if anomalies == others else scored(scores, labels, config.normal_classes, anomalies)
-    current, calibrated, cheated = map(compared.at, (threshold(), detector.threshold_, compared.best_f1_threshold))
+        anomalies = ask_anomalies(context)
+    compared = context.scored if anomalies == context.others else context.against(anomalies)
+    working = context.working
+    current, calibrated, cheated = map(compared.at, (working.value, working.calibrated, compared.best_f1_threshold))
     with left:
-        chart, chart_place = show_threshold(current, cheated.threshold, anomalies)
+        chart, chart_place = show_threshold(context, current, cheated.threshold, anomalies)
     with right:
         show_outcome(current)
     points = {
@@ -408,13 +488,13 @@ def show_evaluation(shown: Shown) -> None:
     }
     curves = show_curves(points, compared)
     lesson = show_lesson(calibrated, cheated)
-    hardest = show_hardest()
-    show_baselines()
-    second = show_second()
+    hardest = show_hardest(context)
+    show_baselines(context)
+    second = show_second(context)
     shown.threshold = current.threshold
     shown.parts = [
         report.paragraph(summary),
-        report.paragraph(_("Anomalies compared with: {names}", names=", ".join(names[label] for label in anomalies))),
+        report.paragraph(_("Anomalies compared with: {names}", names=", ".join(context.names[label] for label in anomalies))),
         chart,
         pictures.confusion(current),
         report.table(
@@ -431,39 +511,13 @@ def show_evaluation(shown: Shown) -> None:
         report.table(lesson),
         *hardest,
         report.heading(_("Simpler methods, same images")),
-        report.table(baseline_rows()),
+        report.table(baseline_rows(context)),
         *second,
     ]
     with chart_place:
-        threshold_line.show(current.threshold, float(counted.edges[0]), float(counted.edges[-1]), move_to)
+        edges = context.histogram.edges
+        threshold_line.show(current.threshold, float(edges[0]), float(edges[-1]), working.move_to)
 
 
-st.title(_("Evaluate the detector"))
-session.show_data_notice(at_hand)
-if in_use == session.TRAINING:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(_("The detector is in training; this is how it stood a moment ago."), width="content")
-        st.button(_("Look again"), icon=":material/refresh:")
-try:
-    with st.spinner(_("Scoring the test images…")):
-        scores = session.test_scores(detector, data)
-    everything = scored(scores, labels, config.normal_classes)
-except EvaluationError as error:
-    st.info(sentence(error), icon=":material/info:")
-    st.stop()
-counted = histogram(scores, labels)
-auroc_by_class = {label: scored(scores, labels, config.normal_classes, [label]).auroc for label in others}
-rate_names = {rate: formatted(rate, ".1%" if rate < 0.2 else ".0%") for rate in RATES}
-if "kept-rate" not in st.session_state or st.session_state["working-threshold"][0] != detector.key:
-    move_to(threshold())
-summary = _(
-    "{count:,} test images of {title}; normal is {normal}.",
-    count=len(labels),
-    title=session.title_of(data.name),
-    normal=normal,
-)
-st.caption(summary)
-on_screen = Shown()
-show_evaluation(on_screen)
-show_take_away(on_screen)
-study.show()
+if __name__ == "__main__":
+    begin_again_with_app()

@@ -1,62 +1,101 @@
 """Look inside: where images lie in the bottleneck, what the decoder draws there, and how small it can be."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
 import streamlit as st
 import torch
 from torch import Tensor
 
 from core import compression, latent
+from core.detector import DetectorConfig
 from core.model import PIXELS
 from core.preprocessing import preprocess
 from core.presets import Shipped
 from pages.shared import glossary, latent_figures, pictures, plane, session, space
+from pages.shared.page_context import PageContext
+from pages.shared.streamlit_internals import begin_again_with_app
 from pages.shared.text import _, formatted
 
 STEPS = 9
 TWO_UNITS = session.Choice(shipped=Shipped("two-units", "mnist", 5))
 
-detector = session.detector()
-config = detector.config
-dimensions = config.model.latent_dim
-at_hand = session.data_set(config.data_set)
-data = at_hand.data
-names = session.names_of(data.name)
-inside = space.look(detector, data)
-labels = data.test.labels[inside.shown]
-drawings = session.drawings().strip
-drawn = [torch.from_numpy(entry.picture).view(1, 28, 28) / 255 for entry in drawings]
-images = torch.stack([*data.test.images[inside.shown], *drawn])  # every image of the page, the drawings last
+
+@dataclass(frozen=True)
+class LatentContext(PageContext):
+    """What the sections share. An image's number is its place among the test images shown, then come the drawings."""
+
+    @property
+    def dimensions(self) -> int:
+        return self.config.model.latent_dim
+
+    @cached_property
+    def inside(self) -> space.Space:
+        return space.look(self.detector, self.data)
+
+    @cached_property
+    def shown_labels(self) -> Tensor:
+        """Labels (N,) of the test images shown."""
+        return self.labels[self.inside.shown]
+
+    @cached_property
+    def drawings(self) -> list[Tensor]:
+        """The visitor's drawings, each (1, 28, 28) in [0, 1]."""
+        return [torch.from_numpy(entry.picture).view(1, 28, 28) / 255 for entry in session.drawings().strip]
+
+    @cached_property
+    def images(self) -> Tensor:
+        """Every image of the page (N, 1, 28, 28), the drawings last."""
+        return torch.stack([*self.data.test.images[self.inside.shown], *self.drawings])
+
+    def name_of(self, number: int) -> str:
+        """What an image is called."""
+        count = len(self.shown_labels)
+        if number < count:
+            return self.names[int(self.shown_labels[number])]
+        return _("Drawing {number}", number=number - count + 1)
+
+    def kind_of(self, number: int) -> plane.Kind:
+        if number >= len(self.shown_labels):
+            return "drawing"
+        return "normal" if int(self.shown_labels[number]) in self.config.normal_classes else "anomaly"
+
+    def axis_name(self, number: int) -> str:
+        if self.dimensions <= 2:
+            return _("Unit {number}", number=number + 1)
+        return _("Direction {number}", number=number + 1)
+
+    @property
+    def chosen_number(self) -> int:
+        """The image chosen on the plane."""
+        return min(int(st.session_state.get("latent-chosen", 0)), len(self.images) - 1)
 
 
-def name_of(number: int) -> str:
-    """What an image is called."""
-    if number < len(labels):
-        return names[int(labels[number])]
-    return _("Drawing {number}", number=number - len(labels) + 1)
-
-
-def kind_of(number: int) -> plane.Kind:
-    if number >= len(labels):
-        return "drawing"
-    return "normal" if int(labels[number]) in config.normal_classes else "anomaly"
-
-
-def axis_name(number: int) -> str:
-    if dimensions <= 2:
-        return _("Unit {number}", number=number + 1)
-    return _("Direction {number}", number=number + 1)
-
-
-def chosen_number() -> int:
-    """The image chosen on the plane."""
-    return min(int(st.session_state.get("latent-chosen", 0)), len(labels) + len(drawings) - 1)
+def show() -> None:
+    """The page."""
+    context = LatentContext.of_detector_in_use()
+    st.title(_("Look inside"))
+    session.show_data_notice(context.at_hand)
+    sections: dict[str, Callable[[LatentContext], None]] = {
+        _("Where images lie"): show_images,
+        _("Move"): show_decoder,
+        _("Walk"): show_walk,
+        _("Compression"): show_compression,
+    }
+    tabs = st.tabs(list(sections), key="latent-section", on_change="rerun")
+    for tab, show_section in zip(tabs, sections.values(), strict=True):
+        if tab.open:
+            with tab:
+                show_section(context)
 
 
 # ---------------------------------------------------------------- images
 
 
-def offer_two_units() -> None:
+def offer_two_units(context: LatentContext) -> None:
     """A way to the one kind of bottleneck that is as flat as a screen."""
-    if dimensions > 2 and TWO_UNITS in session.choices():
+    if context.dimensions > 2 and TWO_UNITS in session.choices():
         st.button(
             _("Use two units"),
             on_click=lambda: session.use(TWO_UNITS),
@@ -65,7 +104,7 @@ def offer_two_units() -> None:
         )
 
 
-def ask_layout() -> str:
+def ask_layout(dimensions: int) -> str:
     """How the space is made flat; one or two units are flat already."""
     if dimensions <= 2:
         return "units"
@@ -82,35 +121,37 @@ def ask_layout() -> str:
     )
 
 
-def lay_out(layout: str, latents: Tensor) -> tuple[Tensor, Tensor, tuple[str, str], str]:
+def lay_out(context: LatentContext, layout: str, latents: Tensor) -> tuple[Tensor, Tensor, tuple[str, str], str]:
     """Numbers (N,) of the images laid out, their places (N, 2), the axes' names, and a sentence about it."""
-    numbers = torch.arange(len(latents))
+    numbers, frame, dimensions = torch.arange(len(latents)), context.inside.frame, context.dimensions
     if layout == "t-sne":
-        numbers = torch.cat([numbers[: space.NEIGHBOUR_IMAGES], numbers[len(labels) :]])
+        numbers = torch.cat([numbers[: space.NEIGHBOUR_IMAGES], numbers[len(context.shown_labels) :]])
         with st.spinner(_("Laying out …")):
             places = space.neighbours(latents[numbers])
         return numbers, places, ("", ""), _("Neighbours stay neighbours. Distances between groups mean nothing.")
-    coordinates = inside.frame.coordinates(latents)
+    coordinates = frame.coordinates(latents)
     if layout == "pca":
-        share = float(inside.frame.shares[:2].sum())
+        share = float(frame.shares[:2].sum())
         sentence = _(
             "Two of {dimensions} dimensions: {share:.0%} of the spread of normal images.", dimensions=dimensions, share=share
         )
-        return numbers, coordinates[:, :2], (axis_name(0), axis_name(1)), sentence
+        return numbers, coordinates[:, :2], (context.axis_name(0), context.axis_name(1)), sentence
     if dimensions == 2:
         sentence = _("The two units of the bottleneck: nothing is left out.")
-        return numbers, coordinates, (axis_name(0), axis_name(1)), sentence
+        return numbers, coordinates, (context.axis_name(0), context.axis_name(1)), sentence
     chance = torch.rand(len(latents), 1, generator=torch.Generator().manual_seed(0))
-    return numbers, torch.cat([coordinates, chance], dim=1), (axis_name(0), ""), _("One unit; the height is chance.")
+    return numbers, torch.cat([coordinates, chance], dim=1), (context.axis_name(0), ""), _("One unit; the height is chance.")
 
 
 @st.fragment
-def show_images() -> None:
+def show_images(context: LatentContext) -> None:
     """The plane with images, and the chosen one beside it."""
-    latents = torch.cat([inside.latents, latent.encode(detector, images[len(labels) :])])
-    scores = torch.cat([inside.scores, detector.decision_function(images[len(labels) :])])
+    labels, names = context.shown_labels, context.names
+    drawn = context.images[len(labels) :]
+    latents = torch.cat([context.inside.latents, latent.encode(context.detector, drawn)])
+    scores = torch.cat([context.inside.scores, context.detector.decision_function(drawn)])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        layout = ask_layout()
+        layout = ask_layout(context.dimensions)
         shapes = {False: _("Points"), True: _("Images")}
         as_images = st.segmented_control(
             _("Show as"),
@@ -125,25 +166,25 @@ def show_images() -> None:
             _("Classes"),
             range(len(names)),
             selection_mode="multi",
-            format_func=lambda label: names[label],
+            format_func=names.__getitem__,
             key="latent-classes",
             wrap=True,
             persist_state="session",
             help=_("Nothing chosen shows every class."),
         )
-        offer_two_units()
+        offer_two_units(context)
     left, right = st.columns([1.7, 1], gap="large")
     with left:
-        numbers, places, axes, sentence = lay_out(layout, latents)
+        numbers, places, axes, sentence = lay_out(context, layout, latents)
         kept = [
             row
             for row, number in enumerate(numbers.tolist())
             if number >= len(labels) or not classes or int(labels[number]) in classes
         ]
-        show_plane(numbers[kept].tolist(), places[kept], scores, axes, whole(places), as_images)
+        show_plane(context, numbers[kept].tolist(), places[kept], scores, axes, whole(places), as_images)
         st.caption(sentence, help=glossary.about({"pca": "principal direction", "t-sne": "t-sne"}.get(layout, "latent space")))
     with right:
-        show_chosen(images[chosen_number() : chosen_number() + 1])
+        show_chosen(context)
 
 
 def whole(places: Tensor) -> plane.Extent:
@@ -155,38 +196,46 @@ def whole(places: Tensor) -> plane.Extent:
 
 
 def show_plane(
-    numbers: list[int], places: Tensor, scores: Tensor, axes: tuple[str, str], extent: plane.Extent, as_images: bool
+    context: LatentContext,
+    numbers: list[int],
+    places: Tensor,
+    scores: Tensor,
+    axes: tuple[str, str],
+    extent: plane.Extent,
+    as_images: bool,
 ) -> None:
     """The images with these numbers at their places (N, 2)."""
 
     def choose() -> None:
         st.session_state["latent-chosen"] = st.session_state["plane-images"]["chosen"]
 
+    count = len(context.shown_labels)
     points = plane.Points(
         x=[round(x, 4) for x in places[:, 0].tolist()],
         y=[round(y, 4) for y in places[:, 1].tolist()],
-        kinds=[kind_of(number) for number in numbers],
+        kinds=[context.kind_of(number) for number in numbers],
         tiles=numbers,
-        texts=[f"{name_of(number)}\n{_('score {score:.4f}', score=float(scores[number]))}" for number in numbers],
-        numbers=["" if number < len(labels) else str(number - len(labels) + 1) for number in numbers],
+        texts=[f"{context.name_of(number)}\n{_('score {score:.4f}', score=float(scores[number]))}" for number in numbers],
+        numbers=["" if number < count else str(number - count + 1) for number in numbers],
     )
     label = _("Images in the latent space; arrow keys choose another one")
-    sprite = space.sprite(data.name, images, len(drawings))
-    plane.choose_point("plane-images", label, axes, extent, points, sprite, chosen_number(), as_images, choose)
+    sprite = space.sprite(context.data.name, context.images, len(context.drawings))
+    plane.choose_point("plane-images", label, axes, extent, points, sprite, context.chosen_number, as_images, choose)
 
 
-def show_chosen(image: Tensor) -> None:
+def show_chosen(context: LatentContext) -> None:
     """The chosen image before the detector."""
-    result = detector.infer(image)
+    number = context.chosen_number
+    result = context.detector.infer(context.images[number : number + 1])
     with st.container(key="latent-image"):
         badge = pictures.badge(bool(result.verdicts[0]))
-        st.html(f'<span class="number">{name_of(chosen_number())}</span> &nbsp; {badge}')
+        st.html(f'<span class="number">{context.name_of(number)}</span> &nbsp; {badge}')
         st.html(pictures.triple(result.images[0], result.reconstructions[0], result.error_maps[0]))
         st.html(pictures.gauge(float(result.scores[0]), result.threshold))
         sentence = _("Anomaly score {score:.4f}, threshold {threshold:.4f}", score=result.scores[0], threshold=result.threshold)
         st.caption(sentence, help=glossary.about("anomaly score"))
         st.html(pictures.error_legend())
-        normal = session.class_names(config.data_set, config.normal_classes)
+        normal = session.class_names(context.config.data_set, context.config.normal_classes)
         sentence = _("Click a point to see its image. The decoder has only ever learnt to draw {normal}.", normal=normal)
         st.caption(sentence, help=glossary.about("decoder"))
 
@@ -194,11 +243,11 @@ def show_chosen(image: Tensor) -> None:
 # ---------------------------------------------------------------- moving
 
 
-def slider_title(number: int) -> str:
-    if dimensions <= 2:
-        return axis_name(number)
-    share = float(inside.frame.shares[number])
-    return _("{axis}: {share:.0%} of the spread", axis=axis_name(number), share=share)
+def slider_title(context: LatentContext, number: int) -> str:
+    if context.dimensions <= 2:
+        return context.axis_name(number)
+    share = float(context.inside.frame.shares[number])
+    return _("{axis}: {share:.0%} of the spread", axis=context.axis_name(number), share=share)
 
 
 def move_to(place: list[float]) -> None:
@@ -207,7 +256,7 @@ def move_to(place: list[float]) -> None:
         st.session_state[f"direction-{number}"] = float(value)
 
 
-def tell_of_recall() -> None:
+def tell_of_recall(config: DetectorConfig) -> None:
     """Why a reconstruction by this detector can look different from what its decoder draws."""
     if config.neighbours:
         st.caption(
@@ -220,8 +269,9 @@ def tell_of_recall() -> None:
 
 
 @st.fragment
-def show_decoder() -> None:
+def show_decoder(context: LatentContext) -> None:
     """A map to click and drag in, sliders, and the image that the decoder draws at that place."""
+    detector, inside = context.detector, context.inside
     low, middle, high = (values.tolist() for values in (inside.low, inside.middle, inside.high))
     here = [float(st.session_state.get(f"direction-{number}", value)) for number, value in enumerate(middle)]
     # Another detector's space may reach less far.
@@ -230,14 +280,14 @@ def show_decoder() -> None:
     with right:
         place = [
             st.slider(
-                slider_title(number),
+                slider_title(context, number),
                 low[number],
                 high[number],
                 step=(high[number] - low[number]) / 120,
                 format="localized",
                 key=f"direction-{number}",
                 persist_state="session",
-                help=glossary.about("latent" if dimensions <= 2 else "principal direction"),
+                help=glossary.about("latent" if context.dimensions <= 2 else "principal direction"),
             )
             for number in range(len(low))
         ]
@@ -246,7 +296,7 @@ def show_decoder() -> None:
         title = _("What the decoder draws here")
         st.html(pictures.figure(pictures.picture(image, title), title))
         st.button(_("Back to the middle"), on_click=lambda: move_to(middle), icon=":material/center_focus_strong:")
-        tell_of_recall()
+        tell_of_recall(context.config)
     with left:
         st.caption(_("Click or drag: the decoder draws what lies there."), help=glossary.about("decoder"))
         picture, aspect = space.decoded_map(detector, inside, place)
@@ -254,7 +304,7 @@ def show_decoder() -> None:
         x, y = (*place, 0.5)[:2]
         (left_end, bottom), (right_end, top) = (*low, 0.0)[:2], (*high, 1.0)[:2]
         extent = plane.Extent(left_end, right_end, bottom, top)
-        axes = (axis_name(0), axis_name(1) if len(low) > 1 else "")
+        axes = (context.axis_name(0), context.axis_name(1) if len(low) > 1 else "")
 
         def move() -> None:
             move_to(plane.place_of("plane-map")[: len(low)])
@@ -266,8 +316,9 @@ def show_decoder() -> None:
 # ---------------------------------------------------------------- walking
 
 
-def ask_end(title: str, key: str, default: str) -> Tensor:
+def ask_end(context: LatentContext, title: str, key: str, default: str) -> Tensor:
     """One end of the walk, as an image (1, 1, 28, 28)."""
+    labels, names, images, drawings = context.shown_labels, context.names, context.images, context.drawings
     titles = {
         **{f"class-{label}": names[label] for label in range(len(names))},
         "chosen": _("the image chosen on the plane"),
@@ -289,24 +340,25 @@ def ask_end(title: str, key: str, default: str) -> Tensor:
     if kind == "class":
         own = (labels == int(number)).nonzero().squeeze(1)
         return images[own[turn % len(own)]].unsqueeze(0)
-    return images[chosen_number() if kind == "chosen" else len(labels) + int(number) - 1].unsqueeze(0)
+    return images[context.chosen_number if kind == "chosen" else len(labels) + int(number) - 1].unsqueeze(0)
 
 
 @st.fragment
-def show_walk() -> None:
+def show_walk(context: LatentContext) -> None:
     """From one image to another, along the straight line between their latents."""
-    normal, strange = config.normal_classes[0], next(label for label in (7, 0) if label != config.normal_classes[0])
+    detector, drawings, normal = context.detector, context.drawings, context.config.normal_classes[0]
+    strange = next(label for label in (7, 0) if label != normal)
     left, right = st.columns(2, gap="large")
     with left:
-        start = ask_end(_("From"), "walk-from", f"class-{normal}")
+        start = ask_end(context, _("From"), "walk-from", f"class-{normal}")
     with right:
-        end = ask_end(_("To"), "walk-to", f"drawing-{len(drawings)}" if drawings else f"class-{strange}")
+        end = ask_end(context, _("To"), "walk-to", f"drawing-{len(drawings)}" if drawings else f"class-{strange}")
     ends = torch.cat([start, end])
     latents = latent.encode(detector, ends)
     way = latent.interpolate(latents[0], latents[1], STEPS)
     share = st.slider(_("How far"), 0, 100, 50, key="walk-share", format="%d %%", help=glossary.about("latent space")) / 100
     here, *steps = latent.decode(detector, torch.cat([torch.lerp(latents[:1], latents[1:], share), way]))
-    start_seen, end_seen = preprocess(ends, config.preprocessing)
+    start_seen, end_seen = preprocess(ends, context.config.preprocessing)
     name = _("What the decoder draws here")
     left, right = st.columns(2, gap="large")
     with left, st.container(key="walk-here"):
@@ -315,14 +367,14 @@ def show_walk() -> None:
     with st.container(key="walk-steps"):
         st.html(pictures.strip([(image, _("Decoded image"), caption) for image, caption in zip(steps, shares, strict=True)]))
     with right:
-        tell_of_recall()
+        tell_of_recall(context.config)
 
 
 # ---------------------------------------------------------------- compression
 
 
 @st.fragment
-def show_compression() -> None:
+def show_compression(_context: LatentContext) -> None:
     """Seven networks that differ in the bottleneck only, before the same images."""
     made = compression.read()
     st.caption(
@@ -370,15 +422,5 @@ def show_compression() -> None:
             st.plotly_chart(figure, key=title, config={"displayModeBar": False}, alt=title)
 
 
-st.title(_("Look inside"))
-session.show_data_notice(at_hand)
-sections = {
-    _("Where images lie"): show_images,
-    _("Move"): show_decoder,
-    _("Walk"): show_walk,
-    _("Compression"): show_compression,
-}
-for tab, show in zip(st.tabs(list(sections), key="latent-section", on_change="rerun"), sections.values(), strict=True):
-    if tab.open:
-        with tab:
-            show()
+if __name__ == "__main__":
+    begin_again_with_app()

@@ -1,6 +1,6 @@
 """Learn: the course in seven steps, each with the live thing beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,19 +17,51 @@ from core.presets import PRESETS, Shipped
 from pages.shared import figures, header, pictures, session
 from pages.shared.glossary import about
 from pages.shared.lessons import lessons
+from pages.shared.navigation import page_of
+from pages.shared.page_context import PageContext
 from pages.shared.slider import slider
+from pages.shared.streamlit_internals import begin_again_with_app
 from pages.shared.text import _, formatted
 
-STEPS = 7
 TRAP = ("course", "broadcasting")
 """The presets that the trap compares: the right shapes and the wrong ones."""
 
-detector = session.detector()
-config = detector.config
-data = session.data_set(config.data_set, may_download=False).data
-names = session.names_of(data.name)
-normal = session.class_names(data.name, config.normal_classes)
-is_normal = torch.isin(data.test.labels, torch.tensor(config.normal_classes))
+
+def steps() -> tuple[tuple[str, Callable[[PageContext], None]], ...]:
+    """Every step: its title, and what shows it."""
+    return (
+        (_("Two ways to learn"), two_ways),
+        (_("The hourglass"), hourglass),
+        (_("Redraw one digit"), redraw),
+        (_("The error is the score"), error_is_score),
+        (_("The threshold and its price"), threshold_and_price),
+        (_("What goes wrong"), trap),
+        (_("Experiments"), experiments),
+    )
+
+
+def show() -> None:
+    """The page."""
+    all_steps = steps()
+    step = int(st.session_state.setdefault("step", 1))
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.title(_("Learn"), width="content")
+        st.pagination(len(all_steps), key="step", persist_state="session")
+    title, show_step = all_steps[step - 1]
+    st.header(f"{step}. {title}", anchor=False)
+    with st.container(key="lesson"):
+        st.fragment(show_step)(PageContext.of_detector_in_use(may_download=False))
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        st.button(_("Back"), icon=":material/arrow_back:", on_click=go_to, args=(step - 1,), disabled=step == 1)
+        st.button(
+            _("Next"),
+            icon=":material/arrow_forward:",
+            icon_position="right",
+            type="primary",
+            on_click=go_to,
+            args=(step + 1,),
+            disabled=step == len(all_steps),
+        )
 
 
 def go_to(step: int) -> None:
@@ -45,48 +77,49 @@ def put_in_use(preset: str) -> None:
     session.use(session.Choice(shipped=Shipped(preset, "mnist", 5)))
 
 
-def classes_there() -> list[int]:
+def classes_there(context: PageContext) -> list[int]:
     """The classes of which the test set has images."""
-    return [label for label in range(len(names)) if bool((data.test.labels == label).any())]
+    return [label for label in range(len(context.names)) if bool((context.labels == label).any())]
 
 
-def first_of_each_class() -> list[int]:
+def first_of_each_class(context: PageContext) -> list[int]:
     """Index of the first test image of each class."""
-    return [int((data.test.labels == label).nonzero()[0]) for label in classes_there()]
+    return [int((context.labels == label).nonzero()[0]) for label in classes_there(context)]
 
 
-def show_row(indices: list[int], captions: bool) -> None:
+def show_row(context: PageContext, indices: list[int], captions: bool) -> None:
     """Test images side by side, with their class where captions are wanted."""
-    labels = [names[int(data.test.labels[index])] for index in indices]
-    cells = [(pictures.picture(data.test.images[index], label), label) for index, label in zip(indices, labels, strict=True)]
+    labels = [context.names[int(context.labels[index])] for index in indices]
+    images = context.data.test.images
+    cells = [(pictures.picture(images[index], label), label) for index, label in zip(indices, labels, strict=True)]
     st.html(pictures.row(cells if captions else [(content, "") for content, _label in cells]))
 
 
 # ---------------------------------------------------------------- the steps
 
 
-def two_ways() -> None:
+def two_ways(context: PageContext) -> None:
     """Supervised against unsupervised."""
     supervised, unsupervised = st.columns(2, gap="large", border=True)
     with supervised:
         st.subheader(_("Supervised"), anchor=False)
         st.markdown(_("Somebody names **every** image. The program learns the names. What nobody named, it cannot know."))
-        show_row(first_of_each_class()[:5], captions=True)
-        show_row(first_of_each_class()[5:10], captions=True)
+        show_row(context, first_of_each_class(context)[:5], captions=True)
+        show_row(context, first_of_each_class(context)[5:10], captions=True)
     with unsupervised:
         st.subheader(_("Unsupervised"), anchor=False)
         st.markdown(
             _(
                 "Only **{normal}**, and no names. The program learns what is normal. All else is an anomaly, known or not.",
-                normal=normal,
+                normal=context.normal,
             )
         )
-        usual = is_normal.nonzero().squeeze(1)
-        show_row(usual[:5].tolist(), captions=False)
-        show_row(usual[5:10].tolist(), captions=False)
+        usual = context.is_normal.nonzero().squeeze(1)
+        show_row(context, usual[:5].tolist(), captions=False)
+        show_row(context, usual[5:10].tolist(), captions=False)
 
 
-def hourglass() -> None:
+def hourglass(_context: PageContext) -> None:
     """The network, with a bottleneck that one can turn."""
     st.markdown(_("The image is squeezed through a **bottleneck** and drawn again from the few numbers that came through."))
     latent = st.select_slider(
@@ -110,25 +143,26 @@ def hourglass() -> None:
         st.markdown(_("784 numbers for 784 pixels: nothing has to be left out. What will it learn then?"))
 
 
-def choose_image() -> Result:
+def choose_image(context: PageContext) -> Result:
     """A test image of the class that is chosen, and what the detector makes of it."""
-    there = classes_there()
-    other = next(label for label in [7, *there] if label in there and label not in config.normal_classes)
+    there = classes_there(context)
+    names = context.names
+    other = next(label for label in [7, *there] if label in there and label not in context.config.normal_classes)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label = st.pills(
-            _("Show it a …"), there, default=other, required=True, format_func=lambda label: names[label], key="lesson-class"
+            _("Show it a …"), there, default=other, required=True, format_func=names.__getitem__, key="lesson-class"
         )
         if st.button(_("Another one"), icon=":material/refresh:"):
             st.session_state["lesson-number"] = st.session_state.get("lesson-number", 0) + 1
-    kind = (data.test.labels == label).nonzero().squeeze(1)
+    kind = (context.labels == label).nonzero().squeeze(1)
     index = int(kind[st.session_state.get("lesson-number", 0) % len(kind)])
-    return detector.infer(data.test.images[index : index + 1])
+    return context.detector.infer(context.data.test.images[index : index + 1])
 
 
-def redraw() -> None:
+def redraw(context: PageContext) -> None:
     """Reconstruct one digit."""
-    st.markdown(_("The network has seen **{normal}** only. Whatever it is shown, it redraws as that.", normal=normal))
-    result = choose_image()
+    st.markdown(_("The network has seen **{normal}** only. Whatever it is shown, it redraws as that.", normal=context.normal))
+    result = choose_image(context)
     cells = [
         (pictures.picture(result.images[0], _("What the model sees")), _("What the model sees")),
         (pictures.picture(result.reconstructions[0], _("Its reconstruction")), _("Its reconstruction")),
@@ -137,10 +171,10 @@ def redraw() -> None:
         st.html(pictures.row(cells))
 
 
-def error_is_score() -> None:
+def error_is_score(context: PageContext) -> None:
     """Error as score."""
     st.markdown(_("Image minus reconstruction is the **error map**; its size is the **anomaly score**. Higher is stranger."))
-    result = choose_image()
+    result = choose_image(context)
     left, right = st.columns([1.2, 1], gap="large", vertical_alignment="center")
     with left:
         st.html(pictures.triple(result.images[0], result.reconstructions[0], result.error_maps[0]))
@@ -151,27 +185,27 @@ def error_is_score() -> None:
         st.metric(_("Anomaly score"), formatted(result.scores[0], ".4f"), help=about("anomaly score"))
 
 
-def threshold_and_price() -> None:
+def threshold_and_price(context: PageContext) -> None:
     """Threshold and its price."""
     st.markdown(
         _(
             "Where does strange begin? The **threshold** is set with held-out {normal} alone. It has a price.",
-            normal=normal,
+            normal=context.normal,
         )
     )
     st.session_state.setdefault("lesson-rate", 5.0)
     rate = slider(_("False-alarm rate in %"), 0.5, 30.0, 0.5, "lesson-rate", help=about("false-alarm rate"), width=420)
-    threshold = detector.at_false_alarm_rate(rate / 100).threshold_
-    scores = session.test_scores(detector, data)
-    measured = evaluate(scores, data.test.labels, config.normal_classes, threshold)
+    threshold = context.detector.at_false_alarm_rate(rate / 100).threshold_
+    scores, labels, normal_classes = context.scores, context.labels, context.config.normal_classes
+    measured = evaluate(scores, labels, normal_classes, threshold)
     left, right = st.columns(2)
     left.metric(_("False alarms"), formatted(measured.false_alarm_rate, ".1%"), help=about("false-alarm rate"))
     right.metric(_("Anomalies caught"), formatted(measured.catch_rate, ".1%"), help=about("recall"))
-    chart = figures.score_histogram(histogram(scores, data.test.labels), config.normal_classes, threshold)
+    chart = figures.score_histogram(histogram(scores, labels), normal_classes, threshold)
     st.plotly_chart(chart, key="lesson-scores", config={"displayModeBar": False}, alt=_("All scores"))
 
 
-def trap() -> None:
+def trap(_context: PageContext) -> None:
     """What goes wrong: shapes that do not match."""
     st.markdown(
         _(
@@ -264,7 +298,7 @@ def before_and_after(trained: AutoencoderDetector, each: int) -> tuple[str, str]
     )
 
 
-def experiments() -> None:
+def experiments(_context: PageContext) -> None:
     """Every preset, ready: its lesson, and what becomes of 5s and others."""
     known = lessons()
     chosen = st.pills(
@@ -291,7 +325,7 @@ def experiments() -> None:
     for question, answer in questions():
         with st.expander(question, icon=":material/help:"):
             st.markdown(answer)
-    st.page_link("pages/draw.py", label=_("To the canvas"), icon=":material/draw:")
+    st.page_link(page_of("draw"), label=_("To the canvas"), icon=":material/draw:")
 
 
 def questions() -> Sequence[tuple[str, str]]:
@@ -334,33 +368,5 @@ def questions() -> Sequence[tuple[str, str]]:
     )
 
 
-# ---------------------------------------------------------------- the page
-
-STEP = {
-    1: (_("Two ways to learn"), two_ways),
-    2: (_("The hourglass"), hourglass),
-    3: (_("Redraw one digit"), redraw),
-    4: (_("The error is the score"), error_is_score),
-    5: (_("The threshold and its price"), threshold_and_price),
-    6: (_("What goes wrong"), trap),
-    7: (_("Experiments"), experiments),
-}
-step = int(st.session_state.setdefault("step", 1))
-with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-    st.title(_("Learn"), width="content")
-    st.pagination(STEPS, key="step", persist_state="session")
-title, show = STEP[step]
-st.header(f"{step}. {title}", anchor=False)
-with st.container(key="lesson"):
-    st.fragment(show)()
-with st.container(horizontal=True, horizontal_alignment="distribute"):
-    st.button(_("Back"), icon=":material/arrow_back:", on_click=go_to, args=(step - 1,), disabled=step == 1)
-    st.button(
-        _("Next"),
-        icon=":material/arrow_forward:",
-        icon_position="right",
-        type="primary",
-        on_click=go_to,
-        args=(step + 1,),
-        disabled=step == STEPS,
-    )
+if __name__ == "__main__":
+    begin_again_with_app()

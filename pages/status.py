@@ -3,8 +3,18 @@
 import streamlit as st
 
 from core import health
-from pages.shared import monitor, session
+from pages.shared import door, monitor, session
+from pages.shared.streamlit_internals import begin_again_with_app, connected_sessions
 from pages.shared.text import _, formatted
+
+
+def show() -> None:
+    """The page, which looks at its visitor itself: nobody gets here by another way than the navigation."""
+    if not (door.is_open() and door.is_teacher()):
+        st.error(_("This page is for the teacher."), icon=":material/lock:")
+        return
+    st.title(_("Status"))
+    show_status()
 
 
 @st.fragment(run_every=5.0)
@@ -13,7 +23,7 @@ def show_status() -> None:
     running, waiting = session.pool().counts
     memory = health.memory_in_use()
     figures = (
-        (_("Sessions"), formatted(monitor.sessions(), ",")),
+        (_("Sessions"), formatted(connected_sessions(), ",")),
         (_("Trainings running"), formatted(running, ",")),
         (_("Trainings waiting"), formatted(waiting, ",")),
         (_("Memory"), _("{size:,.0f} MB", size=memory) if memory else "–"),
@@ -33,5 +43,5 @@ def show_status() -> None:
         st.caption(_("None since the start."))
 
 
-st.title(_("Status"))
-show_status()
+if __name__ == "__main__":
+    begin_again_with_app()

@@ -8,7 +8,7 @@ import streamlit as st
 import torch
 
 from core import checkpoint
-from core.data import SOURCES, data_directory
+from core.data import SOURCES, DataSet, data_directory
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import choose_device
 from core.jobs import JobState, Snapshot
@@ -17,7 +17,47 @@ from core.presets import shipped_as
 from core.sentences import Sentence
 from pages.shared import figures, header, pictures, session, settings
 from pages.shared.glossary import about
+from pages.shared.streamlit_internals import begin_again_with_app
 from pages.shared.text import _, formatted, sentence
+
+
+def show() -> None:
+    """The page."""
+    st.title(_("Train a detector"))
+    at_hand = session.data_set(st.session_state.get("data-set", "mnist"))
+    session.show_data_notice(at_hand)
+    left, right = st.columns([1, 2.2], gap="large")
+    with left:
+        config, problem = show_settings()
+    with right:
+        show_controls(config)
+        if problem:
+            st.error(sentence(problem), icon=":material/error:")
+        live = st.container()
+        st.toggle(_("Logarithmic scale"), key="log-scale", persist_state="session")
+        with st.container(key="hideable-runs"):
+            overlaid = show_runs()
+        with live:
+            st.fragment(show_live, run_every=session.poll(0.5))(overlaid, config)
+            if config and session.job() is None:
+                show_network(config, at_hand.data)
+
+
+def show_settings() -> tuple[DetectorConfig | None, Sentence | None]:
+    """The settings; returns them as they stand, None where they cannot be trained, and what is wrong."""
+    problem: Sentence | None = st.session_state.get("train-error")
+    try:
+        with st.container(key="hideable-settings"):
+            settings.ask(disabled=session.job() is not None)
+        config = settings.read()
+        if session.scheduler():
+            st.caption(_("Runs on: cluster"))
+        else:
+            device = choose_device(st.session_state.get("device"))
+            st.caption(_("Runs on: {device}", device=device.type.upper()))
+    except Sentence as error:
+        return None, error
+    return config, problem
 
 
 def start(single_step: bool = False) -> None:
@@ -256,7 +296,7 @@ def show_runs() -> list[session.Run]:
     return [run for run in runs if run.name in overlaid]
 
 
-def show_network(config: DetectorConfig) -> None:
+def show_network(config: DetectorConfig, data: DataSet) -> None:
     """The hourglass, and the first images it will learn from."""
     stages = layers(config.model)
     st.html(pictures.hourglass(stages))
@@ -270,41 +310,11 @@ def show_network(config: DetectorConfig) -> None:
         )
     )
     if config.normal_classes:
-        data = at_hand.data
         chosen = torch.isin(data.train_labels, torch.tensor(config.normal_classes)).nonzero().squeeze(1)[:5]
         st.caption(_("The first five images of its kind"))
         cells = [pictures.picture(image.float() / 255, _("Training image")) for image in data.train_images[chosen]]
         st.html(f'<div class="pic-row first-five">{"".join(pictures.figure(cell, "") for cell in cells)}</div>')
 
 
-st.title(_("Train a detector"))
-has_job = session.job() is not None  # the job itself would live as long as a button that knows this page
-at_hand = session.data_set(st.session_state.get("data-set", "mnist"))
-session.show_data_notice(at_hand)
-left, right = st.columns([1, 2.2], gap="large")
-config: DetectorConfig | None = None
-problem: Sentence | None = st.session_state.get("train-error")
-with left:
-    try:
-        with st.container(key="hideable-settings"):
-            settings.ask(disabled=has_job)
-        config = settings.read()
-        if session.scheduler():
-            st.caption(_("Runs on: cluster"))
-        else:
-            device = choose_device(st.session_state.get("device"))
-            st.caption(_("Runs on: {device}", device=device.type.upper()))
-    except Sentence as error:
-        problem = error
-with right:
-    show_controls(config)
-    if problem:
-        st.error(sentence(problem), icon=":material/error:")
-    live = st.container()
-    st.toggle(_("Logarithmic scale"), key="log-scale", persist_state="session")
-    with st.container(key="hideable-runs"):
-        overlaid = show_runs()
-    with live:
-        st.fragment(show_live, run_every=session.poll(0.5))(overlaid, config)
-        if config and not has_job:
-            show_network(config)
+if __name__ == "__main__":
+    begin_again_with_app()

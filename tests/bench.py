@@ -402,8 +402,7 @@ def serving(folder: Path, data_directory: Path, log: Path) -> Iterator[browser_t
     try:
         yield server
     finally:
-        server.process.terminate()
-        server.process.wait(timeout=20)
+        server.end()
 
 
 def verdict_row(browser: Browser, folder: Path) -> Row:

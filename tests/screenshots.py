@@ -81,7 +81,7 @@ def main() -> None:
                 page.close()
         finally:
             browser.close()
-            server.process.terminate()
+            server.end()
     for name, shot in IN_README.items():
         shutil.copy(OUTPUT / f"{shot}.png", Path("docs", f"{name}.png"))
 

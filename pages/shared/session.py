@@ -6,7 +6,6 @@ Caches here are shared by all visitors and hold only what is never changed.
 import os
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,9 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
-import streamlit.runtime
 from numpy.typing import NDArray
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 from torch import Tensor
 
 from core import presets
@@ -43,6 +40,7 @@ from core.sentences import SettingError
 from core.training import EpochLosses
 from pages.shared import pictures
 from pages.shared.lessons import lessons
+from pages.shared.streamlit_internals import connection
 from pages.shared.text import _, sentence
 
 if TYPE_CHECKING:
@@ -61,7 +59,8 @@ class DataAtHand:
 
 
 @st.cache_resource(show_spinner=False)
-def _loaded(name: str, directory: Path) -> DataSet:
+def loaded(name: str, directory: Path) -> DataSet:
+    """A data set, read once for all visitors. Raises DataError."""
     return load(name, directory)
 
 
@@ -74,9 +73,9 @@ def data_set(name: str, may_download: bool = True) -> DataAtHand:
     """The data set, or the UCI digits with the reason; a missing one starts to download in the background."""
     directory = data_directory()
     try:
-        return DataAtHand(_loaded(name, directory))
+        return DataAtHand(loaded(name, directory))
     except DataError as error:
-        fallback = _loaded(FALLBACK, directory)
+        fallback = loaded(FALLBACK, directory)
         if not may_download:
             return DataAtHand(fallback, sentence(error))
         damaged = sentence(error) + " " if isinstance(error, DamagedDataError) else ""
@@ -127,7 +126,7 @@ def _show_download(download: Download) -> None:
 @st.cache_resource(show_spinner=False, max_entries=8)
 def split(name: str, directory: Path, normal_classes: tuple[int, ...], seed: int) -> OneClassSplit:
     """The one-class split, shared by all who ask for the same."""
-    return split_one_class(_loaded(name, directory), normal_classes, seed)
+    return split_one_class(loaded(name, directory), normal_classes, seed)
 
 
 def names_of(data_set_name: str) -> tuple[str, ...]:
@@ -370,21 +369,12 @@ def _workplace(config: DetectorConfig, data: OneClassSplit) -> Workplace | None:
     cluster = _cluster()
     from core.cluster.training import OnCluster
 
-    return OnCluster(config, _loaded(config.data_set, data_directory()), data, cluster)
+    return OnCluster(config, loaded(config.data_set, data_directory()), data, cluster)
 
 
 def job() -> TrainingJob | None:
     """The session's training job, until it is over and its result is a run, or it is reset."""
     return st.session_state.get("job")
-
-
-def connection() -> Callable[[], bool]:
-    """Tells whether this session's browser is connected, from any thread."""
-    context = get_script_run_ctx()
-    if context is None or not streamlit.runtime.exists():  # a test without a server
-        return lambda: True
-    runtime, session_id = streamlit.runtime.get_instance(), context.session_id
-    return lambda: runtime.is_active_session(session_id)
 
 
 def new_job(config: DetectorConfig, data: OneClassSplit, device: Any = None) -> TrainingJob:
@@ -474,6 +464,11 @@ def settle_job() -> bool:
 def last_snapshot() -> Snapshot | None:
     """How the session's last job ended; None after a reset."""
     return st.session_state.get("last_snapshot")
+
+
+def close() -> None:
+    """End all trainings of this server."""
+    pool().close()
 
 
 # ---------------------------------------------------------------- visits and drawings

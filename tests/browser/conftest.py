@@ -1,15 +1,19 @@
 """A real server on a free port and a real Chromium; nothing outside this machine is ever asked."""
 
+import asyncio
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.error import URLError
 
 import pytest
@@ -19,6 +23,7 @@ from tests.strokes import Stroke
 
 ROOT = Path(__file__).parent.parent.parent
 REAL_DATA = Path(os.environ.get("DATA_DIR") or ROOT / "data").absolute()
+T = TypeVar("T")
 NOWHERE = "http://127.0.0.1:9"
 """Nothing listens on the discard port: a proxy there is a machine without a network."""
 
@@ -32,6 +37,20 @@ class Server:
     url: str
     process: subprocess.Popen[bytes]
 
+    def end(self, number: signal.Signals = signal.SIGTERM) -> float:
+        """End it in good order, which status 0 says; returns seconds."""
+        started = time.monotonic()
+        self.process.send_signal(number)
+        status = self.process.wait(timeout=20)
+        assert status == 0, f"The app ended with status {status}."
+        return time.monotonic() - started
+
+
+def run_journey(journey: Coroutine[Any, Any, T]) -> T:
+    """Run it in a thread of its own: Playwright's loop already runs in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, journey).result()
+
 
 def free_port() -> int:
     with socket.socket() as listener:
@@ -39,13 +58,42 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def start_server(data_directory: Path, log: Path, more: Mapping[str, str] | None = None) -> Server:
-    """Start the app as `make run` does, with more in its environment, and wait until it says that it is healthy."""
+def as_make_run(port: int) -> list[str]:
+    """The last command of `make run`, by this Python."""
+    lines = subprocess.run(["make", "-n", "run", f"PORT={port}"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [sys.executable, *lines.strip().splitlines()[-1].split()[1:]]
+
+
+def as_streamlit_run(port: int) -> list[str]:
+    """As the README says for Windows."""
+    return [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+
+
+def as_replica(port: int) -> list[str]:
+    """One of several, without the nginx before it."""
+    return [sys.executable, "-m", "deploy.replica", "--port", str(port)]
+
+
+def as_replicas(port: int) -> list[str]:
+    """Two replicas behind nginx, as `make replicas` starts them."""
+    return [sys.executable, "-m", "deploy.replicas", "--replicas", "2", "--port", str(port)]
+
+
+WAYS_OF_STARTING = (as_make_run, as_streamlit_run, as_replica, as_replicas)
+
+
+def start_server(
+    data_directory: Path,
+    log: Path,
+    more: Mapping[str, str] | None = None,
+    way: Callable[[int], list[str]] = as_make_run,
+) -> Server:
+    """Start the app in one of several ways, with more in its environment, and wait until it says that it is healthy."""
     port = free_port()
-    environment = {**os.environ, "DATA_DIR": str(data_directory), **(more or {})}
+    environment = {**os.environ, "DATA_DIR": str(data_directory), "STREAMLIT_SERVER_HEADLESS": "true", **(more or {})}
     environment |= {"http_proxy": NOWHERE, "https_proxy": NOWHERE, "no_proxy": "localhost,127.0.0.1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true"],
+        way(port),
         cwd=ROOT,
         env=environment,
         stdout=log.open("wb"),
@@ -78,8 +126,7 @@ def server(data_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     log = tmp_path_factory.mktemp("server") / "log.txt"
     running = start_server(data_directory, log)
     yield running
-    running.process.terminate()
-    running.process.wait(timeout=20)
+    running.end()
     assert "Traceback" not in log.read_text(), log.read_text()
 
 

@@ -6,14 +6,11 @@ import os
 import re
 import signal
 import time
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.browser.conftest import REAL_DATA, Server, start_server
+from tests.browser.conftest import REAL_DATA, Server, run_journey, start_server
 from tests.load.visitor import Visitor, sketch
 from tests.strokes import WAYS, on_canvas
 
@@ -21,12 +18,6 @@ LONG = "preset=course&epochs=200&batch=8"
 """Settings of a training that does not end while a test runs."""
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="Reads what a process holds from /proc.")
-
-
-def run(journey: Coroutine[Any, Any, Any]) -> None:
-    """A journey in a thread of its own: Playwright's loop already runs in this one."""
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, journey).result()
 
 
 async def trains(server: Server, query: str = LONG) -> Visitor:
@@ -89,7 +80,7 @@ async def class_comes_and_goes(server: Server) -> None:
 
 
 def test_no_training_without_its_visitor_and_none_twice(server: Server) -> None:
-    run(class_comes_and_goes(server))
+    run_journey(class_comes_and_goes(server))
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -102,18 +93,17 @@ def test_killed_in_a_training_the_app_starts_again_and_every_file_is_whole(tmp_p
     if (REAL_DATA / "MNIST").exists():
         (data / "MNIST").symlink_to(REAL_DATA / "MNIST")
     server = start_server(data, tmp_path / "first.txt")
-    run(trains(server))
+    run_journey(trains(server))
     before = content(data)
     server.process.send_signal(signal.SIGKILL)
     server.process.wait()
     started = time.monotonic()
     server = start_server(data, tmp_path / "second.txt")
     try:
-        run(trains(server))
+        run_journey(trains(server))
         print(f"served and training again after {time.monotonic() - started:.1f} s")
     finally:
-        server.process.terminate()
-        server.process.wait()
+        server.end()
     assert content(data) == before
     lines = [line for line in (tmp_path / "second.txt").read_text().splitlines() if line.startswith("{")]
     assert all({"time", "level", "logger", "message"} <= json.loads(line).keys() for line in lines)
@@ -131,7 +121,6 @@ def test_with_a_password_no_page_shows_anything_else_first(tmp_path: Path, monke
     monkeypatch.setenv("CLASS_PASSWORD", "anomaly")
     server = start_server(tmp_path, tmp_path / "log.txt")
     try:
-        run(asks_at_the_door(server))
+        run_journey(asks_at_the_door(server))
     finally:
-        server.process.terminate()
-        server.process.wait()
+        server.end()

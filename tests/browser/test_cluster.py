@@ -21,8 +21,7 @@ def server(cluster: Cluster, data_directory: Path, tmp_path_factory: pytest.Temp
     log = tmp_path_factory.mktemp("server") / "log.txt"
     running = start_server(data_directory, log, {"DASK_SCHEDULER_ADDRESS": cluster.address})
     yield running
-    running.process.terminate()
-    running.process.wait(timeout=20)
+    running.end()
     assert "Traceback" not in log.read_text(), log.read_text()
 
 

@@ -1,16 +1,13 @@
 """Several replicas behind nginx: who comes stays with one, and finds another when that one is gone."""
 
-import asyncio
 import os
 import shutil
 import signal
 import time
 import urllib.request
-from collections.abc import Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from email.message import Message
 from pathlib import Path
-from typing import Any
 from urllib.error import HTTPError
 
 import pytest
@@ -18,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from core.presets import Shipped
 from deploy.configure import replicas_conf, write
-from tests.browser.conftest import draw, eventually, settled
+from tests.browser.conftest import draw, eventually, run_journey, settled
 from tests.load.replicas import Replicas, Seen, attend, running_replicas
 from tests.load.visitor import Visitor
 from tests.strokes import WAYS, on_canvas
@@ -90,16 +87,10 @@ async def looks_for_status(url: str) -> None:
     await visitor.close()
 
 
-def run(journey: Coroutine[Any, Any, Any]) -> Any:
-    """A journey in a thread of its own: Playwright's loop already runs in this one."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, journey).result()
-
-
 def test_status_stays_closed_although_nginx_is_on_the_same_machine(replicas: Replicas) -> None:
-    run(looks_for_status(replicas.url))
+    run_journey(looks_for_status(replicas.url))
     with pytest.raises(AssertionError):
-        run(looks_for_status(replicas.address(1)))
+        run_journey(looks_for_status(replicas.address(1)))
 
 
 def test_an_upload_comes_through_and_one_that_is_too_large_does_not(replicas: Replicas, page: Page) -> None:
@@ -116,7 +107,7 @@ def test_an_upload_comes_through_and_one_that_is_too_large_does_not(replicas: Re
 
 def test_sessions_stay_put_whatever_happens_to_other_replicas(replicas: Replicas) -> None:
     count = 6
-    seen: Seen = run(attend(replicas, count, "preset=course&epochs=5"))
+    seen: Seen = run_journey(attend(replicas, count, "preset=course&epochs=5"))
     assert seen.placed == {1: 2, 2: 2, 3: 2}
     assert seen.after_bad_wifi == count
     assert len(seen.killed) == 2

@@ -106,7 +106,8 @@ def running_replicas(data: Path, count: int) -> Iterator[Replicas]:
             yield replicas
         finally:
             replicas.process.terminate()
-            replicas.process.wait(timeout=60)
+            status = replicas.process.wait(timeout=60)
+        assert status == 0, f"`make replicas` ended with status {status}."
         assert "Traceback" not in replicas.log(), replicas.log()[-5000:]
 
 

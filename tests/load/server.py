@@ -34,8 +34,7 @@ def running() -> Iterator[Server]:
         try:
             yield server
         finally:
-            server.process.terminate()
-            server.process.wait(timeout=30)
+            server.end()
         # A traceback stands in its line of JSON, or is printed by Python itself.
         lines = log.read_text().splitlines()
         first = next((number for number, line in enumerate(lines) if "Traceback" in line), None)

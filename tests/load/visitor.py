@@ -146,6 +146,21 @@ class Visitor:
         self.page, self._page_hash = page, self.pages[page]
         await self._ask(ClientState(page_script_hash=self._page_hash))
 
+    async def run_again(self) -> None:
+        """Have the whole page run once more."""
+        await self._ask(self._state(""))
+
+    async def run_fragments(self) -> None:
+        """Ask for every fragment of the page once more, and for one that no page has; then run the page."""
+        for fragment in {part.fragment for part in self.parts.values() if part.fragment} | {"0123456789abcdef" * 2}:
+            await self._send(self._state(fragment))
+        await self.run_again()
+
+    def freeze(self) -> None:
+        """Neither hear nor answer any more, and stay connected."""
+        self._stop_timers(list(self._timers))
+        self._socket.transport.pause_reading()
+
     def can_press(self, label: str) -> bool:
         buttons = [part.content.button for part in self.parts.values() if part.kind == "button"]
         return any(button.label == label and not button.disabled for button in buttons)

@@ -1,0 +1,65 @@
+"""What app.py does: once for the server, and then for each run of each visitor."""
+
+from contextlib import suppress
+
+import streamlit as st
+
+from core.checkpoint import CheckpointError
+from core.data import FALLBACK, DataError, data_directory
+from core.presets import Shipped
+from pages.shared import door, header, link, monitor, session, style
+from pages.shared.navigation import PAGES
+from pages.shared.streamlit_internals import drawing_canvas, without_visitor
+from pages.shared.text import _, sentence, settle_language
+
+
+def run() -> None:
+    """One run for one visitor: the page that is asked for, or the password's form."""
+    # Before st.navigation, whose page icons would otherwise become the tab's icon and be fetched from the web.
+    st.set_page_config(page_icon="🔍", layout="wide")
+    monitor.last_errors()
+    settle_language()
+    may_enter, is_teacher = door.is_open(), door.is_teacher()
+    link.read()
+    # A visitor without the password has no page whose code could be run.
+    pages = {entry.as_page(None if may_enter else door.ask): entry for entry in PAGES if is_teacher or not entry.for_teacher}
+    page = st.navigation(list(pages), position="top" if may_enter else "hidden")
+    st.set_page_config(page_title=f"{page.title} · {_('See the anomaly')}")
+    style.apply()
+    if not may_enter:
+        page.run()
+        return
+    name = pages[page].name
+    session.note_page(name)
+    try:
+        session.require_usable_choice()
+    except CheckpointError as error:
+        st.error(sentence(error), icon=":material/error:")
+        header.choose()
+        st.stop()
+    header.show(name)
+    page.run()
+
+
+def load() -> None:
+    """Load the code of every page, and the data and detectors that the first visitors need."""
+    with without_visitor():
+        for entry in PAGES:
+            assert callable(entry.show)
+        for name in ("mnist", FALLBACK):
+            with suppress(DataError):  # the page says it, and starts the download
+                session.loaded(name, data_directory())
+        with suppress(CheckpointError):  # the page says it, and another detector can be chosen
+            session.shipped_checkpoint(Shipped("best", "mnist", 5))
+        session.experts("mnist")
+
+
+def begin() -> None:
+    """Settle what needs a running server: the log, which the web server sets up before, memory, and the canvas."""
+    monitor.last_errors()
+    drawing_canvas()
+
+
+def close() -> None:
+    """End what the server does in the background."""
+    session.close()

@@ -1,0 +1,143 @@
+"""The first seconds of a server and its last: nobody is shown a page that is not the app's, and it ends in good order."""
+
+import asyncio
+import re
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from pages.shared.navigation import PAGES
+from tests.browser.conftest import (
+    WAYS_OF_STARTING,
+    Server,
+    as_replicas,
+    canvas_of,
+    open_page,
+    run_journey,
+    start_server,
+)
+from tests.load.visitor import Visitor
+
+Way = Callable[[int], list[str]]
+VISITORS = 24
+PASSWORD, TOKEN = "anomaly", "token-of-the-teacher"
+LONG = "preset=course&epochs=200&batch=8&data=uci-digits"
+"""Settings of a training that does not end while a test runs."""
+
+
+@pytest.fixture(params=WAYS_OF_STARTING, ids=lambda way: way.__name__)
+def way(request: pytest.FixtureRequest) -> Way:
+    chosen: Way = request.param
+    if chosen is as_replicas and not shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"):
+        pytest.skip("There is no nginx: apt-get install nginx-light")
+    return chosen
+
+
+async def come_at_once(server: Server) -> list[Visitor]:
+    """Visitors over all pages, who do not wait for one another."""
+    names = [entry.path for entry in PAGES]
+    visitors = [Visitor(server.url) for _ in range(VISITORS)]
+    await asyncio.gather(*(visitor.arrive(names[number % len(names)]) for number, visitor in enumerate(visitors)))
+    return visitors
+
+
+def shown(visitor: Visitor) -> set[str]:
+    """The kinds of elements on the page, but for style."""
+    return {part.kind for part in visitor.parts.values()} - {"html", "vertical", "flex_container"}
+
+
+async def every_one_is_asked(server: Server) -> None:
+    visitors = await come_at_once(server)
+    for visitor in visitors:
+        for _again in range(2):
+            assert "This class has a password." in visitor.texts(), visitor.page
+            assert "Detector" not in visitor.texts()
+            assert not {"bidi_component", "plotly_chart", "metric", "page_link", "progress"} & shown(visitor), visitor.page
+            assert not re.search("Sessions|Canvas|Draw a digit", visitor.texts())
+            await visitor.run_again()
+        await visitor.run_fragments()
+        assert "This class has a password." in visitor.texts(), visitor.page
+    for visitor in visitors:
+        await visitor.close()
+
+
+@pytest.mark.parametrize("once", range(3))
+def test_the_password_is_asked_of_every_first_visitor(way: Way, once: int, tmp_path: Path) -> None:
+    server = start_server(tmp_path, tmp_path / "log.txt", {"CLASS_PASSWORD": PASSWORD, "STATUS_TOKEN": TOKEN}, way)
+    try:
+        run_journey(every_one_is_asked(server))
+    finally:
+        server.end()
+
+
+async def every_one_sees_the_app(server: Server) -> None:
+    visitors = await come_at_once(server)
+    for visitor in visitors:
+        assert {entry.path for entry in PAGES if not entry.for_teacher} <= set(visitor.pages), visitor.page
+        assert "Detector: 5" in visitor.texts(), visitor.page
+        assert any("st-key-detector-line" in html or ".badge" in html for html in visitor.htmls()), "no style"
+        await visitor.close()
+
+
+def test_every_first_visitor_sees_header_style_and_page(way: Way, tmp_path: Path) -> None:
+    server = start_server(tmp_path, tmp_path / "log.txt", way=way)
+    try:
+        run_journey(every_one_sees_the_app(server))
+    finally:
+        server.end()
+
+
+async def two_train(server: Server) -> list[Visitor]:
+    visitors = [await Visitor(server.url).arrive("train", LONG) for _ in range(2)]
+    for visitor in visitors:
+        await visitor.press("Start")
+    for visitor in visitors:
+        await visitor.wait(lambda visitor=visitor: "Training: epoch" in visitor.texts() or "Waiting" in visitor.texts())
+    return visitors
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_server_with_trainings_ends_in_good_order(way: Way, number: signal.Signals, tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    server = start_server(tmp_path, log, way=way)
+
+    async def train_while_it_ends() -> float:
+        visitors = await two_train(server)
+        seconds = await asyncio.to_thread(server.end, number)
+        for visitor in visitors:
+            await visitor.close()
+        return seconds
+
+    seconds = run_journey(train_while_it_ends())
+    print(f"ended after {seconds:.1f} s")
+    assert "Traceback" not in log.read_text()
+    assert "terminate called" not in log.read_text()
+
+
+def test_a_visitor_who_does_not_answer_does_not_keep_the_server(tmp_path: Path) -> None:
+    server = start_server(tmp_path, tmp_path / "log.txt")
+
+    async def freeze_while_it_ends() -> None:
+        visitor = await Visitor(server.url).arrive("draw")
+        visitor.freeze()
+        await asyncio.to_thread(server.end)
+
+    run_journey(freeze_while_it_ends())
+
+
+def test_the_address_is_told_when_a_page_answers_at_once(context: BrowserContext, tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    server = start_server(tmp_path, log)
+    try:
+        told = log.read_text()
+        assert told.index("Loading the pages") < told.index(f"See the anomaly is at {server.url}")
+        page = context.new_page()
+        open_page(page, server, "draw")
+        expect(page.get_by_test_id("stSidebar")).to_have_count(0)
+        canvas_of(page)
+    finally:
+        server.end()
