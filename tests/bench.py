@@ -21,14 +21,11 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-import streamlit.testing.v1.app_test as app_test
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
-from streamlit.runtime.pages_manager import PagesManager
-from streamlit.testing.v1 import AppTest
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import ToTensor
@@ -43,7 +40,7 @@ from core.model import ModelConfig, build
 from core.presets import Shipped, shipped
 from core.training import TrainConfig, Trainer
 from tests.browser import conftest as browser_tests
-from tests.pages.conftest import ServedPages
+from tests.pages.conftest import open_page
 from tests.strokes import WAYS, Stroke, on_canvas, rgba
 
 DIGIT = 5
@@ -309,29 +306,25 @@ def experts_row() -> Row:
 
 def browse_row() -> Row:
     """Ten page changes; AppTest runs the whole script, so a fragment's rerun in a browser costs less."""
-    with patch.object(PagesManager, "uses_pages_directory", False), patch.object(app_test, "PagesManager", ServedPages):
-        app = AppTest.from_file(str(browser_tests.ROOT / "app.py"), default_timeout=60.0).run()
-        app.switch_page("pages/browse.py").run()
-        turns = []
-        for page in range(2, 13):
-            app.pagination(key="browse-page").set_value(page)
-            turns.append(seconds(app.run))
-            assert not app.exception
-            assert app.pagination(key="browse-page").value == page
+    app = open_page("browse")
+    turns = []
+    for page in range(2, 13):
+        app.pagination(key="browse-page").set_value(page)
+        turns.append(seconds(app.run))
+        assert not app.exception
+        assert app.pagination(key="browse-page").value == page
     detail = f"{1000 * min(turns[1:]):.0f} to {1000 * max(turns[1:]):.0f} ms"
     return bounded("Browse: another page of images, server time", 1000 * statistics.median(turns[1:]), 300, "ms", detail)
 
 
 def evaluate_row() -> Row:
     """The threshold moved ten times before 10,000 scores; the whole script, so a fragment's rerun costs less."""
-    with patch.object(PagesManager, "uses_pages_directory", False), patch.object(app_test, "PagesManager", ServedPages):
-        app = AppTest.from_file(str(browser_tests.ROOT / "app.py"), default_timeout=60.0).run()
-        app.switch_page("pages/evaluate.py").run()
-        turns = []
-        for percent in range(2, 13):
-            app.select_slider(key="kept-rate").set_value(percent / 100)
-            turns.append(seconds(app.run))
-            assert not app.exception
+    app = open_page("evaluate")
+    turns = []
+    for percent in range(2, 13):
+        app.select_slider(key="kept-rate").set_value(percent / 100)
+        turns.append(seconds(app.run))
+        assert not app.exception
     detail = f"{1000 * min(turns[1:]):.0f} to {1000 * max(turns[1:]):.0f} ms"
     return bounded("Evaluate: the threshold moved, server time", 1000 * statistics.median(turns[1:]), 300, "ms", detail)
 

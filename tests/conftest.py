@@ -34,15 +34,18 @@ settings.load_profile("repeatable")
 
 REAL_DATA = Path(os.environ.get("DATA_DIR") or Path(__file__).parent.parent / "data")
 
+PATIENCE = 60.0
+"""Seconds that a test waits for what should come; long, as the machine may be busy. Nothing that works waits so long."""
+
 WaitUntil = Callable[[Callable[[], object]], None]
 
 
 @pytest.fixture(scope="session")
 def wait_until() -> WaitUntil:
-    """Blocks until a condition is true; fails the test after 20 seconds."""
+    """Blocks until a condition is true; fails the test after PATIENCE seconds."""
 
     def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 20.0
+        deadline = time.monotonic() + PATIENCE
         while not condition():
             if time.monotonic() > deadline:
                 pytest.fail("The condition that this test waits for never came true.")

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from pages.shared.navigation import PAGES
 from pages.shared.text import LANGUAGES
 from tests.browser.conftest import REAL_DATA, Server, draw, open_page, settled, start_server
 from tests.strokes import WAYS, on_canvas
 
 OUTPUT = Path("screenshots")
-PAGES = ("home", "draw", "train", "browse", "scores", "evaluate", "latent", "learn")
-IN_README = {name: f"{name}-light-en" for name in PAGES} | {"browse": "browse-dark-en"}
+SHOTS = (*(entry.name for entry in PAGES if not entry.for_teacher), "scores")
+IN_README = {name: f"{name}-light-en" for name in SHOTS} | {"browse": "browse-dark-en"}
 LONGEST = 4000
 VIEWS = {
     "light": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "light"},
@@ -70,7 +71,7 @@ def main() -> None:
         found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         try:
-            for language, (view, options), name in product(LANGUAGES, VIEWS.items(), PAGES):
+            for language, (view, options), name in product(LANGUAGES, VIEWS.items(), SHOTS):
                 page = browser.new_page(**options)
                 show(page, server, name, language)
                 path = OUTPUT / f"{name}-{view}-{language}.png"

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from pages.shared.navigation import PAGES
 from pages.shared.text import LANGUAGES
 from tests.browser.conftest import Server, draw, open_page, settled
 from tests.strokes import WAYS, on_canvas
 
-PAGES = ("", "draw", "train", "browse", "evaluate", "latent", "learn?step=1", "learn?step=4", "learn?step=6", "learn?step=7")
+PATHS = (*(entry.path for entry in PAGES if not entry.for_teacher), "learn?step=4", "learn?step=6", "learn?step=7")
 AXE = Path(sys.prefix, "node_modules/axe-core/axe.min.js")
 """Put there by `make browser`."""
 
@@ -42,7 +43,7 @@ def painted(page: Page) -> None:
     page.wait_for_function("[...document.images].every(image => image.complete)")
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", PATHS)
 def test_axe_finds_nothing_serious(path: str, axe: str, server: Server, chromium: Browser) -> None:
     page = chromium.new_page(viewport={"width": 1366, "height": 768}, color_scheme="light", reduced_motion="reduce")
     try:
@@ -74,7 +75,7 @@ def test_axe_sees_a_fault(axe: str, server: Server, chromium: Browser) -> None:
 def test_nothing_is_wider_than_a_phone(language: str, server: Server, chromium: Browser) -> None:
     page = chromium.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
     try:
-        for path in PAGES:
+        for path in PATHS:
             open_page(page, server, f"{path}{'&' if '?' in path else '?'}lang={language}")
             painted(page)
             assert page.evaluate("document.documentElement.lang") == language

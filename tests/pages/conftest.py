@@ -12,13 +12,18 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block, Html, Selectbox
+from streamlit.util import calc_hash
 
 from core import checkpoint
 from core.data import DataSet
 from core.detector import AutoencoderDetector
 from core.presets import Shipped
 from pages.shared import session
+from pages.shared.navigation import PAGES
 from tests.conftest import REAL_DATA
+
+NAMES = tuple(entry.name for entry in PAGES if not entry.for_teacher)
+"""The pages of every visitor."""
 
 ROOT = Path(__file__).parent.parent.parent
 NOWHERE = "http://127.0.0.1:9"
@@ -28,8 +33,7 @@ NOWHERE = "http://127.0.0.1:9"
 class ServedPages(PagesManager):
     """Takes AppTest's resetting of `uses_pages_directory` upon itself.
 
-    A server turns the discovery of pages/ off with its first st.navigation and for good; AppTest
-    turns it on again before each run, and then a page would run on its own, without app.py.
+    A server turns the discovery of pages/ off before it answers and for good; AppTest turns it on again before each run.
     """
 
 
@@ -91,7 +95,14 @@ def open_page(name: str = "home") -> AppTest:
 
 def go_to(app: AppTest, name: str) -> AppTest:
     """The same visitor on another page."""
-    return checked(app.switch_page(f"pages/{name}.py").run())
+    return checked(switch_page(app, name).run())
+
+
+def switch_page(app: AppTest, name: str) -> AppTest:
+    """What the next run is of; AppTest itself knows pages by their files only, and Streamlit by their paths."""
+    assert name in {entry.name for entry in PAGES}
+    app._page_hash = calc_hash(name)
+    return app
 
 
 def checked(app: AppTest) -> AppTest:

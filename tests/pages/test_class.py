@@ -1,5 +1,7 @@
 """The class's password, the teacher's page, and limits, as a visitor sees them."""
 
+import ast
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -7,13 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import streamlit.testing.v1.app_test as app_test
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from core import checkpoint, presets
 from core.presets import Shipped
 from pages.shared import door, session
+from pages.shared.navigation import PAGES
 from pages.shared.session import Choice
-from tests.pages.conftest import ROOT, checked, detector_box, detector_line, go_to, has, html_of, inside, open_page
+from tests.pages.conftest import ROOT, checked, detector_box, detector_line, go_to, has, html_of, inside, open_page, switch_page
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
@@ -38,6 +43,42 @@ def test_the_password_opens_every_page_for_the_session(password: str) -> None:
     app = answer(app, password)
     assert has(app, "detector-line")
     assert go_to(app, "browse").title[0].value
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in PAGES])
+def test_a_file_of_pages_that_streamlit_runs_on_its_own_begins_again_with_the_app(
+    name: str, password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streamlit does so until st.navigation was called once in a server's life; AppTest takes that back before each run."""
+    monkeypatch.setattr(app_test, "PagesManager", PagesManager)
+    path = ROOT / "pages" / f"{name}.py"
+    assert path.read_text().endswith('if __name__ == "__main__":\n    begin_again_with_app()\n')
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60.0)
+    for _again in range(3):
+        checked(switch_page(app, name).run())
+        assert (len(app.title), [form.label for form in app.text_input]) == (0, ["Password"])
+        assert not app.metric
+
+
+@pytest.mark.usefixtures("far_away")
+def test_status_looks_at_its_visitor_itself() -> None:
+    body = "from pages import status\nstatus.show()"
+    app = checked(AppTest.from_string(body, default_timeout=60.0).run())
+    assert ([error.value for error in app.error], len(app.metric)) == (["This page is for the teacher."], 0)
+
+
+def test_the_code_of_a_page_does_nothing_when_it_is_imported() -> None:
+    """Only definitions, constants, and what begins again; a page's state is made in its functions."""
+    allowed = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign | ast.Expr | ast.If
+    for name in (entry.name for entry in PAGES):
+        for node in ast.parse((ROOT / "pages" / f"{name}.py").read_text()).body:
+            assert isinstance(node, allowed), ast.unparse(node)
+            if isinstance(node, ast.Expr):
+                assert isinstance(node.value, ast.Constant), ast.unparse(node)
+            if isinstance(node, ast.If):
+                assert ast.unparse(node.test) == "__name__ == '__main__'"
+            if isinstance(node, ast.Assign | ast.AnnAssign):
+                assert not re.search(r"\bst\.", ast.unparse(node)), ast.unparse(node)
 
 
 def test_a_wrong_password_is_told_and_the_next_try_waits(password: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,11 +109,8 @@ def open_status(query: dict[str, str]) -> AppTest:
 
 
 def may_see_status(app: AppTest) -> bool:
-    """Whether the status page is among this visitor's pages."""
-    try:
-        app.switch_page("pages/status.py").run()
-    except ValueError as error:
-        return "Could not find a navigation page" not in str(error)
+    """Whether the status page is among this visitor's pages; another visitor lands on Home."""
+    app = go_to(app, "status")
     return any(title.value == "Status" for title in app.title)
 
 

@@ -67,9 +67,8 @@ class Pen:
 
 @pytest.fixture
 def pen(monkeypatch: pytest.MonkeyPatch) -> Pen:
-    open_page("draw")  # the canvas can only be registered while an app runs
     held = Pen()
-    monkeypatch.setattr("pages.shared.canvas.st_canvas", held)
+    monkeypatch.setattr("pages.shared.canvas.drawing_canvas", lambda: held)
     return held
 
 

@@ -11,14 +11,13 @@ from core.data import SOURCES, data_directory
 from core.detector import AutoencoderDetector
 from core.presets import Shipped
 from pages.shared import session
-from tests.pages.conftest import checked, detector_box, detector_line, go_to, number_in, open_page, verdicts
+from tests.pages.conftest import NAMES, checked, detector_box, detector_line, go_to, number_in, open_page, verdicts
 
-PAGES = ("home", "draw", "train", "browse", "evaluate")
 SHIPPED = "Detector: 5 · MNIST · Best detector"
 
 
 @pytest.mark.usefixtures("with_mnist")
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", NAMES)
 def test_every_page_runs_and_names_the_detector(page: str) -> None:
     app = open_page(page)
     assert detector_line(app) == SHIPPED
@@ -28,7 +27,7 @@ def test_every_page_runs_and_names_the_detector(page: str) -> None:
 
 
 @pytest.mark.usefixtures("without_data")
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", NAMES)
 def test_every_page_runs_without_data_and_network(page: str) -> None:
     app = open_page(page)
     assert detector_line(app) == SHIPPED
@@ -62,7 +61,7 @@ def test_another_detector_is_in_use_on_every_page() -> None:
     detector_box(app).set_value(session.Choice(shipped=course))
     checked(app.run())
     assert [markdown.value for markdown in app.markdown] != before, "other verdicts, other counts"
-    for page in PAGES:
+    for page in NAMES:
         go_to(app, page)
         assert detector_line(app) == "Detector: 5 · MNIST · The course"
     go_to(app, "draw")
@@ -99,7 +98,7 @@ def test_a_broken_upload_leaves_the_detector(damage: str, fitted: AutoencoderDet
         "flipped": whole[:40] + bytes(255 - byte for byte in whole[40:80]) + whole[80:],
     }[damage]
     app = open_page()
-    for page in PAGES:
+    for page in NAMES:
         upload(go_to(app, page), "broken.safetensors", content)
         assert [error.value for error in app.error if error.value.endswith("The detector in use stays as it was.")]
         assert detector_line(app) == SHIPPED

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from core.sentences import SettingError
 from pages.shared import catalogues
 from pages.shared.text import LANGUAGES, LOCALES
-from tests.pages.conftest import ROOT, checked, inside
+from tests.pages.conftest import NAMES, ROOT, checked, go_to, inside
 
 TRANSLATED = sorted(LANGUAGES.keys() - {"en"})
 TEXTS = {message.id: message for message in catalogues.texts() if message.id}
@@ -92,13 +92,13 @@ def test_an_error_of_core_is_told_in_the_language_with_its_values() -> None:
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-@pytest.mark.parametrize("page", ["home", "draw", "train", "browse", "evaluate", "learn"])
+@pytest.mark.parametrize("page", NAMES)
 def test_every_page_speaks_the_language(code: str, page: str) -> None:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60.0)
     app.query_params["lang"] = code
     checked(app.run())
     if page != "home":
-        checked(app.switch_page(f"pages/{page}.py").run())
+        go_to(app, page)
     title = app.title[0].value
     languages = [known for known in LANGUAGES if title in _titles(known)]
     assert languages == [code] or (code in languages and page == "home")
