@@ -1,6 +1,7 @@
 # make run     sets up what is missing and starts the app          (PORT, ADDRESS, DATA_DIR)
 # make replicas  several of it behind one nginx                    (REPLICAS, PORT, ADDRESS, DATA_DIR)
 # make test    sets up what is missing and runs all tests         (TEST_WORKERS: files of tests at a time)
+# make test-mnist  of these the ones that need MNIST in DATA_DIR; without it they are skipped
 # make lint    ruff and mypy
 # make bench   timings, as ratios within one run
 # make load    a whole class at once: waiting times, and memory a session (a quarter of an hour)
@@ -23,7 +24,7 @@ APP := .venv/.app-ready
 CLUSTER := .venv/.cluster-ready
 DEV := .venv/.dev-ready
 
-.PHONY: run replicas test lint bench load soak audit study checkpoints screenshots messages browser proxy clean
+.PHONY: run replicas test test-mnist lint bench load soak audit study checkpoints screenshots messages browser proxy clean
 
 run: $(APP)
 	$(BIN)/python -m deploy.replica --browser --port $(PORT) --address $(ADDRESS)
@@ -33,6 +34,9 @@ replicas: $(APP)
 
 test: $(DEV) browser proxy
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+
+test-mnist: $(DEV)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder --only-mnist
 
 lint: $(DEV)
 	$(BIN)/ruff check .

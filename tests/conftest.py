@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,25 @@ PATIENCE = 60.0
 """Seconds that a test waits for what should come; long, as the machine may be busy. Nothing that works waits so long."""
 
 WaitUntil = Callable[[Callable[[], object]], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--only-mnist", action="store_true", help="run only the tests that need MNIST in DATA_DIR")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--only-mnist"):
+        needing = [item for item in items if "mnist" in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=[item for item in items if item not in needing])
+        items[:] = needing
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line: how many tests were skipped, and why."""
+    reasons = Counter(str(report.longrepr[2]).removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped"))
+    if reasons:
+        told = "; ".join(f"{count} ({reason.rstrip('.')})" for reason, count in reasons.most_common())
+        terminalreporter.write_line(f"Skipped: {told}.")
 
 
 @pytest.fixture(scope="session")

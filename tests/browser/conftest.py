@@ -19,6 +19,7 @@ from urllib.error import URLError
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
+from tests.conftest import PATIENCE
 from tests.strokes import Stroke
 
 ROOT = Path(__file__).parent.parent.parent
@@ -27,7 +28,15 @@ T = TypeVar("T")
 NOWHERE = "http://127.0.0.1:9"
 """Nothing listens on the discard port: a proxy there is a machine without a network."""
 
-expect.set_options(timeout=30_000)
+HAS_MNIST = (REAL_DATA / "MNIST/raw").exists()
+
+ENDLESS = "preset=course&epochs=200&batch=1"
+"""Settings of a training that does not end while a test runs, on whatever images are there."""
+
+SOME_SECONDS = "preset=course&epochs=5" if HAS_MNIST else "preset=course&epochs=60&batch=1&data=uci-digits"
+"""Settings of a training that a test waits for, and that goes on long enough for something to happen meanwhile."""
+
+expect.set_options(timeout=60_000)
 
 
 @dataclass
@@ -117,7 +126,7 @@ def start_server(
 @pytest.fixture(scope="module")
 def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Real MNIST where it is at hand, else an empty folder; a module may override this."""
-    return REAL_DATA if (REAL_DATA / "MNIST/raw").exists() else tmp_path_factory.mktemp("no-data")
+    return REAL_DATA if HAS_MNIST else tmp_path_factory.mktemp("no-data")
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +190,7 @@ def settled(page: Page) -> None:
 
 def eventually(page: Page, condition: Callable[[], bool]) -> None:
     """Wait until a condition holds that no locator can express."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
             pytest.fail("The condition that this test waits for never came true.")

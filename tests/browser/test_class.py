@@ -10,17 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import REAL_DATA, Server, run_journey, start_server
+from tests.browser.conftest import ENDLESS, REAL_DATA, Server, run_journey, start_server
 from tests.load.visitor import Visitor, sketch
 from tests.strokes import WAYS, on_canvas
-
-LONG = "preset=course&epochs=200&batch=8"
-"""Settings of a training that does not end while a test runs."""
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="Reads what a process holds from /proc.")
 
 
-async def trains(server: Server, query: str = LONG) -> Visitor:
+async def trains(server: Server, query: str = ENDLESS) -> Visitor:
     visitor = await Visitor(server.url).open("train", query)
     await visitor.press("Start")
     await visitor.wait(lambda: "Training: epoch" in visitor.texts() or "Waiting" in visitor.texts())

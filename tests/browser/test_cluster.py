@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import REAL_DATA, Server, draw, eventually, open_page, start_server
+from tests.browser.conftest import ENDLESS, HAS_MNIST, Server, draw, eventually, open_page, start_server
 from tests.browser.test_train import STATUS, batches, points_of
 from tests.cluster import Cluster
 from tests.strokes import WAYS, on_canvas
+
+DOZEN_EPOCHS = "preset=course&epochs=12" if HAS_MNIST else "preset=course&epochs=100&batch=1&data=uci-digits"
+"""Long enough for a process to be killed amid the training, whose end a test waits for."""
 
 pytest.importorskip("distributed", reason="Dask is not installed: pip install -r requirements-cluster.txt")
 
@@ -33,10 +36,8 @@ def other(chromium: Browser) -> Iterator[Page]:
     visitor.close()
 
 
-def start(page: Page, server: Server, epochs: int) -> None:
-    # Without MNIST so many small batches that an epoch takes as long.
-    data = "mnist" if (REAL_DATA / "MNIST/raw").exists() else "uci-digits&batch=2"
-    open_page(page, server, f"train?preset=course&epochs={epochs}&data={data}")
+def start(page: Page, server: Server, settings: str) -> None:
+    open_page(page, server, f"train?{settings}")
     expect(page.get_by_text("Runs on: cluster")).to_be_visible()
     page.get_by_role("button", name="Start").click()
     expect(page.locator(STATUS)).to_contain_text(re.compile(r"Training: epoch [1-9]"))
@@ -47,13 +48,13 @@ def reach(page: Page, epoch: int) -> None:
 
 
 def test_two_visitors_train_with_live_curves_and_pause_and_stop(page: Page, other: Page, server: Server) -> None:
-    start(page, server, 200)
+    start(page, server, ENDLESS)
     page.wait_for_function("document.querySelector('.js-plotly-plot')?.data?.[0]?.y?.length > 5")
     first = points_of(page)
     page.wait_for_function(f"document.querySelector('.js-plotly-plot')?.data?.[0]?.y?.length > {first + 20}")
     expect(page.get_by_text("Other classes")).to_be_visible()
 
-    start(other, server, 200)
+    start(other, server, ENDLESS)
     seen = [batches(each) for each in (page, other)]
     eventually(page, lambda: all(batches(each) > before for each, before in zip((page, other), seen, strict=True)))
 
@@ -75,18 +76,18 @@ def test_two_visitors_train_with_live_curves_and_pause_and_stop(page: Page, othe
 
 def test_a_worker_that_dies_stops_no_training(page: Page, other: Page, server: Server, cluster: Cluster) -> None:
     for each in (page, other):
-        start(each, server, 12)
+        start(each, server, DOZEN_EPOCHS)
     for each in (page, other):
         reach(each, 2)
     # Each of the two has one of the two workers.
     cluster.workers[0].kill()
     for each in (page, other):
-        expect(each.locator(STATUS)).to_contain_text("Done", timeout=60_000)
+        expect(each.locator(STATUS)).to_contain_text("Done", timeout=150_000)
     cluster.start_workers(1)
 
 
 def test_a_scheduler_that_dies_is_told_and_drawing_goes_on(page: Page, server: Server, cluster: Cluster) -> None:
-    start(page, server, 12)
+    start(page, server, DOZEN_EPOCHS)
     reach(page, 2)
     cluster.scheduler.kill()
     cluster.scheduler.wait()
@@ -106,5 +107,5 @@ def test_a_scheduler_that_dies_is_told_and_drawing_goes_on(page: Page, server: S
     page.get_by_role("button", name="Resume").click()
     expect(page.locator(STATUS)).to_contain_text("Training: epoch")
     assert batches(page) >= (int(kept[1]), int(kept[2]))
-    expect(page.locator(STATUS)).to_contain_text("Done", timeout=60_000)
+    expect(page.locator(STATUS)).to_contain_text("Done", timeout=150_000)
     expect(page.get_by_text("AUROC", exact=True).first).to_be_visible()

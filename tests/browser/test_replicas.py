@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from core.presets import Shipped
 from deploy.configure import replicas_conf, write
-from tests.browser.conftest import draw, eventually, run_journey, settled
+from tests.browser.conftest import SOME_SECONDS, draw, eventually, run_journey, settled
 from tests.load.replicas import Replicas, Seen, attend, running_replicas
 from tests.load.visitor import Visitor
 from tests.strokes import WAYS, on_canvas
@@ -107,7 +107,7 @@ def test_an_upload_comes_through_and_one_that_is_too_large_does_not(replicas: Re
 
 def test_sessions_stay_put_whatever_happens_to_other_replicas(replicas: Replicas) -> None:
     count = 6
-    seen: Seen = run_journey(attend(replicas, count, "preset=course&epochs=5"))
+    seen: Seen = run_journey(attend(replicas, count, SOME_SECONDS))
     assert seen.placed == {1: 2, 2: 2, 3: 2}
     assert seen.after_bad_wifi == count
     assert len(seen.killed) == 2

@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from pages.shared.navigation import PAGES
 from tests.browser.conftest import (
+    ENDLESS,
     WAYS_OF_STARTING,
     Server,
     as_make_run,
@@ -26,8 +27,6 @@ from tests.load.visitor import Visitor
 Way = Callable[[int], list[str]]
 VISITORS = 24
 PASSWORD, TOKEN = "anomaly", "token-of-the-teacher"
-LONG = "preset=course&epochs=200&batch=8&data=uci-digits"
-"""Settings of a training that does not end while a test runs."""
 
 
 @pytest.fixture(params=WAYS_OF_STARTING, ids=lambda way: way.__name__)
@@ -84,7 +83,7 @@ async def every_one_sees_the_app(server: Server) -> None:
 
 
 async def two_train_while_it_ends(server: Server, number: signal.Signals) -> None:
-    visitors = [await Visitor(server.url).arrive("train", LONG) for _ in range(2)]
+    visitors = [await Visitor(server.url).arrive("train", ENDLESS) for _ in range(2)]
     for visitor in visitors:
         await visitor.press("Start")
     for visitor in visitors:

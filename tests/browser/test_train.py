@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Server, draw, open_page, settled
+from tests.browser.conftest import ENDLESS, Server, draw, open_page, settled
 from tests.strokes import WAYS, on_canvas
 
 STATUS = ".st-key-job-status"
@@ -136,8 +136,8 @@ def test_a_detector_goes_from_one_visitor_to_another_as_a_file(page: Page, serve
 
 
 def test_a_detector_chosen_before_does_not_come_back_while_another_trains(page: Page, server: Server) -> None:
-    open_page(page, server, "train")
-    page.get_by_text("Detector: 5 · MNIST · Best detector").first.click()
+    open_page(page, server, f"train?{ENDLESS}")
+    page.locator(".st-key-detector-line").get_by_test_id("stPopover").first.click()
     choose(page, "Detector in use", "3 · MNIST · Best detector")
     page.keyboard.press("Escape")
     settled(page)
