@@ -626,3 +626,16 @@ def test_dropped_job_leaves_the_queue_and_stays_out(
     assert len(dropped.snapshot().batch_losses) == 0
     assert not state(dropped).is_active
     assert state(running) is PAUSED
+
+
+def test_a_closed_pool_has_ended_all_its_threads(long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil") -> None:
+    pool = JobPool(workers=2)
+    running, waiting = [TrainingJob(long, split, pool) for _ in range(2)], TrainingJob(long, split, pool)
+    for job in (*running, waiting):
+        job.resume()
+    for job in running:
+        reach(RUNNING, job, wait_until)
+    assert pool.close(seconds=20.0)
+    assert pool.counts == (0, 0)
+    assert not any(state(job).is_active for job in (*running, waiting))
+    assert not any(thread.is_alive() for thread in pool._threads)
