@@ -189,6 +189,8 @@ def main() -> None:
     parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--browser", action="store_true", help="open the app where this machine has a screen")
     asked = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGINT):  # until it serves, there is nothing to clear up
+        signal.signal(number, lambda *_: sys.exit(0))
     from app import app
 
     config: dict[str, Any] = {"server.port": asked.port, "server.address": asked.address}
