@@ -1,0 +1,118 @@
+"""Draw without a pointer: a test image, a file, or the camera; and every digit of a picture in its place."""
+
+import random
+from typing import Protocol
+
+import streamlit as st
+import torch
+
+from core.drawing import MAX_FILE_BYTES, PictureError, ReadPicture, read_picture
+from pages.shared import digit_boxes, session
+from pages.shared.drawings import Picked, drawings
+from pages.shared.text import _, ngettext, sentence
+
+
+class UploadedFile(Protocol):
+    """What an uploader or the camera gives."""
+
+    file_id: str
+    name: str
+
+    def getvalue(self) -> bytes: ...
+
+
+def show_other_ways() -> None:
+    """The three ways, and what was found in a picture."""
+    st.button(_("Random test image"), on_click=pick_a_test_image, icon=":material/casino:", shortcut="T")
+    # Of any type: a file that cannot be read is told by a sentence that says what to do.
+    file = st.file_uploader(
+        _("Upload a photo or scan, of one digit or of many"), max_upload_size=MAX_FILE_BYTES // 2**20, key="picture"
+    )
+    photo = st.camera_input(_("Photograph a digit"), key="photo") if st.toggle(_("Use the camera"), key="camera") else None
+    take_up(photo or file)
+    picked = drawings().picked
+    if picked and picked.picture:
+        show_digits(picked, picked.picture)
+
+
+def take_up(file: UploadedFile | None) -> None:
+    """Judge what a new file shows; a file that is refused or was removed is judged no more."""
+    shown, seen = drawings(), st.session_state.get("seen-picture")
+    if file is None:
+        if seen is not None:
+            st.session_state["seen-picture"] = None
+            forget_picture()
+            st.rerun()
+        return
+    if seen == file.file_id:
+        if problem := st.session_state.get("picture-problem"):
+            st.error(sentence(problem), icon=":material/error:")
+        return
+    st.session_state["seen-picture"], st.session_state["picture-problem"] = file.file_id, None
+    forget_picture()
+    try:
+        found = read_picture(file.getvalue())
+    except PictureError as error:
+        st.session_state["picture-problem"] = error
+    else:
+        number = found.digits.index(found.largest)
+        shown.pick(Picked(found.largest.image, "picture", file.name[:40], found, number))
+    st.rerun()  # the verdict stands above
+
+
+def forget_picture() -> None:
+    """Let the canvas be judged again where a picture was."""
+    shown = drawings()
+    if shown.picked and shown.picked.origin == "picture":
+        shown.picked = None
+
+
+def show_digits(picked: Picked, found: ReadPicture) -> None:
+    """The picture with every digit in its place and its verdict; a click chooses one."""
+    st.caption(what_was_found(found))
+    if found.is_exact:
+        return
+    result = session.detector().infer(torch.cat([digit.image for digit in found.digits]))
+    verdicts = [bool(verdict) for verdict in result.verdicts]
+    if len(verdicts) > 1:
+        anomalies = sum(verdicts)
+        st.markdown(
+            _(
+                "**{normals:,}** normal, **{anomalies:,}** anomalies. Click one to see why.",
+                normals=len(verdicts) - anomalies,
+                anomalies=anomalies,
+            )
+        )
+
+    def choose() -> None:
+        number = digit_boxes.chosen("picture-digits")
+        current = drawings().picked
+        if current and current.picture and 0 <= number < len(current.picture.digits):
+            drawings().pick(current.of_digit(number))
+
+    digit_boxes.show("picture-digits", found, verdicts, picked.number, choose)
+
+
+def what_was_found(found: ReadPicture) -> str:
+    """What the picture became, in one line."""
+    if found.is_exact:
+        return _("A picture of 28 × 28 pixels is taken as it is.")
+    parts = [ngettext("{count} digit found.", "{count} digits found.", len(found.digits))]
+    if found.frame_count > 1:
+        parts.append(_("Read: number {number} of {count} in the file.", number=found.frame_number, count=found.frame_count))
+    if found.is_sheet_found:
+        parts.append(_("Only the sheet was read, not what lies around it."))
+    if found.are_lines_removed:
+        parts.append(_("Lines and boxes were taken out."))
+    if found.ignored:
+        parts.append(ngettext("{count} mark was left out.", "{count} marks were left out.", found.ignored))
+    return " ".join(parts)
+
+
+def pick_a_test_image() -> None:
+    """Judge a test image of the detector's data set, taken at random."""
+    data = session.data_set(session.detector_config().data_set, may_download=False).data
+    index = random.randrange(len(data.test.images))
+    name = session.names_of(data.name)[int(data.test.labels[index])]
+    title = _("test image {number:,}: {name}", number=index, name=name)
+    drawings().pick(Picked(data.test.images[[index]], "test image", title))

@@ -1,0 +1,55 @@
+"""Draw, at the bottom: the images of this session with their scores, to keep."""
+
+import csv
+import io
+import zipfile
+from functools import partial
+
+import streamlit as st
+
+from pages.shared import pictures
+from pages.shared.drawings import Drawing, drawings
+from pages.shared.text import _, formatted
+
+
+def show_strip() -> None:
+    """Every image that was judged, the newest first, with what it was; and both files."""
+    strip = drawings().strip
+    if not strip:
+        return
+    st.subheader(_("Your drawings and pictures"))
+    cells = "".join(
+        '<div class="expert">'
+        + pictures.png_picture(entry.png, entry.title)
+        + f'<div class="label">{pictures.text(entry.title)}</div>'
+        + f'<div class="label">{formatted(entry.score, ".4f")}</div>{pictures.badge(entry.is_anomaly)}</div>'
+        for entry in reversed(strip)
+    )
+    st.html(f'<div class="cards">{cells}</div>')
+    # Files are made outside of the session, and so from what the page has now.
+    with st.container(horizontal=True):
+        for label, make, name, mime, icon in (
+            (_("Scores as CSV"), as_csv, "drawings.csv", "text/csv", ":material/table:"),
+            (_("Images as PNG"), as_png_archive, "drawings.zip", "application/zip", ":material/image:"),
+        ):
+            st.download_button(label, partial(make, strip), name, mime, icon=icon, on_click="ignore")
+
+
+def as_csv(strip: list[Drawing]) -> str:
+    """One row an image."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(["drawing", "origin", "normal", "score", "threshold", "verdict"])
+    for number, entry in enumerate(strip, start=1):
+        verdict = "anomaly" if entry.is_anomaly else "normal"
+        table.writerow([number, entry.origin, entry.normal, f"{entry.score:.6f}", f"{entry.threshold:.6f}", verdict])
+    return text.getvalue()
+
+
+def as_png_archive(strip: list[Drawing]) -> bytes:
+    """The 28x28 images, numbered as in the CSV."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        for number, entry in enumerate(strip, start=1):
+            files.writestr(f"drawing-{number}.png", entry.png)
+    return archive.getvalue()

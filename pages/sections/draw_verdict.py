@@ -1,0 +1,86 @@
+"""Draw, the right side: verdict, score, gauge and pictures of the image at hand; and the ten detectors below."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.detector import Result
+from pages.shared import pictures, session
+from pages.shared.drawings import Opinion, drawings
+from pages.shared.glossary import about
+from pages.shared.text import _
+
+
+def show_verdict() -> None:
+    """Verdict, score, gauge and pictures of the image at hand."""
+    shown = drawings()
+    image = shown.image
+    config = session.detector_config()
+    normal = session.class_names(config.data_set, config.normal_classes)
+    with st.container(key="verdict"):
+        if image is None:
+            st.html(pictures.waiting(_("Draw something: a {normal}, or anything else.", normal=normal)))
+            return
+        detector, result = shown.judge(image)
+        st.html(pictures.verdict(bool(result.verdicts[0]), measured(result, normal)))
+    score, threshold = float(result.scores[0]), result.threshold
+    with st.container(key="second-opinion"):
+        st.caption(second_opinion(score, threshold, normal, shown.ask_all(image)))
+    st.html(pictures.gauge(score, threshold))
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+        for key, word, label, value in (
+            ("score", "anomaly score", _("Anomaly score"), score),
+            ("threshold", "threshold", _("Threshold"), threshold),
+        ):
+            with st.container(width="content", gap=None):
+                st.caption(label, help=about(word))
+                # The container holds the number and nothing else, so that it can be read from outside.
+                with st.container(key=key):
+                    st.html(pictures.number(value))
+        total = len(detector.calibration_scores_)
+        as_high = round(float(result.p_values[0]) * total)
+        st.markdown(
+            _(
+                "**{count:,} of {total:,}** held-out images of {normal} score this high.",
+                count=as_high,
+                total=total,
+                normal=normal,
+            ),
+            width=260,
+        )
+    title = shown.picked.title if shown.picked else _("Your drawing")
+    st.html(pictures.steps(image, title, config.preprocessing, result))
+    st.html(pictures.error_legend())
+
+
+def measured(result: Result, normal: str) -> str:
+    """The verdict in words of what was measured."""
+    ratio = float(result.scores[0]) / result.threshold
+    if bool(result.verdicts[0]):
+        return _("Redrawn as “{normal}”, its error is {ratio:.1f} times the threshold.", normal=normal, ratio=max(ratio, 1.1))
+    return _("Redrawn as “{normal}”, its error is {share:.0%} of the threshold.", normal=normal, share=ratio)
+
+
+def second_opinion(score: float, threshold: float, normal: str, opinions: Sequence[Opinion]) -> str:
+    """Which of the ten detectors redraws the image better than the one in use, if any does."""
+    best = min(opinions, key=lambda opinion: opinion.ratio)
+    if best.is_anomaly and score > threshold:
+        return _("None of the ten detectors knows this.")
+    if best.name == normal or best.ratio >= score / threshold:
+        return _("None of the other detectors redraws it better.")
+    return _("The detector of **{name}** redraws it better.", name=best.name)
+
+
+def show_experts() -> None:
+    """The same image before every shipped detector of the data set."""
+    shown = drawings()
+    if shown.image is None:
+        return
+    st.subheader(_("Which digit is it? Ask all ten detectors"))
+    st.caption(
+        _("Each of these networks knows one digit only and redraws your image as that. The longer the bar, the better the fit.")
+        + " "
+        + _("MNIST's 1s are bare strokes: a 1 with a flag or a foot is strange to all of them.")
+    )
+    rows = [(each.name, each.reconstruction, each.score, each.threshold) for each in shown.ask_all(shown.image)]
+    st.html(pictures.experts(rows))
