@@ -340,6 +340,11 @@ class Download:
             self.error = _not_stored(self.source, self.directory, error)
         except DataError as error:
             self.error = error
+        except Exception as error:  # without an error the page would begin the next download, for ever
+            LOG.exception("A download failed")
+            self.error = DownloadError(
+                "{title} could not be downloaded: {reason}.", title=self.source.title, reason=f"{type(error).__name__}: {error}"
+            )
 
     @property
     def running(self) -> bool:

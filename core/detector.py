@@ -62,7 +62,7 @@ class DetectorConfig:
         """Raises SettingError."""
         require_range("neighbours", self.neighbours, int, 0, 100)
         require_choice("preprocessing", self.preprocessing, ("none", "deskew"))
-        object.__setattr__(self, "normal_classes", tuple(self.normal_classes))
+        object.__setattr__(self, "normal_classes", tuple(sorted(self.normal_classes)))
 
 
 def config_from(values: Mapping[str, Any]) -> DetectorConfig:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import partial
 from queue import SimpleQueue
 from typing import Protocol
 
@@ -29,10 +28,11 @@ from torch import Tensor
 from core.checkpoint import Checkpoint
 from core.data import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
+from core.device import choose_device, one_thread_at_a_time
 from core.evaluate import evaluate
 from core.model import outline, parameter_count
 from core.sentences import Sentence, SettingError
-from core.training import DivergedError, EpochLosses, Step
+from core.training import DivergedError, EpochLosses, Step, Trainer
 
 LOG = logging.getLogger(__name__)
 PUBLISH_EVERY = 0.2
@@ -70,10 +70,27 @@ def whole_number_from_environment(name: str, default: int, least: int = 1) -> in
     return int(text)
 
 
+LIMITS = {"MAX_EPOCHS": 200, "MAX_PARAMETERS": 5_000_000, "MAX_KEPT_PARAMETERS": 2_500_000}
+"""What the environment can set, and what is allowed where it does not."""
+
+
+def limit(name: str) -> int:
+    """One of LIMITS as it is set here. Raises SettingError."""
+    return whole_number_from_environment(name, LIMITS[name])
+
+
+def require_usable_environment() -> None:
+    """Raises SettingError or DeviceError for a setting of the environment that cannot be used."""
+    for name in LIMITS:
+        limit(name)
+    whole_number_from_environment("TRAINING_WORKERS", 1)
+    whole_number_from_environment("DRAIN_SECONDS", 0, least=0)
+    choose_device()
+
+
 def require_allowed(config: DetectorConfig) -> None:
     """Raises SettingError for a training longer or larger than MAX_EPOCHS and MAX_PARAMETERS in the environment allow."""
-    most_epochs = whole_number_from_environment("MAX_EPOCHS", 200)
-    most_parameters = whole_number_from_environment("MAX_PARAMETERS", 5_000_000)
+    most_epochs, most_parameters = limit("MAX_EPOCHS"), limit("MAX_PARAMETERS")
     if config.training.epochs > most_epochs:
         raise SettingError(
             "Here a training has at most {most} epochs, not {count}: others wait for their turn.",
@@ -166,6 +183,9 @@ class Workplace(Protocol):
         Returns within a second or so, or when woken. Raises HaltedError, DivergedError.
         """
 
+    def close(self) -> None:
+        """Let go of what only training needs; the job is over."""
+
     def wake(self) -> None:
         """Somebody gave the job a command: wait no longer."""
 
@@ -187,14 +207,18 @@ class Here:
     def __init__(self, config: DetectorConfig, split: OneClassSplit, device: torch.device | None = None) -> None:
         self._split = split
         self._detector = AutoencoderDetector(config, device=device)
-        self._trainer = self._detector.trainer(split.train, split.calibration)
-
-    @property
-    def trained(self) -> int:
-        return self._trainer.trained
+        self._trainer: Trainer | None = self._detector.trainer(split.train, split.calibration)
+        self.trained = 0
 
     def advance(self, single_step: bool) -> Sequence[Step]:
-        return (self._trainer.step(),)
+        assert self._trainer
+        with one_thread_at_a_time(self._detector.device):
+            step = self._trainer.step()
+        self.trained = self._trainer.trained
+        return (step,)
+
+    def close(self) -> None:
+        self._trainer = None  # its optimiser weighs twice the network
 
     def wake(self) -> None:
         pass
@@ -203,9 +227,14 @@ class Here:
         pass
 
     def weights(self) -> dict[str, Tensor]:
-        return {name: value.detach().cpu().clone() for name, value in self._detector.model.state_dict().items()}
+        with one_thread_at_a_time(self._detector.device):
+            return {name: value.detach().cpu().clone() for name, value in self._detector.model.state_dict().items()}
 
     def finish(self) -> Checkpoint:
+        with one_thread_at_a_time(self._detector.device):
+            # Pages look at a detector from many threads, which only the CPU bears.
+            self._detector.model.cpu()
+        self._detector.device = torch.device("cpu")
         return finished(self._detector, self._split)
 
 
@@ -255,13 +284,16 @@ class TrainingJob:
         self._lock = threading.Lock()
         self._wanted: str = "pause"
         self._asked = time.monotonic()
-        self._batch_losses: list[float] = []
+        # One place for each batch: snapshots are views of those that are trained, and copy nothing.
+        self._batch_losses = np.empty(config.training.epochs * self._batches, dtype=np.float32)
+        self._trained = 0
         self._losses: list[EpochLosses] = []
         self._images_trained = 0
         self._seconds_trained = 0.0
         self._published = 0.0
         self._current: tuple[int, AutoencoderDetector] | None = None
         self._current_made = self._current_asked = self._current_wanted = -math.inf
+        self._is_renewal_asked = False
         self._snapshot = self._make_snapshot(JobState.READY, version=0)
 
     # Commands, called by pages.
@@ -337,6 +369,10 @@ class TrainingJob:
         self._current, self._current_made = (snapshot.version, detector), time.monotonic()
         return detector
 
+    def _renew_as_asked(self) -> None:
+        self._is_renewal_asked = False  # before it is made: what is trained meanwhile may ask again
+        self._renew(self._snapshot)
+
     def _enqueue(self, wanted: str) -> None:
         with self._lock:
             state = self._snapshot.state
@@ -365,7 +401,9 @@ class TrainingJob:
         except Exception as error:  # a worker must survive whatever a job does
             LOG.exception("A training job failed")
             self._publish(JobState.FAILED, error=Sentence("Training failed: {reason}", reason=str(error)))
-        state, batches = self._snapshot.state.value, len(self._batch_losses)
+        if self._snapshot.state.is_over:
+            self._workplace.close()
+        state, batches = self._snapshot.state.value, self._trained
         LOG.info("A training of %s is %s after %d batches.", self.config.data_set, state, batches)
 
     def _run(self) -> None:
@@ -402,7 +440,8 @@ class TrainingJob:
         self._cut_back(self._workplace.trained - len(steps))
         for step in steps:
             self._images_trained += step.images
-            self._batch_losses.append(step.loss)
+            self._batch_losses[self._trained] = step.loss
+            self._trained += 1
             if step.epoch_losses:
                 self._losses.append(step.epoch_losses)
         with self._lock:
@@ -412,22 +451,23 @@ class TrainingJob:
         if any(step.epoch_losses for step in steps) or now - self._published > PUBLISH_EVERY:
             self._publish(JobState.RUNNING)
             # Asked for is not made: where that fails, or is late, whoever looks makes it.
-            if now - self._current_wanted < LIVE_AT_MOST and now - self._current_asked > LIVE_EVERY:
-                self._current_asked = now
-                self._pool.aside(partial(self._renew, self._snapshot))
+            is_due = now - self._current_wanted < LIVE_AT_MOST and now - self._current_asked > LIVE_EVERY
+            if is_due and not self._is_renewal_asked:
+                self._current_asked, self._is_renewal_asked = now, True
+                self._pool.aside(self._renew_as_asked)
 
     def _cut_back(self, trained: int) -> None:
-        """Forget the losses of batches that the workplace has lost."""
-        del self._batch_losses[trained:]
+        """Forget the losses of batches that the workplace has lost; trained again, they are the same."""
+        self._trained = min(self._trained, trained)
         del self._losses[trained // self._batches :]
 
     @property
     def _is_trained(self) -> bool:
-        return len(self._batch_losses) == self.config.training.epochs * self._batches
+        return self._trained == self.config.training.epochs * self._batches
 
     @property
     def _images_left(self) -> int:
-        epochs, batches = divmod(len(self._batch_losses), self._batches)
+        epochs, batches = divmod(self._trained, self._batches)
         return (self.config.training.epochs - epochs) * len(self.split.train) - batches * self.config.training.batch_size
 
     def _publish(
@@ -452,7 +492,7 @@ class TrainingJob:
         result: Checkpoint | None = None,
     ) -> Snapshot:
         speed = self._images_trained / self._seconds_trained if self._seconds_trained else 0.0
-        epoch, batch = divmod(len(self._batch_losses) - 1, self._batches) if self._batch_losses else (-1, -1)
+        epoch, batch = divmod(self._trained - 1, self._batches) if self._trained else (-1, -1)
         # Weights that are never trained again need no copy.
         last = {name: value.cpu() for name, value in result.detector.model.state_dict().items()} if result else None
         return Snapshot(
@@ -462,7 +502,7 @@ class TrainingJob:
             epochs=self.config.training.epochs,
             batch=batch + 1,
             batches=self._batches,
-            batch_losses=np.array(self._batch_losses, dtype=np.float32),
+            batch_losses=_read_only(self._batch_losses[: self._trained]),
             losses=tuple(self._losses),
             images_per_second=speed,
             seconds_left=self._images_left / speed if speed else 0.0,
@@ -472,6 +512,13 @@ class TrainingJob:
             error=error,
             result=result,
         )
+
+
+def _read_only(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A view of values that nothing changes."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
 
 
 class JobPool:

@@ -28,7 +28,7 @@ def replicas_conf(replicas: Sequence[str], cache: Path) -> str:
     answers = [f'    "~(^|[ ,]){re.escape(place)}$" {name};' for place, name in zip(replicas, names, strict=True)]
     parts.append("\n".join(["map $cookie_replica $replica {", *cookies, "    default anyone;", "}"]))
     parts.append("\n".join(["map $upstream_addr $answering_replica {", *answers, '    default "";', "}"]))
-    parts.append(f"proxy_cache_path {cache} keys_zone=static:1m max_size=100m inactive=30d use_temp_path=off;")
+    parts.append(f'proxy_cache_path "{cache}" keys_zone=static:1m max_size=100m inactive=30d use_temp_path=off;')
     return "\n".join(parts) + "\n"
 
 

@@ -116,9 +116,13 @@ def load() -> None:
     """Load all that the first visitors need; until then nobody is answered, and no file of pages/ is run on its own."""
     print("Loading the pages and the detectors …", flush=True)
     run_no_page_files()
+    from core.sentences import Sentence
     from pages.shared import entry
 
-    entry.load()
+    try:
+        entry.load()
+    except Sentence as error:
+        sys.exit(str(error))
 
 
 async def say_that_it_answers(seconds: float) -> None:

@@ -42,7 +42,7 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    include {root}/deploy/nginx.conf;
+    include "{root}/deploy/nginx.conf";
 }}
 """
 """What Debian's /etc/nginx/nginx.conf is for the packaged nginx."""

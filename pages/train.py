@@ -54,7 +54,7 @@ def show_settings() -> tuple[DetectorConfig | None, Sentence | None]:
             st.caption(_("Runs on: cluster"))
         else:
             device = choose_device(st.session_state.get("device"))
-            st.caption(_("Runs on: {device}", device=device.type.upper()))
+            st.caption(_("Runs on: {device}", device=settings.device_title(device.type)))
     except Sentence as error:
         return None, error
     return config, problem

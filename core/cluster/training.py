@@ -260,6 +260,9 @@ class OnCluster:
     def is_at_rest(self) -> bool:
         return self._client is None and self._preparing is None
 
+    def close(self) -> None:
+        """Nothing is kept here that only training needs."""
+
     def wake(self) -> None:
         self._woken.set()
 

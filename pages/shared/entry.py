@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.checkpoint import CheckpointError
 from core.data import FALLBACK, DataError, data_directory
+from core.jobs import require_usable_environment
 from core.presets import Shipped
 from pages.shared import door, header, link, monitor, session, style
 from pages.shared.navigation import PAGES
@@ -42,7 +43,11 @@ def run() -> None:
 
 
 def load() -> None:
-    """Load the code of every page, and the data and detectors that the first visitors need."""
+    """Load the code of every page, and the data and detectors that the first visitors need.
+
+    Raises SettingError or DeviceError for a setting of the environment that cannot be used.
+    """
+    require_usable_environment()
     with without_visitor():
         for entry in PAGES:
             assert callable(entry.show)

@@ -34,7 +34,7 @@ from core.data import (
 from core.detector import AutoencoderDetector, DetectorConfig, Result
 from core.evaluate import Evaluation
 from core.experts import Experts
-from core.jobs import JobPool, JobState, Snapshot, TrainingJob, Workplace, require_allowed, whole_number_from_environment
+from core.jobs import JobPool, JobState, Snapshot, TrainingJob, Workplace, limit, require_allowed
 from core.presets import Shipped, shipped
 from core.sentences import SettingError
 from core.training import EpochLosses
@@ -226,7 +226,7 @@ def use(chosen: Choice) -> None:
 
 def most_kept() -> int:
     """Numbers in all detectors that a session keeps; four bytes each. Raises SettingError."""
-    return whole_number_from_environment("MAX_KEPT_PARAMETERS", 2_500_000)
+    return limit("MAX_KEPT_PARAMETERS")
 
 
 def kept_numbers() -> int:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.data import SOURCES
 from core.detector import DetectorConfig
-from core.device import available_devices
+from core.device import available_devices, choose_device
 from core.jobs import require_allowed
 from core.model import ModelConfig
 from core.presets import preset
@@ -138,8 +138,9 @@ def ask(disabled: bool) -> None:
             **keep,
         )
         st.number_input(_("Seed"), 0, 2**31 - 1, key="seed", help=about("seed"), **keep)
-        if len(available_devices()) > 1 and not session.scheduler():
-            st.selectbox(_("Device"), available_devices(), key="device", **keep)
+        if len(devices := available_devices()) > 1 and not session.scheduler():
+            usual = devices.index(choose_device().type)
+            st.selectbox(_("Device"), devices, usual, format_func=device_title, key="device", **keep)
     with st.expander(_("Score"), icon=":material/straighten:", key="hideable-score"):
         st.toggle(_("Straighten digits first"), key="deskew", help=_("Takes the slant out of every image."), **keep)
         slider(
@@ -223,6 +224,11 @@ def read() -> DetectorConfig:
     )
     require_allowed(config)
     return config
+
+
+def device_title(name: str) -> str:
+    """What a device is called on screen."""
+    return _("CPU") if name == "cpu" else _("GPU ({name})", name=name.upper())
 
 
 def hidden_sizes(text: str) -> tuple[int, ...]:

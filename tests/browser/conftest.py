@@ -36,7 +36,7 @@ ENDLESS = "preset=course&epochs=200&batch=1"
 SOME_SECONDS = "preset=course&epochs=5" if HAS_MNIST else "preset=course&epochs=60&batch=1&data=uci-digits"
 """Settings of a training that a test waits for, and that goes on long enough for something to happen meanwhile."""
 
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=1000 * PATIENCE)
 
 
 @dataclass
@@ -69,7 +69,10 @@ def free_port() -> int:
 
 def as_make_run(port: int) -> list[str]:
     """The last command of `make run`, by this Python."""
-    lines = subprocess.run(["make", "-n", "run", f"PORT={port}"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    command = ["make", "--dry-run", "--no-print-directory", "run", f"PORT={port}"]
+    # Not as a part of the make that runs the tests, whose options would be this one's.
+    environment = {name: text for name, text in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    lines = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
     return [sys.executable, *lines.strip().splitlines()[-1].split()[1:]]
 
 
@@ -111,7 +114,7 @@ def start_server(
     url = f"http://localhost:{port}"
     # Straight to this machine, whatever proxy the environment names.
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             direct.open(f"{url}/_stcore/health", timeout=2)

@@ -336,3 +336,13 @@ def test_command_line_downloads_and_counts(
     monkeypatch.setattr(sys, "argv", ["data", "mnist"])
     data.main()
     assert "150 training and 20 test images" in capsys.readouterr().out
+
+
+def test_whatever_stops_a_download_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("what nobody thought of")
+
+    monkeypatch.setattr(data, "download", broken)
+    background = Download("mnist", tmp_path)
+    with pytest.raises(DownloadError, match="what nobody thought of"):
+        background.wait()

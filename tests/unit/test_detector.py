@@ -314,3 +314,7 @@ def test_one_remembered_image_always_remains(split: OneClassSplit) -> None:
 
 def test_without_memory_nothing_is_left_out(fitted: AutoencoderDetector, split: OneClassSplit) -> None:
     assert fitted.held_out_scores(split.calibration).equal(fitted.decision_function(split.calibration))
+
+
+def test_the_order_of_normal_classes_is_no_setting() -> None:
+    assert DetectorConfig(normal_classes=(5, 3)) == DetectorConfig(normal_classes=(3, 5))

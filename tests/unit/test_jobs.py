@@ -20,9 +20,9 @@ from core import jobs as jobs_module
 from core.data import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.evaluate import evaluate
-from core.jobs import JobPool, JobState, Snapshot, TrainingJob
+from core.jobs import JobPool, JobState, Snapshot, TrainingJob, require_usable_environment
 from core.model import ModelConfig
-from core.sentences import SettingError
+from core.sentences import Sentence, SettingError
 from core.training import DivergedError, Trainer
 
 if TYPE_CHECKING:
@@ -493,11 +493,11 @@ def test_no_batch_is_begun_while_something_comes_first_but_training_never_stops(
     wait_until(lambda: len(job.snapshot().batch_losses) > 5)
     with pool.first(), pool.first():
         time.sleep(0.05)  # the batch that was under way
-        before = len(job._batch_losses)
+        before = job._trained
         time.sleep(0.4)
-        trained = len(job._batch_losses) - before
+        trained = job._trained - before
     assert 1 <= trained <= 5  # one in each 0.1 s, where hundreds would be
-    wait_until(lambda: len(job._batch_losses) > before + 50)
+    wait_until(lambda: job._trained > before + 50)
     job.drop()
 
 
@@ -639,3 +639,63 @@ def test_a_closed_pool_has_ended_all_its_threads(long: DetectorConfig, split: On
     assert pool.counts == (0, 0)
     assert not any(state(job).is_active for job in (*running, waiting))
     assert not any(thread.is_alive() for thread in pool._threads)
+
+
+def test_previews_do_not_pile_up(
+    long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_module, "LIVE_EVERY", 0.0)
+    monkeypatch.setattr(jobs_module, "PUBLISH_EVERY", 0.0)
+    pool = JobPool(workers=1)
+    held = threading.Event()
+    pool.aside(held.wait)  # whatever makes previews is busy
+    job = TrainingJob(long, split, pool)
+    job.resume()
+    wait_until(lambda: job.detector() and len(job.snapshot().batch_losses) > 60)
+    assert pool._aside.qsize() <= 1
+    job.drop()
+    held.set()
+
+
+def test_a_job_that_is_over_holds_no_optimiser(new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil") -> None:
+    job = new_job(small)
+    optimiser = weakref.ref(job._workplace._trainer._optimizer)  # type: ignore[attr-defined]
+    finish(job, wait_until)
+    wait_until(lambda: gc.collect() >= 0 and optimiser() is None)
+    assert job.snapshot().result
+
+
+def test_a_snapshot_copies_no_losses_and_none_can_change_them(
+    new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil"
+) -> None:
+    job = new_job(small)
+    job.step()
+    reach(PAUSED, job, wait_until)
+    first = job.snapshot().batch_losses
+    before = first.copy()
+    second = finish(job, wait_until).batch_losses
+    assert np.shares_memory(first, second)
+    assert (len(first), first[0]) == (1, before[0])
+    with pytest.raises(ValueError, match="read-only"):
+        second[0] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("TRAINING_WORKERS", "0"),
+        ("TRAINING_WORKERS", "abc"),
+        ("MAX_EPOCHS", "-1"),
+        ("MAX_PARAMETERS", "1e6"),
+        ("MAX_KEPT_PARAMETERS", "many"),
+        ("DRAIN_SECONDS", "soon"),
+        ("DEVICE", "toaster"),
+    ],
+)
+def test_a_setting_of_the_environment_that_cannot_be_used_is_told(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_usable_environment()
+    monkeypatch.setenv(name, text)
+    with pytest.raises(Sentence, match=text):
+        require_usable_environment()
