@@ -1,0 +1,442 @@
+"""From the pixels of a picture to the digits on it: the sheet, the ink, the pieces of ink, the digits."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import ConvexHull, QhullError
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+FAINTEST_INK = 0.1
+"""Ink below this, as a share of the paper's brightness, is taken for paper or for the soft edge of a stroke."""
+
+SHEET_SIDE = 400
+"""The sheet on its desk is looked for at this size; strokes need more."""
+SMALLEST_SHEET = 0.1
+"""Share of the picture; a smaller block is a blot on the paper."""
+SMALLEST_STEP = 40
+"""Of 255: least difference in brightness between a sheet and what it lies on."""
+
+MAX_PIECES = 5000
+"""More is a texture or noise, not writing; the largest are looked at."""
+
+EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+
+
+@dataclass(frozen=True)
+class Digit:
+    """One digit's ink (height, width) in [0, 1], cut out, and its top left corner in pixels of the picture."""
+
+    ink: Floats
+    left: int
+    top: int
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The digits of a picture in reading order, and what was taken away to find them."""
+
+    digits: tuple[Digit, ...]
+    is_sheet_found: bool
+    """A sheet, window or plot was found inside the picture, and only that was read."""
+    are_lines_removed: bool
+    """Ruling, squared paper or a box was there."""
+    ignored: int
+    """Pieces of ink too small beside the digits, or cut by the picture's edge."""
+
+
+@dataclass(frozen=True)
+class _Boxes:
+    """Bounding boxes in pixels; right and bottom are the first beyond."""
+
+    left: NDArray[np.int64]
+    top: NDArray[np.int64]
+    right: NDArray[np.int64]
+    bottom: NDArray[np.int64]
+
+    @property
+    def width(self) -> NDArray[np.int64]:
+        return self.right - self.left
+
+    @property
+    def height(self) -> NDArray[np.int64]:
+        return self.bottom - self.top
+
+    @property
+    def side(self) -> NDArray[np.int64]:
+        """The longer side."""
+        return np.maximum(self.width, self.height)
+
+    def joined(self, groups: NDArray[np.int32], count: int) -> "_Boxes":
+        """The box around each group."""
+        index = np.arange(count)
+        return _Boxes(
+            ndimage.minimum(self.left, groups, index).astype(np.int64),
+            ndimage.minimum(self.top, groups, index).astype(np.int64),
+            ndimage.maximum(self.right, groups, index).astype(np.int64),
+            ndimage.maximum(self.bottom, groups, index).astype(np.int64),
+        )
+
+
+def segment(colour: Bytes) -> Segmentation:
+    """Find the digits in a picture: dark ink on light paper or the reverse, in any light.
+
+    colour: (height, width, 3) bytes.
+    """
+    left = top = 0
+    is_sheet_found = False
+    for _ in range(3):  # a plot in a window on a desk
+        sheet = _find_sheet(colour)
+        if sheet is None:
+            break
+        is_sheet_found = True
+        colour, (x, y) = _cut_out(colour, sheet)
+        left, top = left + x, top + y
+    contrast = _contrast(colour)
+    noise = _noise(contrast)
+    strokes, are_lines_removed = _without_lines(_strokes(contrast, noise))
+    digits, has_box, ignored = _group(contrast, strokes, noise)
+    moved = tuple(Digit(digit.ink, digit.left + left, digit.top + top) for digit in digits)
+    return Segmentation(moved, is_sheet_found, are_lines_removed or has_box, ignored)
+
+
+def is_light_on_dark(grey: Bytes) -> bool:
+    """Whether the ink is light: the border is paper, and is darker than the middle between the extremes."""
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    low, high = np.quantile(grey, [0.002, 0.998])
+    return bool(np.median(border) < (low + high) / 2)
+
+
+# The sheet
+
+
+def _find_sheet(colour: Floats) -> NDArray[np.float64] | None:
+    """Corners (N, 2), x and y, of a sheet on a desk, of a window or of a plot's square; None where the whole picture is paper.
+
+    A sheet is a solid block in the middle of the picture. A digit is no block: a 1 is too slender, the others
+    are hollow or have bays.
+    """
+    factor = -(-max(colour.shape) // SHEET_SIDE)
+    small = np.asarray(Image.fromarray(colour).convert("L").reduce(factor))
+    if min(small.shape) < 16:
+        return None
+    cut = _otsu(small)
+    light = small > cut
+    if not light.any() or light.all() or small[light].mean() - small[~light].mean() < SMALLEST_STEP:
+        return None
+    other = light if is_light_on_dark(small) else ~light
+    pieces, _ = ndimage.label(other)
+    areas = np.bincount(pieces.ravel())
+    areas[0] = 0
+    largest = int(areas.argmax())
+    rows, columns = ndimage.find_objects(pieces)[largest - 1]
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    is_inside = rows.start > 0 and columns.start > 0 and rows.stop < small.shape[0] and columns.stop < small.shape[1]
+    if not is_inside or height * width < SMALLEST_SHEET * small.size or max(height, width) > 2.5 * min(height, width):
+        return None
+    corners = _block(pieces[rows, columns] == largest)
+    if corners is None:
+        return None
+    corners += (columns.start, rows.start)
+    centre = (corners.min(axis=0) + corners.max(axis=0)) / 2
+    extent = np.ptp(corners, axis=0)
+    # A pixel and a half less on all sides: the sheet's edge is half desk.
+    shrunk = centre + (corners - centre) * np.maximum(0.5, 1 - 3 / extent)
+    return np.asarray((shrunk + 0.5) * factor)
+
+
+def _block(piece: Mask) -> NDArray[np.float64] | None:
+    """Corners of the convex hull of a solid piece with four sides, else None."""
+    y, x = np.nonzero(piece ^ ndimage.binary_erosion(piece))
+    try:
+        hull = ConvexHull(np.stack([x, y], axis=1).astype(np.float64))
+    except QhullError:
+        return None
+    corners = hull.points[hull.vertices]
+    # `volume` of a flat hull is its area, through the middles of the outermost pixels.
+    filled = ndimage.binary_fill_holes(piece).sum()
+    is_solid = piece.sum() > 0.5 * filled and filled > 0.8 * hull.volume
+    return corners if is_solid and hull.volume > 0.82 * _smallest_rectangle(corners) else None
+
+
+def _smallest_rectangle(corners: NDArray[np.float64]) -> float:
+    """Area of the smallest rectangle around a convex polygon; one side of it lies on one of the polygon's (Freeman 1975)."""
+    edges = np.roll(corners, -1, axis=0) - corners
+    along = edges / np.linalg.norm(edges, axis=1, keepdims=True)
+    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    return float((np.ptp(corners @ along.T, axis=0) * np.ptp(corners @ across.T, axis=0)).min())
+
+
+def _cut_out(colour: Bytes, corners: NDArray[np.float64]) -> tuple[Bytes, tuple[int, int]]:
+    """The sheet with its own colour around it where it does not fill its bounding box, and the box's top left corner."""
+    left, top = np.floor(corners.min(axis=0)).astype(int)
+    right, bottom = np.ceil(corners.max(axis=0)).astype(int)
+    inside = Image.new("1", (right - left, bottom - top))
+    ImageDraw.Draw(inside).polygon([(float(x - left), float(y - top)) for x, y in corners], fill=1)
+    cut = colour[top:bottom, left:right].copy()
+    outside = ~np.asarray(inside)[: cut.shape[0], : cut.shape[1]]
+    cut[outside] = np.median(cut[~outside], axis=0)
+    return cut, (int(left), int(top))
+
+
+# The ink
+
+
+def _contrast(colour: Bytes) -> Floats:
+    """How much each pixel differs from the paper around it, in [0, 1]: for dark ink as a share of the paper's brightness.
+
+    The share is the same in light and in shadow.
+    """
+    is_light = is_light_on_dark(np.asarray(Image.fromarray(colour).convert("L")))
+    channel = np.asarray(_channel(Image.fromarray(colour), is_light), dtype=np.float32) / np.float32(255.0)
+    # A little blur takes the worst of a sensor's noise.
+    return _difference(ndimage.gaussian_filter(channel, 0.6), is_light)
+
+
+def _difference(grey: Floats, is_light: bool) -> Floats:
+    """What stands out from the paper; the paper is what remains when strokes thinner than a third of the picture are wiped
+    out (black-hat transform), at half the resolution.
+    """
+    height, width = grey.shape
+    small = Image.fromarray(grey).reduce(2) if min(height, width) > 1 else Image.fromarray(grey)
+    size = max(3, max(small.size) // 3)
+    wiped = (ndimage.grey_opening if is_light else ndimage.grey_closing)(np.asarray(small), size=size)
+    paper = np.asarray(Image.fromarray(wiped).resize((width, height), Image.Resampling.BILINEAR))
+    difference = grey - paper if is_light else 1 - grey / np.maximum(paper, np.float32(0.02))
+    return np.asarray(difference, dtype=np.float32).clip(0.0, 1.0)
+
+
+def _channel(colour: Image.Image, is_light: bool) -> Image.Image:
+    """Luminance, or red, green or blue where the ink shows much better there: a yellow marker only dims the blue."""
+    channels = [colour.convert("L"), *colour.split()]
+    factor = max(1, max(colour.size) // 300)
+    contrasts = [
+        float(np.quantile(_difference(np.asarray(channel.reduce(factor), dtype=np.float32) / np.float32(255), is_light), 0.995))
+        for channel in channels
+    ]
+    best = int(np.argmax(contrasts))
+    return channels[best] if contrasts[best] > 1.5 * contrasts[0] else channels[0]
+
+
+def _noise(contrast: Floats) -> float:
+    """Standard deviation of the paper's grain, from neighbouring pixels, most of which are both paper."""
+    steps = abs(np.diff(contrast[::4], axis=1))
+    return float(np.median(steps)) / (0.6745 * 2**0.5) if steps.size else 0.0
+
+
+def _strokes(contrast: Floats, noise: float) -> Mask:
+    """Where ink is."""
+    some = contrast[::2, ::2]
+    return contrast > max(FAINTEST_INK, _otsu(some), float(np.quantile(some, 0.25)) + 7 * noise)
+
+
+def _otsu(values: Floats | Bytes) -> float:
+    """The cut that best separates two groups of values (Otsu 1979)."""
+    counts, edges = np.histogram(values, bins=256)
+    middles = (edges[:-1] + edges[1:]) / 2
+    weight_low = np.cumsum(counts)
+    weight_high = weight_low[-1] - weight_low
+    sum_low = np.cumsum(counts * middles)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gap = sum_low / weight_low - (sum_low[-1] - sum_low) / weight_high
+        between = np.nan_to_num(weight_low * weight_high * gap**2)
+    return float(edges[int(between.argmax()) + 1])
+
+
+# Lines
+
+
+def _without_lines(strokes: Mask) -> tuple[Mask, bool]:
+    """Strokes without ruling, squares or table, and whether there was any.
+
+    A line is thin, straight, level or upright, and long; one or two may be strokes of a digit.
+    """
+    side = max(strokes.shape)
+    # Most pictures have none, which shows at a quarter of the resolution.
+    small = np.asarray(Image.fromarray(strokes.astype(np.uint8) * 255).reduce(4)) > 60
+    if len(_lengths(_level_lines(small, side // 4))) + len(_lengths(_level_lines(small.T, side // 4))) < 2:
+        return strokes, False
+    upright = _level_lines(strokes.T, side).T
+    level = _level_lines(strokes & ~upright, side)  # upright lines no longer make it thick where they cross
+    upright = _level_lines((strokes & ~level).T, side).T
+    lengths = [*_lengths(level), *_lengths(upright.T)]
+    long = sum(length > 0.6 * side for length in lengths)
+    if long < 2 and len(lengths) < 3:
+        return strokes, False
+    return strokes & ~level & ~upright, True
+
+
+def _level_lines(strokes: Mask, side: int) -> Mask:
+    """Parts of strokes that belong to thin level lines of at least a quarter of the picture's longer side."""
+    marks = strokes.astype(np.uint8)
+    # Two pixels more above and below, so that a line that leans by three degrees is still one run.
+    thickened = ndimage.maximum_filter1d(marks, 5, axis=0)
+    # Gaps where another line was taken away do not end a run.
+    runs = _opening(_closing(thickened, max(4, side // 100), axis=1), max(3, side // 12), axis=1)
+    if not runs.any():
+        return np.zeros_like(strokes)
+    thick = _opening(marks, max(4, side // 100), axis=0)
+    lines = (runs & marks & ~thick).astype(bool)
+    whole, count = ndimage.label(_closing(lines.astype(np.uint8), max(3, side // 16), axis=1), structure=EIGHT_NEIGHBOURS)
+    long = [index + 1 for index, (_, columns) in enumerate(ndimage.find_objects(whole)) if columns.stop - columns.start > side / 4]
+    return lines & np.isin(whole, long) if count else lines
+
+
+def _lengths(lines: Mask) -> list[int]:
+    """Lengths in pixels of level lines, with the gaps where strokes cross them."""
+    whole, _ = ndimage.label(_closing(lines.astype(np.uint8), max(3, max(lines.shape) // 16), axis=1), structure=EIGHT_NEIGHBOURS)
+    return [columns.stop - columns.start for _, columns in ndimage.find_objects(whole)]
+
+
+def _opening(marks: NDArray[np.uint8], size: int, axis: int) -> NDArray[np.uint8]:
+    """Runs of at least this many pixels along an axis."""
+    narrowed = ndimage.minimum_filter1d(marks, size, axis=axis, mode="constant")
+    return np.asarray(ndimage.maximum_filter1d(narrowed, size, axis=axis, mode="constant", origin=-1 if size % 2 == 0 else 0))
+
+
+def _closing(marks: NDArray[np.uint8], size: int, axis: int) -> NDArray[np.uint8]:
+    """Gaps of less than this many pixels along an axis are closed."""
+    return 1 - _opening(1 - marks, size, axis)
+
+
+# Pieces and digits
+
+
+def _group(contrast: Floats, strokes: Mask, noise: float) -> tuple[list[Digit], bool, int]:
+    """Digits in reading order, whether a box was taken away, and how many pieces were left out."""
+    pieces, count = ndimage.label(strokes, structure=EIGHT_NEIGHBOURS)
+    if count == 0:
+        return [], False, 0
+    areas = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
+    slices = ndimage.find_objects(pieces)
+    boxes = _Boxes(*np.array([(s[1].start, s[0].start, s[1].stop, s[0].stop) for s in slices]).T)
+    # Grain and dust go first.
+    smallest = max(4, 0.03 * boxes.side.max(), 0.01 * max(contrast.shape))
+    alive = boxes.side >= smallest
+    alive &= _has_sharp_edge(contrast, strokes, pieces, count, noise)
+    is_box = _boxes_around_others(boxes, areas, alive)
+    alive &= ~is_box
+    alive &= ~_is_edge(pieces, boxes, alive)
+    alive &= boxes.width <= 5 * boxes.height
+    kept = np.nonzero(alive)[0]
+    if kept.size == 0:
+        return [], bool(is_box.any()), 0
+    if kept.size > MAX_PIECES:
+        kept = kept[np.argsort(-areas[kept], kind="stable")[:MAX_PIECES]]
+    own = _Boxes(boxes.left[kept], boxes.top[kept], boxes.right[kept], boxes.bottom[kept])
+    groups = _join(own, areas[kept])
+    number = int(groups.max()) + 1
+    around = own.joined(groups, number)
+    area = np.bincount(groups, weights=areas[kept], minlength=number)
+    usual = _weighted_median(around.side, area)
+    is_digit = around.side >= 0.4 * usual
+    group_of = np.full(count + 1, -1)
+    group_of[kept + 1] = groups
+    digits = [
+        _digit(contrast, group_of, pieces, around, group) for group in _reading_order(around, np.nonzero(is_digit)[0])
+    ]
+    return digits, bool(is_box.any()), int((~is_digit).sum())
+
+
+def _has_sharp_edge(contrast: Floats, strokes: Mask, pieces: NDArray[np.int32], count: int, noise: float) -> Mask:
+    """Which pieces rise out of their surroundings as a pen's stroke does, and not as a dark corner of the room."""
+    detail = contrast - ndimage.uniform_filter(contrast, max(16, max(contrast.shape) // 25))
+    strength = float(np.median(contrast[strokes]))
+    sharp = np.zeros(count + 1, dtype=bool)
+    sharp[pieces[strokes & (detail > max(0.2 * strength, 7 * noise))]] = True
+    return sharp[1:]
+
+
+def _boxes_around_others(boxes: _Boxes, areas: NDArray[np.int64], alive: Mask) -> Mask:
+    """Pieces that are thin and have another piece of some size within: printed boxes and tables."""
+    found = np.zeros(len(areas), dtype=bool)
+    candidates = np.nonzero(alive & (areas < 0.3 * boxes.width * boxes.height) & (boxes.side >= 0.15 * boxes.side.max()))[0]
+    for each in candidates:
+        within = (
+            alive
+            & (boxes.left > boxes.left[each])
+            & (boxes.right < boxes.right[each])
+            & (boxes.top > boxes.top[each])
+            & (boxes.bottom < boxes.bottom[each])
+        )
+        found[each] = bool((boxes.height[within] > 0.25 * boxes.height[each]).any())
+    return found
+
+
+def _is_edge(pieces: NDArray[np.int32], boxes: _Boxes, alive: Mask) -> Mask:
+    """Pieces along the picture's edge: the desk beside the sheet; without other pieces, only what covers a whole side."""
+    height, width = pieces.shape
+    contact = np.zeros(len(alive) + 1)
+    covers = np.zeros(len(alive) + 1, dtype=bool)
+    for side, lengths in (
+        (pieces[0], boxes.width),
+        (pieces[-1], boxes.width),
+        (pieces[:, 0], boxes.height),
+        (pieces[:, -1], boxes.height),
+    ):
+        counts = np.bincount(side, minlength=len(alive) + 1)
+        contact[1:] = np.maximum(contact[1:], counts[1:] / lengths)
+        covers |= counts > 0.9 * len(side)
+    along = contact[1:] > 0.5
+    inside = alive & ~along
+    tall = inside & (boxes.side > 0.05 * max(height, width))
+    return along if tall.any() else covers[1:]
+
+
+def _join(boxes: _Boxes, areas: NDArray[np.int64]) -> NDArray[np.int32]:
+    """A group for each piece: pieces of one digit are near each other and together no larger than a digit."""
+    groups = np.arange(len(areas), dtype=np.int32)
+    for _ in range(2):
+        number = int(groups.max()) + 1
+        around = boxes.joined(groups, number)
+        usual = _weighted_median(around.side, np.bincount(groups, weights=areas, minlength=number))
+        gap_x = np.maximum(around.left[:, None], around.left) - np.minimum(around.right[:, None], around.right)
+        gap_y = np.maximum(around.top[:, None], around.top) - np.minimum(around.bottom[:, None], around.bottom)
+        is_above = -gap_x > 0.5 * np.minimum(around.width[:, None], around.width)
+        is_near = (gap_x < 0.1 * usual) & (gap_y < 0.1 * usual)
+        tall = around.height > 0.6 * usual
+        are_two = tall[:, None] & tall & ~is_above
+        union_height = np.maximum(around.bottom[:, None], around.bottom) - np.minimum(around.top[:, None], around.top)
+        union_width = np.maximum(around.right[:, None], around.right) - np.minimum(around.left[:, None], around.left)
+        belongs = (is_near | (is_above & (gap_y < 0.25 * usual))) & ~are_two
+        belongs &= (union_height < 1.6 * usual) & (union_width < 1.6 * usual)
+        _, merged = connected_components(coo_array(belongs), directed=False)
+        groups = merged[groups].astype(np.int32)
+    return groups
+
+
+def _weighted_median(values: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weights[order])
+    return float(values[order][int(np.searchsorted(total, total[-1] / 2))])
+
+
+def _reading_order(boxes: _Boxes, chosen: NDArray[np.int64]) -> list[int]:
+    """Row by row from the top, each from the left; a row is what overlaps its first digit's middle."""
+    left = sorted(chosen.tolist(), key=lambda each: int(boxes.top[each]))
+    order: list[int] = []
+    while left:
+        first = left[0]
+        row = [each for each in left if boxes.top[each] < (boxes.top[first] + boxes.bottom[first]) / 2]
+        order += sorted(row, key=lambda each: int(boxes.left[each]))
+        left = [each for each in left if each not in row]
+    return order
+
+
+def _digit(contrast: Floats, group_of: NDArray[np.int64], pieces: NDArray[np.int32], boxes: _Boxes, group: int) -> Digit:
+    """The ink of one group with its soft edge; the full strength of this pen is 1."""
+    margin = 2
+    top, left = max(0, boxes.top[group] - margin), max(0, boxes.left[group] - margin)
+    window = slice(top, boxes.bottom[group] + margin), slice(left, boxes.right[group] + margin)
+    own = group_of[pieces[window]] == group
+    ink = contrast[window]
+    strength = float(np.quantile(ink[own], 0.9))
+    soft = np.where(ndimage.binary_dilation(own, iterations=margin), ink / strength, 0.0)
+    return Digit(np.where(soft > FAINTEST_INK, soft, 0.0).clip(0.0, 1.0).astype(np.float32), int(left), int(top))
