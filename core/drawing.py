@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from core.pictures import EXTENSIONS, MAX_FILE_BYTES, Frame, PictureError, frames
+from core.pictures import EXTENSIONS, MAX_FILE_BYTES, Frame, PictureError, at_working_size, frames
 from core.preprocessing import SIDE, frame
 from core.segmentation import FAINTEST_INK, Digit, Segmentation, is_light_on_dark, segment
 
@@ -35,8 +35,9 @@ MAX_DIGITS = 100
 PREVIEW_SIDE = 800
 """Pixels: the longer side of the picture that a page shows."""
 
-SMALLEST_FRAMED = 19
-"""Pixels: no digit of MNIST is smaller, so a smaller one in a picture of 28x28 was never framed."""
+MNIST_SIDES, FASHION_SIDES = (19, 20), (26, 27, 28)
+"""Pixels: the longer side of every digit of MNIST, and of nearly every piece of Fashion-MNIST. What is drawn in 28x28 pixels
+at another size was never put into their frame."""
 
 FEWEST_SHADES = 8
 """Of 256; a picture with less between its darkest and its lightest pixel has one colour."""
@@ -124,8 +125,8 @@ def from_picture(data: bytes) -> Tensor:
 def read_picture(data: bytes) -> ReadPicture:
     """Every digit of a photo, scan, screenshot or saved image.
 
-    Ink may be dark on light or light on dark, of any colour, in uneven light. A picture of 28x28 that fills MNIST's frame
-    is taken exactly as it is; dark on light it is inverted. Of a file with several pages the first that shows a digit
+    Ink may be dark on light or light on dark, of any colour, in uneven light. A picture of 28x28 in the frame of MNIST or
+    Fashion-MNIST is taken exactly as it is; dark on light it is inverted. Of a file with several pages the first that shows a digit
     is read, of an animation the frame with most ink. Raises PictureError.
     """
     reason: PictureError | None = None
@@ -139,17 +140,18 @@ def read_picture(data: bytes) -> ReadPicture:
 
 
 def _exact(page: Frame) -> ReadPicture | None:
-    """A picture of 28x28 as it is, or None where it is of another size or its digit fills less than MNIST's frame."""
+    """A picture of 28x28 as it is, or None where it is of another size or was never framed."""
     if page.pixels.shape[:2] != (SIDE, SIDE):
         return None
     grey = np.asarray(Image.fromarray(page.pixels).convert("L"))
     if np.ptp(grey) < FEWEST_SHADES:
         return None
+    sides = MNIST_SIDES + FASHION_SIDES
     if not is_light_on_dark(grey):
-        grey = 255 - grey
+        grey, sides = 255 - grey, MNIST_SIDES
     ink = grey > FAINTEST_INK * 255
     rows, columns = np.nonzero(ink.any(axis=1))[0], np.nonzero(ink.any(axis=0))[0]
-    if rows.size == 0 or max(np.ptp(rows), np.ptp(columns)) + 1 < SMALLEST_FRAMED:
+    if rows.size == 0 or max(np.ptp(rows), np.ptp(columns)) + 1 not in sides:
         return None
     image = torch.from_numpy(grey.astype(np.float32) / np.float32(255.0))[None, None]
     whole = FoundDigit(image, (0.0, 0.0, 1.0, 1.0))
@@ -160,11 +162,11 @@ def _segmented(page: Frame) -> ReadPicture:
     """The digits of one frame; raises PictureError where there is none, or too many."""
     if np.ptp(page.pixels.reshape(-1, 3), axis=0).max() < FEWEST_SHADES:
         raise PictureError("No digit was found: the picture has one colour only. Write with a dark pen on light paper.")
-    found = segment(page.pixels)
+    preview = at_working_size(Image.fromarray(page.pixels))
+    found = segment(np.asarray(preview))
     _require_digits(found)
-    height, width = page.pixels.shape[:2]
+    width, height = preview.size
     digits = tuple(FoundDigit(_framed(digit.ink), _box(digit, width, height)) for digit in found.digits)
-    preview = Image.fromarray(page.pixels)
     preview.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE), Image.Resampling.BOX)
     return ReadPicture(
         digits,

@@ -148,11 +148,11 @@ def _upright_rgb(picture: Image.Image) -> Image.Image:
     is_transparent = picture.mode in ("PA", "LA", "RGBA", "La", "RGBa") or "transparency" in picture.info
     picture = picture.convert("RGBA" if is_transparent else "RGB")
     if picture.size != (SIDE, SIDE):
-        picture = _resized(picture)
+        picture = at_working_size(picture)
     return _on_paper(picture) if is_transparent else picture
 
 
-def _resized(picture: Image.Image) -> Image.Image:
+def at_working_size(picture: Image.Image) -> Image.Image:
     """The longer side between SMALLEST_SIDE and WORKING_SIDE."""
     longest = max(picture.size)
     scale = min(max(longest, SMALLEST_SIDE), WORKING_SIDE) / longest

@@ -17,6 +17,9 @@ Mask = NDArray[np.bool_]
 FAINTEST_INK = 0.1
 """Ink below this, as a share of the paper's brightness, is taken for paper or for the soft edge of a stroke."""
 
+FAINTEST_CONTRAST = 0.04
+"""Share of the paper's brightness by which the faintest pencil stands out where there is no grain."""
+
 SHEET_SIDE = 400
 """The sheet on its desk is looked for at this size; strokes need more."""
 SMALLEST_SHEET = 0.1
@@ -161,9 +164,22 @@ def _block(piece: Mask) -> NDArray[np.float64] | None:
         return None
     corners = hull.points[hull.vertices]
     # `volume` of a flat hull is its area, through the middles of the outermost pixels.
-    filled = ndimage.binary_fill_holes(piece).sum()
-    is_solid = piece.sum() > 0.5 * filled and filled > 0.8 * hull.volume
-    return corners if is_solid and hull.volume > 0.82 * _smallest_rectangle(corners) else None
+    filled = ndimage.binary_fill_holes(piece)
+    is_solid = piece.sum() > 0.6 * filled.sum() and filled.sum() > 0.9 * hull.volume
+    if not is_solid or hull.volume < 0.88 * _smallest_rectangle(corners) or _has_round_hole(filled & ~piece, filled.sum()):
+        return None
+    return corners
+
+
+def _has_round_hole(holes: Mask, area: int) -> bool:
+    """Whether the largest hole is a blob, as in a bold 0 or 8, and no stroke on a sheet."""
+    pieces, count = ndimage.label(holes)
+    areas = np.bincount(pieces.ravel(), minlength=2)[1:]
+    if count == 0 or areas.max() < 0.01 * area:
+        return False
+    largest = int(areas.argmax())
+    hole = np.pad(pieces[ndimage.find_objects(pieces)[largest]] == largest + 1, 1)
+    return bool(2 * ndimage.distance_transform_edt(hole).max() > 0.5 * (max(hole.shape) - 2))
 
 
 def _smallest_rectangle(corners: NDArray[np.float64]) -> float:
@@ -234,7 +250,8 @@ def _noise(contrast: Floats) -> float:
 def _strokes(contrast: Floats, noise: float) -> Mask:
     """Where ink is."""
     some = contrast[::2, ::2]
-    return contrast > max(FAINTEST_INK, _otsu(some), float(np.quantile(some, 0.25)) + 7 * noise)
+    # Otsu's cut lies in the middle between paper and ink; below it strokes of uneven strength hold together.
+    return contrast > max(0.7 * _otsu(some), float(np.quantile(some, 0.25)) + max(FAINTEST_CONTRAST, 8 * noise))
 
 
 def _otsu(values: Floats | Bytes) -> float:
@@ -268,7 +285,7 @@ def _without_lines(strokes: Mask) -> tuple[Mask, bool]:
     upright = _level_lines((strokes & ~level).T, side).T
     lengths = [*_lengths(level), *_lengths(upright.T)]
     long = sum(length > 0.6 * side for length in lengths)
-    if long < 2 and len(lengths) < 3:
+    if long < 2 and sum(length > side / 3 for length in lengths) < 3:
         return strokes, False
     return strokes & ~level & ~upright, True
 
@@ -285,8 +302,11 @@ def _level_lines(strokes: Mask, side: int) -> Mask:
     thick = _opening(marks, max(4, side // 100), axis=0)
     lines = (runs & marks & ~thick).astype(bool)
     whole, count = ndimage.label(_closing(lines.astype(np.uint8), max(3, side // 16), axis=1), structure=EIGHT_NEIGHBOURS)
-    long = [index + 1 for index, (_, columns) in enumerate(ndimage.find_objects(whole)) if columns.stop - columns.start > side / 4]
-    return lines & np.isin(whole, long) if count else lines
+    if count == 0:
+        return lines
+    extents = [(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in ndimage.find_objects(whole)]
+    long = [index for index, (height, width) in enumerate(extents, start=1) if width > side / 4 and height < side / 100 + width / 16]
+    return lines & np.isin(whole, long)
 
 
 def _lengths(lines: Mask) -> list[int]:
@@ -296,9 +316,10 @@ def _lengths(lines: Mask) -> list[int]:
 
 
 def _opening(marks: NDArray[np.uint8], size: int, axis: int) -> NDArray[np.uint8]:
-    """Runs of at least this many pixels along an axis."""
-    narrowed = ndimage.minimum_filter1d(marks, size, axis=axis, mode="constant")
-    return np.asarray(ndimage.maximum_filter1d(narrowed, size, axis=axis, mode="constant", origin=-1 if size % 2 == 0 else 0))
+    """Runs of at least about this many pixels along an axis."""
+    odd = size | 1  # an even window would shift the runs by a pixel
+    narrowed = ndimage.minimum_filter1d(marks, odd, axis=axis, mode="constant")
+    return np.asarray(ndimage.maximum_filter1d(narrowed, odd, axis=axis, mode="constant"))
 
 
 def _closing(marks: NDArray[np.uint8], size: int, axis: int) -> NDArray[np.uint8]:
@@ -347,10 +368,10 @@ def _group(contrast: Floats, strokes: Mask, noise: float) -> tuple[list[Digit], 
 
 def _has_sharp_edge(contrast: Floats, strokes: Mask, pieces: NDArray[np.int32], count: int, noise: float) -> Mask:
     """Which pieces rise out of their surroundings as a pen's stroke does, and not as a dark corner of the room."""
-    detail = contrast - ndimage.uniform_filter(contrast, max(16, max(contrast.shape) // 25))
-    strength = float(np.median(contrast[strokes]))
+    detail = contrast - ndimage.uniform_filter(contrast, max(40, max(contrast.shape) // 25))
+    strength = float(np.median(contrast[strokes])) if count else 0.0
     sharp = np.zeros(count + 1, dtype=bool)
-    sharp[pieces[strokes & (detail > max(0.2 * strength, 7 * noise))]] = True
+    sharp[pieces[strokes & (detail > max(0.2 * strength, 8 * noise))]] = True
     return sharp[1:]
 
 
@@ -373,21 +394,21 @@ def _boxes_around_others(boxes: _Boxes, areas: NDArray[np.int64], alive: Mask) -
 def _is_edge(pieces: NDArray[np.int32], boxes: _Boxes, alive: Mask) -> Mask:
     """Pieces along the picture's edge: the desk beside the sheet; without other pieces, only what covers a whole side."""
     height, width = pieces.shape
-    contact = np.zeros(len(alive) + 1)
-    covers = np.zeros(len(alive) + 1, dtype=bool)
-    for side, lengths in (
+    contact, covers = np.zeros(len(alive)), np.zeros(len(alive), dtype=bool)
+    for edge, lengths in (
         (pieces[0], boxes.width),
         (pieces[-1], boxes.width),
         (pieces[:, 0], boxes.height),
         (pieces[:, -1], boxes.height),
     ):
-        counts = np.bincount(side, minlength=len(alive) + 1)
-        contact[1:] = np.maximum(contact[1:], counts[1:] / lengths)
-        covers |= counts > 0.9 * len(side)
-    along = contact[1:] > 0.5
+        for piece in np.unique(edge[edge > 0]) - 1:
+            places = np.nonzero(edge == piece + 1)[0]
+            contact[piece] = max(contact[piece], np.ptp(places) / lengths[piece])
+            covers[piece] |= len(places) > 0.9 * len(edge)
+    along = contact > 0.5
     inside = alive & ~along
     tall = inside & (boxes.side > 0.05 * max(height, width))
-    return along if tall.any() else covers[1:]
+    return along if tall.any() else covers
 
 
 def _join(boxes: _Boxes, areas: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -405,8 +426,8 @@ def _join(boxes: _Boxes, areas: NDArray[np.int64]) -> NDArray[np.int32]:
         are_two = tall[:, None] & tall & ~is_above
         union_height = np.maximum(around.bottom[:, None], around.bottom) - np.minimum(around.top[:, None], around.top)
         union_width = np.maximum(around.right[:, None], around.right) - np.minimum(around.left[:, None], around.left)
-        belongs = (is_near | (is_above & (gap_y < 0.25 * usual))) & ~are_two
-        belongs &= (union_height < 1.6 * usual) & (union_width < 1.6 * usual)
+        fits = (union_height < 1.6 * usual) & (union_width < 1.6 * usual)
+        belongs = (is_near | (is_above & (gap_y < 0.25 * usual) & fits)) & ~are_two
         _, merged = connected_components(coo_array(belongs), directed=False)
         groups = merged[groups].astype(np.int32)
     return groups
