@@ -1,6 +1,6 @@
 """From the pixels of a picture to the digits on it: the sheet, the ink, the pieces of ink, the digits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,14 +77,17 @@ class _Boxes:
         """The longer side."""
         return np.maximum(self.width, self.height)
 
-    def joined(self, groups: NDArray[np.int32], count: int) -> "_Boxes":
+    def of(self, chosen: NDArray[np.int64]) -> "_Boxes":
+        return _Boxes(self.left[chosen], self.top[chosen], self.right[chosen], self.bottom[chosen])
+
+    def joined(self, groups: NDArray[np.int32]) -> "_Boxes":
         """The box around each group."""
-        index = np.arange(count)
+        index = np.arange(groups.max() + 1)
         return _Boxes(
-            ndimage.minimum(self.left, groups, index).astype(np.int64),
-            ndimage.minimum(self.top, groups, index).astype(np.int64),
-            ndimage.maximum(self.right, groups, index).astype(np.int64),
-            ndimage.maximum(self.bottom, groups, index).astype(np.int64),
+            ndimage.minimum(self.left, groups, index),
+            ndimage.minimum(self.top, groups, index),
+            ndimage.maximum(self.right, groups, index),
+            ndimage.maximum(self.bottom, groups, index),
         )
 
 
@@ -94,20 +97,27 @@ def segment(colour: Bytes) -> Segmentation:
     colour: (height, width, 3) bytes.
     """
     left = top = 0
+    is_light = is_light_on_dark(_grey(colour))
     is_sheet_found = False
     for _ in range(3):  # a plot in a window on a desk
         sheet = _find_sheet(colour)
         if sheet is None:
             break
         is_sheet_found = True
-        colour, (x, y) = _cut_out(colour, sheet)
+        if not sheet.is_inside:
+            is_light = False
+            break
+        colour, (x, y) = _cut_out(colour, sheet.corners)
         left, top = left + x, top + y
-    contrast = _contrast(colour)
-    noise = _noise(contrast)
-    strokes, are_lines_removed = _without_lines(_strokes(contrast, noise))
-    digits, has_box, ignored = _group(contrast, strokes, noise)
-    moved = tuple(Digit(digit.ink, digit.left + left, digit.top + top) for digit in digits)
-    return Segmentation(moved, is_sheet_found, are_lines_removed or has_box, ignored)
+        is_light = is_light_on_dark(_grey(colour))
+    grey = _channel(Image.fromarray(colour), is_light)
+    size = max(grey.shape) // 3
+    found = _group(_difference(grey, is_light, size))
+    if found.usual < size / 2:
+        # Small digits: paper that is estimated at their size follows the edges of shadows more closely.
+        found = _group(_difference(grey, is_light, round(found.usual)))
+    moved = tuple(Digit(digit.ink, digit.left + left, digit.top + top) for digit in found.digits)
+    return Segmentation(moved, is_sheet_found, found.are_lines_removed, found.ignored)
 
 
 def is_light_on_dark(grey: Bytes) -> bool:
@@ -117,58 +127,68 @@ def is_light_on_dark(grey: Bytes) -> bool:
     return bool(np.median(border) < (low + high) / 2)
 
 
+def _grey(colour: Bytes) -> Bytes:
+    return np.asarray(Image.fromarray(colour).convert("L"))
+
+
 # The sheet
 
 
-def _find_sheet(colour: Floats) -> NDArray[np.float64] | None:
-    """Corners (N, 2), x and y, of a sheet on a desk, of a window or of a plot's square; None where the whole picture is paper.
+@dataclass(frozen=True)
+class _Sheet:
+    """corners (N, 2), x and y in pixels; is_inside: the desk shows on all four sides."""
 
-    A sheet is a solid block in the middle of the picture. A digit is no block: a 1 is too slender, the others
-    are hollow or have bays.
+    corners: NDArray[np.float64]
+    is_inside: bool
+
+
+def _find_sheet(colour: Bytes) -> _Sheet | None:
+    """A sheet on a desk, a window or a plot's square; None where the picture's border is paper.
+
+    A sheet is a solid block. A digit is none: a 1 is too slender, the others are hollow or have bays.
     """
     factor = -(-max(colour.shape) // SHEET_SIDE)
     small = np.asarray(Image.fromarray(colour).convert("L").reduce(factor))
     if min(small.shape) < 16:
         return None
-    cut = _otsu(small)
-    light = small > cut
+    light = small > _otsu(small)
     if not light.any() or light.all() or small[light].mean() - small[~light].mean() < SMALLEST_STEP:
         return None
-    other = light if is_light_on_dark(small) else ~light
-    pieces, _ = ndimage.label(other)
-    areas = np.bincount(pieces.ravel())
-    areas[0] = 0
+    is_light = is_light_on_dark(small)
+    pieces, _ = ndimage.label(light if is_light else ~light)
+    areas = np.bincount(pieces.ravel(), minlength=2)[1:]
     largest = int(areas.argmax())
-    rows, columns = ndimage.find_objects(pieces)[largest - 1]
+    rows, columns = ndimage.find_objects(pieces)[largest]
     height, width = rows.stop - rows.start, columns.stop - columns.start
-    is_inside = rows.start > 0 and columns.start > 0 and rows.stop < small.shape[0] and columns.stop < small.shape[1]
-    if not is_inside or height * width < SMALLEST_SHEET * small.size or max(height, width) > 2.5 * min(height, width):
+    if areas[largest] < SMALLEST_SHEET * small.size or max(height, width) > 2.5 * min(height, width):
         return None
-    corners = _block(pieces[rows, columns] == largest)
+    is_inside = rows.start > 0 and columns.start > 0 and rows.stop < small.shape[0] and columns.stop < small.shape[1]
+    if not is_inside and not is_light:
+        return None  # a shadow on the paper, or the desk beside it
+    # A sheet in the middle has four sides; of one that the picture cuts, or on which a shadow falls, less is seen.
+    corners = _block(pieces[rows, columns] == largest + 1, least_rectangular=0.88 if is_inside else 0.0)
     if corners is None:
         return None
     corners += (columns.start, rows.start)
     centre = (corners.min(axis=0) + corners.max(axis=0)) / 2
-    extent = np.ptp(corners, axis=0)
     # A pixel and a half less on all sides: the sheet's edge is half desk.
-    shrunk = centre + (corners - centre) * np.maximum(0.5, 1 - 3 / extent)
-    return np.asarray((shrunk + 0.5) * factor)
+    shrunk = centre + (corners - centre) * np.maximum(0.5, 1 - 3 / np.ptp(corners, axis=0))
+    return _Sheet((shrunk + 0.5) * factor, is_inside)
 
 
-def _block(piece: Mask) -> NDArray[np.float64] | None:
-    """Corners of the convex hull of a solid piece with four sides, else None."""
+def _block(piece: Mask, least_rectangular: float) -> NDArray[np.float64] | None:
+    """Corners (N, 2) of the convex hull of a solid piece, else None."""
     y, x = np.nonzero(piece ^ ndimage.binary_erosion(piece))
     try:
         hull = ConvexHull(np.stack([x, y], axis=1).astype(np.float64))
     except QhullError:
         return None
-    corners = hull.points[hull.vertices]
+    corners = np.asarray(hull.points[hull.vertices])
     # `volume` of a flat hull is its area, through the middles of the outermost pixels.
     filled = ndimage.binary_fill_holes(piece)
     is_solid = piece.sum() > 0.6 * filled.sum() and filled.sum() > 0.9 * hull.volume
-    if not is_solid or hull.volume < 0.88 * _smallest_rectangle(corners) or _has_round_hole(filled & ~piece, filled.sum()):
-        return None
-    return corners
+    is_rectangular = hull.volume > least_rectangular * _smallest_rectangle(corners)
+    return corners if is_solid and is_rectangular and not _has_round_hole(filled & ~piece, int(filled.sum())) else None
 
 
 def _has_round_hole(holes: Mask, area: int) -> bool:
@@ -205,40 +225,35 @@ def _cut_out(colour: Bytes, corners: NDArray[np.float64]) -> tuple[Bytes, tuple[
 # The ink
 
 
-def _contrast(colour: Bytes) -> Floats:
+def _channel(colour: Image.Image, is_light: bool) -> Floats:
+    """Luminance in [0, 1], or red, green or blue where the ink shows much better there: a yellow marker only dims the blue."""
+    channels = [colour.convert("L"), *colour.split()]
+    factor = max(1, max(colour.size) // 300)
+    contrasts = []
+    for channel in channels:
+        small = np.asarray(channel.reduce(factor), dtype=np.float32) / np.float32(255.0)
+        contrasts.append(float(np.quantile(_difference(small, is_light, max(small.shape) // 3), 0.995)))
+    best = int(np.argmax(contrasts))
+    chosen = channels[best] if contrasts[best] > 1.5 * contrasts[0] else channels[0]
+    # A little blur takes the worst of a sensor's noise.
+    return np.asarray(ndimage.gaussian_filter(np.asarray(chosen, dtype=np.float32) / np.float32(255.0), 0.6))
+
+
+def _difference(grey: Floats, is_light: bool, size: int) -> Floats:
     """How much each pixel differs from the paper around it, in [0, 1]: for dark ink as a share of the paper's brightness.
 
-    The share is the same in light and in shadow.
-    """
-    is_light = is_light_on_dark(np.asarray(Image.fromarray(colour).convert("L")))
-    channel = np.asarray(_channel(Image.fromarray(colour), is_light), dtype=np.float32) / np.float32(255.0)
-    # A little blur takes the worst of a sensor's noise.
-    return _difference(ndimage.gaussian_filter(channel, 0.6), is_light)
-
-
-def _difference(grey: Floats, is_light: bool) -> Floats:
-    """What stands out from the paper; the paper is what remains when strokes thinner than a third of the picture are wiped
-    out (black-hat transform), at half the resolution.
+    The share is the same in light and in shadow. The paper is what remains where strokes thinner than `size` pixels are
+    wiped out (black-hat transform), at half the resolution.
     """
     height, width = grey.shape
     small = Image.fromarray(grey).reduce(2) if min(height, width) > 1 else Image.fromarray(grey)
-    size = max(3, max(small.size) // 3)
-    wiped = (ndimage.grey_opening if is_light else ndimage.grey_closing)(np.asarray(small), size=size)
+    wiped = (ndimage.grey_opening if is_light else ndimage.grey_closing)(np.asarray(small), size=max(3, size // 2))
     paper = np.asarray(Image.fromarray(wiped).resize((width, height), Image.Resampling.BILINEAR))
-    difference = grey - paper if is_light else 1 - grey / np.maximum(paper, np.float32(0.02))
-    return np.asarray(difference, dtype=np.float32).clip(0.0, 1.0)
-
-
-def _channel(colour: Image.Image, is_light: bool) -> Image.Image:
-    """Luminance, or red, green or blue where the ink shows much better there: a yellow marker only dims the blue."""
-    channels = [colour.convert("L"), *colour.split()]
-    factor = max(1, max(colour.size) // 300)
-    contrasts = [
-        float(np.quantile(_difference(np.asarray(channel.reduce(factor), dtype=np.float32) / np.float32(255), is_light), 0.995))
-        for channel in channels
-    ]
-    best = int(np.argmax(contrasts))
-    return channels[best] if contrasts[best] > 1.5 * contrasts[0] else channels[0]
+    if is_light:
+        return np.asarray(grey - paper).clip(0.0, 1.0)
+    # Where it is darker than any shadow on the paper, a share of it would be grain.
+    darkest = max(0.02, 0.4 * float(np.quantile(wiped, 0.95)))
+    return np.asarray((paper - grey) / np.maximum(paper, np.float32(darkest)), dtype=np.float32).clip(0.0, 1.0)
 
 
 def _noise(contrast: Floats) -> float:
@@ -251,7 +266,7 @@ def _strokes(contrast: Floats, noise: float) -> Mask:
     """Where ink is."""
     some = contrast[::2, ::2]
     # Otsu's cut lies in the middle between paper and ink; below it strokes of uneven strength hold together.
-    return contrast > max(0.7 * _otsu(some), float(np.quantile(some, 0.25)) + max(FAINTEST_CONTRAST, 8 * noise))
+    return contrast > max(0.45 * _otsu(some), float(np.quantile(some, 0.25)) + max(FAINTEST_CONTRAST, 8 * noise))
 
 
 def _otsu(values: Floats | Bytes) -> float:
@@ -305,13 +320,17 @@ def _level_lines(strokes: Mask, side: int) -> Mask:
     if count == 0:
         return lines
     extents = [(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in ndimage.find_objects(whole)]
-    long = [index for index, (height, width) in enumerate(extents, start=1) if width > side / 4 and height < side / 100 + width / 16]
+    long = [
+        index for index, (height, width) in enumerate(extents, start=1) if width > side / 4 and height < side / 100 + width / 16
+    ]
     return lines & np.isin(whole, long)
 
 
 def _lengths(lines: Mask) -> list[int]:
     """Lengths in pixels of level lines, with the gaps where strokes cross them."""
-    whole, _ = ndimage.label(_closing(lines.astype(np.uint8), max(3, max(lines.shape) // 16), axis=1), structure=EIGHT_NEIGHBOURS)
+    whole, _ = ndimage.label(
+        _closing(lines.astype(np.uint8), max(3, max(lines.shape) // 16), axis=1), structure=EIGHT_NEIGHBOURS
+    )
     return [columns.stop - columns.start for _, columns in ndimage.find_objects(whole)]
 
 
@@ -330,40 +349,45 @@ def _closing(marks: NDArray[np.uint8], size: int, axis: int) -> NDArray[np.uint8
 # Pieces and digits
 
 
-def _group(contrast: Floats, strokes: Mask, noise: float) -> tuple[list[Digit], bool, int]:
-    """Digits in reading order, whether a box was taken away, and how many pieces were left out."""
+@dataclass(frozen=True)
+class _Found:
+    digits: list[Digit]
+    are_lines_removed: bool
+    ignored: int
+    usual: float
+    """Pixels: the longer side of most of the ink's digits; infinite where there is none."""
+
+
+def _group(contrast: Floats) -> _Found:
+    """Pieces of ink put together to digits, in reading order."""
+    noise = _noise(contrast)
+    strokes, are_lines_removed = _without_lines(_strokes(contrast, noise))
     pieces, count = ndimage.label(strokes, structure=EIGHT_NEIGHBOURS)
+    nothing = _Found([], are_lines_removed, 0, np.inf)
     if count == 0:
-        return [], False, 0
+        return nothing
     areas = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
-    slices = ndimage.find_objects(pieces)
-    boxes = _Boxes(*np.array([(s[1].start, s[0].start, s[1].stop, s[0].stop) for s in slices]).T)
+    boxes = _Boxes(*np.array([(s[1].start, s[0].start, s[1].stop, s[0].stop) for s in ndimage.find_objects(pieces)]).T)
     # Grain and dust go first.
-    smallest = max(4, 0.03 * boxes.side.max(), 0.01 * max(contrast.shape))
-    alive = boxes.side >= smallest
+    alive = boxes.side >= max(4, 0.03 * boxes.side.max(), 0.01 * max(contrast.shape))
     alive &= _has_sharp_edge(contrast, strokes, pieces, count, noise)
-    is_box = _boxes_around_others(boxes, areas, alive)
-    alive &= ~is_box
+    is_box = _is_box(boxes, areas, alive)
+    alive &= ~is_box & (boxes.width <= 5 * boxes.height)
     alive &= ~_is_edge(pieces, boxes, alive)
-    alive &= boxes.width <= 5 * boxes.height
+    are_lines_removed |= bool(is_box.any())
     kept = np.nonzero(alive)[0]
     if kept.size == 0:
-        return [], bool(is_box.any()), 0
-    if kept.size > MAX_PIECES:
-        kept = kept[np.argsort(-areas[kept], kind="stable")[:MAX_PIECES]]
-    own = _Boxes(boxes.left[kept], boxes.top[kept], boxes.right[kept], boxes.bottom[kept])
-    groups = _join(own, areas[kept])
-    number = int(groups.max()) + 1
-    around = own.joined(groups, number)
-    area = np.bincount(groups, weights=areas[kept], minlength=number)
+        return replace(nothing, are_lines_removed=are_lines_removed)
+    kept = kept[np.argsort(-areas[kept], kind="stable")[:MAX_PIECES]]
+    groups = _join(boxes.of(kept), areas[kept])
+    around, area = boxes.of(kept).joined(groups), np.bincount(groups, weights=areas[kept])
     usual = _weighted_median(around.side, area)
-    is_digit = around.side >= 0.4 * usual
+    is_digit = (around.side >= 0.4 * usual) & (around.width <= 5 * around.height)
     group_of = np.full(count + 1, -1)
     group_of[kept + 1] = groups
-    digits = [
-        _digit(contrast, group_of, pieces, around, group) for group in _reading_order(around, np.nonzero(is_digit)[0])
-    ]
-    return digits, bool(is_box.any()), int((~is_digit).sum())
+    order = _reading_order(around, np.nonzero(is_digit)[0])
+    digits = [_digit(contrast, group_of, pieces, around, group) for group in order[: MAX_PIECES // 10]]
+    return _Found(digits, are_lines_removed, int((~is_digit).sum()), usual)
 
 
 def _has_sharp_edge(contrast: Floats, strokes: Mask, pieces: NDArray[np.int32], count: int, noise: float) -> Mask:
@@ -375,7 +399,7 @@ def _has_sharp_edge(contrast: Floats, strokes: Mask, pieces: NDArray[np.int32], 
     return sharp[1:]
 
 
-def _boxes_around_others(boxes: _Boxes, areas: NDArray[np.int64], alive: Mask) -> Mask:
+def _is_box(boxes: _Boxes, areas: NDArray[np.int64], alive: Mask) -> Mask:
     """Pieces that are thin and have another piece of some size within: printed boxes and tables."""
     found = np.zeros(len(areas), dtype=bool)
     candidates = np.nonzero(alive & (areas < 0.3 * boxes.width * boxes.height) & (boxes.side >= 0.15 * boxes.side.max()))[0]
@@ -415,9 +439,8 @@ def _join(boxes: _Boxes, areas: NDArray[np.int64]) -> NDArray[np.int32]:
     """A group for each piece: pieces of one digit are near each other and together no larger than a digit."""
     groups = np.arange(len(areas), dtype=np.int32)
     for _ in range(2):
-        number = int(groups.max()) + 1
-        around = boxes.joined(groups, number)
-        usual = _weighted_median(around.side, np.bincount(groups, weights=areas, minlength=number))
+        around = boxes.joined(groups)
+        usual = _weighted_median(around.side, np.bincount(groups, weights=areas))
         gap_x = np.maximum(around.left[:, None], around.left) - np.minimum(around.right[:, None], around.right)
         gap_y = np.maximum(around.top[:, None], around.top) - np.minimum(around.bottom[:, None], around.bottom)
         is_above = -gap_x > 0.5 * np.minimum(around.width[:, None], around.width)
