@@ -35,9 +35,10 @@ MAX_DIGITS = 100
 PREVIEW_SIDE = 800
 """Pixels: the longer side of the picture that a page shows."""
 
-MNIST_SIDES, FASHION_SIDES = (19, 20), (26, 27, 28)
-"""Pixels: the longer side of every digit of MNIST, and of nearly every piece of Fashion-MNIST. What is drawn in 28x28 pixels
-at another size was never put into their frame."""
+MNIST_SIDES = (19, 20)
+"""Pixels: the longer side of every digit of MNIST; what is drawn in 28x28 pixels at another size was never framed."""
+FRAMED_SIDES = (*MNIST_SIDES, 26, 27, 28)
+"""Those of Fashion-MNIST too, but for one piece in two hundred."""
 
 FEWEST_SHADES = 8
 """Of 256; a picture with less between its darkest and its lightest pixel has one colour."""
@@ -125,9 +126,9 @@ def from_picture(data: bytes) -> Tensor:
 def read_picture(data: bytes) -> ReadPicture:
     """Every digit of a photo, scan, screenshot or saved image.
 
-    Ink may be dark on light or light on dark, of any colour, in uneven light. A picture of 28x28 in the frame of MNIST or
-    Fashion-MNIST is taken exactly as it is; dark on light it is inverted. Of a file with several pages the first that shows a digit
-    is read, of an animation the frame with most ink. Raises PictureError.
+    Ink may be dark on light or light on dark, of any colour, in uneven light. A picture of 28x28 in the frame of MNIST
+    or Fashion-MNIST is taken exactly as it is; dark on light it is inverted. Of a file with several pages the first that
+    shows a digit is read, of an animation the frame with most ink. Raises PictureError.
     """
     reason: PictureError | None = None
     for page in frames(data):
@@ -146,12 +147,12 @@ def _exact(page: Frame) -> ReadPicture | None:
     grey = np.asarray(Image.fromarray(page.pixels).convert("L"))
     if np.ptp(grey) < FEWEST_SHADES:
         return None
-    sides = MNIST_SIDES + FASHION_SIDES
-    if not is_light_on_dark(grey):
-        grey, sides = 255 - grey, MNIST_SIDES
+    is_light = is_light_on_dark(grey)
+    if not is_light:
+        grey = 255 - grey
     ink = grey > FAINTEST_INK * 255
     rows, columns = np.nonzero(ink.any(axis=1))[0], np.nonzero(ink.any(axis=0))[0]
-    if rows.size == 0 or max(np.ptp(rows), np.ptp(columns)) + 1 not in sides:
+    if rows.size == 0 or max(np.ptp(rows), np.ptp(columns)) + 1 not in (FRAMED_SIDES if is_light else MNIST_SIDES):
         return None
     image = torch.from_numpy(grey.astype(np.float32) / np.float32(255.0))[None, None]
     whole = FoundDigit(image, (0.0, 0.0, 1.0, 1.0))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from core.preprocessing import SIDE
 from core.sentences import Sentence
@@ -93,7 +93,7 @@ def _told() -> Iterator[None]:
     except PictureError:
         raise
     except UnidentifiedImageError as error:
-        raise PictureError("This file is not a picture. Use a PNG, JPEG or HEIC file.") from error
+        raise PictureError("This file is not a picture. Use a PNG or JPEG file.") from error
     except Exception as error:
         raise PictureError("The picture is damaged or of a kind that cannot be read. Use a PNG or JPEG file.") from error
 
@@ -132,11 +132,12 @@ def _frame_with_most_ink(picture: Image.Image, count: int) -> int:
 
 def _upright_rgb(picture: Image.Image) -> Image.Image:
     """At working size, turned as the camera was held, transparency on paper."""
-    if picture.mode.startswith("I;"):
-        picture = picture.convert("I")
+    is_bilevel = picture.mode == "1"
+    if is_bilevel or picture.mode.startswith("I;"):
+        picture = picture.convert("L" if is_bilevel else "I")
     # Made small before anything else happens to it: each step after this would copy it.
     smaller = max(picture.size) // WORKING_SIDE
-    if smaller > 1 and picture.mode not in ("1", "P", "PA"):
+    if smaller > 1 and picture.mode not in ("P", "PA"):
         picture = picture.reduce(smaller)  # keeps what `info` says: orientation, transparent colour
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith(("I", "F")):  # 16 and 32 bits: stretch to what is there
@@ -149,6 +150,8 @@ def _upright_rgb(picture: Image.Image) -> Image.Image:
     picture = picture.convert("RGBA" if is_transparent else "RGB")
     if picture.size != (SIDE, SIDE):
         picture = at_working_size(picture)
+        if is_bilevel:  # greys are dots there
+            picture = picture.filter(ImageFilter.GaussianBlur(2))
     return _on_paper(picture) if is_transparent else picture
 
 
