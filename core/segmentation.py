@@ -321,22 +321,27 @@ def _level_lines(strokes: Mask, side: int) -> Mask:
         return np.zeros_like(strokes)
     thick = _opening(marks, max(4, side // 100), axis=0)
     lines = (runs & marks & ~thick).astype(bool)
-    whole, count = ndimage.label(_closing(lines.astype(np.uint8), max(3, side // 16), axis=1), structure=EIGHT_NEIGHBOURS)
-    if count == 0:
-        return lines
-    extents = [(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in ndimage.find_objects(whole)]
-    long = [
-        index for index, (height, width) in enumerate(extents, start=1) if width > side / 4 and height < side / 100 + width / 16
-    ]
-    return lines & np.isin(whole, long)
+    whole, places = _whole_lines(lines, side)
+    is_line = [False]  # what is no line has the number 0
+    for rows, columns in places:
+        length, across = columns.stop - columns.start, rows.stop - rows.start
+        # Where a stroke runs along a line, what is left of the line on both sides still reaches the picture's edge.
+        reaches_edge = columns.start < 3 or columns.stop > lines.shape[1] - 3
+        is_line.append((length > side / 4 or reaches_edge) and across < side / 100 + length / 16)
+    return np.asarray(lines & np.array(is_line)[whole])
 
 
 def _lengths(lines: Mask) -> list[int]:
-    """Lengths in pixels of level lines, with the gaps where strokes cross them."""
-    whole, _ = ndimage.label(
-        _closing(lines.astype(np.uint8), max(3, max(lines.shape) // 16), axis=1), structure=EIGHT_NEIGHBOURS
-    )
-    return [columns.stop - columns.start for _, columns in ndimage.find_objects(whole)]
+    """Lengths in pixels of level lines."""
+    _, places = _whole_lines(lines, max(lines.shape))
+    return [columns.stop - columns.start for _, columns in places]
+
+
+def _whole_lines(lines: Mask, side: int) -> tuple[NDArray[np.int32], list[tuple[slice, slice]]]:
+    """A number from 1 for each level line, across the gaps where strokes cross it, and where it stands."""
+    closed = _closing(lines.astype(np.uint8), max(3, side // 16), axis=1)
+    whole, _ = ndimage.label(closed, structure=EIGHT_NEIGHBOURS)
+    return whole, ndimage.find_objects(whole)
 
 
 def _opening(marks: NDArray[np.uint8], size: int, axis: int) -> NDArray[np.uint8]:
