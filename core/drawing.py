@@ -1,38 +1,90 @@
-"""From a canvas or a picture of a digit to the 28x28 image that a detector sees."""
+"""From a canvas or a picture of digits to the 28x28 images that a detector sees."""
 
 import io
-import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
-from scipy import ndimage
+from PIL import Image
 from torch import Tensor
 
-from core.preprocessing import frame
-from core.sentences import Sentence
+from core.pictures import EXTENSIONS, MAX_FILE_BYTES, Frame, PictureError, at_working_size, frames
+from core.preprocessing import SIDE, frame
+from core.segmentation import FAINTEST_INK, Digit, Segmentation, is_light_on_dark, segment
 
-FAINTEST_INK = 0.1
-"""Ink below this is taken for paper or for the soft edge of the canvas."""
+__all__ = [
+    "EXTENSIONS",
+    "MAX_DIGITS",
+    "MAX_FILE_BYTES",
+    "FoundDigit",
+    "PictureError",
+    "ReadPicture",
+    "from_canvas",
+    "from_canvas_png",
+    "from_picture",
+    "read_picture",
+]
 
 MAX_CANVAS_SIDE = 1280
 """Pixels: the canvas at four times its size, as the sharpest screens send it."""
 
-MAX_FILE_BYTES = 5 * 2**20
-MAX_PICTURE_PIXELS = 16_000_000
-"""Of what is unpacked; a JPEG is unpacked at an eighth of its sides, so that photos of any phone pass."""
+MAX_DIGITS = 100
+"""Of one picture; more is a page of print or a pattern."""
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
-"""No others: Pillow reads dozens, some by starting other programs."""
-Image.init()  # Pillow knows only some of these by itself
+PREVIEW_SIDE = 800
+"""Pixels: the longer side of the picture that a page shows."""
 
-WORKING_SIDE = 256
-"""Pictures are read at this size: enough for a digit, little enough for a background estimate at once."""
+MNIST_SIDES = (19, 20)
+"""Pixels: the longer side of every digit of MNIST; what is drawn in 28x28 pixels at another size was never framed."""
+FRAMED_SIDES = (*MNIST_SIDES, 26, 27, 28)
+"""Those of Fashion-MNIST too, but for one piece in two hundred."""
+
+FEWEST_SHADES = 8
+"""Of 256; a picture with less between its darkest and its lightest pixel has one colour."""
 
 
-class PictureError(Sentence, ValueError):
-    """A file is not a picture in which a digit can be found; the message is a sentence for the user."""
+@dataclass(frozen=True)
+class FoundDigit:
+    """A digit of a picture: its image (1, 1, 28, 28) in [0, 1], and where it stands.
+
+    box: left, top, right, bottom as shares of the upright picture's width and height.
+    """
+
+    image: Tensor
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class ReadPicture:
+    """What was found in a picture file.
+
+    digits: at least one, in reading order; preview: the upright picture, (height, width, 3) bytes.
+    """
+
+    digits: tuple[FoundDigit, ...]
+    preview: NDArray[np.uint8]
+    is_exact: bool = False
+    """It had 28x28 pixels and was taken as it is."""
+    is_sheet_found: bool = False
+    """Only the sheet, window or plot in the picture was read, not what lies around it."""
+    are_lines_removed: bool = False
+    """Ruling, squares or a box were taken away."""
+    ignored: int = 0
+    """Marks that were left out: too small beside the digits, or cut by the picture's edge."""
+    frame_number: int = 1
+    """The frame of an animation or the page of a scan that was read, of frame_count."""
+    frame_count: int = 1
+
+    @property
+    def largest(self) -> FoundDigit:
+        """The digit whose box is highest or widest in the picture."""
+        height, width = self.preview.shape[:2]
+        return max(self.digits, key=lambda digit: max(_extent(digit.box, 0) * width, _extent(digit.box, 1) * height))
+
+
+def _extent(box: tuple[float, float, float, float], axis: int) -> float:
+    return box[axis + 2] - box[axis]
 
 
 def from_canvas(rgba: NDArray[np.uint8] | None) -> Tensor | None:
@@ -45,7 +97,10 @@ def from_canvas(rgba: NDArray[np.uint8] | None) -> Tensor | None:
         return None
     pixels = rgba.astype(np.float32) / np.float32(255.0)
     luminance = pixels[..., :3] @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    return _framed(luminance * pixels[..., 3])
+    ink = luminance * pixels[..., 3]
+    if not (ink > FAINTEST_INK).any():
+        return None
+    return _framed(np.where(ink > FAINTEST_INK, ink, 0.0).astype(np.float32))
 
 
 def from_canvas_png(data: bytes) -> Tensor | None:
@@ -61,111 +116,92 @@ def from_canvas_png(data: bytes) -> Tensor | None:
 
 
 def from_picture(data: bytes) -> Tensor:
-    """A photo or scan of one digit as an image (1, 1, 28, 28) in [0, 1].
+    """The digit of a photo or scan as an image (1, 1, 28, 28) in [0, 1], the largest where there are several.
 
-    Dark on light is turned over, uneven light and small specks are taken out, orientation is
-    followed, the first frame of an animation is used. Raises PictureError.
+    Raises PictureError.
     """
-    grey = _grey(data)
-    ink = _ink_of_paper(grey)
-    image = _framed(ink)
-    if image is None:
-        raise PictureError("No digit was found in this picture: it has one colour only. Use a dark pen on light paper.")
-    return image
+    return read_picture(data).largest.image
 
 
-def _framed(ink: NDArray[np.float32]) -> Tensor | None:
-    if not (ink > FAINTEST_INK).any():
+def read_picture(data: bytes) -> ReadPicture:
+    """Every digit of a photo, scan, screenshot or saved image.
+
+    Ink may be dark on light or light on dark, of any colour, in uneven light. A picture of 28x28 in the frame of MNIST
+    or Fashion-MNIST is taken exactly as it is; dark on light it is inverted. Of a file with several pages the first that
+    shows a digit is read, of an animation the frame with most ink. Raises PictureError.
+    """
+    reason: PictureError | None = None
+    for page in frames(data):
+        try:
+            return _exact(page) or _segmented(page)
+        except PictureError as error:
+            reason = reason or error
+    assert reason is not None, "a picture has at least one frame"
+    raise reason
+
+
+def _exact(page: Frame) -> ReadPicture | None:
+    """A picture of 28x28 as it is, or None where it is of another size or was never framed."""
+    if page.pixels.shape[:2] != (SIDE, SIDE):
         return None
-    framed = frame(np.where(ink > FAINTEST_INK, ink, 0.0).astype(np.float32))
-    return torch.from_numpy(framed)[None, None]
+    grey = np.asarray(Image.fromarray(page.pixels).convert("L"))
+    if np.ptp(grey) < FEWEST_SHADES:
+        return None
+    is_light = is_light_on_dark(grey)
+    if not is_light:
+        grey = 255 - grey
+    ink = grey > FAINTEST_INK * 255
+    rows, columns = np.nonzero(ink.any(axis=1))[0], np.nonzero(ink.any(axis=0))[0]
+    if rows.size == 0 or max(np.ptp(rows), np.ptp(columns)) + 1 not in (FRAMED_SIDES if is_light else MNIST_SIDES):
+        return None
+    image = torch.from_numpy(grey.astype(np.float32) / np.float32(255.0))[None, None]
+    whole = FoundDigit(image, (0.0, 0.0, 1.0, 1.0))
+    return ReadPicture((whole,), page.pixels, is_exact=True, frame_number=page.number, frame_count=page.count)
 
 
-def _grey(data: bytes) -> NDArray[np.float32]:
-    """Luminance in [0, 1] with the longer side at WORKING_SIDE; takes at most 200 MB on the way."""
-    if len(data) > MAX_FILE_BYTES:
+def _segmented(page: Frame) -> ReadPicture:
+    """The digits of one frame; raises PictureError where there is none, or too many."""
+    if np.ptp(page.pixels.reshape(-1, 3), axis=0).max() < FEWEST_SHADES:
+        raise PictureError("No digit was found: the picture has one colour only. Write with a dark pen on light paper.")
+    preview = at_working_size(Image.fromarray(page.pixels))
+    found = segment(np.asarray(preview))
+    _require_digits(found)
+    width, height = preview.size
+    digits = tuple(FoundDigit(_framed(digit.ink), _box(digit, width, height)) for digit in found.digits)
+    preview.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE), Image.Resampling.BOX)
+    return ReadPicture(
+        digits,
+        np.asarray(preview),
+        is_sheet_found=found.is_sheet_found,
+        are_lines_removed=found.are_lines_removed,
+        ignored=found.ignored,
+        frame_number=page.number,
+        frame_count=page.count,
+    )
+
+
+def _require_digits(found: Segmentation) -> None:
+    if len(found.digits) > MAX_DIGITS:
         raise PictureError(
-            "The file has {size:.0f} MB; a picture may have {most} MB.", size=len(data) / 2**20, most=MAX_FILE_BYTES // 2**20
+            "{count} separate marks were found; a picture may show {most} digits. Photograph a smaller part of it.",
+            count=len(found.digits),
+            most=MAX_DIGITS,
         )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
-            picture.draft("L", (2 * WORKING_SIDE, 2 * WORKING_SIDE))  # a large JPEG is read at reduced size
-            if picture.width * picture.height > MAX_PICTURE_PIXELS:
-                raise PictureError(
-                    "The picture has {width} × {height} pixels; {most} million is the limit. Make it smaller.",
-                    width=picture.width,
-                    height=picture.height,
-                    most=MAX_PICTURE_PIXELS // 1_000_000,
-                )
-            if picture.mode.startswith("I;"):
-                picture = picture.convert("I")
-            # Made small before anything else happens to it: each step after this would copy it.
-            smaller = max(1, max(picture.size) // (2 * WORKING_SIDE))
-            if smaller > 1 and picture.mode not in ("1", "P", "PA"):
-                picture = picture.reduce(smaller)  # keeps what `info` says: orientation, transparent colour
-            picture = ImageOps.exif_transpose(picture)
-            if picture.mode.startswith(("I", "F")):  # 16 and 32 bits: stretch to what is there
-                values = np.asarray(picture, dtype=np.float32)
-                low, high = values.min(), values.max()
-                if not (np.isfinite(low) and np.isfinite(high)):
-                    raise PictureError("The picture holds values that are not numbers.")
-                picture = Image.fromarray(((values - low) / max(high - low, 1e-6) * 255).astype(np.uint8))
-            if picture.mode in ("P", "PA", "LA", "RGBA", "La", "RGBa") or "transparency" in picture.info:
-                picture = _on_contrasting_paper(picture.convert("RGBA"))
-            grey = picture.convert("L")
-            scale = WORKING_SIDE / max(grey.size)
-            width, height = (max(1, round(length * scale)) for length in grey.size)
-            grey = grey.resize((width, height), Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC)
-    except PictureError:
-        raise
-    except UnidentifiedImageError as error:
-        raise PictureError("This file is not a picture. Use a PNG or JPEG file.") from error
-    except Exception as error:
-        raise PictureError("The picture is damaged or of a kind that cannot be read. Use a PNG or JPEG file.") from error
-    return np.asarray(grey, dtype=np.float32) / 255.0
+    if found.digits:
+        return
+    if found.is_sheet_found:
+        raise PictureError("A sheet was found in the picture, but no digit on it. Write with a dark pen and come closer.")
+    if found.are_lines_removed:
+        raise PictureError("Lines were found in the picture, but no digit. Write with a dark pen and come closer.")
+    raise PictureError(
+        "No digit was found: the picture shows no pen strokes, or they are too faint. Write with a dark pen and come closer."
+    )
 
 
-def _on_contrasting_paper(picture: Image.Image) -> Image.Image:
-    """A transparent picture on white, or on black where what is drawn is light."""
-    picture.thumbnail((2 * WORKING_SIDE, 2 * WORKING_SIDE))
-    pixels = np.asarray(picture, dtype=np.float32)
-    opaque = pixels[..., 3] > 127
-    is_light = bool(opaque.any()) and not opaque.all() and pixels[opaque][:, :3].mean() > 127
-    paper = Image.new("RGBA", picture.size, "black" if is_light else "white")
-    return Image.alpha_composite(paper, picture).convert("RGB")
+def _box(digit: Digit, width: int, height: int) -> tuple[float, float, float, float]:
+    rows, columns = digit.ink.shape
+    return digit.left / width, digit.top / height, (digit.left + columns) / width, (digit.top + rows) / height
 
 
-def _ink_of_paper(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Ink in [0, 1] of a digit on paper of unknown colour and light."""
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    if np.median(border) > 0.5:
-        grey = 1.0 - grey
-    # What is left of the picture when strokes thinner than a third of it are wiped out is the paper.
-    paper = ndimage.grey_opening(grey, size=max(3, WORKING_SIDE // 3))
-    contrast = grey - ndimage.gaussian_filter(paper, WORKING_SIDE / 32)
-    strongest = float(np.quantile(contrast, 0.9995))
-    if strongest < FAINTEST_INK:
-        return np.zeros_like(grey)
-    is_ink = contrast > _otsu(contrast)
-    pieces, count = ndimage.label(is_ink, structure=np.ones((3, 3)))
-    areas = ndimage.sum_labels(is_ink, pieces, np.arange(1, count + 1))
-    at_edge = np.unique(np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]]))
-    large = [piece for piece in range(1, count + 1) if areas[piece - 1] >= 0.03 * areas.max()]
-    inside = [piece for piece in large if piece not in at_edge]
-    digit = ndimage.binary_dilation(np.isin(pieces, inside or large), iterations=2)
-    return np.where(digit, contrast / strongest, 0.0).clip(0.0, 1.0).astype(np.float32)
-
-
-def _otsu(values: NDArray[np.float32]) -> float:
-    """The cut that best separates two groups of values (Otsu 1979)."""
-    counts, edges = np.histogram(values, bins=256)
-    middles = (edges[:-1] + edges[1:]) / 2
-    weight_low = np.cumsum(counts)
-    weight_high = weight_low[-1] - weight_low
-    sum_low = np.cumsum(counts * middles)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        gap = sum_low / weight_low - (sum_low[-1] - sum_low) / weight_high
-        between = np.nan_to_num(weight_low * weight_high * gap**2)
-    return float(edges[int(between.argmax()) + 1])
+def _framed(ink: NDArray[np.float32]) -> Tensor:
+    return torch.from_numpy(frame(ink))[None, None]

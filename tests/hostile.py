@@ -88,10 +88,14 @@ FILES: dict[str, Callable[[Random], bytes]] = {
     "animated": lambda random: encoded(
         Image.new("L", (60, 60)), "GIF", save_all=True, append_images=[Image.new("L", (60, 60), 99 + n) for n in range(5)]
     ),
+    "HEIC": lambda random: encoded(scribble(random, "RGB").resize((90, 60)), "HEIF"),
+    "AVIF": lambda random: encoded(scribble(random, "RGB").resize((90, 60)), "AVIF"),
     "floats": lambda random: encoded(
         Image.fromarray(random.choice([0, 1, 1e30, -5, np.nan, np.inf], (50, 40)).astype(np.float32)), "TIFF"
     ),
-    "flipped bytes": lambda random: flipped(encoded(scribble(random), random.choice(["PNG", "GIF", "BMP", "TIFF"])), random),
+    "flipped bytes": lambda random: flipped(
+        encoded(scribble(random), random.choice(["PNG", "GIF", "BMP", "TIFF", "HEIF", "AVIF"])), random
+    ),
     "SVG": lambda random: b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
     "PostScript": lambda random: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(/etc/passwd) (r) file\n%%EOF\n",
 }
@@ -106,9 +110,27 @@ STRONG: dict[str, Callable[[Random], bytes]] = {
     "just allowed, palette": lambda random: encoded(Image.new("P", (4_000, 4_000))),
     "a strip": lambda random: bomb(16_000_000, 1),
     "a large photo": lambda random: encoded(Image.new("RGB", (9_000, 6_000), "white"), "JPEG"),
+    "a HEIC bomb": lambda random: larger(encoded(Image.new("RGB", (64, 64)), "HEIF"), 60_000),
+    "an AVIF bomb": lambda random: larger(encoded(Image.new("RGB", (64, 64)), "AVIF"), 60_000),
+    "just allowed, HEIC": lambda random: encoded(Image.new("RGB", (5_712, 4_284), "white"), "HEIF", quality=30),
+    "HEIC in full colour": lambda random: encoded(Image.new("RGB", (4_800, 4_800), "white"), "HEIF", quality=30, chroma=444),
+    "just allowed, AVIF": lambda random: encoded(Image.new("RGB", (4_000, 4_000), "white"), "AVIF", quality=30, speed=10),
+    "a large AVIF": lambda random: encoded(Image.new("RGB", (5_712, 4_284), "white"), "AVIF", quality=30, speed=10),
+    "a large progressive JPEG": lambda random: encoded(Image.new("RGB", (9_000, 6_000), "white"), "JPEG", progressive=True),
+    "just allowed, progressive JPEG": lambda random: encoded(Image.new("RGB", (5_700, 4_300)), "JPEG", progressive=True),
+    "an animation of large frames": lambda random: encoded(
+        Image.new("L", (4_000, 3_900)), "GIF", save_all=True, append_images=[Image.new("L", (4_000, 3_900), 99)] * 9
+    ),
+    "noise": lambda random: encoded(Image.fromarray(random.integers(0, 256, (1_200, 1_200), dtype=np.uint8))),
     "a large WebP": lambda random: encoded(Image.new("RGB", (9_000, 6_000), "white"), "WEBP", quality=1, method=0),
 }
 """Few, since they take long; each is sent both as a canvas and as a file."""
+
+
+def larger(data: bytes, side: int) -> bytes:
+    """A HEIC or AVIF file whose header says that the image is larger than it is (its `ispe` box: width and height)."""
+    place = data.index(b"ispe") + 8
+    return data[:place] + struct.pack(">II", side, side) + data[place + 8 :]
 
 
 def flipped(data: bytes, random: Random) -> bytes:

@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from core.checkpoint import read
-from core.drawing import PictureError, from_canvas, from_picture
+from core.drawing import PictureError, ReadPicture, from_canvas, from_picture, read_picture
 from core.presets import Shipped
 from tests.strokes import WAYS, on_canvas, rgba, shaken
 
@@ -230,6 +230,9 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "WebP": lambda: encode(on_paper(), "WEBP"),
     "BMP": lambda: encode(on_paper(), "BMP"),
     "TIFF": lambda: encode(on_paper(), "TIFF"),
+    "HEIC": lambda: encode(on_paper().convert("RGB"), "HEIF"),
+    "HEIC of a phone": lambda: encode(on_paper(size=(5712, 4284)).convert("RGB"), "HEIF", quality=30),
+    "AVIF": lambda: encode(on_paper().convert("RGB"), "AVIF"),
     "28 pixels": lambda: encode(Image.fromarray((255 * seen(drawn())[0, 0].numpy()).astype(np.uint8))),
 }
 
@@ -242,6 +245,257 @@ def test_every_kind_of_picture_looks_like_the_drawing(kind: str) -> None:
 def test_a_turned_picture_does_not_look_like_the_drawing() -> None:
     # What the likeness above is worth: it is lost when the picture is turned.
     assert not looks_like_the_drawing(encode(on_paper().transpose(Image.Transpose.ROTATE_90)))
+
+
+# Where the digit stands: paper, desk, lines, neighbours
+
+
+def sheet(size: tuple[int, int] = (800, 600), paper: int = 225, ink: int = 40) -> Image.Image:
+    return pen(Image.new("RGB", size, (paper, paper, paper)), (ink, ink, ink), 0.06, 0.6)
+
+
+def only_digit(data: bytes) -> ReadPicture:
+    """What is read, where it is the drawing and nothing else."""
+    found = read_picture(data)
+    assert len(found.digits) == 1
+    assert likeness(found.digits[0].image, seen(drawn())) > 0.85
+    return found
+
+
+@pytest.mark.parametrize("exposure", [1.0, 0.8, 0.6, 0.45, 0.35])
+def test_paper_is_paper_at_every_exposure(exposure: float) -> None:
+    only_digit(encode(sheet().point(lambda value: int(value * exposure)), "JPEG"))
+
+
+@pytest.mark.parametrize("sides", ["ltrb", "ltr", "lr", "rb", "l", "t"])
+@pytest.mark.parametrize("desk", ["#583828", "#232326"])
+def test_the_desk_around_the_sheet_is_left_out(sides: str, desk: str) -> None:
+    left, top, right, bottom = (150 * (side in sides) for side in "ltrb")
+    table = Image.new("RGB", (800 + left + right, 600 + top + bottom), desk)
+    table.paste(sheet(), (left, top))
+    found = only_digit(encode(table, "JPEG"))
+    assert found.is_sheet_found == (len(sides) > 1)
+    x = (found.digits[0].box[0] + found.digits[0].box[2]) / 2 * table.width
+    assert x == pytest.approx(left + 400, abs=30)
+
+
+def test_a_turned_sheet_on_the_desk_is_found() -> None:
+    table = Image.new("RGB", (1100, 900), "#583828")
+    turned = sheet().convert("RGBA").rotate(5, expand=True, resample=Image.Resampling.BICUBIC)
+    table.paste(turned, (100, 100), turned)
+    assert only_digit(encode(table, "JPEG")).is_sheet_found
+
+
+def test_a_window_with_a_transparent_margin_is_paper() -> None:
+    window = Image.new("RGBA", (900, 700))
+    window.paste(sheet(), (50, 50))
+    only_digit(encode(window))
+
+
+@pytest.mark.parametrize("around", ["white", "#e5e5e5"])
+def test_a_plot_of_a_light_digit_is_read_in_its_square(around: str) -> None:
+    figure = Image.new("RGB", (640, 480), around)
+    figure.paste(pen(Image.new("RGB", (370, 370), "black"), "white", 0.1), (143, 55))
+    assert only_digit(encode(figure)).is_sheet_found
+
+
+def test_a_bold_digit_is_not_taken_for_a_sheet() -> None:
+    eight = Image.new("L", (300, 300), 255)
+    draw = ImageDraw.Draw(eight)
+    draw.rounded_rectangle((100, 50, 200, 250), 12, fill=0)
+    draw.ellipse((130, 75, 170, 125), fill=255)
+    draw.ellipse((130, 160, 170, 225), fill=255)
+    found = read_picture(encode(eight))
+    assert (len(found.digits), found.is_sheet_found) == (1, False)
+
+
+@pytest.mark.parametrize("step", [40, 60])
+@pytest.mark.parametrize("is_squared", [False, True])
+def test_ruling_is_taken_away(step: int, is_squared: bool) -> None:
+    ruled = Image.new("RGB", (1200, 900), "#e1e1dc")
+    draw = ImageDraw.Draw(ruled)
+    for place in range(step // 2, 1200, step):
+        draw.line((0, place, 1200, place), "#7080a0", 3)
+        if is_squared:
+            draw.line((place, 0, place, 900), "#7080a0", 3)
+    assert only_digit(encode(pen(ruled, "#202030", 0.03, 0.6), "JPEG")).are_lines_removed
+
+
+def test_a_printed_box_is_taken_away() -> None:
+    boxed = sheet()
+    ImageDraw.Draw(boxed).rectangle((150, 50, 650, 550), outline="#282828", width=5)
+    assert only_digit(encode(boxed)).are_lines_removed
+
+
+@pytest.mark.parametrize("where", [0.4, 0.5, 0.6])
+def test_a_hard_shadow_is_paper(where: float) -> None:
+    pixels = np.array(sheet(), dtype=np.float32)
+    pixels[:, int(where * 800) :] *= 0.5
+    only_digit(encode(Image.fromarray(pixels.astype(np.uint8)), "JPEG"))
+
+
+def vignette(image: Image.Image, depth: float = 0.5) -> bytes:
+    y, x = np.mgrid[-1 : 1 : image.height * 1j, -1 : 1 : image.width * 1j]
+    grain = np.random.default_rng(0).normal(0, 3, (image.height, image.width, 1))
+    pixels = np.asarray(image, dtype=np.float32) * (1 - depth * (x**2 + y**2) / 2)[..., None] + grain
+    return encode(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)), "JPEG", quality=85)
+
+
+def test_dark_corners_are_paper() -> None:
+    only_digit(vignette(sheet()))
+
+
+def test_an_empty_sheet_with_dark_corners_holds_no_digit() -> None:
+    with pytest.raises(PictureError, match="no pen strokes"):
+        read_picture(vignette(Image.new("RGB", (800, 600), "#e1e1e1")))
+
+
+def test_an_empty_sheet_on_a_desk_holds_no_digit() -> None:
+    table = Image.new("RGB", (800, 600), "#583828")
+    table.paste((225, 225, 225), (200, 100, 600, 500))
+    with pytest.raises(PictureError, match="sheet was found"):
+        read_picture(encode(table))
+
+
+@pytest.mark.parametrize("mark", ["number", "speck"])
+def test_a_small_mark_beside_the_digit_is_left_out_and_counted(mark: str) -> None:
+    page = sheet()
+    if mark == "number":
+        page.paste(sheet((120, 90)), (660, 490))
+    else:
+        ImageDraw.Draw(page).ellipse((700, 500, 720, 520), fill="#282828")
+    assert only_digit(encode(page)).ignored == 1
+
+
+@pytest.mark.parametrize("ink", ["#ffe632", "#b0c4ff", "#c8c8c8"], ids=["yellow marker", "pale blue", "faint pencil"])
+def test_pale_ink_is_found(ink: str) -> None:
+    only_digit(encode(pen(Image.new("RGB", (800, 600), "#e1e1e1"), ink, 0.06, 0.6), "JPEG"))
+
+
+def test_a_digit_that_touches_the_border_is_read() -> None:
+    cropped = sheet().crop((300, 120, 800, 600))
+    assert read_picture(encode(cropped)).digits[0].box[0] < 0.02
+
+
+def digits_on(columns: int, rows: int, cell: int, height: float) -> tuple[Image.Image, list[tuple[float, float]]]:
+    """A sheet of digits and the middle of each as shares, in reading order."""
+    page = Image.new("RGB", (columns * cell, rows * cell), "#e1e1dc")
+    middles = []
+    for row in range(rows):
+        for column in range(columns):
+            page.paste(
+                pen(Image.new("RGB", (cell, cell), "#e1e1dc"), "#202030", 0.08 * height, height), (column * cell, row * cell)
+            )
+            middles.append(((column + 0.5) / columns, (row + 0.5) / rows))
+    return page, middles
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "cell", "height"),
+    [(2, 1, 500, 0.7), (5, 6, 160, 0.8), (5, 6, 80, 0.9), (6, 5, 500, 0.6)],
+    ids=["two", "thirty", "thirty of forty pixels", "thirty on a large photo"],
+)
+def test_each_of_several_digits_is_read_in_its_place(columns: int, rows: int, cell: int, height: float) -> None:
+    page, middles = digits_on(columns, rows, cell, height)
+    found = read_picture(encode(page, "JPEG", quality=90))
+    assert len(found.digits) == columns * rows
+    for digit, (x, y) in zip(found.digits, middles, strict=True):
+        left, top, right, bottom = digit.box
+        assert left < x < right
+        assert top < y < bottom
+        assert likeness(digit.image, seen(drawn())) > 0.85
+
+
+def test_a_digit_in_two_pieces_is_one() -> None:
+    five = Image.new("L", (300, 300), 230)
+    draw = ImageDraw.Draw(five)
+    draw.line([(130, 60), (200, 60)], 30, 14)
+    draw.line([(115, 80), (115, 140), (170, 140), (190, 180), (165, 225), (110, 225)], 30, 14)
+    assert len(read_picture(encode(five)).digits) == 1
+
+
+def test_the_largest_of_several_digits_is_the_picture_s() -> None:
+    page = Image.new("RGB", (900, 500), "#e1e1e1")
+    page.paste(pen(Image.new("RGB", (250, 250), "#e1e1e1"), "#202020", 0.08), (20, 100))
+    page.paste(pen(Image.new("RGB", (450, 450), "#e1e1e1"), "#202020", 0.08), (400, 20))
+    found = read_picture(encode(page))
+    assert len(found.digits) == 2
+    assert torch.equal(from_picture(encode(page)), found.digits[1].image)
+
+
+def test_more_digits_than_a_class_has_is_a_sentence() -> None:
+    page, _ = digits_on(12, 10, 60, 0.8)
+    with pytest.raises(PictureError, match="120 separate marks"):
+        read_picture(encode(page))
+
+
+def test_the_preview_is_small_and_upright() -> None:
+    preview = read_picture(turned_by_exif(6, Image.Transpose.ROTATE_90, size=(2000, 1500))).preview
+    assert preview.shape == (600, 800, 3)
+    assert preview.dtype == np.uint8
+
+
+# Pictures that are 28x28 already
+
+
+def small(seed: int) -> NDArray[np.uint8]:
+    """An image in MNIST's frame whose ink touches the edge, as 107 of its test file do."""
+    random = np.random.default_rng(seed)
+    image = np.zeros((28, 28), dtype=np.uint8)
+    image[4:24, 16:28] = random.integers(0, 256, (20, 12))
+    image[[4, 23], 20] = 255
+    return image
+
+
+SAVES: dict[str, Callable[[Image.Image], bytes]] = {
+    "grey": lambda image: encode(image),
+    "RGB": lambda image: encode(image.convert("RGB")),
+    "opaque RGBA": lambda image: encode(image.convert("RGBA")),
+    "palette": lambda image: encode(image.convert("P")),
+    "BMP": lambda image: encode(image, "BMP"),
+    "dark on light": lambda image: encode(image.point(lambda value: 255 - value)),
+}
+
+
+@pytest.mark.parametrize("save", SAVES)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_saved_image_comes_back_exactly(save: str, seed: int) -> None:
+    found = read_picture(SAVES[save](Image.fromarray(small(seed))))
+    assert found.is_exact
+    assert torch.equal(found.digits[0].image[0, 0], torch.from_numpy(small(seed)).float() / 255)
+
+
+def test_a_small_drawing_that_was_never_framed_is_framed() -> None:
+    image = Image.new("L", (28, 28), 255)
+    image.paste(pen(Image.new("L", (14, 14), 255), 0, 0.12), (2, 3))
+    found = read_picture(encode(image))
+    assert not found.is_exact
+    assert max(box(found.digits[0].image)) == 20
+
+
+# Frames and pages
+
+
+def frames_of(*images: Image.Image, kind: str = "GIF") -> bytes:
+    return encode(images[0], kind, save_all=True, append_images=images[1:], **({} if kind == "TIFF" else {"duration": 100}))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_of_an_animation_the_frame_with_most_ink_is_read(kind: str) -> None:
+    begun = Image.new("RGB", (800, 600), (225, 225, 225))
+    begun.paste(sheet().crop((0, 0, 800, 250)), (0, 0))
+    found = only_digit(frames_of(Image.new("RGB", (800, 600), (225, 225, 225)), begun, sheet(), kind=kind))
+    assert (found.frame_number, found.frame_count) == (3, 3)
+
+
+def test_of_a_scan_the_first_page_with_a_digit_is_read() -> None:
+    found = only_digit(frames_of(Image.new("RGB", (800, 600), "white"), sheet(), sheet(), kind="TIFF"))
+    assert (found.frame_number, found.frame_count) == (2, 3)
+
+
+def test_of_blank_pages_the_first_is_told() -> None:
+    with pytest.raises(PictureError, match="one colour only"):
+        read_picture(frames_of(Image.new("L", (80, 60), 255), Image.new("L", (80, 60), 255), kind="TIFF"))
 
 
 # Pictures without a digit
@@ -291,7 +545,7 @@ def test_pixels_that_are_no_numbers_are_called_so(kind: str) -> None:
         from_picture(NO_PICTURES[kind]())
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "HEIF", "AVIF"])
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.6])
 def test_truncated_picture_is_refused(kind: str, share: float) -> None:
     data = photo(grain=5.0)
@@ -329,6 +583,7 @@ EXIF = Image.Exif()
 EXIF[0x0112] = 6
 SEEDS = [
     *[encode(SMALL, kind) for kind in ("PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "TGA", "ICO", "PCX", "JPEG2000")],
+    *[encode(SMALL.convert("RGB"), kind) for kind in ("HEIF", "AVIF")],
     encode(SMALL, "JPEG", exif=EXIF),
     encode(SMALL, "PNG", exif=EXIF),
     encode(SMALL.convert("RGB").quantize(4), "PNG", transparency=2),
