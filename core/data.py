@@ -28,7 +28,7 @@ from torch import Tensor
 from torchvision import datasets
 from torchvision.datasets.utils import check_integrity
 
-from core.preprocessing import frame
+from core.preprocessing import centre_in_frame
 from core.sentences import N_, Sentence
 
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
@@ -227,7 +227,7 @@ def as_images(pixels: Tensor) -> Tensor:
 def _load_uci_digits() -> DataSet:
     """The 1,797 UCI digits of scikit-learn, 8x8, enlarged into MNIST's frame; a quarter is the test set."""
     images, labels = load_digits(return_X_y=True)
-    framed = np.stack([frame(image.reshape(8, 8) / 16.0) for image in images])
+    framed = np.stack([centre_in_frame(image.reshape(8, 8) / 16.0) for image in images])
     parts = train_test_split(framed, labels, test_size=0.25, random_state=0, stratify=labels)
     train, test, train_labels, test_labels = (torch.from_numpy(np.ascontiguousarray(part)) for part in parts)
     return DataSet(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from core.data import OneClassSplit
 from core.model import Autoencoder, ModelConfig, build, parameter_count
-from core.preprocessing import Preprocessing, preprocess
+from core.preprocessing import PREPROCESSINGS, Preprocessing, preprocess
 from core.scoring import ScoreConfig, anomaly_score, error_map
 from core.sentences import Sentence, require_choice, require_range
 from core.training import EpochLosses, TrainConfig, Trainer
@@ -61,7 +61,7 @@ class DetectorConfig:
     def __post_init__(self) -> None:
         """Raises SettingError."""
         require_range("neighbours", self.neighbours, int, 0, 100)
-        require_choice("preprocessing", self.preprocessing, ("none", "deskew"))
+        require_choice("preprocessing", self.preprocessing, PREPROCESSINGS)
         object.__setattr__(self, "normal_classes", tuple(sorted(self.normal_classes)))
 
 

@@ -1,9 +1,10 @@
-"""What every image goes through before a network sees it: MNIST's frame, and straightening.
+"""What every image goes through before a network sees it: MNIST's frame, one stroke width, straightening.
 
-Training images, test images and drawings share these functions, so a drawing is judged
-as the digit it shows and not by where on the canvas it stands.
+Training images, test images and drawings share these functions, so a drawing is judged as the digit
+it shows, and not by where on the canvas it stands, how thick the pen was or how faint the ink.
 """
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 from torch import Tensor
 
 SIDE = 28
@@ -19,11 +21,64 @@ SIDE = 28
 BOX = 20
 """MNIST scales a digit's longer side to this many pixels before centring it (LeCun et al. 1998)."""
 
-Preprocessing = Literal["none", "deskew"]
+STROKE_WIDTH = 2.4
+"""Pixels: the median width of MNIST's strokes."""
+
+Preprocessing = Literal["none", "deskew", "standard-stroke"]
+PREPROCESSINGS: tuple[Preprocessing, ...] = ("none", "deskew", "standard-stroke")
+
+
+# ---------------------------------------------------------------- pictures of any size
 
 
 def frame(ink: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Put a picture of one digit into MNIST's frame.
+    """Put a picture of one digit into MNIST's frame, drawn with strokes of MNIST's width.
+
+    ink: (height, width) in [0, 1], 0 where there is none. Returns (28, 28) in [0, 1], all zeros when
+    there is no ink.
+    """
+    return centre_in_frame(with_standard_strokes(ink))
+
+
+TRACING_SIDE = 80
+"""Strokes are widened with the digit's longer side at this many pixels: fine enough for the thinnest pen, fast."""
+
+FAINT = 0.3
+"""A stroke is where there is at least this share of the darkest ink."""
+
+
+def with_standard_strokes(ink: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The digit with strokes that will be STROKE_WIDTH wide once its longer side has BOX pixels.
+
+    The width of the strokes is their area by half their outline's length, which Crofton's formula
+    says is the integral of a blurred mask's gradient. What is missing is added on either side, or
+    what is too much is taken away, up to a third: no stroke may break.
+
+    ink: (height, width) in [0, 1]. Returns another size, in [0, 1], cropped to the digit and a margin.
+    """
+    cropped = _crop(ink)
+    if cropped.size == 0:
+        return np.zeros((1, 1), dtype=np.float32)
+    traced = _resized(cropped, TRACING_SIDE / max(cropped.shape))
+    darkest = float(np.quantile(traced[traced > 0.05], 0.98)) if (traced > 0.05).any() else float(traced.max())
+    margin = TRACING_SIDE // 6
+    is_ink = np.pad(traced > FAINT * darkest, margin)
+    if not is_ink.any():
+        return np.zeros((1, 1), dtype=np.float32)
+    side = max(_crop(is_ink.astype(np.float32)).shape)
+    slope_y, slope_x = np.gradient(ndimage.gaussian_filter(is_ink.astype(np.float32), 1.0))
+    outline = float(np.hypot(slope_y, slope_x).sum())
+    width = float(is_ink.sum()) / max(outline / 2, 1.0)
+    # (width + 2 * more) / (side + 2 * more) = STROKE_WIDTH / BOX
+    more = max((STROKE_WIDTH * side - BOX * width) / (2 * BOX - 2 * STROKE_WIDTH), -width / 3)
+    distance = ndimage.distance_transform_edt(~is_ink) - 0.5 if more > 0 else 0.5 - ndimage.distance_transform_edt(is_ink)
+    strokes = (more - distance + 0.5).clip(0.0, 1.0).astype(np.float32)
+    # A trace too faint to see would still count for the box.
+    return np.where(strokes < 0.02, np.float32(0.0), strokes)
+
+
+def centre_in_frame(ink: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Put a picture of one digit into MNIST's frame, with its strokes as they are.
 
     Crops to the ink, scales the longer side to 20 pixels with antialiasing, and centres
     by mass in 28x28, as MNIST was made (LeCun et al. 1998).
@@ -31,16 +86,12 @@ def frame(ink: NDArray[np.floating]) -> NDArray[np.float32]:
     ink: (height, width) in [0, 1], 0 where there is none. Returns (28, 28) in [0, 1],
     all zeros when there is no ink.
     """
-    rows, columns = np.nonzero(ink.max(axis=1))[0], np.nonzero(ink.max(axis=0))[0]
     framed = np.zeros((SIDE, SIDE), dtype=np.float32)
-    if rows.size == 0:
+    cropped = _crop(ink)
+    if cropped.size == 0:
         return framed
-    cropped = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
-    scale = BOX / max(cropped.shape)
-    height, width = (max(1, round(length * scale)) for length in cropped.shape)
-    resized = np.asarray(
-        Image.fromarray(cropped).resize((width, height), Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC)
-    ).clip(0.0, 1.0)
+    resized = _resized(cropped, BOX / max(cropped.shape))
+    height, width = resized.shape
     mass = resized.sum()
     centre_y = (resized.sum(axis=1) * np.arange(height)).sum() / mass
     centre_x = (resized.sum(axis=0) * np.arange(width)).sum() / mass
@@ -51,6 +102,46 @@ def frame(ink: NDArray[np.floating]) -> NDArray[np.float32]:
     return framed
 
 
+def _crop(ink: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The smallest part (height, width) that holds all ink; (0, 0) where there is none."""
+    rows, columns = np.nonzero(ink.max(axis=1))[0], np.nonzero(ink.max(axis=0))[0]
+    if rows.size == 0:
+        return np.zeros((0, 0), dtype=np.float32)
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
+
+
+def _resized(ink: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+    """The picture at another scale, antialiased, in [0, 1]."""
+    height, width = (max(1, round(length * scale)) for length in ink.shape)
+    resampling = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+    return np.asarray(Image.fromarray(ink).resize((width, height), resampling)).clip(0.0, 1.0)
+
+
+# ---------------------------------------------------------------- images of 28x28, in batches
+
+
+def preprocess_steps(images: Tensor, preprocessing: Preprocessing) -> list[tuple[str, Tensor]]:
+    """What preprocessing makes of images (N, 1, 28, 28), step by step, the last being what the network sees.
+
+    Each step is one of the names "deskewed" and "one stroke width" and images of the same shape, in
+    [0, 1]; "none" has no steps. Blank images stay blank.
+    """
+    if preprocessing == "none" or len(images) == 0:
+        return []
+    if preprocessing == "deskew":
+        return [("deskewed", deskew(images))]
+    # Enlarged images are large: as many at a time as a processor's cache holds.
+    parts = [_standard_stroke(part) for part in torch.split(images, 256)]
+    upright, standard = (torch.cat(part) for part in zip(*parts, strict=True))
+    return [("deskewed", upright), ("one stroke width", standard)]
+
+
+def preprocess(images: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Images (N, 1, 28, 28) as the network sees them, same shape and range."""
+    steps = preprocess_steps(images, preprocessing)
+    return steps[-1][1] if steps else images
+
+
 def deskew(images: Tensor) -> Tensor:
     """Straighten digits: shear each until its second-moment skew vanishes, its mass in the middle.
 
@@ -59,32 +150,133 @@ def deskew(images: Tensor) -> Tensor:
 
     images: (N, 1, 28, 28) in [0, 1]. Returns the same shape and range; blank images stay blank.
     """
-    position = torch.arange(SIDE, dtype=images.dtype, device=images.device)
-    mass = images.sum(dim=(1, 2, 3)).clamp_min(1e-6)  # (N,)
-    by_row, by_column = images.sum(dim=3).squeeze(1), images.sum(dim=2).squeeze(1)  # (N, 28)
-    centre_y = (by_row @ position) / mass
-    centre_x = (by_column @ position) / mass
-    away_y = position[None, :] - centre_y[:, None]  # (N, 28)
-    away_x = position[None, :] - centre_x[:, None]
-    covariance = torch.einsum("nyx,ny,nx->n", images.squeeze(1), away_y, away_x) / mass
-    variance_y = (by_row * away_y.square()).sum(dim=1) / mass
-    # A flat stroke has no height to lean along.
-    shear = torch.where(variance_y > 0.5, covariance / variance_y.clamp_min(0.5), torch.zeros_like(covariance))
-    shear = shear.clamp(-1.0, 1.0)
-    middle = (SIDE - 1) / 2
-    # grid_sample asks where each output pixel comes from, in [-1, 1].
-    matrix = torch.zeros(len(images), 2, 3, dtype=images.dtype, device=images.device)
-    matrix[:, 0, 0] = 1.0
-    matrix[:, 0, 1] = shear
-    matrix[:, 0, 2] = (centre_x - middle) / (SIDE / 2)
-    matrix[:, 1, 1] = 1.0
-    matrix[:, 1, 2] = (centre_y - middle) / (SIDE / 2)
-    grid = F.affine_grid(matrix, [len(images), 1, SIDE, SIDE], align_corners=False)
-    straightened = F.grid_sample(images, grid, mode="bilinear", align_corners=False)
+    straightened = _straightened(images, images, SIDE)
     blank = images.amax(dim=(1, 2, 3), keepdim=True) == 0
     return torch.where(blank, images, straightened).clamp(0.0, 1.0)
 
 
-def preprocess(images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Images (N, 1, 28, 28) as the network sees them, same shape and range."""
-    return deskew(images) if preprocessing == "deskew" and len(images) else images
+USUAL_SPREAD = 5.5
+"""Pixels: root mean square distance of the ink from its middle, about that of MNIST's digits."""
+
+
+def _straightened(images: Tensor, ink: Tensor, side: int, to_usual_size: bool = False) -> Tensor:
+    """Images (N, C, 28, 28) sheared and centred as deskew says, by the moments of ink (N, 1, 28, 28), in side x side pixels.
+
+    to_usual_size: also go half of the way (of a ratio) to USUAL_SPREAD. All of it would hide that a
+    1 is narrow and a 0 is wide; none of it makes another person's smaller digit an anomaly.
+    """
+    position = torch.arange(SIDE, dtype=ink.dtype, device=ink.device)
+    mass = ink.sum(dim=(1, 2, 3)).clamp_min(1e-6)  # (N,)
+    by_row, by_column = ink.sum(dim=3).squeeze(1), ink.sum(dim=2).squeeze(1)  # (N, 28)
+    centre_y = (by_row @ position) / mass
+    centre_x = (by_column @ position) / mass
+    away_y = position[None, :] - centre_y[:, None]  # (N, 28)
+    away_x = position[None, :] - centre_x[:, None]
+    covariance = torch.einsum("nyx,ny,nx->n", ink.squeeze(1), away_y, away_x) / mass
+    variance_y = (by_row * away_y.square()).sum(dim=1) / mass
+    # A flat stroke has no height to lean along.
+    shear = torch.where(variance_y > 0.5, covariance / variance_y.clamp_min(0.5), torch.zeros_like(covariance))
+    shear = shear.clamp(-1.0, 1.0)
+    scale = torch.ones_like(shear)  # pixels of the image in one pixel of the result
+    if to_usual_size:
+        # What is left of the width when the slant is gone.
+        variance_x = (by_column * away_x.square()).sum(dim=1) / mass - covariance.square() / variance_y.clamp_min(0.5)
+        spread = (variance_y + variance_x.clamp_min(0.0)).sqrt()
+        scale = (spread / USUAL_SPREAD).sqrt().clamp(0.6, 1.6)
+    middle = (SIDE - 1) / 2
+    # grid_sample asks where each output pixel comes from, in [-1, 1].
+    matrix = torch.zeros(len(images), 2, 3, dtype=images.dtype, device=images.device)
+    matrix[:, 0, 0] = scale
+    matrix[:, 0, 1] = scale * shear
+    matrix[:, 0, 2] = (centre_x - middle) / (SIDE / 2)
+    matrix[:, 1, 1] = scale
+    matrix[:, 1, 2] = (centre_y - middle) / (SIDE / 2)
+    grid = F.affine_grid(matrix, [len(images), images.shape[1], side, side], align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", align_corners=False)
+
+
+def _standard_stroke(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Images (N, 1, 28, 28) deskewed, and then also with strokes STROKE_WIDTH wide: two of the same shape.
+
+    At twice the resolution an image is cut at the level whose area is STROKE_WIDTH times the length of
+    its strokes, half their outline. For thin strokes that level is in their blurred flanks; for thick
+    ones it is in what erosion adds: the deeper inside a stroke, the higher, whatever its neighbours.
+    """
+    even = _even_contrast(images)
+    is_ink = _soft_step(even, FAINT)
+    once = _eroded(even, corners=False)
+    depth = even + 0.5 * (once + _eroded(once, corners=True))  # in [0, 2]
+    enlarged = _straightened(torch.cat([depth, is_ink, even], dim=1), is_ink, 2 * SIDE, to_usual_size=True)  # (N, 3, 56, 56)
+    depth, is_ink, upright = enlarged[:, :1], enlarged[:, 1:2], enlarged[:, 2:]
+    wanted_area = STROKE_WIDTH * 2 * _outline(is_ink) / 2  # (N,)
+    low, high = torch.zeros_like(wanted_area), torch.full_like(wanted_area, 2.0)
+    for _ in range(9):  # halves the interval to 1/256
+        level = (low + high) / 2
+        is_too_much = (depth > level.view(-1, 1, 1, 1)).sum(dim=(1, 2, 3)) > wanted_area
+        low, high = torch.where(is_too_much, level, low), torch.where(is_too_much, high, level)
+    level = ((low + high) / 2).clamp_min(EDGE / 2)  # the background is 0 and stays 0
+    standard = ((depth - level.view(-1, 1, 1, 1)) / EDGE + 0.5).clamp(0.0, 1.0)
+    return F.avg_pool2d(upright, 2).clamp(0.0, 1.0), F.avg_pool2d(standard, 2)
+
+
+EDGE = 0.3
+"""Levels from no ink to full ink: strokes keep soft edges."""
+
+NOISE = 0.12
+"""Share of the strongest ink below which an image holds noise only."""
+
+
+def _even_contrast(images: Tensor) -> Tensor:
+    """Images (N, 1, 28, 28) with the background at 0 and every stroke near 1, however faint a part of it is."""
+    blurred = blur(images, 0.6)
+    background = blurred.flatten(1).median(dim=1).values.view(-1, 1, 1, 1)
+    ink = _to_peak(blurred - background)
+    ink = ((ink - NOISE) / (1 - NOISE)).clamp_min(0.0)
+    # Strokes of one pixel have gaps; blurred more, they close. Wider ones would lose their loops.
+    is_ink = _soft_step(ink, FAINT)
+    width = is_ink.sum(dim=(1, 2, 3)) / (_outline(is_ink) / 2).clamp_min(1.0)
+    thinness = ((THIN - width) / 0.4).clamp(0.0, 1.0).view(-1, 1, 1, 1)
+    ink = torch.lerp(ink, _to_peak(blur(ink, 0.7)), thinness)
+    # The strongest ink around each pixel, in windows of 8 x 8 pixels.
+    around = F.interpolate(F.max_pool2d(ink, 8, 4, 2), size=SIDE, mode="bilinear", align_corners=False)
+    return (ink / around.clamp_min(FAINT)).clamp(0.0, 1.0)
+
+
+THIN = 1.9
+"""Pixels: nine of ten strokes of MNIST are wider."""
+
+
+def _to_peak(images: Tensor) -> Tensor:
+    """Images (N, 1, 28, 28) with the highest value at 1 and nothing below 0; blank ones stay blank."""
+    positive = images.clamp_min(0.0)
+    # A blurred 1/255 is less than a faint pixel and more than rounding.
+    return positive / positive.amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-4)
+
+
+def _soft_step(images: Tensor, level: float) -> Tensor:
+    """0 well below the level, 1 well above, with an edge that has a slope to measure."""
+    return ((images - level) / 0.25 + 0.5).clamp(0.0, 1.0)
+
+
+def _outline(is_ink: Tensor) -> Tensor:
+    """Length (N,) in pixels of the outlines in images (N, 1, H, W): their total variation (coarea formula)."""
+    down = is_ink[:, :, 1:, :-1] - is_ink[:, :, :-1, :-1]
+    right = is_ink[:, :, :-1, 1:] - is_ink[:, :, :-1, :-1]
+    return (down.square() + right.square()).sqrt().sum(dim=(1, 2, 3))
+
+
+def _eroded(images: Tensor, corners: bool) -> Tensor:
+    """The lowest value of each pixel and its four neighbours, or all eight."""
+    if corners:
+        return -F.max_pool2d(-images, 3, 1, 1)
+    return -torch.maximum(F.max_pool2d(-images, (3, 1), 1, (1, 0)), F.max_pool2d(-images, (1, 3), 1, (0, 1)))
+
+
+def blur(images: Tensor, sigma: float) -> Tensor:
+    """Images (N, 1, H, W) blurred by a Gaussian of sigma pixels, with nothing beyond the border."""
+    reach = max(1, math.ceil(3 * sigma))
+    offsets = torch.arange(-reach, reach + 1, dtype=images.dtype, device=images.device)
+    kernel = torch.exp(-offsets.square() / (2 * sigma**2))
+    kernel = kernel / kernel.sum()
+    images = F.conv2d(images, kernel.view(1, 1, -1, 1), padding=(reach, 0))
+    return F.conv2d(images, kernel.view(1, 1, 1, -1), padding=(0, reach))

@@ -5,13 +5,11 @@ power, divided by the image's ink. With no smoothing, a power of 2 and an ink ex
 is the course's mean squared error.
 """
 
-import math
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from core.preprocessing import blur
 from core.sentences import require_range
 
 
@@ -59,12 +57,7 @@ def error_map(images: Tensor, reconstructions: Tensor, config: ScoreConfig) -> T
     require_same_shape(images, reconstructions)
     residual = images - reconstructions
     if config.smoothing > 1e-3:
-        reach = max(1, math.ceil(3 * config.smoothing))
-        offsets = torch.arange(-reach, reach + 1, dtype=residual.dtype, device=residual.device)
-        kernel = torch.exp(-offsets.square() / (2 * config.smoothing**2))
-        kernel = kernel / kernel.sum()
-        residual = F.conv2d(residual, kernel.view(1, 1, -1, 1), padding=(reach, 0))
-        residual = F.conv2d(residual, kernel.view(1, 1, 1, -1), padding=(0, reach))
+        residual = blur(residual, config.smoothing)
     return residual.squeeze(1)
 
 

@@ -42,9 +42,7 @@ def draw_area() -> None:
     with left:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.button(_("Clear"), on_click=clear, icon=":material/delete:", shortcut="X")
-            st.slider(
-                _("Brush width"), NARROWEST_BRUSH, WIDEST_BRUSH, BRUSH, key="brush", persist_state="session", width=180
-            )
+            st.slider(_("Brush width"), NARROWEST_BRUSH, WIDEST_BRUSH, BRUSH, key="brush", persist_state="session", width=180)
         with st.expander(_("No pointer? Pick, upload or photograph"), icon=":material/add_photo_alternate:"):
             show_other_ways()
     show_experts()

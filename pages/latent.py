@@ -14,6 +14,7 @@ from core.model import PIXELS
 from core.preprocessing import preprocess
 from core.presets import Shipped
 from pages.shared import glossary, latent_figures, pictures, plane, session, space
+from pages.shared.drawings import drawings
 from pages.shared.page_context import PageContext
 from pages.shared.streamlit_internals import begin_again_with_app
 from pages.shared.text import _, formatted
@@ -40,14 +41,14 @@ class LatentContext(PageContext):
         return self.labels[self.inside.shown]
 
     @cached_property
-    def drawings(self) -> list[Tensor]:
+    def drawn(self) -> list[Tensor]:
         """The visitor's drawings, each (1, 28, 28) in [0, 1]."""
-        return [torch.from_numpy(entry.picture).view(1, 28, 28) / 255 for entry in session.drawings().strip]
+        return [torch.from_numpy(entry.picture).view(1, 28, 28) / 255 for entry in drawings().strip]
 
     @cached_property
     def images(self) -> Tensor:
         """Every image of the page (N, 1, 28, 28), the drawings last."""
-        return torch.stack([*self.data.test.images[self.inside.shown], *self.drawings])
+        return torch.stack([*self.data.test.images[self.inside.shown], *self.drawn])
 
     def name_of(self, number: int) -> str:
         """What an image is called."""
@@ -219,7 +220,7 @@ def show_plane(
         numbers=["" if number < count else str(number - count + 1) for number in numbers],
     )
     label = _("Images in the latent space; arrow keys choose another one")
-    sprite = space.sprite(context.data.name, context.images, len(context.drawings))
+    sprite = space.sprite(context.data.name, context.images, len(context.drawn))
     plane.choose_point("plane-images", label, axes, extent, points, sprite, context.chosen_number, as_images, choose)
 
 
@@ -318,7 +319,7 @@ def show_decoder(context: LatentContext) -> None:
 
 def ask_end(context: LatentContext, title: str, key: str, default: str) -> Tensor:
     """One end of the walk, as an image (1, 1, 28, 28)."""
-    labels, names, images, drawings = context.shown_labels, context.names, context.images, context.drawings
+    labels, names, images, drawings = context.shown_labels, context.names, context.images, context.drawn
     titles = {
         **{f"class-{label}": names[label] for label in range(len(names))},
         "chosen": _("the image chosen on the plane"),
@@ -346,7 +347,7 @@ def ask_end(context: LatentContext, title: str, key: str, default: str) -> Tenso
 @st.fragment
 def show_walk(context: LatentContext) -> None:
     """From one image to another, along the straight line between their latents."""
-    detector, drawings, normal = context.detector, context.drawings, context.config.normal_classes[0]
+    detector, drawings, normal = context.detector, context.drawn, context.config.normal_classes[0]
     strange = next(label for label in (7, 0) if label != normal)
     left, right = st.columns(2, gap="large")
     with left:

@@ -19,6 +19,7 @@ from torch import Tensor
 from core.detector import Result
 from core.evaluate import WorkingPoint
 from core.model import Layer
+from core.preprocessing import Preprocessing, preprocess_steps
 from pages.shared.text import _, formatted
 
 # Blue and orange stay apart for every kind of colour vision.
@@ -80,14 +81,26 @@ def triple(image: Tensor, reconstruction: Tensor, error_map: Tensor, captions: b
     return row([(content, name if captions else "") for content, name in zip(contents, names, strict=True)])
 
 
-def steps(drawing: Tensor, image: Tensor, reconstruction: Tensor, error_map: Tensor) -> str:
-    """All that happens to a drawing (1, 28, 28): framed, straightened, redrawn, compared."""
+def text(words: str) -> str:
+    """Words that came from outside, for a place in HTML."""
+    return escape(words)
+
+
+def steps(image: Tensor, title: str, preprocessing: Preprocessing, result: Result) -> str:
+    """All that happens to an image (1, 1, 28, 28) before the detector: preprocessed step by step, redrawn, compared."""
+    names = {"deskewed": _("Deskewed"), "one stroke width": _("Strokes of one width")}
+    cells = [(picture(image[0], title), title)]
+    made = preprocess_steps(image, preprocessing)
+    cells += [(picture(step[0], names[name]), names[name]) for name, step in made]
+    if made:
+        cells[-1] = cells[-1][0], _("{step}: what the model sees", step=cells[-1][1])
+    else:
+        cells[0] = cells[0][0], _("{step}: what the model sees", step=title)
     return row(
         [
-            (picture(drawing, _("Your drawing")), _("Your drawing, 28 × 28")),
-            (picture(image, _("What the model sees")), _("Straightened: what the model sees")),
-            (picture(reconstruction, _("Its reconstruction")), _("Its reconstruction")),
-            (error_picture(error_map, _("Error map")), _("Error map")),
+            *cells,
+            (picture(result.reconstructions[0], _("Its reconstruction")), _("Its reconstruction")),
+            (error_picture(result.error_maps[0], _("Error map")), _("Error map")),
         ]
     )
 

@@ -7,13 +7,11 @@ import os
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
-from numpy.typing import NDArray
 from torch import Tensor
 
 from core import presets
@@ -31,14 +29,13 @@ from core.data import (
     load,
     split_one_class,
 )
-from core.detector import AutoencoderDetector, DetectorConfig, Result
+from core.detector import AutoencoderDetector, DetectorConfig
 from core.evaluate import Evaluation
 from core.experts import Experts
 from core.jobs import JobPool, JobState, Snapshot, TrainingJob, Workplace, limit, require_allowed
 from core.presets import Shipped, shipped
 from core.sentences import SettingError
 from core.training import EpochLosses
-from pages.shared import pictures
 from pages.shared.lessons import lessons
 from pages.shared.streamlit_internals import connection
 from pages.shared.text import _, sentence

@@ -18,6 +18,7 @@ from core.detector import AutoencoderDetector, DetectorConfig
 from core.model import ModelConfig
 from core.presets import Shipped
 from pages.shared import pictures, session, space
+from pages.shared.drawings import Drawing, Drawings
 from tests.pages.conftest import checked, detector_line, go_to, html_of, inside, open_page, plain
 
 WHERE, MOVE, WALK, COMPRESSION = "Where images lie", "Move", "Walk", "Compression"
@@ -45,8 +46,8 @@ def address(image: Tensor) -> str:
     return re.findall(r'src="([^"]+)"', pictures.picture(image, ""))[0]
 
 
-def drawing(image: Tensor) -> session.Drawing:
-    return session.Drawing(pictures.grey_pixels(image), "canvas-0", "5", 0.0, 1.0, False)
+def drawing(image: Tensor) -> Drawing:
+    return Drawing(pictures.grey_pixels(image), "canvas", "drawing", "5", 0.0, 1.0, False)
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_classes_filter_points_and_keep_their_places(app: AppTest) -> None:
 
 def test_drawings_land_on_the_plane_with_their_numbers(app: AppTest, mnist: DataSet, best: AutoencoderDetector) -> None:
     seven = mnist.test.images[:1]
-    app.session_state["drawings"] = session.Drawings(strip=[drawing(mnist.test.images[1]), drawing(seven[0])])
+    app.session_state["drawings"] = Drawings(strip=[drawing(mnist.test.images[1]), drawing(seven[0])])
     points = sent_to(checked(app.run()), "plane-images")["points"]
     assert points["kinds"][-3:] == ["anomaly", "drawing", "drawing"]
     assert points["numbers"][-3:] == ["", "1", "2"]

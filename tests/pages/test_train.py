@@ -241,7 +241,7 @@ def test_the_run_judges_on_the_other_pages(app: AppTest, expected: AutoencoderDe
     train(app)
     go_to(app, "draw")
     checked(next(button for button in app.button if button.label == "Random test image").click().run())
-    image = app.session_state["picked"]
+    image = app.session_state["drawings"].image
     assert number_in(app, "threshold") == pytest.approx(expected.threshold_, abs=5.1e-5)
     assert number_in(app, "score") == pytest.approx(float(expected.decision_function(image)), abs=5.1e-5)
 

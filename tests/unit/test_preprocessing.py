@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.data import DataSet
-from core.preprocessing import deskew, frame, preprocess
+from core.preprocessing import centre_in_frame as frame
+from core.preprocessing import deskew, preprocess
 
 PICTURES = arrays(np.float32, st.tuples(st.integers(1, 60), st.integers(1, 60)), elements=st.floats(0, 1, width=32))
 IMAGES = arrays(np.float32, (28, 28), elements=st.floats(0, 1, width=32))

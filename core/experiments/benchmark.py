@@ -1,11 +1,13 @@
 """Detectors and baselines on the same images: one normal class, the whole test set, AUROC and rates.
 
-python -m core.benchmark --digits 0-9 --seeds 3 --methods best course --json results.json
-python -m core.benchmark --methods best no-recall no-blur no-ink square no-straightening --digits 0-9
-python -m core.benchmark --select --digits 2,3,5,8
+python -m core.experiments.benchmark --digits 0-9 --seeds 3 --methods best course --json results.json
+python -m core.experiments.benchmark --methods best no-recall no-blur no-ink square no-straightening --digits 0-9
+python -m core.experiments.benchmark --select --digits 2,3,5,8
+python -m core.experiments.benchmark --shifts
 
 --select never opens the test file: it compares settings on held-out normal images against other
 classes of the training file.
+--shifts changes the test images in many ways, one at a time, and says what is still told apart.
 """
 
 import argparse
@@ -20,9 +22,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from core.baselines import BASELINES, Method, measure
+from core.baselines import BASELINES, Method, Scorer, measure
 from core.data import SOURCES, DataError, DataSet, Digits, OneClassSplit, as_images, split_one_class
-from core.detector import AutoencoderDetector, DetectorConfig
+from core.detector import AutoencoderDetector, DetectorConfig, conformal_threshold
+from core.evaluate import evaluate
+from core.experiments.shifts import SHIFTS
 from core.fit import load_or_download, parse_classes
 from core.presets import preset
 
@@ -77,6 +81,7 @@ METHODS: dict[str, Method] = {
     "broadcasting": autoencoder(lambda config: config, "broadcasting"),
     **BASELINES,
     # The best detector with one idea taken away.
+    "no-standard-stroke": autoencoder(lambda config: replace(config, preprocessing="deskew")),
     "no-straightening": autoencoder(lambda config: replace(config, preprocessing="none")),
     "no-recall": autoencoder(lambda config: replace(config, neighbours=0)),
     "no-blur": autoencoder(lambda config: replace(config, score=replace(config.score, smoothing=0.0))),
@@ -153,6 +158,54 @@ def run_all(data: DataSet, methods: list[str], normals: list[tuple[int, ...]], s
                     bar.update()
 
 
+@dataclass(frozen=True)
+class ShiftRow:
+    """What one method makes of test images that were changed in one way."""
+
+    method: str
+    normal: str
+    shift: str
+    auroc: float
+    false_alarm_rate: float
+    catch_rate: float
+
+
+def run_shifts(data: DataSet, methods: list[str], normals: list[tuple[int, ...]], seed: int) -> Iterator[ShiftRow]:
+    """Every method on every normal set, fitted and calibrated on unchanged images, then judging changed ones."""
+    for normal in normals:
+        config = DetectorConfig(data_set=data.name, normal_classes=normal)
+        config = replace(config, training=replace(config.training, seed=seed))
+        split = split_one_class(data, normal, seed)
+        for method in methods:
+            scorer = METHODS[method](config, split.train)
+            if isinstance(scorer, AutoencoderDetector):
+                threshold = scorer.calibrate(split.calibration).threshold_
+                score: Scorer = scorer.decision_function
+            else:
+                score = scorer
+                threshold = conformal_threshold(score(split.calibration), config.false_alarm_rate)
+            for name, shift in SHIFTS.items():
+                figures = evaluate(score(shift(split.test.images)), split.test.labels, normal, threshold)
+                yield ShiftRow(
+                    method, "+".join(map(str, normal)), name, figures.auroc, figures.false_alarm_rate, figures.catch_rate
+                )
+
+
+def shift_table(rows: list[ShiftRow]) -> str:
+    """One line a shift, with AUROC, false alarms and caught for each method, means over the normal classes."""
+    methods = list(dict.fromkeys(row.method for row in rows))
+    head = ["images", *(f"{method}: {what}" for method in methods for what in ("AUROC", "false alarms", "caught"))]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for shift in dict.fromkeys(row.shift for row in rows):
+        cells = [shift]
+        for method in methods:
+            own = [row for row in rows if (row.shift, row.method) == (shift, method)]
+            cells.append(f"{np.mean([row.auroc for row in own]):.4f}")
+            cells += [f"{np.mean([getattr(row, name) for row in own]):.1%}" for name in ("false_alarm_rate", "catch_rate")]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def table(rows: list[Row]) -> str:
     """One line a method: AUROC by class and mean, spread of the mean over seeds, and the means of the rest."""
     normals = list(dict.fromkeys(row.normal for row in rows))
@@ -175,12 +228,17 @@ def table(rows: list[Row]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", choices=SOURCES, default="mnist")
-    parser.add_argument("--digits", default="0-9", help="one detector for each: 5, 0-9; + joins a set: 0+1+2+3+4")
-    parser.add_argument("--methods", nargs="+", default=list(METHODS)[:7], help=", ".join(METHODS))
+    parser.add_argument(
+        "--digits", help="one detector for each: 5, 0-9; + joins a set: 0+1+2+3+4; 0-9 unless given, 5 with --shifts"
+    )
+    parser.add_argument("--methods", nargs="+", help=", ".join(METHODS))
     parser.add_argument("--seeds", type=int, default=1, help="how many, from 1337 on")
     parser.add_argument("--select", action="store_true", help="compare on the training file only")
+    parser.add_argument("--shifts", action="store_true", help="the table of robustness: changed test images, one seed")
     parser.add_argument("--json", type=Path, help="write one object a row to this file")
     arguments = parser.parse_args()
+    arguments.digits = arguments.digits or ("5" if arguments.shifts else "0-9")
+    arguments.methods = arguments.methods or (["best", "course"] if arguments.shifts else list(METHODS)[:7])
     methods = [name for part in arguments.methods for name in part.split(",")]
     if unknown := set(methods) - set(METHODS):
         parser.error(f"There is no method {', '.join(sorted(unknown))}. Choose from: {', '.join(METHODS)}.")
@@ -189,6 +247,15 @@ def main() -> None:
         if "+" in arguments.digits
         else [(label,) for label in parse_classes(arguments.digits)]
     )
+    if arguments.shifts:
+        try:
+            shift_rows = list(run_shifts(load_or_download(arguments.dataset), methods, normals, DetectorConfig().training.seed))
+        except DataError as error:
+            raise SystemExit(str(error)) from None
+        if arguments.json:
+            arguments.json.write_text(json.dumps([asdict(row) for row in shift_rows], indent=1))
+        print(shift_table(shift_rows))
+        return
     try:
         rows = list(run_all(load_or_download(arguments.dataset), methods, normals, arguments.seeds, arguments.select))
     except DataError as error:
