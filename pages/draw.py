@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.drawing import PictureError, from_canvas_png
 from core.jobs import JobState
-from pages.sections.draw_other_ways import show_other_ways
+from pages.sections.draw_other_ways import show_other_ways, show_picture
 from pages.sections.draw_strip import show_strip
 from pages.sections.draw_verdict import show_experts, show_verdict
 from pages.shared import session
@@ -33,17 +33,18 @@ def draw_area() -> None:
     """Canvas, verdict, experts and strip; a stroke reruns this and nothing else of the page."""
     left, right = st.columns([1, 1.6], gap="large")
     with session.pool().first():  # the verdict comes before anybody's next batch, and before the rest of the page
-        with left, st.container(key="canvas"):
-            show_canvas()
+        with left:
+            st.button(_("Clear"), on_click=clear, icon=":material/delete:", shortcut="X")
+            with st.container(key="canvas"):
+                show_canvas()
         with right:
             training = session.job()
             is_live = session.choice() == session.TRAINING and training and training.snapshot().state is JobState.RUNNING
             st.fragment(show_verdict, run_every=1.0 if is_live else None)()
-    with left:
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.button(_("Clear"), on_click=clear, icon=":material/delete:", shortcut="X")
-            st.slider(_("Brush width"), NARROWEST_BRUSH, WIDEST_BRUSH, BRUSH, key="brush", persist_state="session", width=180)
-        with st.expander(_("No pointer? Pick, upload or photograph"), icon=":material/add_photo_alternate:"):
+            show_picture()
+    with left, st.container(key="draw-controls"):
+        st.slider(_("Brush width"), NARROWEST_BRUSH, WIDEST_BRUSH, BRUSH, key="brush", persist_state="session", width=320)
+        with st.expander(_("No pointer? Pick, upload or photograph"), icon=":material/add_photo_alternate:", key="other-ways"):
             show_other_ways()
     show_experts()
     show_strip()
@@ -70,7 +71,7 @@ def show_canvas() -> None:
             st.error(sentence(error), icon=":material/error:")
             return
         canvas.strokes = strokes
-        shown.picked = None
+        shown.picked = shown.problem = None
         if canvas.image is not None:
             shown.remember(canvas.image, "canvas", _("drawing"))
 
@@ -80,7 +81,7 @@ def clear() -> None:
     shown = drawings()
     shown.canvas.generation += 1
     shown.canvas.initial = shown.canvas.strokes = shown.canvas.image = None
-    shown.picked = None
+    shown.picked = shown.problem = None
 
 
 if __name__ == "__main__":

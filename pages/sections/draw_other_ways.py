@@ -9,7 +9,7 @@ import torch
 from core.drawing import MAX_FILE_BYTES, PictureError, ReadPicture, read_picture
 from pages.shared import digit_boxes, session
 from pages.shared.drawings import Picked, drawings
-from pages.shared.text import _, ngettext, sentence
+from pages.shared.text import _, ngettext
 
 
 class UploadedFile(Protocol):
@@ -30,9 +30,6 @@ def show_other_ways() -> None:
     )
     photo = st.camera_input(_("Photograph a digit"), key="photo") if st.toggle(_("Use the camera"), key="camera") else None
     take_up(photo or file)
-    picked = drawings().picked
-    if picked and picked.picture:
-        show_digits(picked, picked.picture)
 
 
 def take_up(file: UploadedFile | None) -> None:
@@ -45,17 +42,15 @@ def take_up(file: UploadedFile | None) -> None:
             st.rerun()
         return
     if seen == file.file_id:
-        if problem := st.session_state.get("picture-problem"):
-            st.error(sentence(problem), icon=":material/error:")
         return
-    st.session_state["seen-picture"], st.session_state["picture-problem"] = file.file_id, None
+    st.session_state["seen-picture"] = file.file_id
     forget_picture()
     try:
         found = read_picture(file.getvalue())
     except PictureError as error:
-        st.session_state["picture-problem"] = error
+        shown.problem = error
     else:
-        number = found.digits.index(found.largest)
+        number = next(number for number, digit in enumerate(found.digits) if digit is found.largest)
         shown.pick(Picked(found.largest.image, "picture", file.name[:40], found, number))
     st.rerun()  # the verdict stands above
 
@@ -63,12 +58,17 @@ def take_up(file: UploadedFile | None) -> None:
 def forget_picture() -> None:
     """Let the canvas be judged again where a picture was."""
     shown = drawings()
+    shown.problem = None
     if shown.picked and shown.picked.origin == "picture":
         shown.picked = None
 
 
-def show_digits(picked: Picked, found: ReadPicture) -> None:
-    """The picture with every digit in its place and its verdict; a click chooses one."""
+def show_picture() -> None:
+    """The picture that is judged, with every digit in its place and its verdict; a click chooses one."""
+    picked = drawings().picked
+    if picked is None or picked.picture is None:
+        return
+    found = picked.picture
     st.caption(what_was_found(found))
     if found.is_exact:
         return

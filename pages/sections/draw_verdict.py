@@ -8,7 +8,7 @@ from core.detector import Result
 from pages.shared import pictures, session
 from pages.shared.drawings import Opinion, drawings
 from pages.shared.glossary import about
-from pages.shared.text import _
+from pages.shared.text import _, sentence
 
 
 def show_verdict() -> None:
@@ -17,6 +17,8 @@ def show_verdict() -> None:
     image = shown.image
     config = session.detector_config()
     normal = session.class_names(config.data_set, config.normal_classes)
+    if shown.problem:
+        st.error(sentence(shown.problem), icon=":material/error:")
     with st.container(key="verdict"):
         if image is None:
             st.html(pictures.waiting(_("Draw something: a {normal}, or anything else.", normal=normal)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.detector import AutoencoderDetector, Result
-from core.drawing import ReadPicture
+from core.drawing import PictureError, ReadPicture
 from core.experts import Experts
 from pages.shared import pictures, session
 
@@ -99,6 +99,8 @@ class Drawings:
 
     canvas: Canvas = field(default_factory=Canvas)
     picked: Picked | None = None
+    problem: PictureError | None = None
+    """Why the last file could not be read; told until something else is judged."""
     strip: list[Drawing] = field(default_factory=list)
     _judged: tuple[Tensor, AutoencoderDetector, Result] | None = None
     _opinions: tuple[Tensor, Experts, list[Opinion]] | None = None
@@ -128,7 +130,7 @@ class Drawings:
 
     def pick(self, picked: Picked) -> None:
         """Judge this image instead of the canvas."""
-        self.picked = picked
+        self.picked, self.problem = picked, None
         self.remember(picked.image, picked.origin, picked.title)
 
     def remember(self, image: Tensor, origin: Origin, title: str) -> None:

@@ -123,6 +123,21 @@ def test_a_photo_of_a_digit_is_judged_and_junk_is_refused_in_words(page: Page, s
     expect(page.locator(".st-key-verdict")).to_have_text(re.compile("^Anomaly"))
 
 
+def test_a_click_chooses_one_of_several_digits(page: Page, server: Server) -> None:
+    inks = [rgba(drawing(digit), width=24)[..., 0] for digit in (5, 7)]
+    file = io.BytesIO()
+    Image.fromarray(255 - np.concatenate(inks, axis=1)).save(file, "PNG")
+    open_page(page, server, "draw")
+    page.get_by_text("No pointer?").click()
+    upload = page.locator(".st-key-picture input[type=file]")
+    upload.set_input_files({"name": "two.png", "mimeType": "image/png", "buffer": file.getvalue()})
+    expect(page.get_by_text("2 digits found.")).to_be_visible()
+    for name, word in (("Digit 2: Anomaly", "Anomaly"), ("Digit 1: Normal", "Normal")):
+        page.get_by_role("button", name=name).click()
+        expect(page.locator(".st-key-verdict")).to_have_text(re.compile(f"^{word}"))
+        expect(page.get_by_role("button", name=name)).to_have_attribute("aria-pressed", "true")
+
+
 def test_the_strip_of_drawings_can_be_taken_away(page: Page, server: Server) -> None:
     open_page(page, server, "draw")
     for digit, verdict in ((5, "Normal"), (7, "Anomaly")):

@@ -198,6 +198,75 @@ def test_an_uploaded_picture_is_judged(digit: Digit) -> None:
     assert len(verdicts(app)) == 1, "a rerun does not judge the same file again"
 
 
+def sheet(digits: list[NDArray[np.uint8]]) -> bytes:
+    """Digits in dark pen side by side on white paper."""
+    gap = np.zeros((400, 60), dtype=np.uint8)
+    inks = [np.pad(digit[..., 0], ((40, 40), (0, 0))) for digit in digits]
+    return png(255 - np.concatenate([gap, *(part for ink in inks for part in (ink, gap))], axis=1))
+
+
+def upload(app: AppTest, name: str, content: bytes) -> AppTest:
+    app.file_uploader(key="picture").upload(name, content, "application/octet-stream")
+    return checked(app.run())
+
+
+def captions(app: AppTest) -> list[str]:
+    return [caption.value for caption in app.caption]
+
+
+def test_every_digit_of_a_picture_has_its_verdict(digit: Digit) -> None:
+    app = upload(open_page("draw"), "sheet.png", sheet([digit(5), digit(7), digit(5)]))
+    assert "3 digits found." in captions(app)
+    assert "**2** normal, **1** anomalies. Click one to see why." in [text.value for text in app.markdown]
+    assert app.session_state["drawings"].picked.title == "sheet.png"
+    assert len(verdicts(app)) == 1, "only what was chosen is on the strip"
+
+
+def test_a_refused_file_leaves_no_verdict_standing(digit: Digit) -> None:
+    app = upload(open_page("draw"), "seven.png", png(digit(7)[..., 0]))
+    assert has(app, "score")
+    app = upload(app, "notes.txt", b"no picture")
+    assert (len(app.error), has(app, "score")) == (1, False)
+    assert app.error[0].value.startswith("This file is not a picture.")
+    assert verdict(app).startswith("Draw something")
+    assert len(checked(app.run()).error) == 1, "told until something else is judged"
+    app = checked(button(app, "Random test image").click().run())
+    assert (len(app.error), has(app, "score")) == (0, True)
+
+
+def test_a_removed_file_is_judged_no_more(digit: Digit, pen: Pen) -> None:
+    app = open_page("draw")
+    pen.draw(digit(5))
+    drawn = number_in(checked(app.run()), "score")
+    app = upload(app, "seven.png", png(digit(7)[..., 0]))
+    assert number_in(app, "score") != drawn
+    app.file_uploader(key="picture").clear()
+    assert number_in(checked(app.run()), "score") == drawn, "the drawing on the canvas is judged again"
+
+
+def test_the_detector_that_redraws_it_better_is_named(pen: Pen, digit: Digit) -> None:
+    app = open_page("draw")
+    for label, told in ((5, "None of the other detectors redraws it better."), (6, "The detector of **6** redraws it better.")):
+        pen.draw(digit(label))
+        assert told in captions(checked(app.run()))
+    pen.draw(
+        np.repeat(np.kron(np.indices((16, 16)).sum(axis=0) % 2 * 255, np.ones((20, 20)))[..., None], 4, axis=2).astype(np.uint8)
+    )
+    assert "None of the ten detectors knows this." in captions(checked(app.run()))
+
+
+def test_the_strip_says_what_was_drawn_and_what_was_picked(pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("random.randrange", lambda count: 11)
+    app = open_page("draw")
+    pen.draw(digit(5))
+    checked(app.run())
+    checked(button(app, "Random test image").click().run())
+    upload(app, "seven.png", png(digit(7)[..., 0]))
+    strip = next(html for html in html_of(app) if "badge" in html)
+    name = load(FALLBACK).test.labels[11]
+    assert re.findall(r'<div class="label">([^<]+)</div><div', strip) == ["seven.png", f"test image 11: {name}", "drawing"]
+
+
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 40], ids=["empty", "text", "cut"])
 def test_a_broken_picture_is_refused_with_a_sentence(content: bytes) -> None:
     app = open_page("draw")
