@@ -119,7 +119,7 @@ def show_verdict() -> None:
             width=260,
         )
     seen = result.images[0], result.reconstructions[0], result.error_maps[0]
-    st.html(pictures.steps(image[0], *seen) if config.preprocessing == "deskew" else pictures.triple(*seen))
+    st.html(pictures.steps(image[0], *seen) if config.preprocessing != "none" else pictures.triple(*seen))
     st.html(pictures.error_legend())
 
 

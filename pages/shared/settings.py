@@ -10,6 +10,7 @@ from core.detector import DetectorConfig
 from core.device import available_devices
 from core.jobs import require_allowed
 from core.model import ModelConfig
+from core.preprocessing import PREPROCESSINGS
 from core.presets import preset
 from core.scoring import ScoreConfig
 from core.sentences import SettingError
@@ -47,7 +48,7 @@ def fill(config: DetectorConfig) -> None:
             "one-cycle": config.training.schedule == "one-cycle",
             "noise": config.training.noise,
             "seed": config.training.seed,
-            "deskew": config.preprocessing == "deskew",
+            "preprocessing": config.preprocessing,
             "smoothing": config.score.smoothing,
             "power": config.score.power,
             "ink-exponent": config.score.ink_exponent,
@@ -141,7 +142,18 @@ def ask(disabled: bool) -> None:
         if len(available_devices()) > 1 and not session.scheduler():
             st.selectbox(_("Device"), available_devices(), key="device", **keep)
     with st.expander(_("Score"), icon=":material/straighten:", key="hideable-score"):
-        st.toggle(_("Straighten digits first"), key="deskew", help=_("Takes the slant out of every image."), **keep)
+        st.selectbox(
+            _("Before the network"),
+            list(PREPROCESSINGS),
+            format_func={
+                "none": _("Images as they are"),
+                "deskew": _("Straightened"),
+                "standard-stroke": _("Straightened, strokes of one width"),
+            }.__getitem__,
+            key="preprocessing",
+            help=_("Takes the slant out of every image, or also how thick and how faint the pen was. For digits only."),
+            **keep,
+        )
         slider(
             _("Smoothing in pixels"),
             0.0,
@@ -200,7 +212,7 @@ def read() -> DetectorConfig:
     config = DetectorConfig(
         data_set=state["data-set"],
         normal_classes=tuple(sorted(state["normal-classes"])),
-        preprocessing="deskew" if state["deskew"] else "none",
+        preprocessing=state["preprocessing"],
         model=ModelConfig(
             state["architecture"],
             hidden_sizes(state["hidden-sizes"]) if is_dense else (),
