@@ -58,6 +58,7 @@ SHIFTS: dict[str, Shift] = {
     "turned 15": moved_and_turned(15),
     "turned -15": moved_and_turned(-15),
     "turned 30": moved_and_turned(30),
+    "turned -30": moved_and_turned(-30),
     "moved": moved_and_turned(right=3, down=-2),
     "scaled 0.8": moved_and_turned(scale=0.8),
     "scaled 1.15": moved_and_turned(scale=1.15),
