@@ -59,7 +59,8 @@ def with_standard_strokes(ink: NDArray[np.floating]) -> NDArray[np.float32]:
     cropped = _crop(ink)
     if cropped.size == 0:
         return np.zeros((1, 1), dtype=np.float32)
-    traced = _resized(cropped, TRACING_SIDE / max(cropped.shape))
+    # Blurred, so that grain of a photo and dots of a black and white print are no outlines.
+    traced = ndimage.gaussian_filter(_resized(cropped, TRACING_SIDE / max(cropped.shape)), 0.6)
     darkest = float(np.quantile(traced[traced > 0.05], 0.98)) if (traced > 0.05).any() else float(traced.max())
     margin = TRACING_SIDE // 6
     is_ink = np.pad(traced > FAINT * darkest, margin)

@@ -17,7 +17,7 @@ COURSE = DetectorConfig()
 
 BEST = DetectorConfig(
     preprocessing="standard-stroke",
-    model=ModelConfig(hidden_sizes=(256, 128), latent_dim=24, latent_activation="none", initialisation="he"),
+    model=ModelConfig(hidden_sizes=(256, 128), latent_dim=32, latent_activation="none", initialisation="he"),
     training=TrainConfig(epochs=15, batch_size=128, learning_rate=2e-3, schedule="one-cycle"),
     score=ScoreConfig(smoothing=1.0, power=4.0, ink_exponent=2.0),
     neighbours=10,
@@ -48,7 +48,6 @@ def preset(name: str, data_set: str) -> DetectorConfig:
         return replace(
             config,
             preprocessing="none",
-            model=replace(config.model, latent_dim=32),
             score=ScoreConfig(smoothing=1.0, power=2.0, ink_exponent=0.5),
             neighbours=20,
         )

@@ -1,4 +1,4 @@
-"""How the shipped detector for 5 judges digits drawn on the canvas, for the README.
+"""How the shipped detector for 5 judges digits drawn on the canvas.
 
 python -m tests.readme_drawings
 
@@ -14,7 +14,7 @@ from core.drawing import from_canvas
 from core.presets import Shipped
 from tests.strokes import WAYS, Stroke, on_canvas, rgba, shaken
 
-BRUSHES = (16, 20, 24, 28, 32)
+BRUSHES = (8, 16, 24, 32, 40)
 TIMES = 160
 
 

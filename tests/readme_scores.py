@@ -1,4 +1,4 @@
-"""Prints the README's table of what the shipped detectors score: `python -m tests.readme_scores`."""
+"""Prints the table of what the shipped detectors score: `python -m tests.readme_scores`."""
 
 from core.checkpoint import read
 from core.presets import shipped

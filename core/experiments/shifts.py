@@ -36,10 +36,10 @@ def moved_and_turned(degrees: float = 0.0, scale: float = 1.0, right: float = 0.
     """Turned clockwise about the middle, enlarged, then moved by pixels."""
 
     def shift(images: Tensor) -> Tensor:
-        angle = torch.deg2rad(torch.tensor(degrees))
+        angle = torch.deg2rad(torch.tensor(degrees, dtype=torch.float32))
         cosine, sine = angle.cos() / scale, angle.sin() / scale
         turn = torch.stack([torch.stack([cosine, sine]), torch.stack([-sine, cosine])])  # output to input
-        offset = turn @ torch.tensor([right, down]) / (images.shape[-1] / 2)
+        offset = turn @ torch.tensor([right, down], dtype=torch.float32) / (images.shape[-1] / 2)
         matrix = torch.cat([turn, -offset[:, None]], dim=1).expand(len(images), 2, 3)
         grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
         return F.grid_sample(images, grid, mode="bilinear", align_corners=False).clamp(0.0, 1.0)
@@ -58,6 +58,7 @@ SHIFTS: dict[str, Shift] = {
     "turned 15": moved_and_turned(15),
     "turned -15": moved_and_turned(-15),
     "turned 30": moved_and_turned(30),
+    "turned -30": moved_and_turned(-30),
     "moved": moved_and_turned(right=3, down=-2),
     "scaled 0.8": moved_and_turned(scale=0.8),
     "scaled 1.15": moved_and_turned(scale=1.15),

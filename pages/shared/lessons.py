@@ -18,7 +18,7 @@ def lessons() -> dict[str, Lesson]:
     return {
         "best": Lesson(
             _("Best detector"),
-            _("Straightened digits, a memory instead of free redrawing, and a score that forgives a hair's breadth."),
+            _("Straight digits with even strokes, a memory instead of free redrawing, a score that forgives a hair's breadth."),
         ),
         "course": Lesson(
             _("The course"),

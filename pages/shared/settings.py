@@ -10,6 +10,7 @@ from core.detector import DetectorConfig
 from core.device import available_devices, choose_device
 from core.jobs import require_allowed
 from core.model import ModelConfig
+from core.preprocessing import PREPROCESSINGS
 from core.presets import preset
 from core.scoring import ScoreConfig
 from core.sentences import SettingError
@@ -47,7 +48,7 @@ def fill(config: DetectorConfig) -> None:
             "one-cycle": config.training.schedule == "one-cycle",
             "noise": config.training.noise,
             "seed": config.training.seed,
-            "deskew": config.preprocessing == "deskew",
+            "preprocessing": config.preprocessing,
             "smoothing": config.score.smoothing,
             "power": config.score.power,
             "ink-exponent": config.score.ink_exponent,
@@ -142,7 +143,18 @@ def ask(disabled: bool) -> None:
             usual = devices.index(choose_device().type)
             st.selectbox(_("Device"), devices, usual, format_func=device_title, key="device", **keep)
     with st.expander(_("Score"), icon=":material/straighten:", key="hideable-score"):
-        st.toggle(_("Straighten digits first"), key="deskew", help=_("Takes the slant out of every image."), **keep)
+        st.selectbox(
+            _("Before the network"),
+            list(PREPROCESSINGS),
+            format_func={
+                "none": _("Images as they are"),
+                "deskew": _("Straightened"),
+                "standard-stroke": _("Straightened, strokes of one width"),
+            }.__getitem__,
+            key="preprocessing",
+            help=_("Takes the slant out of every image, or also how thick and how faint the pen was. For digits only."),
+            **keep,
+        )
         slider(
             _("Smoothing in pixels"),
             0.0,
@@ -201,7 +213,7 @@ def read() -> DetectorConfig:
     config = DetectorConfig(
         data_set=state["data-set"],
         normal_classes=tuple(sorted(state["normal-classes"])),
-        preprocessing="deskew" if state["deskew"] else "none",
+        preprocessing=state["preprocessing"],
         model=ModelConfig(
             state["architecture"],
             hidden_sizes(state["hidden-sizes"]) if is_dense else (),

@@ -104,7 +104,7 @@ def shown(app: AppTest) -> dict[str, Any]:
         "schedule": "one-cycle" if app.toggle(key="one-cycle").value else "constant",
         "noise": app.select_slider(key="noise").value,
         "seed": app.number_input(key="seed").value,
-        "preprocessing": "deskew" if app.toggle(key="deskew").value else "none",
+        "preprocessing": app.selectbox(key="preprocessing").value,
         "smoothing": app.select_slider(key="smoothing").value,
         "power": app.select_slider(key="power").value,
         "ink exponent": app.select_slider(key="ink-exponent").value,

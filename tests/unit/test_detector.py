@@ -254,7 +254,7 @@ def test_key_follows_the_weights_when_the_detector_is_fitted(small: DetectorConf
 
 
 def test_unknown_preprocessing_is_refused() -> None:
-    with pytest.raises(ValueError, match="one of: none, deskew"):
+    with pytest.raises(ValueError, match="one of: none, deskew, standard-stroke"):
         DetectorConfig(preprocessing="rotate")  # type: ignore[arg-type]
 
 

@@ -11,7 +11,7 @@ from core import latent
 from core.data import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.model import ModelConfig
-from core.preprocessing import deskew
+from core.preprocessing import preprocess
 
 NETWORKS = {
     "dense": ModelConfig(hidden_sizes=(16,), latent_dim=4, latent_activation="none"),
@@ -23,7 +23,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
-@pytest.mark.parametrize("preprocessing", ["none", "deskew"])
+@pytest.mark.parametrize("preprocessing", ["none", "deskew", "standard-stroke"])
 def test_decoding_what_was_encoded_is_the_networks_own_pass(
     network: ModelConfig, preprocessing: str, small: DetectorConfig, split: OneClassSplit
 ) -> None:
@@ -32,7 +32,7 @@ def test_decoding_what_was_encoded_is_the_networks_own_pass(
     latents = latent.encode(detector, images)
     assert latents.shape == (20, network.latent_dim)
     with torch.inference_mode():
-        expected = detector.model(deskew(images) if preprocessing == "deskew" else images)
+        expected = detector.model(preprocess(images, preprocessing))
     torch.testing.assert_close(latent.decode(detector, latents), expected)
 
 

@@ -10,6 +10,7 @@ from core.data import SOURCES
 from core.detector import DetectorConfig
 from core.link import FIELDS, PARTS, LinkError, decode, encode
 from core.model import ModelConfig
+from core.preprocessing import PREPROCESSINGS
 from core.presets import PRESETS, preset
 from core.scoring import ScoreConfig
 from core.sentences import Sentence
@@ -19,7 +20,7 @@ CONFIGS = some.builds(
     DetectorConfig,
     data_set=some.sampled_from(sorted(SOURCES)),
     normal_classes=some.sets(some.integers(0, 9), min_size=1, max_size=9).map(lambda classes: tuple(sorted(classes))),
-    preprocessing=some.sampled_from(["none", "deskew"]),
+    preprocessing=some.sampled_from(PREPROCESSINGS),
     model=some.builds(
         ModelConfig,
         architecture=some.sampled_from(["dense", "convolutional"]),

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.data import DataSet
-from core.preprocessing import centre_in_frame as frame
-from core.preprocessing import deskew, preprocess
+from core.preprocessing import STROKE_WIDTH, centre_in_frame, deskew, frame, preprocess, preprocess_steps
 
 PICTURES = arrays(np.float32, st.tuples(st.integers(1, 60), st.integers(1, 60)), elements=st.floats(0, 1, width=32))
 IMAGES = arrays(np.float32, (28, 28), elements=st.floats(0, 1, width=32))
@@ -60,7 +59,7 @@ def bar(slant: float, row: float = 14, column: float = 14) -> Tensor:
 def test_frame_scales_the_longer_side_to_twenty(shape: tuple[int, int], expected: tuple[int, int]) -> None:
     ink = np.zeros((500, 500), dtype=np.float32)
     ink[30 : 30 + shape[0], 70 : 70 + shape[1]] = 1.0
-    assert box(frame(ink)) == expected
+    assert box(centre_in_frame(ink)) == expected
 
 
 def test_frame_of_a_square_by_hand() -> None:
@@ -68,13 +67,13 @@ def test_frame_of_a_square_by_hand() -> None:
     ink[3:43, 11:51] = 1.0
     expected = np.zeros((28, 28), dtype=np.float32)
     expected[4:24, 4:24] = 1.0
-    assert np.array_equal(frame(ink), expected)
+    assert np.array_equal(centre_in_frame(ink), expected)
 
 
 def test_frame_keeps_what_already_fits() -> None:
     ink = np.zeros((28, 28), dtype=np.float32)
     ink[4:24, 8:20] = np.random.default_rng(0).uniform(0.5, 1.0, (20, 12))
-    framed = frame(ink)
+    framed = centre_in_frame(ink)
     assert box(framed) == (20, 12)
     assert np.array_equal(framed[framed > 0], ink[ink > 0])
 
@@ -83,23 +82,23 @@ def test_frame_does_not_depend_on_where_the_digit_stands(uci: DataSet) -> None:
     digit = uci.test.images[3, 0].numpy()
     wide = np.zeros((100, 100), dtype=np.float32)
     wide[60:88, 9:37] = digit
-    assert np.array_equal(frame(wide), frame(digit))
+    assert np.array_equal(centre_in_frame(wide), centre_in_frame(digit))
 
 
 def test_frame_averages_when_it_shrinks() -> None:
     chessboard = (np.indices((200, 200)).sum(axis=0) % 2).astype(np.float32)
     chessboard[0], chessboard[-1] = 1.0, 1.0
-    assert frame(chessboard)[14, 14] == pytest.approx(0.5)
+    assert centre_in_frame(chessboard)[14, 14] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (28, 28), (3, 200)], ids=str)
 def test_frame_of_nothing_is_blank(shape: tuple[int, int]) -> None:
-    assert np.array_equal(frame(np.zeros(shape, dtype=np.float32)), np.zeros((28, 28)))
+    assert np.array_equal(centre_in_frame(np.zeros(shape, dtype=np.float32)), np.zeros((28, 28)))
 
 
 @given(PICTURES)
 def test_frame_stays_in_range(ink: NDArray[np.float32]) -> None:
-    framed = frame(ink)
+    framed = centre_in_frame(ink)
     assert (framed.shape, framed.dtype) == ((28, 28), np.float32)
     assert np.isfinite(framed).all()
     assert 0.0 <= framed.min() <= framed.max() <= 1.0
@@ -108,7 +107,7 @@ def test_frame_stays_in_range(ink: NDArray[np.float32]) -> None:
 @given(PICTURES)
 @settings(max_examples=60)
 def test_frame_centres_the_mass_unless_the_edge_is_in_the_way(ink: NDArray[np.float32]) -> None:
-    framed = frame(ink)
+    framed = centre_in_frame(ink)
     assume(framed.sum() > 1)
     rows, columns = framed.max(axis=1), framed.max(axis=0)
     row, column, _ = moments(framed)
@@ -118,7 +117,7 @@ def test_frame_centres_the_mass_unless_the_edge_is_in_the_way(ink: NDArray[np.fl
 
 def test_frame_centres_every_digit_as_mnist_does(uci: DataSet) -> None:
     for image in uci.test.images[:40, 0].numpy():
-        row, column, _ = moments(frame(image))
+        row, column, _ = moments(centre_in_frame(image))
         assert abs(row - 14) <= 1.0
         assert abs(column - 14) <= 1.0
 
@@ -126,7 +125,7 @@ def test_frame_centres_every_digit_as_mnist_does(uci: DataSet) -> None:
 def test_frame_leaves_real_mnist_where_it_is(mnist: DataSet) -> None:
     # Most of MNIST's images come back as they are: this frame is MNIST's frame.
     images = mnist.test.images[:500, 0].numpy()
-    assert np.mean([np.abs(frame(image) - image).mean() < 0.01 for image in images]) > 0.8
+    assert np.mean([np.abs(centre_in_frame(image) - image).mean() < 0.01 for image in images]) > 0.8
 
 
 # deskew
@@ -190,3 +189,121 @@ def test_preprocess_does_what_it_is_told(uci: DataSet) -> None:
 
 def test_preprocess_takes_an_empty_batch() -> None:
     assert preprocess(torch.empty(0, 1, 28, 28), "deskew").shape == (0, 1, 28, 28)
+
+
+# one stroke width
+
+
+def pen(width: float, length: float = 16, side: int = 28, slant: float = 0.0, ink: float = 1.0) -> NDArray[np.float32]:
+    """A cross of two strokes, drawn at ten times the size and averaged; width and length in pixels of the result."""
+    fine = 10 * side
+    y, x = np.mgrid[:fine, :fine] / 10.0 - side / 2
+    x = x - slant * y
+    strokes = (np.abs(x) <= width / 2) & (np.abs(y) <= length / 2) | (np.abs(y) <= width / 2) & (np.abs(x) <= length / 3)
+    small: NDArray[np.float32] = strokes.reshape(side, 10, side, 10).mean(axis=(1, 3), dtype=np.float32) * np.float32(ink)
+    return small
+
+
+def stroke_width(image: NDArray[np.floating], row: int) -> float:
+    """Ink along one row: the width of an upright stroke that crosses it."""
+    return float(image[row].sum())
+
+
+def standard(image: NDArray[np.floating]) -> NDArray[np.float32]:
+    result: NDArray[np.float32] = preprocess(torch.from_numpy(image)[None, None].float(), "standard-stroke")[0, 0].numpy()
+    return result
+
+
+@pytest.mark.parametrize("width", [1.2, 1.8, 2.4, 3.2, 4.4])
+def test_strokes_of_any_width_come_out_equal(width: float) -> None:
+    image = standard(pen(width))
+    for row in (9, 19):
+        assert stroke_width(image, row) == pytest.approx(STROKE_WIDTH, abs=0.45)
+
+
+@pytest.mark.parametrize("ink", [0.3, 0.6])
+def test_faint_ink_is_as_good_as_dark_ink(ink: float) -> None:
+    assert np.abs(standard(pen(2.4, ink=ink)) - standard(pen(2.4))).max() < 0.02
+
+
+def test_a_grey_background_makes_no_difference() -> None:
+    grey = 0.2 + 0.8 * pen(2.4)
+    assert np.abs(standard(grey) - standard(pen(2.4)))[1:-1, 1:-1].max() < 0.05
+
+
+def test_little_noise_leaves_the_background_black() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, (28, 28)).astype(np.float32)
+    image = standard((pen(2.4) + noise).clip(0, 1))
+    assert image[:3].max() == image[-3:].max() == 0.0
+    assert image.sum() == pytest.approx(standard(pen(2.4)).sum(), rel=0.1)
+
+
+def test_a_loop_between_thick_strokes_stays_open() -> None:
+    y, x = np.mgrid[:28, :28] - 13.5
+    distance = np.hypot(y, x)
+    ring = ((distance > 2.5) & (distance < 7)).astype(np.float32)
+    image = standard(ring)
+    assert image[13:15, 13:15].max() < 0.1
+    assert image.max() > 0.9
+
+
+def test_standard_strokes_are_straightened_too() -> None:
+    _, _, skew = moments(standard(pen(2.4, slant=0.4)))
+    assert abs(skew) < 0.06
+
+
+def test_blank_and_full_images_have_no_strokes() -> None:
+    for image in (np.zeros((28, 28)), np.full((28, 28), 0.7)):
+        assert standard(image).max() == 0.0
+
+
+@given(IMAGES)
+@settings(max_examples=40)
+def test_standard_strokes_stay_in_range(image: NDArray[np.float32]) -> None:
+    result = standard(image)
+    assert np.isfinite(result).all()
+    assert 0.0 <= result.min() <= result.max() <= 1.0
+
+
+def test_an_image_does_not_depend_on_its_batch(uci: DataSet) -> None:
+    images = uci.test.images[:300]
+    together = preprocess(images, "standard-stroke")
+    for number in (0, 255, 256, 299):
+        assert torch.allclose(preprocess(images[[number]], "standard-stroke")[0], together[number], atol=1e-5)
+
+
+def test_steps_end_with_what_the_network_sees(uci: DataSet) -> None:
+    images = uci.test.images[:5]
+    assert preprocess_steps(images, "none") == []
+    assert preprocess(images, "none") is images
+    for preprocessing, names in (("deskew", ["deskewed"]), ("standard-stroke", ["deskewed", "one stroke width"])):
+        steps = preprocess_steps(images, preprocessing)
+        assert [name for name, _ in steps] == names
+        assert all(made.shape == images.shape for _, made in steps)
+        assert torch.equal(steps[-1][1], preprocess(images, preprocessing))
+
+
+@pytest.mark.parametrize("pen_width", [0.02, 0.04, 0.08, 0.12])
+@pytest.mark.parametrize("side", [60, 320, 1280])
+def test_frame_brings_every_pen_to_one_width(pen_width: float, side: int) -> None:
+    length = 0.7 * side
+    ink = np.zeros((side, side), dtype=np.float32)
+    half = max(1, round(pen_width * length / 2))
+    middle, top, bottom = side // 2, round(0.15 * side), round(0.85 * side)
+    ink[top:bottom, middle - half : middle + half] = 1.0
+    ink[bottom - 2 * half : bottom, middle : middle + round(length / 2)] = 1.0
+    framed = frame(ink)
+    assert box(np.where(framed > 0.1, framed, 0))[0] in (20, 21)
+    assert stroke_width(framed, 10) == pytest.approx(STROKE_WIDTH, abs=0.4)
+
+
+def test_frame_of_no_ink_is_blank() -> None:
+    assert not frame(np.zeros((40, 30), dtype=np.float32)).any()
+
+
+@given(PICTURES)
+@settings(max_examples=40)
+def test_framed_strokes_stay_in_range(ink: NDArray[np.float32]) -> None:
+    framed = frame(ink)
+    assert (framed.shape, framed.dtype) == ((28, 28), np.float32)
+    assert 0.0 <= framed.min() <= framed.max() <= 1.0

@@ -29,7 +29,7 @@ def test_every_preset_builds_a_network_back_to_784_pixels(name: str) -> None:
 
 def test_clothes_are_not_straightened_and_recall_more_neighbours() -> None:
     digits, clothes = preset("best", "mnist"), preset("best", "fashion-mnist")
-    assert (digits.preprocessing, clothes.preprocessing) == ("deskew", "none")
+    assert (digits.preprocessing, clothes.preprocessing) == ("standard-stroke", "none")
     assert digits.neighbours < clothes.neighbours
     assert preset("course", "fashion-mnist") == replace(COURSE, data_set="fashion-mnist")
 
