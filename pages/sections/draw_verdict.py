@@ -40,7 +40,7 @@ def show_verdict() -> None:
                 with st.container(key=key):
                     st.html(pictures.number(value))
         total = len(detector.calibration_scores_)
-        as_high = round(float(result.p_values[0]) * total)
+        as_high = int(result.at_least_as_high[0])
         st.markdown(
             _(
                 "**{count:,} of {total:,}** held-out images of {normal} score this high.",
