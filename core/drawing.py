@@ -11,7 +11,8 @@ from torch import Tensor
 
 from core.pictures import EXTENSIONS, MAX_FILE_BYTES, Frame, PictureError, at_working_size, frames
 from core.preprocessing import SIDE, frame
-from core.segmentation import FAINTEST_INK, Digit, Segmentation, is_light_on_dark, segment
+from core.segmentation import FAINTEST_INK, Digit, Segmentation, segment
+from core.sheet import is_light_on_dark
 
 __all__ = [
     "EXTENSIONS",
@@ -199,8 +200,8 @@ def _require_digits(found: Segmentation) -> None:
 
 
 def _box(digit: Digit, width: int, height: int) -> tuple[float, float, float, float]:
-    rows, columns = digit.ink.shape
-    return digit.left / width, digit.top / height, (digit.left + columns) / width, (digit.top + rows) / height
+    left, top, right, bottom = np.clip(np.array(digit.box) / (width, height, width, height), 0.0, 1.0).tolist()
+    return left, top, right, bottom
 
 
 def _framed(ink: NDArray[np.float32]) -> Tensor:
