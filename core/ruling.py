@@ -12,6 +12,13 @@ LARGEST_TILT = 6.0
 TILT_STEP = 0.1
 """Degrees: over a whole picture a line then stays within a pixel or two."""
 
+FEWEST_LINES = 3
+"""One or two may be strokes of a digit."""
+SHORTEST_LINE = 0.4
+"""Share of the picture's side."""
+THICKEST_LINE = 0.015
+"""Share of the picture's side; a pen of a large digit is thicker."""
+
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
@@ -32,11 +39,14 @@ def tilt_of_lines(strokes: Mask) -> float:
     widths = [_projection(x + y * np.float32(np.tan(tilt))) for tilt in tilts]
     unevenness = [float((h**2).sum() + (w**2).sum()) for h, w in zip(heights, widths, strict=True)]
     best = int(np.argmax(unevenness))
-    is_line = [
-        projection * step > 0.4 * length
-        for projection, length in ((heights[best], small.shape[1]), (widths[best], small.shape[0]))
-    ]
-    return float(tilts[best]) if sum(ndimage.label(each)[1] for each in is_line) >= 3 else 0.0
+    lines = _count_lines(heights[best] * step / small.shape[1]) + _count_lines(widths[best] * step / small.shape[0])
+    return float(tilts[best]) if lines >= FEWEST_LINES else 0.0
+
+
+def _count_lines(projection: NDArray[np.float64]) -> int:
+    """Lines in the ink's projection, in shares of the picture's side: peaks no wider than a line is thick."""
+    peaks, _ = ndimage.label(projection > SHORTEST_LINE)
+    return int((np.bincount(peaks)[1:] <= THICKEST_LINE * len(projection)).sum())
 
 
 def _projection(places: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from core.ruling import EIGHT_NEIGHBOURS, tilt_of_lines, without_lines
-from core.sheet import Bytes, Mask, find_sheet, is_light_on_dark, otsu, upright, warped
+from core.sheet import Bytes, Mask, find_sheet, is_ink_light, otsu, upright, warped
 
 Floats = NDArray[np.float32]
 Box = tuple[float, float, float, float]
@@ -89,7 +89,7 @@ def segment(colour: Bytes) -> Segmentation:
     colour: (height, width, 3) bytes. A sheet on a desk is turned upright before it is read, and so is paper whose lines lean.
     """
     to_picture = np.eye(3)
-    is_light = is_light_on_dark(_grey(colour))
+    is_light = is_ink_light(colour)
     is_sheet_found = False
     for _ in range(3):  # a plot in a window on a desk
         sheet = find_sheet(colour)
@@ -101,7 +101,7 @@ def segment(colour: Bytes) -> Segmentation:
         if not sheet.is_whole:
             is_light = False
             break
-        is_light = is_light_on_dark(_grey(colour))
+        is_light = is_ink_light(colour)
     grey = _channel(Image.fromarray(colour), is_light)
     size = max(grey.shape) // 3
     found = _read(_difference(grey, is_light, size))
@@ -118,10 +118,6 @@ def _mapped(box: Box, to_picture: NDArray[np.float64]) -> Box:
     x, y, scale = to_picture @ np.array([(left, top, 1), (right, top, 1), (right, bottom, 1), (left, bottom, 1)]).T
     x, y = x / scale, y / scale
     return float(x.min()), float(y.min()), float(x.max()), float(y.max())
-
-
-def _grey(colour: Bytes) -> Bytes:
-    return np.asarray(Image.fromarray(colour).convert("L"))
 
 
 # The ink

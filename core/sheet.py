@@ -1,6 +1,7 @@
 """The sheet of paper in a picture: found on the desk it lies on, and turned upright as if seen from straight above."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,9 @@ DARKEST_SHADOW = 3.5
 OTHER_HUE = 1.3
 """Largest by smallest of these ratios: in the sky's light a shadow is a little blue, wood is brown."""
 
+LEAST_LIT_BORDER = 0.1
+"""Share of the picture's border; light strokes that reach it cover less."""
+
 LONGEST_SHAPE = 2.5
 """Longer side by shorter side; a till receipt is longer, and so is a bold 1."""
 
@@ -52,15 +56,16 @@ def find_sheet(colour: Bytes) -> Sheet | None:
     A sheet is a solid block. A digit is none: a 1 is too slender, the others are hollow or have bays.
     """
     factor = -(-max(colour.shape) // SEARCH_SIDE)
-    small_colour = Image.fromarray(colour).reduce(factor)
-    small = np.asarray(small_colour.convert("L"))
+    small_colour = _small(colour)
+    small = _grey(small_colour)
     if min(small.shape) < 16:
         return None
     light = small > otsu(small)
     if not light.any() or light.all() or small[light].mean() - small[~light].mean() < LEAST_STEP:
         return None
     is_light = is_light_on_dark(small)
-    pieces, _ = ndimage.label(light if is_light else ~light)
+    block = light if is_light else ~light
+    pieces, _ = ndimage.label(block)
     areas = np.bincount(pieces.ravel(), minlength=2)[1:]
     largest = int(areas.argmax())
     rows, columns = ndimage.find_objects(pieces)[largest]
@@ -68,9 +73,9 @@ def find_sheet(colour: Bytes) -> Sheet | None:
     if areas[largest] < SMALLEST_AREA * small.size or max(height, width) > LONGEST_SHAPE * min(height, width):
         return None
     is_whole = rows.start > 0 and columns.start > 0 and rows.stop < small.shape[0] and columns.stop < small.shape[1]
-    if not is_whole and (not is_light or _is_shadow(np.asarray(small_colour), light)):
+    if not is_whole and (not is_light or _is_shadow(small_colour, light)):
         return None
-    outline = _hull_of_block(pieces[rows, columns] == largest + 1)
+    outline = _hull_of_block(pieces[rows, columns] == largest + 1, block[rows, columns])
     if outline is None:
         return None
     outline += (columns.start, rows.start)
@@ -84,11 +89,30 @@ def find_sheet(colour: Bytes) -> Sheet | None:
     return Sheet((outline + 0.5) * factor, (corners + 0.5) * factor, is_whole)
 
 
+def is_ink_light(colour: Bytes) -> bool:
+    """Whether a picture (height, width, 3) shows light ink on dark paper, and not a shadow over most of light paper."""
+    small = _small(colour)
+    light = _grey(small) > otsu(_grey(small))
+    is_lit_paper = _border(light).mean() > LEAST_LIT_BORDER and _is_shadow(small, light)
+    return is_light_on_dark(_grey(colour)) and not is_lit_paper
+
+
 def is_light_on_dark(grey: Bytes) -> bool:
     """Whether the ink is light: the border is paper, and is darker than the middle between the extremes."""
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     low, high = np.quantile(grey, [0.002, 0.998])
-    return bool(np.median(border) < (low + high) / 2)
+    return bool(np.median(_border(grey)) < (low + high) / 2)
+
+
+def _border(picture: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+
+
+def _small(colour: Bytes) -> Bytes:
+    return np.asarray(Image.fromarray(colour).reduce(-(-max(colour.shape) // SEARCH_SIDE)))
+
+
+def _grey(colour: Bytes) -> Bytes:
+    return np.asarray(Image.fromarray(colour).convert("L"))
 
 
 def otsu(values: NDArray[np.float32] | Bytes) -> float:
@@ -145,8 +169,11 @@ def _is_shadow(colour: Bytes, light: Mask) -> bool:
     return bool(ratios.max() < DARKEST_SHADOW and ratios.max() < OTHER_HUE * ratios.min())
 
 
-def _hull_of_block(piece: Mask) -> Points | None:
-    """The convex hull (N, 2) of a solid piece, clockwise on the screen, else None."""
+def _hull_of_block(piece: Mask, same: Mask) -> Points | None:
+    """The convex hull (N, 2) of a solid piece, clockwise on the screen, else None.
+
+    same: what is as light or as dark as the piece, such as the paper inside a 0 on a sheet.
+    """
     y, x = np.nonzero(piece ^ ndimage.binary_erosion(piece))
     try:
         hull = ConvexHull(np.stack([x, y], axis=1).astype(np.float64))
@@ -155,7 +182,9 @@ def _hull_of_block(piece: Mask) -> Points | None:
     # `volume` of a flat hull is its area, through the middles of the outermost pixels.
     filled = ndimage.binary_fill_holes(piece)
     is_solid = piece.sum() > 0.6 * filled.sum() and filled.sum() > 0.9 * hull.volume
-    return np.asarray(hull.points[hull.vertices]) if is_solid and not _has_round_hole(filled & ~piece, filled.sum()) else None
+    return (
+        np.asarray(hull.points[hull.vertices]) if is_solid and not _has_round_hole(filled & ~same, int(filled.sum())) else None
+    )
 
 
 def _has_round_hole(holes: Mask, area: int) -> bool:

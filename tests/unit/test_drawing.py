@@ -64,7 +64,9 @@ def seen(rgba: NDArray[np.uint8]) -> Tensor:
 
 
 def likeness(first: Tensor, second: Tensor) -> float:
-    return float(np.corrcoef(first.flatten(), second.flatten())[0, 1])
+    """Correlation at the best of nine places: the frame rounds a digit's place to whole pixels."""
+    shifts = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    return max(float(np.corrcoef(first.roll(shift, (-2, -1)).flatten(), second.flatten())[0, 1]) for shift in shifts)
 
 
 def looks_like_the_drawing(data: bytes) -> bool:
