@@ -19,6 +19,9 @@ SHORTEST_LINE = 0.4
 THICKEST_LINE = 0.015
 """Share of the picture's side; a pen of a large digit is thicker."""
 
+DARKER_PEN = 1.3
+"""Contrast of the pen by that of the lines; with less the two cannot be told apart through grain."""
+
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
@@ -54,10 +57,11 @@ def _projection(places: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.bincount((places - places.min()).astype(np.int64)).astype(np.float64)
 
 
-def without_lines(strokes: Mask) -> tuple[Mask, bool]:
+def without_lines(strokes: Mask, contrast: NDArray[np.float32]) -> tuple[Mask, bool]:
     """Strokes without ruling, squares or table, and whether there was any.
 
-    A line is thin, straight, level or upright, and long; one or two may be strokes of a digit.
+    A line is thin, straight, level or upright, and long; one or two may be strokes of a digit. Where the pen is clearly
+    darker than the lines it stays where it crosses them or runs along them.
     """
     side = max(strokes.shape)
     marks = strokes.astype(np.uint8)
@@ -73,7 +77,14 @@ def without_lines(strokes: Mask) -> tuple[Mask, bool]:
     if sum(length > 0.6 * side for length in lengths) < 2 and sum(length > side / 3 for length in lengths) < 3:
         return strokes, False
     crossings = level_runs & upright_runs & ndimage.binary_dilation(level | upright, EIGHT_NEIGHBOURS, iterations=2)
-    return strokes & ~level & ~upright & ~crossings, True
+    lines = level | upright | crossings
+    pen = strokes & ~lines
+    if not pen.any():
+        return pen, True
+    of_lines, of_pen = float(np.median(contrast[lines])), float(np.quantile(contrast[pen], 0.9))
+    if of_pen > DARKER_PEN * of_lines:
+        pen |= lines & (contrast > (of_lines + of_pen) / 2)
+    return pen, True
 
 
 def _level_runs(marks: NDArray[np.uint8], side: int) -> Mask:

@@ -203,7 +203,7 @@ def _read(contrast: Floats) -> _Found:
 
 def _group(contrast: Floats, strokes: Mask, noise: float) -> _Found:
     """Pieces of ink put together to digits, in reading order."""
-    strokes, are_lines_removed = without_lines(strokes)
+    strokes, are_lines_removed = without_lines(strokes, contrast)
     pieces, count = ndimage.label(strokes, structure=EIGHT_NEIGHBOURS)
     nothing = _Found([], are_lines_removed, 0, np.inf, np.eye(3))
     if count == 0:
