@@ -162,9 +162,10 @@ def _exact(page: Frame) -> ReadPicture | None:
 
 def _segmented(page: Frame) -> ReadPicture:
     """The digits of one frame; raises PictureError where there is none, or too many."""
-    if np.ptp(page.pixels.reshape(-1, 3), axis=0).max() < FEWEST_SHADES:
+    picture = Image.fromarray(page.pixels)
+    if all(highest - lowest < FEWEST_SHADES for lowest, highest in picture.getextrema()):
         raise PictureError("No digit was found: the picture has one colour only. Write with a dark pen on light paper.")
-    preview = at_working_size(Image.fromarray(page.pixels))
+    preview = at_working_size(picture)
     found = segment(np.asarray(preview))
     _require_digits(found)
     width, height = preview.size

@@ -25,6 +25,13 @@ DARKER_PEN = 1.3
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
+def has_lines(strokes: Mask) -> bool:
+    """Whether there may be lines, which shows at a quarter of the resolution."""
+    small = np.asarray(Image.fromarray(strokes.astype(np.uint8) * 255).reduce(4)) > 60
+    side = max(small.shape)
+    return sum(len(_long_lines(_level_runs(each.astype(np.uint8), side), side)[1]) for each in (small, small.T)) >= 2
+
+
 def tilt_of_lines(strokes: Mask) -> float:
     """Radians by which lines lean (positive: down to the right), 0.0 where there are none.
 
@@ -35,7 +42,7 @@ def tilt_of_lines(strokes: Mask) -> float:
     y, x = (places.astype(np.float32) for places in np.nonzero(small))
     if len(x) == 0:
         return 0.0
-    step = max(1, len(x) // 60_000)
+    step = max(1, len(x) // 20_000)
     y, x = y[::step], x[::step]
     tilts = np.deg2rad(np.arange(-LARGEST_TILT, LARGEST_TILT + TILT_STEP / 2, TILT_STEP))
     heights = [_projection(y - x * np.float32(np.tan(tilt))) for tilt in tilts]
@@ -66,8 +73,6 @@ def without_lines(strokes: Mask, contrast: NDArray[np.float32]) -> tuple[Mask, b
     side = max(strokes.shape)
     marks = strokes.astype(np.uint8)
     level_runs, upright_runs = _level_runs(marks, side), _level_runs(np.ascontiguousarray(marks.T), side).T
-    if not level_runs.any() and not upright_runs.any():
-        return strokes, False
     level = level_runs & ~_is_thick(marks, level_runs)
     upright = upright_runs & ~_is_thick(np.ascontiguousarray(marks.T), upright_runs.T).T
     level, level_lengths = _long_lines(level, side)

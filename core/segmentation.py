@@ -9,7 +9,7 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from core.ruling import EIGHT_NEIGHBOURS, tilt_of_lines, without_lines
+from core.ruling import EIGHT_NEIGHBOURS, has_lines, tilt_of_lines, without_lines
 from core.sheet import Bytes, Mask, find_sheet, is_ink_light, otsu, upright, warped
 
 Floats = NDArray[np.float32]
@@ -191,19 +191,23 @@ def _read(contrast: Floats) -> _Found:
     noise = _noise(contrast)
     level = _least_ink(contrast, noise)
     to_picture = np.eye(3)
-    if tilt := tilt_of_lines(contrast > level):
+    strokes = contrast > level
+    if not has_lines(strokes):
+        return _group(contrast, strokes, noise, False)
+    if tilt := tilt_of_lines(strokes):
         height, width = contrast.shape
         cosine, sine = np.cos(tilt), np.sin(tilt)
         centre = np.array([width / 2, height / 2])
         to_picture[:2, :2] = [(cosine, -sine), (sine, cosine)]
         to_picture[:2, 2] = centre - to_picture[:2, :2] @ centre
         contrast = np.asarray(warped(Image.fromarray(contrast), to_picture, (width, height), 0.0)).clip(0.0, 1.0)
-    return replace(_group(contrast, contrast > level, noise), to_picture=to_picture)
-
-
-def _group(contrast: Floats, strokes: Mask, noise: float) -> _Found:
-    """Pieces of ink put together to digits, in reading order."""
+        strokes = contrast > level
     strokes, are_lines_removed = without_lines(strokes, contrast)
+    return replace(_group(contrast, strokes, noise, are_lines_removed), to_picture=to_picture)
+
+
+def _group(contrast: Floats, strokes: Mask, noise: float, are_lines_removed: bool) -> _Found:
+    """Pieces of ink put together to digits, in reading order."""
     pieces, count = ndimage.label(strokes, structure=EIGHT_NEIGHBOURS)
     nothing = _Found([], are_lines_removed, 0, np.inf, np.eye(3))
     if count == 0:

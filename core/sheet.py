@@ -94,7 +94,7 @@ def is_ink_light(colour: Bytes) -> bool:
     small = _small(colour)
     light = _grey(small) > otsu(_grey(small))
     is_lit_paper = _border(light).mean() > LEAST_LIT_BORDER and _is_shadow(small, light)
-    return is_light_on_dark(_grey(colour)) and not is_lit_paper
+    return is_light_on_dark(_grey(small)) and not is_lit_paper
 
 
 def is_light_on_dark(grey: Bytes) -> bool:
@@ -151,7 +151,7 @@ def warped(
 ) -> Image.Image:
     """A picture of another size (width, height) that shows at each place what the homography (3, 3) finds in this one."""
     numbers = (to_picture / to_picture[2, 2]).ravel()[:8].tolist()
-    return picture.transform(size, Image.Transform.PERSPECTIVE, numbers, Image.Resampling.BICUBIC, fillcolor=fill)
+    return picture.transform(size, Image.Transform.PERSPECTIVE, numbers, Image.Resampling.BILINEAR, fillcolor=fill)
 
 
 def homography(source: Points, target: Points) -> NDArray[np.float64]:
@@ -181,7 +181,7 @@ def _hull_of_block(piece: Mask, same: Mask) -> Points | None:
         return None
     # `volume` of a flat hull is its area, through the middles of the outermost pixels.
     filled = ndimage.binary_fill_holes(piece)
-    is_solid = piece.sum() > 0.6 * filled.sum() and filled.sum() > 0.9 * hull.volume
+    is_solid = (filled & same).sum() > 0.7 * filled.sum() and filled.sum() > 0.9 * hull.volume
     return (
         np.asarray(hull.points[hull.vertices]) if is_solid and not _has_round_hole(filled & ~same, int(filled.sum())) else None
     )
