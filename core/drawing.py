@@ -60,7 +60,8 @@ class FoundDigit:
 class ReadPicture:
     """What was found in a picture file.
 
-    digits: at least one, in reading order; preview: the upright picture, (height, width, 3) bytes.
+    digits: at least one, in reading order; preview: the picture as the camera was held, (height, width, 3) bytes. Where a
+    leaning sheet was turned upright to be read, the digits' boxes are those around it in this picture.
     """
 
     digits: tuple[FoundDigit, ...]
@@ -72,7 +73,7 @@ class ReadPicture:
     are_lines_removed: bool = False
     """Ruling, squares or a box were taken away."""
     ignored: int = 0
-    """Marks that were left out: too small beside the digits, or cut by the picture's edge."""
+    """Marks that were left out: less than 0.4 times as large as the other digits, or wider than any digit."""
     frame_number: int = 1
     """The frame of an animation or the page of a scan that was read, of frame_count."""
     frame_count: int = 1
@@ -163,7 +164,7 @@ def _exact(page: Frame) -> ReadPicture | None:
 def _segmented(page: Frame) -> ReadPicture:
     """The digits of one frame; raises PictureError where there is none, or too many."""
     picture = Image.fromarray(page.pixels)
-    if all(highest - lowest < FEWEST_SHADES for lowest, highest in picture.getextrema()):
+    if np.ptp(np.array(picture.getextrema()), axis=1).max() < FEWEST_SHADES:
         raise PictureError("No digit was found: the picture has one colour only. Write with a dark pen on light paper.")
     preview = at_working_size(picture)
     found = segment(np.asarray(preview))

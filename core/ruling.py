@@ -44,7 +44,8 @@ def tilt_of_lines(strokes: Mask) -> float:
         return 0.0
     step = max(1, len(x) // 20_000)
     y, x = y[::step], x[::step]
-    tilts = np.deg2rad(np.arange(-LARGEST_TILT, LARGEST_TILT + TILT_STEP / 2, TILT_STEP))
+    steps = round(LARGEST_TILT / TILT_STEP)
+    tilts = np.deg2rad(np.arange(-steps, steps + 1) * TILT_STEP)
     heights = [_projection(y - x * np.float32(np.tan(tilt))) for tilt in tilts]
     widths = [_projection(x + y * np.float32(np.tan(tilt))) for tilt in tilts]
     unevenness = [float((h**2).sum() + (w**2).sum()) for h, w in zip(heights, widths, strict=True)]
@@ -81,7 +82,7 @@ def without_lines(strokes: Mask, contrast: NDArray[np.float32]) -> tuple[Mask, b
     lengths = level_lengths + upright_lengths
     if sum(length > 0.6 * side for length in lengths) < 2 and sum(length > side / 3 for length in lengths) < 3:
         return strokes, False
-    crossings = level_runs & upright_runs & ndimage.binary_dilation(level | upright, EIGHT_NEIGHBOURS, iterations=2)
+    crossings = level_runs & upright_runs & (ndimage.maximum_filter((level | upright).astype(np.uint8), 5) > 0)
     lines = level | upright | crossings
     pen = strokes & ~lines
     if not pen.any():
