@@ -14,7 +14,7 @@ TILT_STEP = 0.1
 
 FEWEST_LINES = 3
 """One or two may be strokes of a digit."""
-SHORTEST_LINE = 0.4
+SHORTEST_LINE = 0.25
 """Share of the picture's side."""
 THICKEST_LINE = 0.015
 """Share of the picture's side; a pen of a large digit is thicker."""
@@ -35,7 +35,7 @@ def has_lines(strokes: Mask) -> bool:
 def tilt_of_lines(strokes: Mask) -> float:
     """Radians by which lines lean (positive: down to the right), 0.0 where there are none.
 
-    The angle at which the projections of the ink onto the picture's sides are most uneven (Postl 1986).
+    The angle at which the projections of the ink onto the picture's sides change most from pixel to pixel (Postl 1986).
     """
     factor = max(1, max(strokes.shape) // 800)
     small = np.asarray(Image.fromarray(strokes.astype(np.uint8) * 255).reduce(factor)) > 100
@@ -48,8 +48,8 @@ def tilt_of_lines(strokes: Mask) -> float:
     tilts = np.deg2rad(np.arange(-steps, steps + 1) * TILT_STEP)
     heights = [_projection(y - x * np.float32(np.tan(tilt))) for tilt in tilts]
     widths = [_projection(x + y * np.float32(np.tan(tilt))) for tilt in tilts]
-    unevenness = [float((h**2).sum() + (w**2).sum()) for h, w in zip(heights, widths, strict=True)]
-    best = int(np.argmax(unevenness))
+    sharpness = [float((np.diff(h) ** 2).sum() + (np.diff(w) ** 2).sum()) for h, w in zip(heights, widths, strict=True)]
+    best = int(np.argmax(sharpness))
     lines = _count_lines(heights[best] * step / small.shape[1]) + _count_lines(widths[best] * step / small.shape[0])
     return float(tilts[best]) if lines >= FEWEST_LINES else 0.0
 
