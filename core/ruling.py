@@ -89,7 +89,11 @@ def without_lines(strokes: Mask, contrast: NDArray[np.float32]) -> tuple[Mask, b
         return pen, True
     of_lines, of_pen = float(np.median(contrast[lines])), float(np.quantile(contrast[pen], 0.9))
     if of_pen > DARKER_PEN * of_lines:
-        pen |= lines & (contrast > (of_lines + of_pen) / 2)
+        dark = lines & (contrast > (of_lines + of_pen) / 2)
+        pieces, count = ndimage.label(pen | dark, structure=EIGHT_NEIGHBOURS)
+        is_pen = np.zeros(count + 1, dtype=bool)
+        is_pen[pieces[pen]] = True
+        pen |= dark & is_pen[pieces]  # a thick box in the same ink has dark places of its own
     return pen, True
 
 
