@@ -172,7 +172,7 @@ def _least_ink(contrast: Floats, noise: float) -> float:
     """The contrast above which there is ink."""
     some = contrast[::2, ::2]
     # Otsu's cut lies in the middle between paper and ink; below it strokes of uneven strength hold together.
-    return max(0.4 * otsu(some), float(np.quantile(some, 0.25)) + max(FAINTEST_CONTRAST, 8 * noise))
+    return max(0.5 * otsu(some), float(np.quantile(some, 0.25)) + max(FAINTEST_CONTRAST, 8 * noise))
 
 
 # Pieces and digits
