@@ -22,8 +22,8 @@ import socket
 import sys
 import time
 import webbrowser
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import streamlit as st
@@ -31,6 +31,7 @@ import uvicorn
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+from streamlit.net_util import get_internal_ip
 from streamlit.web.server.server_util import get_display_address
 
 from pages.shared.streamlit_internals import frontend_files, run_no_page_files, web_server
@@ -68,9 +69,14 @@ class Ending:
     def end(self) -> None:
         if self._server is None:
             return
-        server = self._server
-        server.should_exit = True
-        asyncio.get_running_loop().call_later(CLOSING_SECONDS, setattr, server, "force_exit", True)
+        self._server.should_exit = True
+        asyncio.get_running_loop().call_later(CLOSING_SECONDS, self._leave_the_silent)
+
+    def _leave_the_silent(self) -> None:
+        """Close what a browser has not closed; uvicorn would wait for it, or be forced to leave its own work undone."""
+        assert self._server
+        for connection in list(self._server.server_state.connections):
+            connection.transport.abort()
 
     async def end_when_empty(self, seconds: float) -> None:
         """End when it is to drain and nobody is connected, or so many seconds after that."""
@@ -141,13 +147,29 @@ def load() -> None:
     """Load all that the first visitors need; until then nobody is answered, and no file of pages/ is run on its own."""
     print("Loading the pages and the detectors …", flush=True)
     run_no_page_files()
-    from core.sentences import Sentence
-    from pages.shared import entry
+    with ended_at_once():
+        from core.sentences import Sentence
+        from pages.shared import entry
 
+        try:
+            entry.load()
+        except Sentence as error:
+            sys.exit(str(error))
+
+
+@contextmanager
+def ended_at_once() -> Iterator[None]:
+    """SIGTERM and Ctrl-C end the process here and now.
+
+    While it loads there is nothing to clear up, and an exception would be raised inside of somebody's import.
+    """
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: os._exit(0)) for number in numbers]
     try:
-        entry.load()
-    except Sentence as error:
-        sys.exit(str(error))
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 async def say_that_it_answers(seconds: float) -> None:
@@ -188,9 +210,13 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
 
 def tell_address() -> None:
     """Say where the app is, and open it where somebody sits at this machine."""
-    host = str(st.get_option("server.address") or "localhost")
-    url = f"http://{get_display_address(host)}:{st.get_option('server.port')}"
-    print(f"\n  See the anomaly is at {url}   (Ctrl-C ends it)\n", flush=True)
+    address, port = str(st.get_option("server.address") or "localhost"), st.get_option("server.port")
+    host = get_display_address(address)
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    print(f"\n  See the anomaly is at {url}   (Ctrl-C ends it)", flush=True)
+    if host != address and (own := get_internal_ip()):
+        print(f"  From other machines of this network: http://{own}:{port}", flush=True)
+    print(flush=True)
     if not st.get_option("server.headless"):
         webbrowser.open(url)
 
@@ -211,15 +237,31 @@ def leave() -> None:
         os._exit(0 if ending.is_in_order else 1)
 
 
+def port_number(text: str) -> int:
+    """For argparse. Raises ValueError."""
+    if not 0 <= int(text) <= 65535:
+        raise ValueError
+    return int(text)
+
+
+def require_free(address: str, port: int) -> None:
+    """End the program in one sentence where it cannot listen there, before it loads for seconds."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        socket.create_server((address, port), family=family).close()
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (")[0]
+        sys.exit(f"Nobody can listen at {address}, port {port}: {reason}. Choose another ADDRESS or PORT, such as PORT=8502.")
+
+
 def main() -> None:
     """Not by `streamlit run`, which opens the port before it imports app.py: whoever came then would wait without a word."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=port_number, required=True)
     parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--browser", action="store_true", help="open the app where this machine has a screen")
     asked = parser.parse_args()
-    for number in (signal.SIGTERM, signal.SIGINT):  # until it serves, there is nothing to clear up
-        signal.signal(number, lambda *_: sys.exit(0))
+    require_free(asked.address, asked.port)
     from app import app
 
     config: dict[str, Any] = {"server.port": asked.port, "server.address": asked.address}

@@ -44,7 +44,12 @@ def draw_area() -> None:
             show_picture()
     with left, st.container(key="draw-controls"):
         st.slider(_("Brush width"), NARROWEST_BRUSH, WIDEST_BRUSH, BRUSH, key="brush", persist_state="session", width=320)
-        with st.expander(_("No pointer? Pick, upload or photograph"), icon=":material/add_photo_alternate:", key="other-ways"):
+        with st.expander(
+            _("No pointer? Pick, upload or photograph"),
+            icon=":material/add_photo_alternate:",
+            key="other-ways",
+            on_change="rerun",  # kept by the session: in the browser alone it would close when the page is drawn anew
+        ):
             show_other_ways()
     show_experts()
     show_strip()

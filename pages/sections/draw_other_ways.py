@@ -9,7 +9,7 @@ import torch
 from core.drawing import MAX_FILE_BYTES, PictureError, ReadPicture, read_picture
 from pages.shared import digit_boxes, session
 from pages.shared.drawings import Picked, drawings
-from pages.shared.text import _, ngettext
+from pages.shared.text import _, ngettext, sentence
 
 
 class UploadedFile(Protocol):
@@ -30,6 +30,10 @@ def show_other_ways() -> None:
     )
     photo = st.camera_input(_("Photograph a digit"), key="photo") if st.toggle(_("Use the camera"), key="camera") else None
     take_up(photo or file)
+    if problem := drawings().problem:
+        # On a phone the verdict's place is far above.
+        with st.container(key="problem-below"):
+            st.error(sentence(problem), icon=":material/error:")
 
 
 def take_up(file: UploadedFile | None) -> None:
@@ -87,7 +91,7 @@ def show_picture() -> None:
     def choose() -> None:
         number = digit_boxes.chosen("picture-digits")
         current = drawings().picked
-        if current and current.picture and 0 <= number < len(current.picture.digits):
+        if current and current.picture and 0 <= number < len(current.picture.digits) and number != current.number:
             drawings().pick(current.of_digit(number))
 
     digit_boxes.show("picture-digits", found, verdicts, picked.number, choose)

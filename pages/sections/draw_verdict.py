@@ -79,6 +79,8 @@ def measured(result: Result, normal: str) -> str:
     ratio = float(result.scores[0]) / result.threshold
     if bool(result.verdicts[0]):
         return _("Redrawn as “{normal}”, its error is {ratio:.1f} times the threshold.", normal=normal, ratio=max(ratio, 1.1))
+    if ratio < 0.01:
+        return _("Redrawn as “{normal}”, its error is less than {share:.0%} of the threshold.", normal=normal, share=0.01)
     return _("Redrawn as “{normal}”, its error is {share:.0%} of the threshold.", normal=normal, share=ratio)
 
 

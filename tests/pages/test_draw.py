@@ -226,10 +226,10 @@ def test_a_refused_file_leaves_no_verdict_standing(digit: Digit) -> None:
     app = upload(open_page("draw"), "seven.png", png(digit(7)[..., 0]))
     assert has(app, "score")
     app = upload(app, "notes.txt", b"no picture")
-    assert (len(app.error), has(app, "score")) == (1, False)
+    assert (len(app.error), has(app, "score")) == (2, False), "beside the verdict, and on a phone below the uploader"
     assert app.error[0].value.startswith("This file is not a picture.")
     assert verdict(app).startswith("Draw something")
-    assert len(checked(app.run()).error) == 1, "told until something else is judged"
+    assert len(checked(app.run()).error) == 2, "told until something else is judged"
     app = checked(button(app, "Random test image").click().run())
     assert (len(app.error), has(app, "score")) == (0, True)
 
@@ -272,7 +272,7 @@ def test_a_broken_picture_is_refused_with_a_sentence(content: bytes) -> None:
     app = open_page("draw")
     app.file_uploader(key="picture").upload("broken.png", content, "image/png")
     checked(app.run())
-    assert len(app.error) == 1
+    assert len(app.error) == 2, "beside the verdict, and on a phone below the uploader"
     assert app.error[0].value.endswith(".")
     assert not has(app, "score")
 
