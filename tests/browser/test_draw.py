@@ -141,7 +141,7 @@ def test_a_photo_of_a_digit_is_judged_and_junk_is_refused_in_words(page: Page, s
     page.get_by_text("No pointer?").click()
     upload = page.locator(".st-key-picture input[type=file]")
     upload.set_input_files({"name": "junk.png", "mimeType": "image/png", "buffer": b"no picture"})
-    expect(page.get_by_text("This file is not a picture")).to_be_visible()
+    expect(page.get_by_role("alert").get_by_text("This file is not a picture")).to_be_visible()
     upload.set_input_files({"name": "seven.jpg", "mimeType": "image/jpeg", "buffer": photo()})
     expect(page.locator(".st-key-verdict")).to_have_text(re.compile("^Anomaly"))
 
