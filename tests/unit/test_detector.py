@@ -21,7 +21,7 @@ from core.detector import (
     conformal_threshold,
 )
 from core.model import ModelConfig
-from core.preprocessing import deskew
+from core.preprocessing import deskew, poses, preprocess
 from core.scoring import ScoreConfig
 from core.training import TrainConfig
 
@@ -238,6 +238,7 @@ def test_key_changes_with_a_single_weight(fitted: AutoencoderDetector) -> None:
         {"preprocessing": "deskew"},
         {"normal_classes": (6,)},
         {"false_alarm_rate": 0.1},
+        {"turns": 1},
         {"training": TrainConfig(seed=5)},
     ],
     ids=str,
@@ -314,6 +315,23 @@ def test_one_remembered_image_always_remains(split: OneClassSplit) -> None:
 
 def test_without_memory_nothing_is_left_out(fitted: AutoencoderDetector, split: OneClassSplit) -> None:
     assert fitted.held_out_scores(split.calibration).equal(fitted.decision_function(split.calibration))
+
+
+def test_a_detector_with_turns_judges_in_the_least_strange_pose(fitted: AutoencoderDetector, split: OneClassSplit) -> None:
+    turning = AutoencoderDetector(replace(fitted.config, turns=2), fitted.model).calibrate(split.calibration)
+    images = split.test.images[:40]
+    seen = poses(preprocess(images, fitted.config.preprocessing), 2).view(5, *images.shape)
+    factors = [1.0, 1.25, 1.25, 2.0, 2.0]
+    with torch.no_grad():
+        scores = [
+            factor * ((pose - fitted.model(pose)) ** 2).mean(dim=(1, 2, 3)) for factor, pose in zip(factors, seen, strict=True)
+        ]
+    least, pose = torch.stack(scores).min(dim=0)
+    result = turning.infer(images)
+    torch.testing.assert_close(result.scores, least, rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(result.images, seen[pose, torch.arange(40)])
+    assert result.scores.equal(turning.decision_function(images))
+    assert len(set(pose.tolist())) > 1
 
 
 def test_the_order_of_normal_classes_is_no_setting() -> None:
