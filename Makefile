@@ -7,7 +7,7 @@
 # make load    a whole class at once: waiting times, and memory a session (a quarter of an hour)
 # make soak    mixed work for MINUTES (20), then the slope of the memory
 # make audit   known vulnerabilities of what is installed (asks PyPI)
-# make study   a grid of detectors as one table        (STUDY: what to vary, as in the README)
+# make study   a grid of detectors as one table        (STUDY: what to vary, as in docs/sweep.md)
 # make checkpoints, make screenshots   make again what is committed
 # make messages   takes new texts into the Spanish and French catalogues
 

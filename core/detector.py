@@ -83,13 +83,15 @@ class Result:
     """Everything there is to say about N images.
 
     images (N, 1, 28, 28): as the network sees them, in the pose they are judged in; reconstructions the same shape;
-    error_maps (N, 28, 28), signed; scores, p_values, verdicts (N,); verdict 1 is an anomaly.
+    error_maps (N, 28, 28), signed; scores, p_values, verdicts (N,); verdict 1 is an anomaly. at_least_as_high (N,): how
+    many calibration scores are.
     """
 
     images: Tensor
     reconstructions: Tensor
     error_maps: Tensor
     scores: Tensor
+    at_least_as_high: Tensor
     p_values: Tensor
     verdicts: Tensor
     threshold: float
@@ -243,8 +245,12 @@ class AutoencoderDetector:
         return self._verdicts(self.decision_function(images))
 
     def p_value(self, images: Tensor) -> Tensor:
-        """Share (N,) of held-out normal images that score at least as high. Raises NotFittedError."""
-        return self._p_values(self.decision_function(images))
+        """Conformal p-values, float64 (N,): (1 + k) / (n + 1), where k of n calibration scores are at least as high.
+
+        p is at most the false-alarm rate exactly where predict is 1, for rates of at least 1 / (n + 1) (Vovk et al. 2005).
+        Raises NotFittedError.
+        """
+        return self._p_values(self._at_least_as_high(self.decision_function(images)))
 
     def infer(self, images: Tensor) -> Result:
         """Everything about raw images (N, 1, 28, 28) from one pass. Raises NotFittedError."""
@@ -252,16 +258,22 @@ class AutoencoderDetector:
 
     def result(self, seen: Tensor, reconstructions: Tensor, maps: Tensor, scores: Tensor) -> Result:
         """The verdict on images that were preprocessed, redrawn, compared and scored elsewhere. Raises NotFittedError."""
-        return Result(seen, reconstructions, maps, scores, self._p_values(scores), self._verdicts(scores), self.threshold_)
+        as_high = self._at_least_as_high(scores)
+        p_values, verdicts = self._p_values(as_high), self._verdicts(scores)
+        return Result(seen, reconstructions, maps, scores, as_high, p_values, verdicts, self.threshold_)
 
     def _verdicts(self, scores: Tensor) -> Tensor:
         self._require_calibration()
         return (scores.double() > self.threshold_).long()
 
-    def _p_values(self, scores: Tensor) -> Tensor:
+    def _at_least_as_high(self, scores: Tensor) -> Tensor:
+        """How many calibration scores are at least as high as each of the scores (N,); int64."""
         self._require_calibration()
         below = torch.searchsorted(self.calibration_scores_, scores.contiguous(), right=False)
-        return 1.0 - below / len(self.calibration_scores_)
+        return len(self.calibration_scores_) - below
+
+    def _p_values(self, at_least_as_high: Tensor) -> Tensor:
+        return (1 + at_least_as_high).double() / (len(self.calibration_scores_) + 1)
 
     def _require_calibration(self) -> None:
         if len(self.calibration_scores_) == 0:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from core.pictures import EXTENSIONS, MAX_FILE_BYTES, Frame, PictureError, at_working_size, frames
 from core.preprocessing import SIDE, frame
-from core.segmentation import FAINTEST_INK, Digit, Segmentation, is_light_on_dark, segment
+from core.segmentation import FAINTEST_INK, Digit, Segmentation, segment
+from core.sheet import is_light_on_dark
 
 __all__ = [
     "EXTENSIONS",
@@ -59,7 +60,8 @@ class FoundDigit:
 class ReadPicture:
     """What was found in a picture file.
 
-    digits: at least one, in reading order; preview: the upright picture, (height, width, 3) bytes.
+    digits: at least one, in reading order; preview: the picture as the camera was held, (height, width, 3) bytes. Where a
+    leaning sheet was turned upright to be read, the digits' boxes are those around it in this picture.
     """
 
     digits: tuple[FoundDigit, ...]
@@ -71,7 +73,7 @@ class ReadPicture:
     are_lines_removed: bool = False
     """Ruling, squares or a box were taken away."""
     ignored: int = 0
-    """Marks that were left out: too small beside the digits, or cut by the picture's edge."""
+    """Marks that were left out: less than 0.4 times as large as the other digits, or wider than any digit."""
     frame_number: int = 1
     """The frame of an animation or the page of a scan that was read, of frame_count."""
     frame_count: int = 1
@@ -161,9 +163,10 @@ def _exact(page: Frame) -> ReadPicture | None:
 
 def _segmented(page: Frame) -> ReadPicture:
     """The digits of one frame; raises PictureError where there is none, or too many."""
-    if np.ptp(page.pixels.reshape(-1, 3), axis=0).max() < FEWEST_SHADES:
+    picture = Image.fromarray(page.pixels)
+    if np.ptp(np.array(picture.getextrema()), axis=1).max() < FEWEST_SHADES:
         raise PictureError("No digit was found: the picture has one colour only. Write with a dark pen on light paper.")
-    preview = at_working_size(Image.fromarray(page.pixels))
+    preview = at_working_size(picture)
     found = segment(np.asarray(preview))
     _require_digits(found)
     width, height = preview.size
@@ -199,8 +202,8 @@ def _require_digits(found: Segmentation) -> None:
 
 
 def _box(digit: Digit, width: int, height: int) -> tuple[float, float, float, float]:
-    rows, columns = digit.ink.shape
-    return digit.left / width, digit.top / height, (digit.left + columns) / width, (digit.top + rows) / height
+    left, top, right, bottom = np.clip(np.array(digit.box) / (width, height, width, height), 0.0, 1.0).tolist()
+    return left, top, right, bottom
 
 
 def _framed(ink: NDArray[np.float32]) -> Tensor:

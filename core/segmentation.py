@@ -4,15 +4,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import ConvexHull, QhullError
 
-Bytes = NDArray[np.uint8]
+from core.ruling import EIGHT_NEIGHBOURS, has_lines, tilt_of_lines, without_lines
+from core.sheet import Bytes, Mask, find_sheet, is_ink_light, otsu, upright, warped
+
 Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
 
 FAINTEST_INK = 0.1
 """Ink below this, as a share of the paper's brightness, is taken for paper or for the soft edge of a stroke."""
@@ -20,26 +22,19 @@ FAINTEST_INK = 0.1
 FAINTEST_CONTRAST = 0.04
 """Share of the paper's brightness by which the faintest pencil stands out where there is no grain."""
 
-SHEET_SIDE = 400
-"""The sheet on its desk is looked for at this size; strokes need more."""
-SMALLEST_SHEET = 0.1
-"""Share of the picture; a smaller block is a blot on the paper."""
-SMALLEST_STEP = 40
-"""Of 255: least difference in brightness between a sheet and what it lies on."""
+SMALLEST_DIGIT = 0.4
+"""Longer side by that of most of the ink's digits; a page number or a tick is smaller."""
 
 MAX_PIECES = 5000
 """More is a texture or noise, not writing; the largest are looked at."""
 
-EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
-
 
 @dataclass(frozen=True)
 class Digit:
-    """One digit's ink (height, width) in [0, 1], cut out, and its top left corner in pixels of the picture."""
+    """One digit's ink (height, width) in [0, 1], cut out upright, and the box around it in pixels of the picture."""
 
     ink: Floats
-    left: int
-    top: int
+    box: Box
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ class Segmentation:
     are_lines_removed: bool
     """Ruling, squared paper or a box was there."""
     ignored: int
-    """Pieces of ink too small beside the digits, or cut by the picture's edge."""
+    """Marks less than SMALLEST_DIGIT times as large as the other digits, or wider than any digit; dust is not counted."""
 
 
 @dataclass(frozen=True)
@@ -94,132 +89,38 @@ class _Boxes:
 def segment(colour: Bytes) -> Segmentation:
     """Find the digits in a picture: dark ink on light paper or the reverse, in any light.
 
-    colour: (height, width, 3) bytes.
+    colour: (height, width, 3) bytes. A sheet on a desk is turned upright before it is read, and so is paper whose lines lean.
     """
-    left = top = 0
-    is_light = is_light_on_dark(_grey(colour))
+    to_picture = np.eye(3)
+    is_light = is_ink_light(colour)
     is_sheet_found = False
     for _ in range(3):  # a plot in a window on a desk
-        sheet = _find_sheet(colour)
+        sheet = find_sheet(colour)
         if sheet is None:
             break
         is_sheet_found = True
-        if not sheet.is_inside:
+        colour, to_outer = upright(colour, sheet)
+        to_picture = to_picture @ to_outer
+        if not sheet.is_whole:
             is_light = False
             break
-        colour, (x, y) = _cut_out(colour, sheet.corners)
-        left, top = left + x, top + y
-        is_light = is_light_on_dark(_grey(colour))
+        is_light = is_ink_light(colour)
     grey = _channel(Image.fromarray(colour), is_light)
     size = max(grey.shape) // 3
-    found = _group(_difference(grey, is_light, size))
+    found = _read(_difference(grey, is_light, size))
     if found.usual < size / 2:
         # Small digits: paper that is estimated at their size follows the edges of shadows more closely.
-        found = _group(_difference(grey, is_light, round(found.usual)))
-    moved = tuple(Digit(digit.ink, digit.left + left, digit.top + top) for digit in found.digits)
-    return Segmentation(moved, is_sheet_found, found.are_lines_removed, found.ignored)
+        found = _read(_difference(grey, is_light, round(found.usual)))
+    digits = tuple(Digit(digit.ink, _mapped(digit.box, to_picture @ found.to_picture)) for digit in found.digits)
+    return Segmentation(digits, is_sheet_found, found.are_lines_removed, found.ignored)
 
 
-def is_light_on_dark(grey: Bytes) -> bool:
-    """Whether the ink is light: the border is paper, and is darker than the middle between the extremes."""
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    low, high = np.quantile(grey, [0.002, 0.998])
-    return bool(np.median(border) < (low + high) / 2)
-
-
-def _grey(colour: Bytes) -> Bytes:
-    return np.asarray(Image.fromarray(colour).convert("L"))
-
-
-# The sheet
-
-
-@dataclass(frozen=True)
-class _Sheet:
-    """corners (N, 2), x and y in pixels; is_inside: the desk shows on all four sides."""
-
-    corners: NDArray[np.float64]
-    is_inside: bool
-
-
-def _find_sheet(colour: Bytes) -> _Sheet | None:
-    """A sheet on a desk, a window or a plot's square; None where the picture's border is paper.
-
-    A sheet is a solid block. A digit is none: a 1 is too slender, the others are hollow or have bays.
-    """
-    factor = -(-max(colour.shape) // SHEET_SIDE)
-    small = np.asarray(Image.fromarray(colour).convert("L").reduce(factor))
-    if min(small.shape) < 16:
-        return None
-    light = small > _otsu(small)
-    if not light.any() or light.all() or small[light].mean() - small[~light].mean() < SMALLEST_STEP:
-        return None
-    is_light = is_light_on_dark(small)
-    pieces, _ = ndimage.label(light if is_light else ~light)
-    areas = np.bincount(pieces.ravel(), minlength=2)[1:]
-    largest = int(areas.argmax())
-    rows, columns = ndimage.find_objects(pieces)[largest]
-    height, width = rows.stop - rows.start, columns.stop - columns.start
-    if areas[largest] < SMALLEST_SHEET * small.size or max(height, width) > 2.5 * min(height, width):
-        return None
-    is_inside = rows.start > 0 and columns.start > 0 and rows.stop < small.shape[0] and columns.stop < small.shape[1]
-    if not is_inside and not is_light:
-        return None  # a shadow on the paper, or the desk beside it
-    # A sheet in the middle has four sides; of one that the picture cuts, or on which a shadow falls, less is seen.
-    corners = _block(pieces[rows, columns] == largest + 1, least_rectangular=0.88 if is_inside else 0.0)
-    if corners is None:
-        return None
-    corners += (columns.start, rows.start)
-    centre = (corners.min(axis=0) + corners.max(axis=0)) / 2
-    # A pixel and a half less on all sides: the sheet's edge is half desk.
-    shrunk = centre + (corners - centre) * np.maximum(0.5, 1 - 3 / np.ptp(corners, axis=0))
-    return _Sheet((shrunk + 0.5) * factor, is_inside)
-
-
-def _block(piece: Mask, least_rectangular: float) -> NDArray[np.float64] | None:
-    """Corners (N, 2) of the convex hull of a solid piece, else None."""
-    y, x = np.nonzero(piece ^ ndimage.binary_erosion(piece))
-    try:
-        hull = ConvexHull(np.stack([x, y], axis=1).astype(np.float64))
-    except QhullError:
-        return None
-    corners = np.asarray(hull.points[hull.vertices])
-    # `volume` of a flat hull is its area, through the middles of the outermost pixels.
-    filled = ndimage.binary_fill_holes(piece)
-    is_solid = piece.sum() > 0.6 * filled.sum() and filled.sum() > 0.9 * hull.volume
-    is_rectangular = hull.volume > least_rectangular * _smallest_rectangle(corners)
-    return corners if is_solid and is_rectangular and not _has_round_hole(filled & ~piece, int(filled.sum())) else None
-
-
-def _has_round_hole(holes: Mask, area: int) -> bool:
-    """Whether the largest hole is a blob, as in a bold 0 or 8, and no stroke on a sheet."""
-    pieces, count = ndimage.label(holes)
-    areas = np.bincount(pieces.ravel(), minlength=2)[1:]
-    if count == 0 or areas.max() < 0.01 * area:
-        return False
-    largest = int(areas.argmax())
-    hole = np.pad(pieces[ndimage.find_objects(pieces)[largest]] == largest + 1, 1)
-    return bool(2 * ndimage.distance_transform_edt(hole).max() > 0.5 * (max(hole.shape) - 2))
-
-
-def _smallest_rectangle(corners: NDArray[np.float64]) -> float:
-    """Area of the smallest rectangle around a convex polygon; one side of it lies on one of the polygon's (Freeman 1975)."""
-    edges = np.roll(corners, -1, axis=0) - corners
-    along = edges / np.linalg.norm(edges, axis=1, keepdims=True)
-    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
-    return float((np.ptp(corners @ along.T, axis=0) * np.ptp(corners @ across.T, axis=0)).min())
-
-
-def _cut_out(colour: Bytes, corners: NDArray[np.float64]) -> tuple[Bytes, tuple[int, int]]:
-    """The sheet with its own colour around it where it does not fill its bounding box, and the box's top left corner."""
-    left, top = np.floor(corners.min(axis=0)).astype(int)
-    right, bottom = np.ceil(corners.max(axis=0)).astype(int)
-    inside = Image.new("1", (right - left, bottom - top))
-    ImageDraw.Draw(inside).polygon([(float(x - left), float(y - top)) for x, y in corners], fill=1)
-    cut = colour[top:bottom, left:right].copy()
-    outside = ~np.asarray(inside)[: cut.shape[0], : cut.shape[1]]
-    cut[outside] = np.median(cut[~outside], axis=0)
-    return cut, (int(left), int(top))
+def _mapped(box: Box, to_picture: NDArray[np.float64]) -> Box:
+    """The level box around a box that a homography turns."""
+    left, top, right, bottom = box
+    x, y, scale = to_picture @ np.array([(left, top, 1), (right, top, 1), (right, bottom, 1), (left, bottom, 1)]).T
+    x, y = x / scale, y / scale
+    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 
 
 # The ink
@@ -267,93 +168,11 @@ def _noise(contrast: Floats) -> float:
     return float(np.median(steps)) / (0.6745 * 2**0.5) if steps.size else 0.0
 
 
-def _strokes(contrast: Floats, noise: float) -> Mask:
-    """Where ink is."""
+def _least_ink(contrast: Floats, noise: float) -> float:
+    """The contrast above which there is ink."""
     some = contrast[::2, ::2]
     # Otsu's cut lies in the middle between paper and ink; below it strokes of uneven strength hold together.
-    return contrast > max(0.6 * _otsu(some), float(np.quantile(some, 0.25)) + max(FAINTEST_CONTRAST, 8 * noise))
-
-
-def _otsu(values: Floats | Bytes) -> float:
-    """The cut that best separates two groups of values (Otsu 1979)."""
-    counts, edges = np.histogram(values, bins=256)
-    middles = (edges[:-1] + edges[1:]) / 2
-    weight_low = np.cumsum(counts)
-    weight_high = weight_low[-1] - weight_low
-    sum_low = np.cumsum(counts * middles)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        gap = sum_low / weight_low - (sum_low[-1] - sum_low) / weight_high
-        between = np.nan_to_num(weight_low * weight_high * gap**2)
-    return float(edges[int(between.argmax()) + 1])
-
-
-# Lines
-
-
-def _without_lines(strokes: Mask) -> tuple[Mask, bool]:
-    """Strokes without ruling, squares or table, and whether there was any.
-
-    A line is thin, straight, level or upright, and long; one or two may be strokes of a digit.
-    """
-    side = max(strokes.shape)
-    # Most pictures have none, which shows at a quarter of the resolution.
-    small = np.asarray(Image.fromarray(strokes.astype(np.uint8) * 255).reduce(4)) > 60
-    if len(_lengths(_level_lines(small, side // 4))) + len(_lengths(_level_lines(small.T, side // 4))) < 2:
-        return strokes, False
-    upright = _level_lines(strokes.T, side).T
-    level = _level_lines(strokes & ~upright, side)  # upright lines no longer make it thick where they cross
-    upright = _level_lines((strokes & ~level).T, side).T
-    lengths = [*_lengths(level), *_lengths(upright.T)]
-    long = sum(length > 0.6 * side for length in lengths)
-    if long < 2 and sum(length > side / 3 for length in lengths) < 3:
-        return strokes, False
-    return strokes & ~level & ~upright, True
-
-
-def _level_lines(strokes: Mask, side: int) -> Mask:
-    """Parts of strokes that belong to thin level lines, of a quarter of the picture's longer side or up to its edge."""
-    marks = strokes.astype(np.uint8)
-    # Two pixels more above and below, so that a line that leans by three degrees is still one run.
-    thickened = ndimage.maximum_filter1d(marks, 5, axis=0)
-    # Gaps where another line was taken away do not end a run.
-    runs = _opening(_closing(thickened, max(4, side // 100), axis=1), max(3, side // 12), axis=1)
-    if not runs.any():
-        return np.zeros_like(strokes)
-    thick = _opening(marks, max(4, side // 100), axis=0)
-    lines = (runs & marks & ~thick).astype(bool)
-    whole, places = _whole_lines(lines, side)
-    is_line = [False]  # what is no line has the number 0
-    for rows, columns in places:
-        length, across = columns.stop - columns.start, rows.stop - rows.start
-        # Where a stroke runs along a line, what is left of the line on both sides still reaches the picture's edge.
-        reaches_edge = columns.start < 3 or columns.stop > lines.shape[1] - 3
-        is_line.append((length > side / 4 or reaches_edge) and across < side / 100 + length / 16)
-    return np.asarray(lines & np.array(is_line)[whole])
-
-
-def _lengths(lines: Mask) -> list[int]:
-    """Lengths in pixels of level lines."""
-    _, places = _whole_lines(lines, max(lines.shape))
-    return [columns.stop - columns.start for _, columns in places]
-
-
-def _whole_lines(lines: Mask, side: int) -> tuple[NDArray[np.int32], list[tuple[slice, slice]]]:
-    """A number from 1 for each level line, across the gaps where strokes cross it, and where it stands."""
-    closed = _closing(lines.astype(np.uint8), max(3, side // 16), axis=1)
-    whole, _ = ndimage.label(closed, structure=EIGHT_NEIGHBOURS)
-    return whole, ndimage.find_objects(whole)
-
-
-def _opening(marks: NDArray[np.uint8], size: int, axis: int) -> NDArray[np.uint8]:
-    """Runs of at least about this many pixels along an axis."""
-    odd = size | 1  # an even window would shift the runs by a pixel
-    narrowed = ndimage.minimum_filter1d(marks, odd, axis=axis, mode="constant")
-    return np.asarray(ndimage.maximum_filter1d(narrowed, odd, axis=axis, mode="constant"))
-
-
-def _closing(marks: NDArray[np.uint8], size: int, axis: int) -> NDArray[np.uint8]:
-    """Gaps of less than this many pixels along an axis are closed."""
-    return 1 - _opening(1 - marks, size, axis)
+    return max(0.5 * otsu(some), float(np.quantile(some, 0.25)) + max(FAINTEST_CONTRAST, 8 * noise))
 
 
 # Pieces and digits
@@ -366,14 +185,34 @@ class _Found:
     ignored: int
     usual: float
     """Pixels: the longer side of most of the ink's digits; infinite where there is none."""
+    to_picture: NDArray[np.float64]
+    """The homography (3, 3) from the upright paper, on which the digits' boxes are, to the contrast's pixels."""
 
 
-def _group(contrast: Floats) -> _Found:
-    """Pieces of ink put together to digits, in reading order."""
+def _read(contrast: Floats) -> _Found:
+    """The digits after the paper has been turned so that its lines are level."""
     noise = _noise(contrast)
-    strokes, are_lines_removed = _without_lines(_strokes(contrast, noise))
+    level = _least_ink(contrast, noise)
+    to_picture = np.eye(3)
+    strokes = contrast > level
+    if not has_lines(strokes):
+        return _group(contrast, strokes, noise, False)
+    if tilt := tilt_of_lines(strokes):
+        height, width = contrast.shape
+        cosine, sine = np.cos(tilt), np.sin(tilt)
+        centre = np.array([width / 2, height / 2])
+        to_picture[:2, :2] = [(cosine, -sine), (sine, cosine)]
+        to_picture[:2, 2] = centre - to_picture[:2, :2] @ centre
+        contrast = np.asarray(warped(Image.fromarray(contrast), to_picture, (width, height), 0.0)).clip(0.0, 1.0)
+        strokes = contrast > level
+    strokes, are_lines_removed = without_lines(strokes, contrast)
+    return replace(_group(contrast, strokes, noise, are_lines_removed), to_picture=to_picture)
+
+
+def _group(contrast: Floats, strokes: Mask, noise: float, are_lines_removed: bool) -> _Found:
+    """Pieces of ink put together to digits, in reading order."""
     pieces, count = ndimage.label(strokes, structure=EIGHT_NEIGHBOURS)
-    nothing = _Found([], are_lines_removed, 0, np.inf)
+    nothing = _Found([], are_lines_removed, 0, np.inf, np.eye(3))
     if count == 0:
         return nothing
     areas = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
@@ -392,12 +231,12 @@ def _group(contrast: Floats) -> _Found:
     groups = _join(boxes.of(kept), areas[kept])
     around, area = boxes.of(kept).joined(groups), np.bincount(groups, weights=areas[kept])
     usual = _weighted_median(around.side, area)
-    is_digit = (around.side >= 0.4 * usual) & (around.width <= 5 * around.height)
+    is_digit = (around.side >= SMALLEST_DIGIT * usual) & (around.width <= 5 * around.height)
     group_of = np.full(count + 1, -1)
     group_of[kept + 1] = groups
     order = _reading_order(around, np.nonzero(is_digit)[0])
     digits = [_digit(contrast, group_of, pieces, around, group) for group in order[: MAX_PIECES // 10]]
-    return _Found(digits, are_lines_removed, int((~is_digit).sum()), usual)
+    return _Found(digits, are_lines_removed, int((~is_digit).sum()), usual, np.eye(3))
 
 
 def _has_sharp_edge(contrast: Floats, strokes: Mask, pieces: NDArray[np.int32], count: int, noise: float) -> Mask:
@@ -493,4 +332,5 @@ def _digit(contrast: Floats, group_of: NDArray[np.int64], pieces: NDArray[np.int
     ink = contrast[window]
     strength = float(np.quantile(ink[own], 0.9))
     soft = np.where(ndimage.binary_dilation(own, iterations=margin), ink / strength, 0.0)
-    return Digit(np.where(soft > FAINTEST_INK, soft, 0.0).clip(0.0, 1.0).astype(np.float32), int(left), int(top))
+    box = float(left), float(top), float(left + ink.shape[1]), float(top + ink.shape[0])
+    return Digit(np.where(soft > FAINTEST_INK, soft, 0.0).clip(0.0, 1.0).astype(np.float32), box)

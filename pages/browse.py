@@ -158,7 +158,7 @@ def show_detail(context: PageContext, index: int) -> None:
         _("Anomaly score"): formatted(result.scores[0], ".4f"),
         _("Threshold"): formatted(result.threshold, ".4f"),
         _("Held-out normal images that score this high"): _(
-            "{count:,} of {total:,}", count=round(float(result.p_values[0]) * total), total=total
+            "{count:,} of {total:,}", count=int(result.at_least_as_high[0]), total=total
         ),
         _("Number in the test set"): formatted(index, ","),
     }

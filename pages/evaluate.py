@@ -74,6 +74,16 @@ class WorkingThreshold:
     calibrated: float
 
     @property
+    def smallest_rate(self) -> float:
+        """The smallest false-alarm rate that so many calibration scores can keep; below it every rate has one threshold."""
+        return 1 / (len(self.calibration_scores) + 1)
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """False-alarm rates to choose from."""
+        return tuple(rate for rate in RATES if rate >= self.smallest_rate)
+
+    @property
     def value(self) -> float:
         """Where the visitor has put it for this detector, else the calibrated one."""
         key, value = st.session_state.get("working-threshold", ("", 0.0))
@@ -88,7 +98,7 @@ class WorkingThreshold:
         """Put the threshold somewhere; the slider follows."""
         st.session_state["working-threshold"] = self.key, value
         rate = conformal_rate(self.calibration_scores, value)
-        st.session_state["kept-rate"] = min(RATES, key=lambda offered: abs(offered - rate))
+        st.session_state["kept-rate"] = min(self.rates, key=lambda offered: abs(offered - rate))
 
     def follow_rate(self) -> None:
         """Put the threshold where the slider says."""
@@ -169,7 +179,7 @@ def show_threshold(
     """The histogram with its threshold, and the ways to move it; returns the histogram and its place."""
     working = context.working
     calibrated = working.calibrated
-    rate_names = {rate: formatted(rate, ".1%" if rate < 0.2 else ".0%") for rate in RATES}
+    rate_names = {rate: formatted(rate, ".1%" if rate < 0.2 else ".0%") for rate in working.rates}
     chart = figures.score_histogram(
         context.histogram,
         context.config.normal_classes,
@@ -182,7 +192,7 @@ def show_threshold(
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.select_slider(
             _("False-alarm rate to keep"),
-            RATES,
+            working.rates,
             key="kept-rate",
             format_func=rate_names.__getitem__,
             on_change=working.follow_rate,
@@ -202,6 +212,15 @@ def show_threshold(
             args=(best_f1,),
             icon=":material/visibility:",
             help=_("The threshold with the highest F1 on these very images. It looks at their labels."),
+        )
+    if working.smallest_rate > RATES[0]:
+        st.caption(
+            _(
+                "{count:,} calibration images can keep a rate of {rate:.1%} at least: 1 of {all:,}, the new image counted in.",
+                count=len(working.calibration_scores),
+                rate=working.smallest_rate,
+                all=len(working.calibration_scores) + 1,
+            )
         )
     return chart, chart_place
 

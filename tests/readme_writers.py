@@ -1,4 +1,4 @@
-"""What the order of MNIST's training file tells of writers; the README quotes it for core.detector.OWN_HAND.
+"""What the order of MNIST's training file tells of writers; docs/method.md quotes it for core.detector.OWN_HAND.
 
 python -m tests.readme_writers
 

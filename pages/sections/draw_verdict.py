@@ -5,15 +5,34 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.detector import Result
-from pages.shared import pictures, session
+from core.drawing import PictureError, from_canvas_png
+from pages.shared import live_canvas, pictures, session
 from pages.shared.drawings import Opinion, drawings
 from pages.shared.glossary import about
 from pages.shared.text import _, sentence
 
+LIVE = "live-canvas"
+
+
+def follow_pen() -> None:
+    """Judge what is on the canvas now, and keep it on the strip when the stroke is whole."""
+    shown = drawings()
+    png = live_canvas.frame_of(LIVE, shown.canvas.generation)
+    if png is None:
+        return
+    try:
+        shown.canvas.image = from_canvas_png(png)
+    except PictureError:  # the canvas's own drawing follows
+        return
+    shown.picked = shown.problem = None
+    if shown.canvas.image is not None and live_canvas.is_whole(LIVE):
+        shown.remember(shown.canvas.image, "canvas", _("drawing"))
+
 
 def show_verdict() -> None:
-    """Verdict, score, gauge and pictures of the image at hand."""
+    """Verdict, score, gauge and pictures of the image at hand; a pen that moves reruns this and nothing else."""
     shown = drawings()
+    live_canvas.show(LIVE, shown.canvas.generation, follow_pen)
     image = shown.image
     config = session.detector_config()
     normal = session.class_names(config.data_set, config.normal_classes)
@@ -40,7 +59,7 @@ def show_verdict() -> None:
                 with st.container(key=key):
                     st.html(pictures.number(value))
         total = len(detector.calibration_scores_)
-        as_high = round(float(result.p_values[0]) * total)
+        as_high = int(result.at_least_as_high[0])
         st.markdown(
             _(
                 "**{count:,} of {total:,}** held-out images of {normal} score this high.",

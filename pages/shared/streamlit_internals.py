@@ -14,6 +14,7 @@ from typing import Any, NoReturn, cast
 import streamlit as st
 import streamlit.runtime
 import uvicorn
+from streamlit.file_util import get_static_dir
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
@@ -88,6 +89,12 @@ def web_server() -> uvicorn.Server | None:
     """
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     return server if isinstance(server, uvicorn.Server) else None
+
+
+def frontend_files() -> dict[str, Path]:
+    """Streamlit's own scripts, styles and fonts by their path in an address; each has a hash of its content in its name."""
+    folder = Path(get_static_dir())
+    return {f"/{path.relative_to(folder).as_posix()}": path for path in folder.glob("static/**/*.*.*")}
 
 
 # ---------------------------------------------------------------- the canvas

@@ -219,6 +219,24 @@ def draw(page: Page, strokes: list[Stroke]) -> None:
         page.mouse.up()
 
 
+def final_score(page: Page) -> str:
+    """The score once it no longer changes: it moves with the pen, and the canvas sends its drawing a moment later."""
+    expect(page.locator(".st-key-score")).to_be_visible()
+    return str(
+        page.evaluate(
+            """() => new Promise(done => {
+                let last = "", since = performance.now();
+                const look = () => {
+                    const text = document.querySelector(".st-key-score")?.innerText ?? "";
+                    if (text !== last) [last, since] = [text, performance.now()];
+                    performance.now() - since > 1000 ? done(last) : requestAnimationFrame(look);
+                };
+                look();
+            })"""
+        )
+    )
+
+
 def number_in(page: Page, key: str) -> float:
     """The plain number in the container with this key."""
     return float(page.locator(f".st-key-{key}").inner_text())

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Server, canvas_of, draw, eventually, number_in, open_page, settled
+from tests.browser.conftest import Server, canvas_of, draw, eventually, final_score, number_in, open_page, settled
 from tests.strokes import WAYS, on_canvas, rgba
 
 
@@ -53,33 +53,56 @@ def test_no_stroke_is_lost_when_drawn_as_soon_as_the_canvas_is_there(page: Page,
     strokes = drawing(5, 1)
     open_page(page, server, "draw")
     draw(page, strokes)
-    expect(page.locator(".st-key-verdict")).to_have_text(re.compile("^Normal"))
-    expected = number_in(page, "score")
+    expected = final_score(page)
     for _ in range(5):
         page.goto(f"{server.url}/draw")  # and no waiting for the script
         draw(page, strokes)
-        expect(page.locator(".st-key-score")).to_have_text(f"{expected:.4f}")
+        expect(page.locator(".st-key-score")).to_have_text(expected)
 
 
 def test_the_drawing_survives_a_visit_to_another_page_and_can_be_continued(page: Page, server: Server) -> None:
     open_page(page, server, "draw")
     bar, body = drawing(5, 1)[1], drawing(5, 1)[0]
     draw(page, [body])
-    expect(page.locator(".st-key-score")).to_be_visible()
-    settled(page)
-    before = number_in(page, "score")
+    before = final_score(page)
     page.get_by_role("link", name="Browse").click()
     expect(page.get_by_role("heading", name="Browse test images")).to_be_visible()
     page.get_by_role("link", name="Draw").click()
-    expect(page.locator(".st-key-score")).to_have_text(f"{before:.4f}")
+    expect(page.locator(".st-key-score")).to_have_text(before)
     draw(page, [bar])
-    expect(page.locator(".st-key-score")).not_to_have_text(f"{before:.4f}")
-    both = page.locator(".st-key-score").inner_text()
+    expect(page.locator(".st-key-score")).not_to_have_text(before)
+    both = final_score(page)
     page.get_by_role("button", name="Clear").click()
     expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
     settled(page)
     draw(page, [body, bar])
     expect(page.locator(".st-key-score")).to_have_text(both)
+
+
+def test_the_verdict_moves_with_the_pen(page: Page, server: Server) -> None:
+    open_page(page, server, "draw")
+    score = page.locator(".st-key-score")
+    bow, *rest = drawing(5, 1)
+    box = canvas_of(page).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + bow[0][0], box["y"] + bow[0][1])
+    page.mouse.down()
+    before = ""
+    for number, (x, y) in enumerate(bow[1:]):
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        if number % (len(bow) // 4) == 0:  # while the pen is down
+            expect(score).not_to_have_text(before)
+            before = score.inner_text()
+    assert page.locator(".expert").count() == 0, "the strip and the ten detectors wait for the whole stroke"
+    page.mouse.up()
+    draw(page, rest)
+    # Drawn again without a pause, it ends at the same score.
+    final = final_score(page)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
+    settled(page)
+    draw(page, [bow, *rest])
+    expect(score).to_have_text(final)
 
 
 def test_undo_takes_the_last_stroke_back(page: Page, server: Server) -> None:

@@ -64,6 +64,11 @@ class Part:
     fragment: str
 
 
+def is_canvas(part: Part) -> bool:
+    """Whether it is the drawing canvas, of the page's components."""
+    return part.kind == "bidi_component" and "drawable" in part.content.bidi_component.component_name
+
+
 class Visitor:
     """One tab. Its page is in `parts`, by place."""
 
@@ -173,8 +178,8 @@ class Visitor:
 
     async def draw(self, drawn: Sketch) -> float:
         """Draw, and wait for the verdict on just this drawing; returns seconds."""
-        await self.wait(lambda: any(part.kind == "bidi_component" for part in self.parts.values()))
-        part = next(part for part in self.parts.values() if part.kind == "bidi_component")
+        await self.wait(lambda: any(map(is_canvas, self.parts.values())))
+        part = next(filter(is_canvas, self.parts.values()))
         self._values[part.content.bidi_component.id] = drawn.value
         seen = len(self._values)
         started = time.monotonic()

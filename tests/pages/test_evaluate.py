@@ -248,3 +248,17 @@ def test_scores_that_are_not_numbers_are_told_in_a_sentence(monkeypatch: pytest.
     app = open_page("evaluate")
     assert any("not numbers" in info.value for info in app.info)
     assert plain(app.title[0].value) == "Evaluate the detector"
+
+
+@pytest.mark.usefixtures("without_data")
+def test_few_calibration_images_offer_only_the_rates_that_they_can_keep(fitted: AutoencoderDetector) -> None:
+    """27 images: every rate below 1 / 28 would have the same threshold."""
+    app = open_page("evaluate")
+    content = checkpoint.to_bytes(Checkpoint(fitted))
+    app.file_uploader(key="upload-checkpoint").upload("few.safetensors", content, "application/octet-stream")
+    checked(app.run())
+    offered = [float(label.rstrip("%")) / 100 for label in app.select_slider(key="kept-rate").options]
+    assert min(offered) == pytest.approx(0.036, abs=1e-9)
+    thresholds = {conformal_threshold(fitted.calibration_scores_, rate) for rate in (0.001, 0.02, 0.035)}
+    assert len(thresholds) == 1, "why they are not offered"
+    assert any("27 calibration images can keep a rate of 3.6% at least" in caption.value for caption in app.caption)

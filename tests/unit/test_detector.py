@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from core import detector as detector_module
@@ -130,9 +132,23 @@ def test_p_values_by_a_slow_loop() -> None:
     detector = blind().calibrate(grey(*brightness.tolist()))
     images = grey(*[step / 16 for step in range(17)])
     known = detector.decision_function(grey(*brightness.tolist())).tolist()
-    expected = [sum(other >= score for other in known) / len(known) for score in detector.decision_function(images).tolist()]
-    assert detector.p_value(images).tolist() == pytest.approx(expected, abs=1e-6)
-    assert (max(expected), min(expected)) == (1.0, known.count(1.0) / 40)
+    as_high = [sum(other >= score for other in known) for score in detector.decision_function(images).tolist()]
+    assert detector.infer(images).at_least_as_high.tolist() == as_high
+    # Vovk et al. 2005: the new image counts as one of those that score so high.
+    assert detector.p_value(images).tolist() == [(1 + count) / 41 for count in as_high]
+    assert (max(as_high), min(as_high)) == (40, known.count(1.0))
+
+
+@given(
+    st.lists(st.integers(0, 12), min_size=1, max_size=60),
+    st.lists(st.integers(0, 13), min_size=1, max_size=20),
+    st.integers(1, 99),
+)
+def test_a_p_value_is_at_most_the_rate_exactly_where_predict_is_1(known: list[int], new: list[int], percent: int) -> None:
+    rate = max(percent / 100, 1 / (len(known) + 1))
+    detector = blind(replace(DetectorConfig(), false_alarm_rate=rate)).calibrate(grey(*[value / 13 for value in known]))
+    result = detector.infer(grey(*[value / 13 for value in new]))
+    assert ((result.p_values <= rate + 1e-12).long() == result.verdicts).all()
 
 
 def test_anomalies_score_higher(fitted: AutoencoderDetector, split: OneClassSplit) -> None:

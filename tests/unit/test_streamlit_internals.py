@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import re
 import signal
 import threading
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import streamlit as st
 import streamlit.runtime
 import uvicorn
+from streamlit.file_util import get_static_dir
 from streamlit.runtime import Runtime
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import script_runner
@@ -94,3 +96,12 @@ def test_the_canvas_has_its_style_sheet_inside() -> None:
     """
     app = AppTest.from_string(inspect.cleandoc(script), default_timeout=60.0).run()
     assert not app.exception, [error.value for error in app.exception]
+
+
+def test_the_frontend_is_where_its_page_looks_for_it() -> None:
+    files = streamlit_internals.frontend_files()
+    page = Path(get_static_dir(), "index.html").read_text()
+    asked = re.findall(r'(?:src|href)="\.(/static/[^"]+\.(?:js|css))"', page)
+    assert len(asked) > 10
+    assert set(asked) <= files.keys()
+    assert all(path.is_file() for path in files.values())
