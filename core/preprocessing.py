@@ -171,6 +171,8 @@ def poses(images: Tensor, turns: int) -> Tensor:
     The first pose is the images as they are. Straightening leaves a turned digit's level strokes tilted;
     in one of its poses they are level.
     """
+    if len(images) == 0:
+        return images
     turned = [_straightened(images, images, SIDE, degrees=angle).clamp(0.0, 1.0) for angle in turn_angles(turns)[1:]]
     return torch.cat([images, *turned])
 

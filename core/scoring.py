@@ -93,7 +93,7 @@ def least_strange(
     if turns == 0:
         return images, reconstructions, error_maps, scores
     angles = torch.tensor(turn_angles(turns), dtype=scores.dtype, device=scores.device)
-    by_pose = scores.view(len(angles), -1) * (1 + (angles / TOLERATED_TURN).square())[:, None]  # (P, N)
+    by_pose = scores.view(len(angles), len(scores) // len(angles)) * (1 + (angles / TOLERATED_TURN).square())[:, None]  # (P, N)
     least, pose = by_pose.min(dim=0)
     places = pose * len(least) + torch.arange(len(least), device=pose.device)
     return images[places], reconstructions[places], error_maps[places], least

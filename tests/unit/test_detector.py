@@ -358,6 +358,7 @@ def test_a_detector_with_turns_judges_in_the_least_strange_pose(split: OneClassS
     torch.testing.assert_close(result.images, seen[pose, torch.arange(len(images))])
     assert result.scores.equal(detector.decision_function(images))
     assert pose[:3].tolist() == [2, 0, 1]
+    assert detector.infer(images[:0]).images.shape == (0, 1, 28, 28)
 
 
 def test_the_order_of_normal_classes_is_no_setting() -> None:
