@@ -14,8 +14,8 @@ from torch import Tensor
 
 from core.data import OneClassSplit
 from core.model import Autoencoder, ModelConfig, build, parameter_count
-from core.preprocessing import PREPROCESSINGS, Preprocessing, preprocess
-from core.scoring import ScoreConfig, anomaly_score, error_map
+from core.preprocessing import PREPROCESSINGS, Preprocessing, poses, preprocess, turn_angles
+from core.scoring import ScoreConfig, error_map, least_strange
 from core.sentences import Sentence, require_choice, require_range
 from core.training import EpochLosses, TrainConfig, Trainer
 
@@ -47,6 +47,8 @@ class DetectorConfig:
     neighbours: 0 lets the network redraw whatever its bottleneck can express. Otherwise the
         reconstruction is the mean of this many remembered images, redrawn: those training images
         whose latents are nearest. Only what was seen can then be redrawn (after MemAE, Gong et al. 2019).
+    turns: each image is also looked at turned, so many steps of 8 degrees either way, and judged in
+        the pose that is least strange.
     """
 
     data_set: str = "mnist"
@@ -56,11 +58,13 @@ class DetectorConfig:
     training: TrainConfig = field(default_factory=TrainConfig)
     score: ScoreConfig = field(default_factory=ScoreConfig)
     neighbours: int = 0
+    turns: int = 0
     false_alarm_rate: float = 0.05
 
     def __post_init__(self) -> None:
         """Raises SettingError."""
         require_range("neighbours", self.neighbours, int, 0, 100)
+        require_range("turns", self.turns, int, 0, 4)
         require_choice("preprocessing", self.preprocessing, PREPROCESSINGS)
         object.__setattr__(self, "normal_classes", tuple(sorted(self.normal_classes)))
 
@@ -78,7 +82,7 @@ def config_from(values: Mapping[str, Any]) -> DetectorConfig:
 class Result:
     """Everything there is to say about N images.
 
-    images (N, 1, 28, 28): as the network sees them; reconstructions the same shape;
+    images (N, 1, 28, 28): as the network sees them, in the pose they are judged in; reconstructions the same shape;
     error_maps (N, 28, 28), signed; scores, p_values, verdicts (N,); verdict 1 is an anomaly. at_least_as_high (N,): how
     many calibration scores are.
     """
@@ -168,8 +172,7 @@ class AutoencoderDetector:
 
     def held_out_scores(self, images: Tensor, left_out: int = OWN_HAND) -> Tensor:
         """Scores (N,) of held-out normal images (N, 1, 28, 28), as if the nearest in memory were not there."""
-        seen, _, maps = self._run(images, left_out)
-        return anomaly_score(maps, seen, self.config.score)
+        return self._run(images, left_out)[3]
 
     def set_calibration(self, scores: Tensor) -> "AutoencoderDetector":
         """Set threshold_ from the scores (N,) of held-out normal images; returns self."""
@@ -185,21 +188,23 @@ class AutoencoderDetector:
         return other.set_calibration(self.calibration_scores_)
 
     @torch.inference_mode()
-    def _run(self, images: Tensor, left_out: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-        """Images as the network sees them, reconstructions, error maps; all on the CPU."""
+    def _run(self, images: Tensor, left_out: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Images as the network sees them, reconstructions, error maps, scores; all on the CPU."""
         self.model.eval()
         parts = []
-        for batch in torch.split(images, BATCH):
-            seen = preprocess(batch.to(self.device), self.config.preprocessing)
+        score, turns = self.config.score, self.config.turns
+        for batch in torch.split(images, BATCH // len(turn_angles(turns))):
+            seen = poses(preprocess(batch.to(self.device), self.config.preprocessing), turns)
             reconstructions = self._redraw(seen, left_out)
-            maps = error_map(seen, reconstructions, self.config.score)
-            parts.append((seen.cpu(), reconstructions.cpu(), maps.cpu()))
+            maps = error_map(seen, reconstructions, score)
+            seen, reconstructions, maps, scores = least_strange(seen, reconstructions, maps, turns, score)
+            parts.append((seen.cpu(), reconstructions.cpu(), maps.cpu(), scores.cpu()))
         if not parts:
-            return images, images, images.squeeze(1)
+            return images, images, images.squeeze(1), images.flatten()
         if len(parts) == 1:
             return parts[0]
-        seen, reconstructions, maps = (torch.cat(part) for part in zip(*parts, strict=True))
-        return seen, reconstructions, maps
+        seen, reconstructions, maps, scores = (torch.cat(part) for part in zip(*parts, strict=True))
+        return seen, reconstructions, maps, scores
 
     def _redraw(self, seen: Tensor, left_out: int) -> Tensor:
         """Reconstructions (N, 1, 28, 28) of preprocessed images, from memory where the detector has one.
@@ -233,8 +238,7 @@ class AutoencoderDetector:
 
     def decision_function(self, images: Tensor) -> Tensor:
         """Anomaly scores (N,) of raw images (N, 1, 28, 28); higher is stranger."""
-        seen, _, maps = self._run(images)
-        return anomaly_score(maps, seen, self.config.score)
+        return self._run(images)[3]
 
     def predict(self, images: Tensor) -> Tensor:
         """int64 (N,), 1 for an anomaly: score > threshold_. Raises NotFittedError."""
@@ -252,9 +256,8 @@ class AutoencoderDetector:
         """Everything about raw images (N, 1, 28, 28) from one pass. Raises NotFittedError."""
         return self.result(*self._run(images))
 
-    def result(self, seen: Tensor, reconstructions: Tensor, maps: Tensor) -> Result:
-        """The verdict on images that were preprocessed, redrawn and compared elsewhere. Raises NotFittedError."""
-        scores = anomaly_score(maps, seen, self.config.score)
+    def result(self, seen: Tensor, reconstructions: Tensor, maps: Tensor, scores: Tensor) -> Result:
+        """The verdict on images that were preprocessed, redrawn, compared and scored elsewhere. Raises NotFittedError."""
         as_high = self._at_least_as_high(scores)
         p_values, verdicts = self._p_values(as_high), self._verdicts(scores)
         return Result(seen, reconstructions, maps, scores, as_high, p_values, verdicts, self.threshold_)

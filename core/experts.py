@@ -8,22 +8,23 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from core.detector import AutoencoderDetector, Result
-from core.preprocessing import preprocess
-from core.scoring import error_map
+from core.preprocessing import poses, preprocess
+from core.scoring import error_map, least_strange
 
 
 class Experts:
     """Detectors that differ in their weights only, one a class; infer gives one Result for each.
 
-    Raises ValueError where they differ in network, preprocessing, score or neighbours.
+    Raises ValueError where they differ in network, preprocessing, score, neighbours or turns.
     """
 
     def __init__(self, detectors: Sequence[AutoencoderDetector]) -> None:
         kinds = {
-            (each.config.model, each.config.preprocessing, each.config.score, each.config.neighbours) for each in detectors
+            (each.config.model, each.config.preprocessing, each.config.score, each.config.neighbours, each.config.turns)
+            for each in detectors
         }
         if len(kinds) != 1:
-            raise ValueError("Experts share network, preprocessing, score and neighbours.")
+            raise ValueError("Experts share network, preprocessing, score, neighbours and turns.")
         self.detectors = list(detectors)
         self._config = detectors[0].config
         self._encoders = _stacked([each.model.encoder for each in detectors])
@@ -39,8 +40,8 @@ class Experts:
     @torch.inference_mode()
     def infer(self, images: Tensor) -> list[Result]:
         """What each detector's infer says of raw images (N, 1, 28, 28), to within rounding."""
-        count, experts = len(images), len(self.detectors)
-        seen = preprocess(images, self._config.preprocessing)
+        seen = poses(preprocess(images, self._config.preprocessing), self._config.turns)
+        count, experts = len(seen), len(self.detectors)
         latents = _run(self._encoders, seen.expand(experts, *seen.shape))  # (E, N, latent_dim)
         if neighbours := self._config.neighbours:
             distances = torch.baddbmm(self._norms, latents, self._memory.transpose(1, 2), alpha=-2)  # (E, N, M)
@@ -52,7 +53,7 @@ class Experts:
         maps = error_map(seen.repeat(experts, 1, 1, 1), redrawn.flatten(0, 1), self._config.score)
         maps = maps.view(experts, count, *seen.shape[2:])
         return [
-            detector.result(seen, reconstructions, own)
+            detector.result(*least_strange(seen, reconstructions, own, self._config.turns, self._config.score))
             for detector, reconstructions, own in zip(self.detectors, redrawn, maps, strict=True)
         ]
 

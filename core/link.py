@@ -31,6 +31,7 @@ FIELDS = {
     "ink": ("score", "ink_exponent"),
     "preprocessing": ("preprocessing",),
     "neighbours": ("neighbours",),
+    "turns": ("turns",),
     "alarms": ("false_alarm_rate",),
 }
 """Each part's name, and where its setting stands in a DetectorConfig."""

@@ -156,13 +156,35 @@ def deskew(images: Tensor) -> Tensor:
     return torch.where(blank, images, straightened).clamp(0.0, 1.0)
 
 
+TURN = 8
+"""Degrees between one pose of an image and the next."""
+
+
+def turn_angles(turns: int) -> list[int]:
+    """Degrees of each pose: 0, then TURN either way, twice that, and so on, turns times."""
+    return [0, *(sign * TURN * number for number in range(1, turns + 1) for sign in (-1, 1))]
+
+
+def poses(images: Tensor, turns: int) -> Tensor:
+    """Images (N, 1, 28, 28) in each pose, one after the other, (P * N, 1, 28, 28): turned clockwise, then deskewed again.
+
+    The first pose is the images as they are. Straightening leaves a turned digit's level strokes tilted;
+    in one of its poses they are level.
+    """
+    if len(images) == 0:
+        return images
+    turned = [_straightened(images, images, SIDE, degrees=angle).clamp(0.0, 1.0) for angle in turn_angles(turns)[1:]]
+    return torch.cat([images, *turned])
+
+
 USUAL_SPREAD = 5.5
 """Pixels: root mean square distance of the ink from its middle, about that of MNIST's digits."""
 
 
-def _straightened(images: Tensor, ink: Tensor, side: int, to_usual_size: bool = False) -> Tensor:
+def _straightened(images: Tensor, ink: Tensor, side: int, to_usual_size: bool = False, degrees: float = 0.0) -> Tensor:
     """Images (N, C, 28, 28) sheared and centred as deskew says, by the moments of ink (N, 1, 28, 28), in side x side pixels.
 
+    degrees: turned clockwise by so much first, in the same sampling.
     to_usual_size: also go half of the way (of a ratio) to USUAL_SPREAD. All of it would hide that a
     1 is narrow and a 0 is wide; none of it makes another person's smaller digit an anomaly.
     """
@@ -174,23 +196,32 @@ def _straightened(images: Tensor, ink: Tensor, side: int, to_usual_size: bool = 
     away_y = position[None, :] - centre_y[:, None]  # (N, 28)
     away_x = position[None, :] - centre_x[:, None]
     covariance = torch.einsum("nyx,ny,nx->n", ink.squeeze(1), away_y, away_x) / mass
+    variance_x = (by_column * away_x.square()).sum(dim=1) / mass
     variance_y = (by_row * away_y.square()).sum(dim=1) / mass
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    if degrees:  # the moments of the turned ink
+        covariance, variance_x, variance_y = (
+            (cosine**2 - sine**2) * covariance + cosine * sine * (variance_x - variance_y),
+            cosine**2 * variance_x - 2 * cosine * sine * covariance + sine**2 * variance_y,
+            sine**2 * variance_x + 2 * cosine * sine * covariance + cosine**2 * variance_y,
+        )
     # A flat stroke has no height to lean along.
     shear = torch.where(variance_y > 0.5, covariance / variance_y.clamp_min(0.5), torch.zeros_like(covariance))
     shear = shear.clamp(-1.0, 1.0)
     scale = torch.ones_like(shear)  # pixels of the image in one pixel of the result
     if to_usual_size:
         # What is left of the width when the slant is gone.
-        variance_x = (by_column * away_x.square()).sum(dim=1) / mass - covariance.square() / variance_y.clamp_min(0.5)
+        variance_x = variance_x - covariance.square() / variance_y.clamp_min(0.5)
         spread = (variance_y + variance_x.clamp_min(0.0)).sqrt()
         scale = (spread / USUAL_SPREAD).sqrt().clamp(0.6, 1.6)
     middle = (SIDE - 1) / 2
     # grid_sample asks where each output pixel comes from, in [-1, 1].
     matrix = torch.zeros(len(images), 2, 3, dtype=images.dtype, device=images.device)
-    matrix[:, 0, 0] = scale
-    matrix[:, 0, 1] = scale * shear
+    matrix[:, 0, 0] = scale * cosine
+    matrix[:, 0, 1] = scale * (cosine * shear + sine)
+    matrix[:, 1, 0] = scale * -sine
     matrix[:, 0, 2] = (centre_x - middle) / (SIDE / 2)
-    matrix[:, 1, 1] = scale
+    matrix[:, 1, 1] = scale * (cosine - sine * shear)
     matrix[:, 1, 2] = (centre_y - middle) / (SIDE / 2)
     grid = F.affine_grid(matrix, [len(images), images.shape[1], side, side], align_corners=False)
     return F.grid_sample(images, grid, mode="bilinear", align_corners=False)

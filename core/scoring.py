@@ -7,9 +7,10 @@ is the course's mean squared error.
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from core.preprocessing import blur
+from core.preprocessing import blur, turn_angles
 from core.sentences import require_range
 
 
@@ -73,3 +74,26 @@ def anomaly_score(error_maps: Tensor, images: Tensor, config: ScoreConfig) -> Te
     # An image with next to no ink is judged as if it had a dot's.
     ink = images.mean(dim=(1, 2, 3)).clamp_min(0.01)
     return energy / ink**config.ink_exponent
+
+
+TOLERATED_TURN = 16
+"""Degrees out of true that double the score."""
+
+
+def least_strange(
+    images: Tensor, reconstructions: Tensor, error_maps: Tensor, turns: int, config: ScoreConfig
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of each image's poses the one with the least score: its image, reconstruction, error map and score (N, ...).
+
+    A pose's score grows with the square of its turn, or far turns would excuse what is no such digit.
+
+    images, reconstructions (P * N, 1, 28, 28), error_maps (P * N, 28, 28): of core.preprocessing.poses.
+    """
+    scores = anomaly_score(error_maps, images, config)
+    if turns == 0:
+        return images, reconstructions, error_maps, scores
+    angles = torch.tensor(turn_angles(turns), dtype=scores.dtype, device=scores.device)
+    by_pose = scores.view(len(angles), len(scores) // len(angles)) * (1 + (angles / TOLERATED_TURN).square())[:, None]  # (P, N)
+    least, pose = by_pose.min(dim=0)
+    places = pose * len(least) + torch.arange(len(least), device=pose.device)
+    return images[places], reconstructions[places], error_maps[places], least

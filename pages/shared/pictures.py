@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from html import escape
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -92,7 +93,9 @@ def steps(image: Tensor, title: str, preprocessing: Preprocessing, result: Resul
     cells = [(picture(image[0], title), title)]
     made = preprocess_steps(image, preprocessing)
     cells += [(picture(step[0], names[name]), names[name]) for name, step in made]
-    if made:
+    if not torch.allclose(result.images, made[-1][1] if made else image, atol=1e-3):
+        cells.append((picture(result.images[0], _("Turned")), _("Turned")))
+    if len(cells) > 1:
         cells[-1] = cells[-1][0], _("{step}: what the model sees", step=cells[-1][1])
     else:
         cells[0] = cells[0][0], _("{step}: what the model sees", step=title)

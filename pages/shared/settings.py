@@ -53,6 +53,7 @@ def fill(config: DetectorConfig) -> None:
             "power": config.score.power,
             "ink-exponent": config.score.ink_exponent,
             "neighbours": config.neighbours,
+            "turns": config.turns,
             "false-alarm-rate": round(config.false_alarm_rate * 100, 9),
         }
     )
@@ -174,6 +175,14 @@ def ask(disabled: bool) -> None:
             ),
             **keep,
         )
+        st.slider(
+            _("Turns either way"),
+            0,
+            4,
+            key="turns",
+            help=_("Each image is also looked at turned, in steps of 8 degrees, and judged where it is least strange."),
+            **keep,
+        )
         slider(
             _("Power of an error"),
             1.0,
@@ -232,6 +241,7 @@ def read() -> DetectorConfig:
         ),
         score=ScoreConfig(state["smoothing"], state["power"], state["ink-exponent"]),
         neighbours=state["neighbours"],
+        turns=state["turns"],
         false_alarm_rate=state["false-alarm-rate"] / 100,
     )
     require_allowed(config)

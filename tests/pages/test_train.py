@@ -109,6 +109,7 @@ def shown(app: AppTest) -> dict[str, Any]:
         "power": app.select_slider(key="power").value,
         "ink exponent": app.select_slider(key="ink-exponent").value,
         "neighbours": app.slider(key="neighbours").value,
+        "turns": app.slider(key="turns").value,
         "false-alarm rate": pytest.approx(number(app.select_slider(key="false-alarm-rate").value) / 100),
     }
 
@@ -131,6 +132,7 @@ def meant(config: DetectorConfig) -> dict[str, Any]:
         "power": config.score.power,
         "ink exponent": config.score.ink_exponent,
         "neighbours": config.neighbours,
+        "turns": config.turns,
         "false-alarm rate": config.false_alarm_rate,
     }
 

@@ -57,6 +57,7 @@ UNUSUAL = DetectorConfig(
     ),
     score=ScoreConfig(smoothing=0.7, power=3.0, ink_exponent=0.3),
     neighbours=4,
+    turns=3,
     false_alarm_rate=0.11,
 )
 PARTS = {"model": ModelConfig, "training": TrainConfig, "score": ScoreConfig}

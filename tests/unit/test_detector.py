@@ -22,8 +22,9 @@ from core.detector import (
     conformal_rate,
     conformal_threshold,
 )
+from core.experiments.shifts import moved_and_turned
 from core.model import ModelConfig
-from core.preprocessing import deskew
+from core.preprocessing import deskew, poses
 from core.scoring import ScoreConfig
 from core.training import TrainConfig
 
@@ -254,6 +255,7 @@ def test_key_changes_with_a_single_weight(fitted: AutoencoderDetector) -> None:
         {"preprocessing": "deskew"},
         {"normal_classes": (6,)},
         {"false_alarm_rate": 0.1},
+        {"turns": 1},
         {"training": TrainConfig(seed=5)},
     ],
     ids=str,
@@ -330,6 +332,33 @@ def test_one_remembered_image_always_remains(split: OneClassSplit) -> None:
 
 def test_without_memory_nothing_is_left_out(fitted: AutoencoderDetector, split: OneClassSplit) -> None:
     assert fitted.held_out_scores(split.calibration).equal(fitted.decision_function(split.calibration))
+
+
+class OneImage(nn.Module):
+    """A network that redraws one image, whatever it sees."""
+
+    def __init__(self, image: Tensor) -> None:
+        super().__init__()
+        self.image = image
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.image.expand_as(images)
+
+
+def test_a_detector_with_turns_judges_in_the_least_strange_pose(split: OneClassSplit) -> None:
+    digit = deskew(split.train[:1])
+    config = DetectorConfig(preprocessing="deskew", turns=2)
+    detector = AutoencoderDetector(config, OneImage(digit)).calibrate(split.calibration)  # type: ignore[arg-type]
+    images = torch.cat([*(moved_and_turned(angle)(digit) for angle in (-9, 0, 9)), split.test.images[:20]])
+    seen = poses(deskew(images), 2).view(5, *images.shape)
+    factors = torch.tensor([1.0, 1.25, 1.25, 2.0, 2.0])[:, None]  # 0, 8 and 16 degrees
+    least, pose = (factors * (seen - digit).square().mean(dim=(2, 3, 4))).min(dim=0)
+    result = detector.infer(images)
+    torch.testing.assert_close(result.scores, least, rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(result.images, seen[pose, torch.arange(len(images))])
+    assert result.scores.equal(detector.decision_function(images))
+    assert pose[:3].tolist() == [2, 0, 1]
+    assert detector.infer(images[:0]).images.shape == (0, 1, 28, 28)
 
 
 def test_the_order_of_normal_classes_is_no_setting() -> None:

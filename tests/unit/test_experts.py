@@ -22,7 +22,9 @@ CONVOLUTIONAL = replace(SMALL, model=ModelConfig("convolutional", (), 4))
 
 
 @pytest.mark.parametrize(
-    "config", [SMALL, replace(SMALL, neighbours=3), CONVOLUTIONAL], ids=["plain", "memory", "convolutional"]
+    "config",
+    [SMALL, replace(SMALL, neighbours=3), CONVOLUTIONAL, replace(SMALL, neighbours=3, turns=2)],
+    ids=["plain", "memory", "convolutional", "turns"],
 )
 def test_batched_pass_agrees_with_each_detector(config: DetectorConfig, uci: DataSet) -> None:
     detectors = []

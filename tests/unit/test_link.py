@@ -43,6 +43,7 @@ CONFIGS = some.builds(
         ScoreConfig, smoothing=some.floats(0.0, 5.0), power=some.floats(1.0, 4.0), ink_exponent=some.floats(0.0, 3.0)
     ),
     neighbours=some.integers(0, 100),
+    turns=some.integers(0, 4),
     false_alarm_rate=some.floats(0.005, 0.3),
 )
 

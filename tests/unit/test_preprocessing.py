@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.data import DataSet
-from core.preprocessing import STROKE_WIDTH, centre_in_frame, deskew, frame, preprocess, preprocess_steps
+from core.experiments.shifts import moved_and_turned
+from core.preprocessing import STROKE_WIDTH, centre_in_frame, deskew, frame, poses, preprocess, preprocess_steps, turn_angles
 
 PICTURES = arrays(np.float32, st.tuples(st.integers(1, 60), st.integers(1, 60)), elements=st.floats(0, 1, width=32))
 IMAGES = arrays(np.float32, (28, 28), elements=st.floats(0, 1, width=32))
@@ -281,6 +282,31 @@ def test_steps_end_with_what_the_network_sees(uci: DataSet) -> None:
         assert [name for name, _ in steps] == names
         assert all(made.shape == images.shape for _, made in steps)
         assert torch.equal(steps[-1][1], preprocess(images, preprocessing))
+
+
+# poses
+
+
+def test_poses_are_the_images_and_then_turns_either_way(uci: DataSet) -> None:
+    images = deskew(uci.test.images[:5])
+    assert turn_angles(0) == [0]
+    assert turn_angles(2) == [0, -8, 8, -16, 16]
+    assert torch.equal(poses(images, 0), images)
+    assert torch.equal(poses(images, 2)[:5], images)
+
+
+def test_a_pose_is_turned_clockwise_and_deskewed(uci: DataSet) -> None:
+    images = deskew(uci.test.images[:20])
+    for angle, pose in zip(turn_angles(2), poses(images, 2).view(5, *images.shape), strict=True):
+        # Sampled once instead of twice, so a little sharper.
+        apart = (pose - deskew(moved_and_turned(angle)(images))).abs().mean()
+        other_way = (pose - deskew(moved_and_turned(-angle)(images))).abs().mean()
+        assert apart < 0.015
+        assert angle == 0 or apart < other_way / 2
+
+
+def test_blank_images_stay_blank_in_every_pose() -> None:
+    assert poses(torch.zeros(2, 1, 28, 28), 3).equal(torch.zeros(14, 1, 28, 28))
 
 
 @pytest.mark.parametrize("pen_width", [0.02, 0.04, 0.08, 0.12])

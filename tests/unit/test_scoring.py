@@ -9,7 +9,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from core.scoring import ScoreConfig, ShapeMismatchError, anomaly_score, error_map, require_same_shape
+from core.scoring import ScoreConfig, ShapeMismatchError, anomaly_score, error_map, least_strange, require_same_shape
 from core.training import mean_squared_error
 
 BLANK = torch.zeros(1, 1, 28, 28)
@@ -94,3 +94,22 @@ def test_blank_images_have_a_finite_score() -> None:
 def test_settings_out_of_range_are_refused(setting: str, value: float) -> None:
     with pytest.raises(ValueError, match=rf"\A{setting} is between [01] and"):
         ScoreConfig(**{setting: value})
+
+
+def test_of_an_image_s_poses_the_least_strange_counts() -> None:
+    # Two images in three poses (0, -8 and 8 degrees); a turn of 8 degrees counts 1.25 times.
+    images = torch.cat([inked(1, value) for value in (1.0, 0.4, 0.9, 0.8, 0.5, 0.36)])
+    reconstructions = torch.zeros_like(images)
+    maps = error_map(images, reconstructions, ScoreConfig())
+    found, redrawn, own, scores = least_strange(images, reconstructions, maps, 1, ScoreConfig())
+    assert scores.tolist() == pytest.approx([1.25 * 0.25 / 784, 0.16 / 784])
+    assert found.equal(images[[4, 1]])
+    assert own.equal(maps[[4, 1]])
+    assert redrawn.shape == found.shape
+
+
+def test_without_turns_the_score_is_the_anomaly_score() -> None:
+    images = torch.cat([inked(1, 1.0), inked(4, 0.5)])
+    maps = error_map(images, torch.zeros_like(images), ScoreConfig())
+    scores = least_strange(images, torch.zeros_like(images), maps, 0, ScoreConfig())[3]
+    assert scores.equal(anomaly_score(maps, images, ScoreConfig()))
