@@ -1,6 +1,7 @@
 """From the bytes of a picture file to its pixels: formats, limits, orientation, transparency, frames and pages."""
 
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from core.preprocessing import SIDE
 from core.sentences import Sentence
+
+LOG = logging.getLogger(__name__)
 
 MAX_FILE_BYTES = 5 * 2**20
 MAX_PICTURE_PIXELS = 16_000_000
@@ -95,6 +98,8 @@ def _told() -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise PictureError("This file is not a picture. Use a PNG or JPEG file.") from error
     except Exception as error:
+        # Readers raise whatever they like; a fault of ours would look the same, so that it is told to the log.
+        LOG.info("A picture could not be read: %s: %s", type(error).__name__, error)
         raise PictureError("The picture is damaged or of a kind that cannot be read. Use a PNG or JPEG file.") from error
 
 

@@ -75,7 +75,7 @@ def show_canvas() -> None:
         except PictureError as error:
             st.error(sentence(error), icon=":material/error:")
             return
-        canvas.strokes = strokes
+        canvas.strokes, canvas.is_stroke_whole = strokes, True
         shown.picked = shown.problem = None
         if canvas.image is not None:
             shown.remember(canvas.image, "canvas", _("drawing"))
@@ -86,6 +86,7 @@ def clear() -> None:
     shown = drawings()
     shown.canvas.generation += 1
     shown.canvas.initial = shown.canvas.strokes = shown.canvas.image = None
+    shown.canvas.is_stroke_whole = True
     shown.picked = shown.problem = None
 
 

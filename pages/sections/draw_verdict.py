@@ -25,7 +25,8 @@ def follow_pen() -> None:
     except PictureError:  # the canvas's own drawing follows
         return
     shown.picked = shown.problem = None
-    if shown.canvas.image is not None and live_canvas.is_whole(LIVE):
+    shown.canvas.is_stroke_whole = live_canvas.is_whole(LIVE)
+    if shown.canvas.image is not None and shown.canvas.is_stroke_whole:
         shown.remember(shown.canvas.image, "canvas", _("drawing"))
 
 
@@ -46,7 +47,9 @@ def show_verdict() -> None:
         st.html(pictures.verdict(bool(result.verdicts[0]), measured(result, normal)))
     score, threshold = float(result.scores[0]), result.threshold
     with st.container(key="second-opinion"):
-        st.caption(second_opinion(score, threshold, normal, shown.ask_all(image)))
+        # While the pen moves only one detector is asked; the line keeps its place.
+        is_asked = shown.picked or shown.canvas.is_stroke_whole
+        st.caption(second_opinion(score, threshold, normal, shown.ask_all(image)) if is_asked else "…")
     st.html(pictures.gauge(score, threshold))
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         for key, word, label, value in (

@@ -26,7 +26,7 @@ class Canvas:
     generation, visit: part of the canvas' key, so that a new one is a clean canvas. initial: the
     strokes it starts with on this visit; it must not change during a visit, or the canvas loads it
     anew and a stroke in progress is lost. strokes: the latest strokes. image: the drawing as
-    (1, 1, 28, 28), or None.
+    (1, 1, 28, 28), or None. is_stroke_whole: whether the pen is lifted.
     """
 
     generation: int = 0
@@ -34,6 +34,7 @@ class Canvas:
     initial: dict[str, Any] | None = None
     strokes: dict[str, Any] | None = None
     image: Tensor | None = None
+    is_stroke_whole: bool = True
 
 
 @dataclass(frozen=True)

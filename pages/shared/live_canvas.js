@@ -25,17 +25,20 @@ function pictureOf([lower, upper]) {
 }
 
 export default function ({ data, parentElement, setStateValue }) {
-  const own = (parentElement.live ??= { turn: 0, answered: 0, sent: 0, isDown: false, isWanted: false });
+  const own = (parentElement.live ??= { turn: 0, answered: 0, sent: 0, next: 0, isDown: false, isWanted: false });
   // The page's answer names the turn that it answers; a new session counts anew.
   if (data.turn < own.answered) own.turn = data.turn;
+  // While the pen moves, a busy server gets as long a rest as its answer took: thirty who draw share what there is.
+  if (data.turn > own.answered) own.next = 2 * performance.now() - own.sent;
   own.answered = data.turn;
   own.turn = Math.max(own.turn, data.turn);
   own.send = () => {
-    const waits = own.answered < own.turn && performance.now() - own.sent < LOST;
+    const now = performance.now();
+    const waits = (own.answered < own.turn && now - own.sent < LOST) || (own.isDown && now < own.next);
     const layers = own.isWanted && !waits && layersOf();
     if (!layers) return;
     own.isWanted = false;
-    own.sent = performance.now();
+    own.sent = now;
     const [turn, generation, is_whole] = [++own.turn, data.generation, !own.isDown];
     setStateValue("frame", { turn, generation, is_whole, png: pictureOf(layers) });
   };
@@ -48,12 +51,13 @@ export default function ({ data, parentElement, setStateValue }) {
   });
   // The layers are painted after the event that they are painted for.
   const want = () => requestAnimationFrame(() => { own.isWanted = true; own.send(); });
-  listen("pointermove", () => own.isDown && want());
-  for (const name of ["pointerup", "pointercancel"])
-    listen(name, () => {
-      if (own.isDown) requestAnimationFrame(want);
-      own.isDown = false;
-    });
+  const lift = () => {
+    if (own.isDown) requestAnimationFrame(want);
+    own.isDown = false;
+  };
+  // A pen that was lifted outside of the window comes back without a button.
+  listen("pointermove", event => (event.buttons ? own.isDown && want() : lift()));
+  for (const name of ["pointerup", "pointercancel"]) listen(name, lift);
   return () => {
     own.listens.abort();
     own.listens = null;
