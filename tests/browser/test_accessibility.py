@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from pages.shared.navigation import PAGES
 from pages.shared.text import LANGUAGES
-from tests.browser.conftest import Server, draw, open_page, settled
+from tests.browser.conftest import Server, draw, final_score, open_page, settled
 from tests.strokes import WAYS, on_canvas
 
 PATHS = (*(entry.path for entry in PAGES if not entry.for_teacher), "learn?step=4", "learn?step=6", "learn?step=7")
@@ -50,7 +50,7 @@ def test_axe_finds_nothing_serious(path: str, axe: str, server: Server, chromium
         open_page(page, server, path)
         if path == "draw":
             draw(page, on_canvas(WAYS[7][0]))
-            expect(page.locator(".st-key-score")).to_be_visible()
+            final_score(page)
         painted(page)
         assert violations(page, axe) == []
         page.emulate_media(color_scheme="dark")

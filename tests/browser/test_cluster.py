@@ -12,7 +12,7 @@ from tests.browser.test_train import STATUS, batches, points_of
 from tests.cluster import Cluster
 from tests.strokes import WAYS, on_canvas
 
-DOZEN_EPOCHS = "preset=course&epochs=12" if HAS_MNIST else "preset=course&epochs=100&batch=1&data=uci-digits"
+DOZEN_EPOCHS = "preset=course&epochs=12" + ("" if HAS_MNIST else "&batch=1&data=uci-digits")
 """Long enough for a process to be killed amid the training, whose end a test waits for."""
 
 pytest.importorskip("distributed", reason="Dask is not installed: pip install -r requirements-cluster.txt")
