@@ -28,7 +28,7 @@ T = TypeVar("T")
 NOWHERE = "http://127.0.0.1:9"
 """Nothing listens on the discard port: a proxy there is a machine without a network."""
 
-HAS_MNIST = (REAL_DATA / "MNIST/raw").exists()
+HAS_MNIST = any((REAL_DATA / "MNIST/raw").glob("train-images*"))
 
 ENDLESS = "preset=course&epochs=200&batch=1"
 """Settings of a training that does not end while a test runs, on whatever images are there."""

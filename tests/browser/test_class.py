@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import ENDLESS, REAL_DATA, Server, run_journey, start_server
+from tests.browser.conftest import ENDLESS, HAS_MNIST, REAL_DATA, Server, run_journey, start_server
 from tests.load.visitor import Visitor, sketch
 from tests.strokes import WAYS, on_canvas
 
@@ -87,7 +87,7 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_killed_in_a_training_the_app_starts_again_and_every_file_is_whole(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    if (REAL_DATA / "MNIST").exists():
+    if HAS_MNIST:
         (data / "MNIST").symlink_to(REAL_DATA / "MNIST")
     server = start_server(data, tmp_path / "first.txt")
     run_journey(trains(server))
