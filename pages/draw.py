@@ -84,6 +84,9 @@ def show_canvas() -> None:
 def clear() -> None:
     """A new key is a clean canvas."""
     shown = drawings()
+    if shown.canvas.image is not None and not shown.canvas.is_stroke_whole:
+        # Cleared before the whole stroke arrived: the strip keeps what was seen of it.
+        shown.remember(shown.canvas.image, "canvas", _("drawing"))
     shown.canvas.generation += 1
     shown.canvas.initial = shown.canvas.strokes = shown.canvas.image = None
     shown.canvas.is_stroke_whole = True
