@@ -22,6 +22,7 @@ export DATA_DIR ?= data
 BIN := .venv/bin
 APP := .venv/.app-ready
 CLUSTER := .venv/.cluster-ready
+PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 DEV := .venv/.dev-ready
 
 .PHONY: run replicas test test-mnist lint bench load soak audit study checkpoints screenshots messages browser proxy clean
@@ -33,10 +34,10 @@ replicas: $(APP)
 	$(BIN)/python -m deploy.replicas --replicas $(REPLICAS) --port $(PORT) --address $(ADDRESS)
 
 test: $(DEV) browser proxy
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
 
 test-mnist: $(DEV)
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder --only-mnist
+	$(PYTEST) --only-mnist
 
 lint: $(DEV)
 	$(BIN)/ruff check .

@@ -1,9 +1,10 @@
-"""Draw, at the bottom: the images of this session with their scores, to keep."""
+"""Draw, at the bottom: the visitor's images with their scores, to keep."""
 
 import csv
 import io
 import zipfile
 from functools import partial
+from html import escape
 
 import streamlit as st
 
@@ -21,7 +22,7 @@ def show_strip() -> None:
     cells = "".join(
         '<div class="expert">'
         + pictures.png_picture(entry.png, entry.title)
-        + f'<div class="label">{pictures.text(entry.title)}</div>'
+        + f'<div class="label">{escape(entry.title)}</div>'
         + f'<div class="label">{formatted(entry.score, ".4f")}</div>{pictures.badge(entry.is_anomaly)}</div>'
         for entry in reversed(strip)
     )

@@ -82,11 +82,6 @@ def triple(image: Tensor, reconstruction: Tensor, error_map: Tensor, captions: b
     return row([(content, name if captions else "") for content, name in zip(contents, names, strict=True)])
 
 
-def text(words: str) -> str:
-    """Words that came from outside, for a place in HTML."""
-    return escape(words)
-
-
 def steps(image: Tensor, title: str, preprocessing: Preprocessing, result: Result) -> str:
     """All that happens to an image (1, 1, 28, 28) before the detector: preprocessed step by step, redrawn, compared."""
     names = {"deskewed": _("Deskewed"), "one stroke width": _("Strokes of one width")}
