@@ -34,7 +34,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.net_util import get_internal_ip
 from streamlit.web.server.server_util import get_display_address
 
-from pages.shared.streamlit_internals import frontend_files, run_no_page_files, web_server
+from pages.shared.streamlit_internals import frontend_files, refuse_messages_of_left_pages, run_no_page_files, web_server
 
 OF_OPEN_PAGES = ("/_stcore/", "/media/", "/component/", "/static/")
 """What a page asks for that is open already, also below its own address; everything else is a page being opened."""
@@ -147,6 +147,7 @@ def load() -> None:
     """Load all that the first visitors need; until then nobody is answered, and no file of pages/ is run on its own."""
     print("Loading the pages and the detectors …", flush=True)
     run_no_page_files()
+    refuse_messages_of_left_pages()
     with ended_at_once():
         from core.sentences import Sentence
         from pages.shared import entry

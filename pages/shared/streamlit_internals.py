@@ -7,7 +7,7 @@ import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -15,6 +15,8 @@ import streamlit as st
 import streamlit.runtime
 import uvicorn
 from streamlit.file_util import get_static_dir
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
@@ -63,6 +65,29 @@ _WARN_WITHOUT_VISITOR = (
     "state.session_state_proxy",
     "caching.cache_data_api",
 )
+
+
+def refuse_messages_of_left_pages() -> None:
+    """Have every session ignore a fragment of a page that its browser has left.
+
+    A component may still send a value between the click on a link and the first message of the next page. Streamlit
+    runs its fragment after the next page, under the name of the page that was left, and the browser then takes
+    the next page away: it stays empty.
+    """
+    if hasattr(AppSession.request_rerun, "__wrapped__"):
+        return
+    original = AppSession.request_rerun
+
+    @wraps(original)
+    def request_rerun(session: AppSession, client_state: ClientState | None) -> None:
+        if client_state and client_state.fragment_id:
+            if client_state.page_script_hash != session._client_state.page_script_hash:
+                return
+        elif client_state and client_state.page_script_hash:
+            session._client_state.page_script_hash = client_state.page_script_hash  # Streamlit sets it when the run starts
+        original(session, client_state)
+
+    AppSession.request_rerun = request_rerun  # type: ignore[method-assign,assignment]
 
 
 def connection() -> Callable[[], bool]:

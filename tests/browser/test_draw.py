@@ -3,12 +3,14 @@
 import csv
 import io
 import re
+import threading
 import zipfile
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from tests.browser.conftest import Server, canvas_of, draw, eventually, final_score, number_in, open_page, settled
 from tests.strokes import WAYS, on_canvas, rgba
@@ -103,6 +105,32 @@ def test_the_verdict_moves_with_the_pen(page: Page, server: Server) -> None:
     settled(page)
     draw(page, [bow, *rest])
     expect(score).to_have_text(final)
+
+
+def test_a_message_of_the_page_that_is_left_does_not_empty_the_next_one(page: Page, server: Server) -> None:
+    slow = threading.Event()
+    underway: list[Callable[[], None]] = []
+
+    def connect(route: WebSocketRoute) -> None:
+        """A connection that can be slow from the page to the server."""
+        far = route.connect_to_server()
+        route.on_message(lambda message: underway.append(lambda: far.send(message)) if slow.is_set() else far.send(message))
+        far.on_message(route.send)
+
+    page.route_web_socket(re.compile("/_stcore/stream"), connect)
+    open_page(page, server, "draw")
+    link = page.get_by_role("link", name="Home")
+    link.evaluate("link => document.addEventListener('pointerup', () => link.click(), { once: true })")
+    slow.set()
+    draw(page, [drawing(5)[0]])
+    # The moving pen, the link, and the canvas, which sends its drawing a fifth of a second after the pen is lifted.
+    eventually(page, lambda: len(underway) == 3)
+    slow.clear()
+    for arrive in underway:
+        arrive()
+    expect(page).to_have_title(re.compile("^Home"))
+    settled(page)
+    expect(page.get_by_role("heading", name="See an autoencoder")).to_be_visible()
 
 
 def test_undo_takes_the_last_stroke_back(page: Page, server: Server) -> None:

@@ -6,13 +6,17 @@ import re
 import signal
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import streamlit as st
 import streamlit.runtime
 import uvicorn
 from streamlit.file_util import get_static_dir
+from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime import Runtime
+from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
@@ -47,6 +51,26 @@ def test_the_runtime_tells_of_its_sessions() -> None:
     assert "session_id" in inspect.signature(Runtime.is_active_session).parameters
     assert GaugeStat(family_name=ACTIVE_SESSIONS_FAMILY, value=3).value == 3
     assert isinstance(inspect.getattr_static(Runtime, "stats_mgr"), property)
+
+
+def test_a_message_of_a_page_that_was_left_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    session: Any = SimpleNamespace(_client_state=ClientState(page_script_hash="left"))
+    accepted: list[ClientState] = []
+    monkeypatch.setattr(AppSession, "request_rerun", lambda _session, asked: accepted.append(asked))
+    streamlit_internals.refuse_messages_of_left_pages()
+    messages = [
+        ClientState(page_script_hash="left", fragment_id="canvas"),
+        ClientState(page_script_hash="next"),
+        ClientState(page_script_hash="left", fragment_id="canvas"),
+        ClientState(page_script_hash="next", fragment_id="plane"),
+    ]
+    for message in messages:
+        AppSession.request_rerun(session, message)
+    AppSession.request_rerun(session, None)
+    assert accepted == [messages[0], messages[1], messages[3], None]
+    assert "self._client_state.page_script_hash = page_script_hash" in inspect.getsource(
+        AppSession._handle_scriptrunner_event_on_event_loop
+    ), "what knows the page that runs, after st.switch_page too"
 
 
 def test_the_web_server_is_known_by_its_handler_of_signals() -> None:
