@@ -59,14 +59,14 @@ audit: $(DEV)
 	$(BIN)/pip-audit
 
 study: $(CLUSTER)
-	$(BIN)/python -m core.study $(STUDY)
+	$(BIN)/python -m core.experiments.sweep $(STUDY)
 
 checkpoints: $(APP)
-	$(BIN)/python -m core.fit --preset best --classes 0-9 --write
-	$(BIN)/python -m core.fit --preset course --classes 0-9 --write
-	$(BIN)/python -m core.fit --preset narrow two-units wide few-epochs denoising broadcasting convolutional --write
-	$(BIN)/python -m core.fit --preset best --data-set fashion-mnist --classes 0-9 --write
-	$(BIN)/python -m core.compression
+	$(BIN)/python -m core.experiments.fit --preset best --classes 0-9 --write
+	$(BIN)/python -m core.experiments.fit --preset course --classes 0-9 --write
+	$(BIN)/python -m core.experiments.fit --preset narrow two-units wide few-epochs denoising broadcasting convolutional --write
+	$(BIN)/python -m core.experiments.fit --preset best --data-set fashion-mnist --classes 0-9 --write
+	$(BIN)/python -m core.experiments.compression
 
 screenshots: $(DEV) browser
 	$(BIN)/python -m tests.screenshots
@@ -88,7 +88,7 @@ $(DEV): requirements.txt requirements-cluster.txt requirements-dev.txt
 
 # Takes new texts into the catalogues and drops those that are gone.
 messages: $(DEV)
-	$(BIN)/python -m pages.shared.catalogues
+	$(BIN)/python -m pages.shared.i18n.catalogues
 
 # A Chromium for the tests: one on the PATH, else the system's package when root, else Playwright's own.
 # And axe-core, where there is npm; without it the tests of accessibility are skipped.

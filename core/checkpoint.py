@@ -17,11 +17,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from core.data import SOURCES
+from core.data.datasets import SOURCES
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
-from core.evaluate import Evaluation
+from core.errors import UserError
+from core.metrics import Evaluation
 from core.model import outline
-from core.sentences import Sentence
 from core.training import EpochLosses
 
 FORMAT = "digit-anomaly-detector"
@@ -32,7 +32,7 @@ CALIBRATION_SCORES = "calibration_scores"
 MEMORY = "memory"
 
 
-class CheckpointError(Sentence):
+class CheckpointError(UserError):
     """A file cannot be used as a checkpoint; the message is a sentence for the user."""
 
 
@@ -182,7 +182,7 @@ def _settings(header: dict[str, Any]) -> tuple[DetectorConfig, tuple[EpochLosses
         if evaluation is not None:
             by_class = {int(label): float(value) for label, value in evaluation.pop("auroc_by_class").items()}
             evaluation = Evaluation(auroc_by_class=by_class, **{name: float(value) for name, value in evaluation.items()})
-    except Sentence as error:
+    except UserError as error:
         raise CheckpointMismatchError("The file's settings cannot be used. {reason}", reason=error) from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CheckpointMismatchError("The file's settings cannot be used ({reason}).", reason=_short(error)) from error

@@ -12,18 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.data import OneClassSplit
+from core.data.datasets import OneClassSplit
+from core.errors import UserError, require_choice, require_range
 from core.model import Autoencoder, ModelConfig, build, parameter_count
 from core.preprocessing import PREPROCESSINGS, Preprocessing, poses, preprocess, turn_angles
 from core.scoring import ScoreConfig, error_map, least_strange
-from core.sentences import Sentence, require_choice, require_range
 from core.training import EpochLosses, TrainConfig, Trainer
 
 BATCH = 512
 """Images scored at a time; more would not fit into a processor's cache."""
 
 
-OWN_HAND = 2
+SAME_WRITER_NEIGHBOURS = 2
 """Nearest remembered images that calibration leaves out.
 
 MNIST's training file goes from writer to writer, so a held-out digit finds others by its own hand
@@ -32,11 +32,11 @@ tests/readme_writers.py counts them.
 """
 
 
-class NotFittedError(Sentence, RuntimeError):
+class NotFittedError(UserError, RuntimeError):
     """A detector was asked for a verdict before it was calibrated."""
 
 
-class CalibrationError(Sentence, ValueError):
+class CalibrationError(UserError, ValueError):
     """Calibration images or false-alarm rate do not give a threshold."""
 
 
@@ -149,7 +149,7 @@ class AutoencoderDetector:
             held_out = max(1, len(images) // 5)
             images, calibration = images[order[held_out:]], images[order[:held_out]]
         self.losses_ = [step.epoch_losses for step in self.trainer(images, calibration) if step.epoch_losses]
-        return self.remember(images).calibrate(calibration)
+        return self.fit_memory(images).calibrate(calibration)
 
     losses_: list[EpochLosses]
 
@@ -158,7 +158,7 @@ class AutoencoderDetector:
         return self.fit(split.train, split.calibration)
 
     @torch.inference_mode()
-    def remember(self, images: Tensor) -> "AutoencoderDetector":
+    def fit_memory(self, images: Tensor) -> "AutoencoderDetector":
         """Keep the latents of training images (N, 1, 28, 28) where the detector uses them; returns self."""
         if self.config.neighbours:
             self.model.eval()
@@ -168,11 +168,11 @@ class AutoencoderDetector:
 
     def calibrate(self, images: Tensor) -> "AutoencoderDetector":
         """Set threshold_ from held-out normal images (N, 1, 28, 28); returns self."""
-        return self.set_calibration(self.held_out_scores(images))
+        return self.set_calibration(self.calibration_scores(images))
 
-    def held_out_scores(self, images: Tensor, left_out: int = OWN_HAND) -> Tensor:
+    def calibration_scores(self, images: Tensor, skip_nearest: int = SAME_WRITER_NEIGHBOURS) -> Tensor:
         """Scores (N,) of held-out normal images (N, 1, 28, 28), as if the nearest in memory were not there."""
-        return self._run(images, left_out)[3]
+        return self._run(images, skip_nearest)[3]
 
     def set_calibration(self, scores: Tensor) -> "AutoencoderDetector":
         """Set threshold_ from the scores (N,) of held-out normal images; returns self."""
@@ -188,14 +188,14 @@ class AutoencoderDetector:
         return other.set_calibration(self.calibration_scores_)
 
     @torch.inference_mode()
-    def _run(self, images: Tensor, left_out: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _run(self, images: Tensor, skip_nearest: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Images as the network sees them, reconstructions, error maps, scores; all on the CPU."""
         self.model.eval()
         parts = []
         score, turns = self.config.score, self.config.turns
         for batch in torch.split(images, BATCH // len(turn_angles(turns))):
             seen = poses(preprocess(batch.to(self.device), self.config.preprocessing), turns)
-            reconstructions = self._redraw(seen, left_out)
+            reconstructions = self._redraw(seen, skip_nearest)
             maps = error_map(seen, reconstructions, score)
             seen, reconstructions, maps, scores = least_strange(seen, reconstructions, maps, turns, score)
             parts.append((seen.cpu(), reconstructions.cpu(), maps.cpu(), scores.cpu()))
@@ -206,10 +206,10 @@ class AutoencoderDetector:
         seen, reconstructions, maps, scores = (torch.cat(part) for part in zip(*parts, strict=True))
         return seen, reconstructions, maps, scores
 
-    def _redraw(self, seen: Tensor, left_out: int) -> Tensor:
+    def _redraw(self, seen: Tensor, skip_nearest: int) -> Tensor:
         """Reconstructions (N, 1, 28, 28) of preprocessed images, from memory where the detector has one.
 
-        left_out: how many of the nearest remembered images do not count; one always remains.
+        skip_nearest: how many of the nearest remembered images do not count; one always remains.
         """
         reconstructions: Tensor
         if not self.config.neighbours:
@@ -221,9 +221,9 @@ class AutoencoderDetector:
         latents = self.model.encoder(seen)  # (N, latent_dim)
         # Squared distance less the query's own square, which does not change the order.
         distances = memory.square().sum(dim=1) - 2 * latents @ memory.T  # (N, M)
-        left_out = min(left_out, len(memory) - 1)
-        count = min(self.config.neighbours + left_out, len(memory))
-        nearest = distances.topk(count, largest=False).indices[:, left_out:]  # (N, K)
+        skip_nearest = min(skip_nearest, len(memory) - 1)
+        count = min(self.config.neighbours + skip_nearest, len(memory))
+        nearest = distances.topk(count, largest=False).indices[:, skip_nearest:]  # (N, K)
         used, places = nearest.unique(return_inverse=True)  # each remembered image is redrawn once: (U,), (N, K)
         reconstructions = self.model.decoder(memory[used])[places].mean(dim=1)
         return reconstructions

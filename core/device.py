@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from core.sentences import Sentence
+from core.errors import UserError
 
 
-class DeviceError(Sentence, ValueError):
+class DeviceError(UserError, ValueError):
     """A device was asked for that this machine does not have."""
 
 

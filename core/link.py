@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from core.data import SOURCES
+from core.data.datasets import SOURCES
 from core.detector import DetectorConfig
+from core.errors import UserError
 from core.presets import PRESETS, preset
-from core.sentences import Sentence
 
 LONGEST_PART = 100
 """Characters; no sound part of a link is longer."""
@@ -39,7 +39,7 @@ FIELDS = {
 PARTS = ("data", "normal", "preset", *FIELDS)
 
 
-class LinkError(Sentence, ValueError):
+class LinkError(UserError, ValueError):
     """A link asks for something that there is not; the sentence says which part."""
 
 

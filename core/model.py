@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from core.errors import SettingError, require_choice
 from core.preprocessing import SIDE
-from core.sentences import SettingError, require_choice
 
 PIXELS = SIDE * SIDE
 MAX_UNITS = 4096

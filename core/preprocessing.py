@@ -151,18 +151,18 @@ def deskew(images: Tensor) -> Tensor:
 
     images: (N, 1, 28, 28) in [0, 1]. Returns the same shape and range; blank images stay blank.
     """
-    straightened = _straightened(images, images, SIDE)
+    deskewed = _deskewed(images, images, SIDE)
     blank = images.amax(dim=(1, 2, 3), keepdim=True) == 0
-    return torch.where(blank, images, straightened).clamp(0.0, 1.0)
+    return torch.where(blank, images, deskewed).clamp(0.0, 1.0)
 
 
-TURN = 8
+POLL_SECONDS = 8
 """Degrees between one pose of an image and the next."""
 
 
 def turn_angles(turns: int) -> list[int]:
-    """Degrees of each pose: 0, then TURN either way, twice that, and so on, turns times."""
-    return [0, *(sign * TURN * number for number in range(1, turns + 1) for sign in (-1, 1))]
+    """Degrees of each pose: 0, then POLL_SECONDS either way, twice that, and so on, turns times."""
+    return [0, *(sign * POLL_SECONDS * number for number in range(1, turns + 1) for sign in (-1, 1))]
 
 
 def poses(images: Tensor, turns: int) -> Tensor:
@@ -173,7 +173,7 @@ def poses(images: Tensor, turns: int) -> Tensor:
     """
     if len(images) == 0:
         return images
-    turned = [_straightened(images, images, SIDE, degrees=angle).clamp(0.0, 1.0) for angle in turn_angles(turns)[1:]]
+    turned = [_deskewed(images, images, SIDE, degrees=angle).clamp(0.0, 1.0) for angle in turn_angles(turns)[1:]]
     return torch.cat([images, *turned])
 
 
@@ -181,7 +181,7 @@ USUAL_SPREAD = 5.5
 """Pixels: root mean square distance of the ink from its middle, about that of MNIST's digits."""
 
 
-def _straightened(images: Tensor, ink: Tensor, side: int, to_usual_size: bool = False, degrees: float = 0.0) -> Tensor:
+def _deskewed(images: Tensor, ink: Tensor, side: int, to_usual_size: bool = False, degrees: float = 0.0) -> Tensor:
     """Images (N, C, 28, 28) sheared and centred as deskew says, by the moments of ink (N, 1, 28, 28), in side x side pixels.
 
     degrees: turned clockwise by so much first, in the same sampling.
@@ -238,7 +238,7 @@ def _standard_stroke(images: Tensor) -> tuple[Tensor, Tensor]:
     is_ink = _soft_step(even, FAINT)
     once = _eroded(even, corners=False)
     depth = even + 0.5 * (once + _eroded(once, corners=True))  # in [0, 2]
-    enlarged = _straightened(torch.cat([depth, is_ink, even], dim=1), is_ink, 2 * SIDE, to_usual_size=True)  # (N, 3, 56, 56)
+    enlarged = _deskewed(torch.cat([depth, is_ink, even], dim=1), is_ink, 2 * SIDE, to_usual_size=True)  # (N, 3, 56, 56)
     depth, is_ink, upright = enlarged[:, :1], enlarged[:, 1:2], enlarged[:, 2:]
     wanted_area = STROKE_WIDTH * 2 * _outline(is_ink) / 2  # (N,)
     low, high = torch.zeros_like(wanted_area), torch.full_like(wanted_area, 2.0)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from core.errors import require_range
 from core.preprocessing import blur, turn_angles
-from core.sentences import require_range
 
 
 class ShapeMismatchError(ValueError):

@@ -10,14 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
 
+from core.errors import UserError, require_choice, require_range
 from core.model import Autoencoder
 from core.scoring import require_same_shape
-from core.sentences import Sentence, require_choice, require_range
 
 MAX_EPOCHS = 200
 
 
-class DivergedError(Sentence, ArithmeticError):
+class DivergedError(UserError, ArithmeticError):
     """The loss became infinite or NaN; the message names the learning rate."""
 
 

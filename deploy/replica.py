@@ -149,12 +149,12 @@ def load() -> None:
     run_no_page_files()
     refuse_messages_of_left_pages()
     with ended_at_once():
-        from core.sentences import Sentence
+        from core.errors import UserError
         from pages.shared import entry
 
         try:
             entry.load()
-        except Sentence as error:
+        except UserError as error:
             sys.exit(str(error))
 
 
@@ -191,7 +191,7 @@ def tell_systemd(line: str) -> None:
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     """From the moment in which everybody can come, which is told, to the end."""
-    from core.jobs import whole_number_from_environment
+    from core.jobs.job import whole_number_from_environment
     from pages.shared import entry
 
     entry.begin()

@@ -7,11 +7,13 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from core.evaluate import histogram
-from pages.shared import figures, pictures, session
-from pages.shared.page_context import PageContext
+from core.metrics import histogram
+from pages.shared.charts import figures
+from pages.shared.html import pictures
+from pages.shared.i18n.text import _, formatted, ngettext
+from pages.shared.state import session
+from pages.shared.state.page_context import PageContext
 from pages.shared.streamlit_internals import begin_again_with_app
-from pages.shared.text import _, formatted, ngettext
 
 PER_PAGE = 12
 VERDICTS = ("all", "false alarms", "missed anomalies")

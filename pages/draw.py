@@ -3,15 +3,15 @@
 import streamlit as st
 
 from core.drawing import PictureError, from_canvas_png
-from core.jobs import JobState
+from core.jobs.job import JobState
 from pages.sections.draw_other_ways import show_other_ways, show_picture
 from pages.sections.draw_strip import show_strip
-from pages.sections.draw_verdict import show_experts, show_verdict
-from pages.shared import session
-from pages.shared.canvas import draw_on_canvas
-from pages.shared.drawings import drawings
+from pages.sections.draw_verdict import show_ensemble, show_verdict
+from pages.shared.components.canvas import draw_on_canvas
+from pages.shared.i18n.text import _, translated
+from pages.shared.state import session
+from pages.shared.state.drawings import drawings
 from pages.shared.streamlit_internals import begin_again_with_app
-from pages.shared.text import _, sentence
 
 CANVAS_SIDE = 320
 NARROWEST_BRUSH, BRUSH, WIDEST_BRUSH = 8, 24, 40
@@ -32,7 +32,7 @@ def show() -> None:
 def draw_area() -> None:
     """Canvas, verdict, experts and strip; a stroke reruns this and nothing else of the page."""
     left, right = st.columns([1, 1.6], gap="large")
-    with session.pool().first():  # the verdict comes before anybody's next batch, and before the rest of the page
+    with session.pool().inference_priority():  # the verdict comes before anybody's next batch, and before the rest of the page
         with left:
             st.button(_("Clear"), on_click=clear, icon=":material/delete:", shortcut="X")
             with st.container(key="canvas"):
@@ -51,7 +51,7 @@ def draw_area() -> None:
             on_change="rerun",  # kept by the session: in the browser alone it would close when the page is drawn anew
         ):
             show_other_ways()
-    show_experts()
+    show_ensemble()
     show_strip()
 
 
@@ -73,12 +73,12 @@ def show_canvas() -> None:
         try:
             canvas.image = from_canvas_png(png)
         except PictureError as error:
-            st.error(sentence(error), icon=":material/error:")
+            st.error(translated(error), icon=":material/error:")
             return
         canvas.strokes, canvas.is_stroke_whole = strokes, True
         shown.picked = shown.problem = None
         if canvas.image is not None:
-            shown.remember(canvas.image, "canvas", _("drawing"))
+            shown.add_to_strip(canvas.image, "canvas", _("drawing"))
 
 
 def clear() -> None:
@@ -86,7 +86,7 @@ def clear() -> None:
     shown = drawings()
     if shown.canvas.image is not None and not shown.canvas.is_stroke_whole:
         # Cleared before the whole stroke arrived: the strip keeps what was seen of it.
-        shown.remember(shown.canvas.image, "canvas", _("drawing"))
+        shown.add_to_strip(shown.canvas.image, "canvas", _("drawing"))
     shown.canvas.generation += 1
     shown.canvas.initial = shown.canvas.strokes = shown.canvas.image = None
     shown.canvas.is_stroke_whole = True

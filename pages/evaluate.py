@@ -12,14 +12,18 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
-from core.baselines import BASELINES, Comparison
 from core.detector import conformal_rate, conformal_threshold
-from core.evaluate import EvaluationError, Histogram, Scored, WorkingPoint, histogram, scored
-from core.sentences import Sentence
-from pages.shared import evaluation_figures, figures, glossary, pictures, report, session, study, threshold_line
-from pages.shared.page_context import PageContext
+from core.errors import UserError
+from core.experiments.baselines import BASELINES, Comparison
+from core.metrics import EvaluationError, Histogram, OperatingPoint, ScoredSet, histogram, scored
+from pages.shared.charts import evaluation, figures, sweep
+from pages.shared.components import threshold_line
+from pages.shared.html import pictures, report
+from pages.shared.i18n import glossary
+from pages.shared.i18n.text import _, formatted, language, translated
+from pages.shared.state import session
+from pages.shared.state.page_context import PageContext
 from pages.shared.streamlit_internals import begin_again_with_app
-from pages.shared.text import _, formatted, language, sentence
 
 RATES = tuple(per_mille / 1000 for per_mille in (*range(1, 100), *range(100, 200, 5), *range(200, 1000, 10)))
 """False-alarm rates that the slider offers: fine steps where they matter."""
@@ -41,11 +45,11 @@ class EvaluateContext(PageContext):
         return sorted(set(self.labels.tolist()) - set(self.config.normal_classes))
 
     @cached_property
-    def scored(self) -> Scored:
+    def scored(self) -> ScoredSet:
         """All test images. Raises EvaluationError."""
         return self.against(None)
 
-    def against(self, anomalies: list[int] | None) -> Scored:
+    def against(self, anomalies: list[int] | None) -> ScoredSet:
         """The normal test images and those of these classes. Raises EvaluationError."""
         return scored(self.scores, self.labels, self.config.normal_classes, anomalies)
 
@@ -119,7 +123,7 @@ def show() -> None:
         with st.spinner(_("Scoring the test images…")):
             context.scored  # noqa: B018  computed here, under the spinner
     except EvaluationError as error:
-        st.info(sentence(error), icon=":material/info:")
+        st.info(translated(error), icon=":material/info:")
         return
     if context.working.is_new:
         context.working.move_to(context.working.value)
@@ -133,7 +137,7 @@ def show() -> None:
     on_screen = Shown()
     show_evaluation(context, summary, on_screen)
     show_take_away(context, on_screen)
-    study.show()
+    sweep.show()
 
 
 def share(value: float) -> str:
@@ -141,7 +145,7 @@ def share(value: float) -> str:
     return "–" if math.isnan(value) else formatted(value, ".1%")
 
 
-def numbers(point: WorkingPoint) -> dict[str, str]:
+def numbers(point: OperatingPoint) -> dict[str, str]:
     """What is said of a threshold, by its name on screen."""
     return {
         _("Threshold"): formatted(point.threshold, ".4f"),
@@ -174,7 +178,7 @@ def ask_anomalies(context: EvaluateContext) -> list[int]:
 
 
 def show_threshold(
-    context: EvaluateContext, point: WorkingPoint, best_f1: float, anomalies: list[int]
+    context: EvaluateContext, point: OperatingPoint, best_f1: float, anomalies: list[int]
 ) -> tuple[go.Figure, DeltaGenerator]:
     """The histogram with its threshold, and the ways to move it; returns the histogram and its place."""
     working = context.working
@@ -225,7 +229,7 @@ def show_threshold(
     return chart, chart_place
 
 
-def show_outcome(point: WorkingPoint) -> None:
+def show_outcome(point: OperatingPoint) -> None:
     """What the threshold does: four counts and five figures."""
     st.html(pictures.confusion(point))
     words = ("false-alarm rate", "missed anomalies", "precision", "recall", "f1")
@@ -234,7 +238,7 @@ def show_outcome(point: WorkingPoint) -> None:
             st.metric(name, value, help=glossary.about(word), width="content")
 
 
-def show_curves(points: dict[str, WorkingPoint], compared: Scored) -> list[go.Figure]:
+def show_curves(points: dict[str, OperatingPoint], compared: ScoredSet) -> list[go.Figure]:
     """ROC and precision-recall curve; returns both."""
     st.subheader(_("Every threshold at once"))
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -258,7 +262,7 @@ def show_curves(points: dict[str, WorkingPoint], compared: Scored) -> list[go.Fi
         )
     charts = []
     for column, word, draw in zip(
-        st.columns(2), ("roc", "precision-recall"), (evaluation_figures.roc, evaluation_figures.precision_recall), strict=True
+        st.columns(2), ("roc", "precision-recall"), (evaluation.roc, evaluation.precision_recall), strict=True
     ):
         name, meaning = glossary.entries()[word]
         with column:
@@ -269,7 +273,7 @@ def show_curves(points: dict[str, WorkingPoint], compared: Scored) -> list[go.Fi
     return charts
 
 
-def show_lesson(calibrated: WorkingPoint, cheated: WorkingPoint) -> list[dict[str, str]]:
+def show_lesson(calibrated: OperatingPoint, cheated: OperatingPoint) -> list[dict[str, str]]:
     """Calibrating beside cheating; returns the table."""
     st.subheader(_("Calibrating or cheating?"))
     st.markdown(
@@ -377,8 +381,8 @@ def show_baselines(context: EvaluateContext) -> None:
     elif st.button(_("Measure four simpler methods"), icon=":material/speed:", key="start-baselines"):
         try:
             session.start_comparison(*about_data)
-        except Sentence as error:
-            st.error(sentence(error), icon=":material/error:")
+        except UserError as error:
+            st.error(translated(error), icon=":material/error:")
         else:
             st.rerun()
 
@@ -406,11 +410,11 @@ def show_second(context: EvaluateContext) -> list[str | go.Figure]:
         with st.spinner(_("Scoring the test images…")):
             its_scores = session.test_scores(second, its_data)
         its = scored(its_scores, its_data.test.labels, second.config.normal_classes)
-    except Sentence as error:
-        st.info(sentence(error), icon=":material/info:")
+    except UserError as error:
+        st.info(translated(error), icon=":material/info:")
         return []
     titles = f"1: {context.title}", f"2: {session.choice_title(chosen)}"
-    chart = evaluation_figures.roc(dict(zip(titles, (context.scored, its), strict=True)), {})
+    chart = evaluation.roc(dict(zip(titles, (context.scored, its), strict=True)), {})
     columns = [
         {
             _("Normal"): session.class_names(images.name, judge.config.normal_classes),

@@ -3,13 +3,14 @@
 import streamlit as st
 import torch
 
-from core.data import Digits
-from pages.shared import pictures, session
-from pages.shared.glossary import about
+from core.data.datasets import Digits
+from pages.shared.html import pictures
+from pages.shared.i18n.glossary import about
+from pages.shared.i18n.text import _
 from pages.shared.navigation import PAGES
-from pages.shared.page_context import PageContext
+from pages.shared.state import session
+from pages.shared.state.page_context import PageContext
 from pages.shared.streamlit_internals import begin_again_with_app
-from pages.shared.text import _
 
 FIRST = 100
 """Images of each kind among which the typical one is looked for."""

@@ -8,16 +8,21 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from core import compression, latent
+from core import latent
 from core.detector import DetectorConfig
+from core.experiments import compression
 from core.model import PIXELS
 from core.preprocessing import preprocess
 from core.presets import Shipped
-from pages.shared import glossary, latent_figures, pictures, plane, session, space
-from pages.shared.drawings import drawings
-from pages.shared.page_context import PageContext
+from pages.shared.charts import bottleneck
+from pages.shared.components import scatter_map
+from pages.shared.html import pictures
+from pages.shared.i18n import glossary
+from pages.shared.i18n.text import _, formatted
+from pages.shared.state import latent_space, session
+from pages.shared.state.drawings import drawings
+from pages.shared.state.page_context import PageContext
 from pages.shared.streamlit_internals import begin_again_with_app
-from pages.shared.text import _, formatted
 
 STEPS = 9
 TWO_UNITS = session.Choice(shipped=Shipped("two-units", "mnist", 5))
@@ -32,8 +37,8 @@ class LatentContext(PageContext):
         return self.config.model.latent_dim
 
     @cached_property
-    def inside(self) -> space.Space:
-        return space.look(self.detector, self.data)
+    def inside(self) -> latent_space.Space:
+        return latent_space.look(self.detector, self.data)
 
     @cached_property
     def shown_labels(self) -> Tensor:
@@ -57,7 +62,7 @@ class LatentContext(PageContext):
             return self.names[int(self.shown_labels[number])]
         return _("Drawing {number}", number=number - count + 1)
 
-    def kind_of(self, number: int) -> plane.Kind:
+    def kind_of(self, number: int) -> scatter_map.Kind:
         if number >= len(self.shown_labels):
             return "drawing"
         return "normal" if int(self.shown_labels[number]) in self.config.normal_classes else "anomaly"
@@ -126,9 +131,9 @@ def lay_out(context: LatentContext, layout: str, latents: Tensor) -> tuple[Tenso
     """Numbers (N,) of the images laid out, their places (N, 2), the axes' names, and a sentence about it."""
     numbers, frame, dimensions = torch.arange(len(latents)), context.inside.frame, context.dimensions
     if layout == "t-sne":
-        numbers = torch.cat([numbers[: space.NEIGHBOUR_IMAGES], numbers[len(context.shown_labels) :]])
+        numbers = torch.cat([numbers[: latent_space.NEIGHBOUR_IMAGES], numbers[len(context.shown_labels) :]])
         with st.spinner(_("Laying out …")):
-            places = space.neighbours(latents[numbers])
+            places = latent_space.neighbours(latents[numbers])
         return numbers, places, ("", ""), _("Neighbours stay neighbours. Distances between groups mean nothing.")
     coordinates = frame.coordinates(latents)
     if layout == "pca":
@@ -188,12 +193,12 @@ def show_images(context: LatentContext) -> None:
         show_chosen(context)
 
 
-def whole(places: Tensor) -> plane.Extent:
+def whole(places: Tensor) -> scatter_map.Extent:
     """The rectangle around all places, with a margin."""
     low, high = places.amin(dim=0), places.amax(dim=0)
     margin = (high - low).clamp_min(1e-3) * 0.04
     (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
-    return plane.Extent(left, right, bottom, top)
+    return scatter_map.Extent(left, right, bottom, top)
 
 
 def show_plane(
@@ -202,7 +207,7 @@ def show_plane(
     places: Tensor,
     scores: Tensor,
     axes: tuple[str, str],
-    extent: plane.Extent,
+    extent: scatter_map.Extent,
     as_images: bool,
 ) -> None:
     """The images with these numbers at their places (N, 2)."""
@@ -211,7 +216,7 @@ def show_plane(
         st.session_state["latent-chosen"] = st.session_state["plane-images"]["chosen"]
 
     count = len(context.shown_labels)
-    points = plane.Points(
+    points = scatter_map.Points(
         x=[round(x, 4) for x in places[:, 0].tolist()],
         y=[round(y, 4) for y in places[:, 1].tolist()],
         kinds=[context.kind_of(number) for number in numbers],
@@ -220,8 +225,8 @@ def show_plane(
         numbers=["" if number < count else str(number - count + 1) for number in numbers],
     )
     label = _("Images in the latent space; arrow keys choose another one")
-    sprite = space.sprite(context.data.name, context.images, len(context.drawn))
-    plane.choose_point("plane-images", label, axes, extent, points, sprite, context.chosen_number, as_images, choose)
+    sprite = latent_space.sprite(context.data.name, context.images, len(context.drawn))
+    scatter_map.choose_point("plane-images", label, axes, extent, points, sprite, context.chosen_number, as_images, choose)
 
 
 def show_chosen(context: LatentContext) -> None:
@@ -300,18 +305,18 @@ def show_decoder(context: LatentContext) -> None:
         tell_of_recall(context.config)
     with left:
         st.caption(_("Click or drag: the decoder draws what lies there."), help=glossary.about("decoder"))
-        picture, aspect = space.decoded_map(detector, inside, place)
+        picture, aspect = latent_space.decoded_map(detector, inside, place)
         # One unit has a map of one row, from 0 to 1.
         x, y = (*place, 0.5)[:2]
         (left_end, bottom), (right_end, top) = (*low, 0.0)[:2], (*high, 1.0)[:2]
-        extent = plane.Extent(left_end, right_end, bottom, top)
+        extent = scatter_map.Extent(left_end, right_end, bottom, top)
         axes = (context.axis_name(0), context.axis_name(1) if len(low) > 1 else "")
 
         def move() -> None:
-            move_to(plane.place_of("plane-map")[: len(low)])
+            move_to(scatter_map.place_of("plane-map")[: len(low)])
 
         label = _("Map of decoded images; arrow keys move in it")
-        plane.choose_place("plane-map", label, axes, extent, aspect, picture, (x, y), move)
+        scatter_map.choose_place("plane-map", label, axes, extent, aspect, picture, (x, y), move)
 
 
 # ---------------------------------------------------------------- walking
@@ -416,7 +421,7 @@ def show_compression(_context: LatentContext) -> None:
     for column, title, figure in zip(
         st.columns(2),
         (_("Error on normal images"), _("AUROC")),
-        (latent_figures.error_by_size(made.measured), latent_figures.auroc_by_size(made.measured)),
+        (bottleneck.error_by_size(made.measured), bottleneck.auroc_by_size(made.measured)),
         strict=True,
     ):
         with column:

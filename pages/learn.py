@@ -8,20 +8,23 @@ import streamlit as st
 import torch
 
 from core.checkpoint import Checkpoint
-from core.data import data_directory
+from core.data.datasets import data_directory
 from core.detector import AutoencoderDetector, Result
-from core.evaluate import evaluate, histogram
-from core.jobs import JobState, TrainingJob
+from core.jobs.job import JobState, TrainingJob
+from core.metrics import evaluate, histogram
 from core.model import ModelConfig, layers, outline, parameter_count
 from core.presets import PRESETS, Shipped
-from pages.shared import figures, header, pictures, session
-from pages.shared.glossary import about
-from pages.shared.lessons import lessons
+from pages.shared import header
+from pages.shared.charts import figures
+from pages.shared.forms.slider import slider
+from pages.shared.html import pictures
+from pages.shared.i18n.glossary import about
+from pages.shared.i18n.lessons import lessons
+from pages.shared.i18n.text import _, formatted
 from pages.shared.navigation import page_of
-from pages.shared.page_context import PageContext
-from pages.shared.slider import slider
+from pages.shared.state import session
+from pages.shared.state.page_context import PageContext
 from pages.shared.streamlit_internals import begin_again_with_app
-from pages.shared.text import _, formatted
 
 TRAP = ("course", "broadcasting")
 """The presets that the trap compares: the right shapes and the wrong ones."""

@@ -2,15 +2,16 @@
 
 import streamlit as st
 
-from core import health
-from pages.shared import door, monitor, session
+from core.server import process
+from pages.shared import monitor
+from pages.shared.i18n.text import _, formatted
+from pages.shared.state import access, session
 from pages.shared.streamlit_internals import begin_again_with_app, connected_sessions
-from pages.shared.text import _, formatted
 
 
 def show() -> None:
     """The page, which looks at its visitor itself: nobody gets here by another way than the navigation."""
-    if not (door.is_open() and door.is_teacher()):
+    if not (access.is_open() and access.is_teacher()):
         st.error(_("This page is for the teacher."), icon=":material/lock:")
         return
     st.title(_("Status"))
@@ -21,13 +22,13 @@ def show() -> None:
 def show_status() -> None:
     """Figures of this moment, and the last errors."""
     running, waiting = session.pool().counts
-    memory = health.memory_in_use()
+    memory = process.memory_in_use()
     figures = (
         (_("Sessions"), formatted(connected_sessions(), ",")),
         (_("Trainings running"), formatted(running, ",")),
         (_("Trainings waiting"), formatted(waiting, ",")),
         (_("Memory"), _("{size:,.0f} MB", size=memory) if memory else "–"),
-        (_("Threads"), formatted(health.thread_count(), ",")),
+        (_("Threads"), formatted(process.thread_count(), ",")),
     )
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         for label, value in figures:

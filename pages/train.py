@@ -8,17 +8,21 @@ import streamlit as st
 import torch
 
 from core import checkpoint
-from core.data import SOURCES, DataSet, data_directory
+from core.data.datasets import SOURCES, DataSet, data_directory
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import choose_device
-from core.jobs import JobState, Snapshot
+from core.errors import UserError
+from core.jobs.job import JobState, Snapshot
 from core.model import layers, outline, parameter_count
 from core.presets import shipped_as
-from core.sentences import Sentence
-from pages.shared import figures, header, pictures, session, settings
-from pages.shared.glossary import about
+from pages.shared import header
+from pages.shared.charts import figures
+from pages.shared.forms import settings
+from pages.shared.html import pictures
+from pages.shared.i18n.glossary import about
+from pages.shared.i18n.text import _, formatted, translated
+from pages.shared.state import session
 from pages.shared.streamlit_internals import begin_again_with_app
-from pages.shared.text import _, formatted, sentence
 
 
 def show() -> None:
@@ -32,7 +36,7 @@ def show() -> None:
     with right:
         show_controls(config)
         if problem:
-            st.error(sentence(problem), icon=":material/error:")
+            st.error(translated(problem), icon=":material/error:")
         live = st.container()
         st.toggle(_("Logarithmic scale"), key="log-scale", persist_state="session")
         with st.container(key="hideable-runs"):
@@ -43,9 +47,9 @@ def show() -> None:
                 show_network(config, at_hand.data)
 
 
-def show_settings() -> tuple[DetectorConfig | None, Sentence | None]:
+def show_settings() -> tuple[DetectorConfig | None, UserError | None]:
     """The settings; returns them as they stand, None where they cannot be trained, and what is wrong."""
-    problem: Sentence | None = st.session_state.get("train-error")
+    problem: UserError | None = st.session_state.get("train-error")
     try:
         with st.container(key="hideable-settings"):
             settings.ask(disabled=session.job() is not None)
@@ -55,7 +59,7 @@ def show_settings() -> tuple[DetectorConfig | None, Sentence | None]:
         else:
             device = choose_device(st.session_state.get("device"))
             st.caption(_("Runs on: {device}", device=settings.device_title(device.type)))
-    except Sentence as error:
+    except UserError as error:
         return None, error
     return config, problem
 
@@ -71,7 +75,7 @@ def start(single_step: bool = False) -> None:
             split = session.split(config.data_set, data_directory(), config.normal_classes, config.training.seed)
             device = None if session.scheduler() else choose_device(st.session_state.get("device"))
             training = session.start_job(config, split, device)
-        except Sentence as error:
+        except UserError as error:
             st.session_state["train-error"] = error
             return
     st.session_state["train-error"] = None
@@ -126,7 +130,7 @@ def show_status(snapshot: Snapshot | None, is_ready: bool) -> None:
             )
             return
         if snapshot.state is JobState.FAILED:
-            st.error(sentence(snapshot.error) if snapshot.error else "", icon=":material/error:")
+            st.error(translated(snapshot.error) if snapshot.error else "", icon=":material/error:")
             return
         if snapshot.state is JobState.DONE:
             ended = _("Stopped early") if snapshot.stopped_early else _("Done")
@@ -139,7 +143,7 @@ def show_status(snapshot: Snapshot | None, is_ready: bool) -> None:
             )
             return
         if snapshot.error:
-            st.warning(sentence(snapshot.error), icon=":material/cloud_off:")
+            st.warning(translated(snapshot.error), icon=":material/cloud_off:")
             st.progress(snapshot.progress)
             return
         st.progress(snapshot.progress, header.job_sentence(snapshot))
@@ -225,7 +229,7 @@ def show_result(made: checkpoint.Checkpoint) -> None:
 
 def show_live(overlaid: Sequence[session.Run], config: DetectorConfig | None) -> None:
     """Everything that moves while a job runs; when it ends or pauses, the whole page runs once more."""
-    if session.settle_job() or session.has_just_started():
+    if session.collect_job() or session.has_just_started():
         st.rerun()
     training = session.job()
     snapshot = training.snapshot() if training else session.last_snapshot()

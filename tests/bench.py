@@ -30,12 +30,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import ToTensor
 
-from core import checkpoint, study
-from core.data import FALLBACK, SOURCES, DataError, DataSet, OneClassSplit, load, split_one_class
+from core import checkpoint
+from core.data.datasets import FALLBACK, SOURCES, DataError, DataSet, OneClassSplit, load, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.drawing import from_canvas
-from core.experts import Experts
-from core.jobs import JobPool, TrainingJob
+from core.ensemble import Ensemble
+from core.experiments import sweep
+from core.jobs.job import JobPool, TrainingJob
 from core.model import ModelConfig, build
 from core.presets import Shipped, shipped
 from core.training import TrainConfig, Trainer
@@ -200,7 +201,7 @@ def cluster_row(data: DataSet, split: OneClassSplit) -> Row:
     what = "training on a cluster / bare Trainer"
     if find_spec("distributed") is None:
         return Row(what, "<= 1.5 x", "Dask is not installed: pip install -r requirements-cluster.txt")
-    from core.cluster import training as cluster_training
+    from core.jobs.dask import backend as cluster_training
     from tests.cluster import Cluster
 
     config = DetectorConfig(data_set=data.name, normal_classes=(DIGIT,), training=TrainConfig(epochs=10))
@@ -222,7 +223,7 @@ def cluster_row(data: DataSet, split: OneClassSplit) -> Row:
         assert len(list(our_epochs(split, config))) == 10
 
     def on_cluster() -> None:
-        job = TrainingJob(config, split, pool, workplace=cluster_training.OnCluster(config, data, split, joined))
+        job = TrainingJob(config, split, pool, workplace=cluster_training.DaskBackend(config, data, split, joined))
         job.resume()
         while len(job.snapshot().losses) < 10:
             assert not job.snapshot().error
@@ -246,24 +247,24 @@ def cluster_row(data: DataSet, split: OneClassSplit) -> Row:
     return bounded(what, there / alone, 1.5, "x", detail)
 
 
-STUDY = "--normal 3 5 --preset course --activation none --latent 2 16 64 --epochs 10 --seed 1-2"
+SWEEP = "--normal 3 5 --preset course --activation none --latent 2 16 64 --epochs 10 --seed 1-2"
 
 
 def study_row(data: DataSet) -> Row:
     """Twelve trainings as one command, its start included, by two workers against one; both give the same figures."""
-    what = "a study by two workers / by one"
+    what = "a sweep by two workers / by one"
     if find_spec("distributed") is None:
         return Row(what, "<= 0.6 x", "Dask is not installed: pip install -r requirements-cluster.txt")
     with tempfile.TemporaryDirectory() as folder:
         tables = [Path(folder, f"{workers}.csv") for workers in (1, 2)]
 
         def run(workers: int) -> None:
-            command = [sys.executable, "-m", "core.study", "--data", data.name, *STUDY.split()]
+            command = [sys.executable, "-m", "core.experiments.sweep", "--data", data.name, *SWEEP.split()]
             command += ["--workers", str(workers), "--table", str(tables[workers - 1])]
             subprocess.run(command, cwd=browser_tests.ROOT, check=True, capture_output=True)
 
         one, two = seconds(partial(run, 1)), seconds(partial(run, 2))
-        found = [[replace(row, fit_seconds=0.0) for row in study.read(table)] for table in tables]
+        found = [[replace(row, fit_seconds=0.0) for row in sweep.read(table)] for table in tables]
         assert found[0] == found[1]
         detail = f"{len(found[0])} trainings: {two:.0f} s / {one:.0f} s"
     return bounded(what, two / one, 0.60, "x", detail)
@@ -291,7 +292,7 @@ def scoring_rows(data: DataSet, detector: AutoencoderDetector) -> list[Row]:
 
 def experts_row() -> Row:
     made = [checkpoint.read(entry.path).detector for entry in shipped()]
-    experts = Experts(made)
+    experts = Ensemble(made)
     image = from_canvas(rgba(on_canvas(WAYS[7][0]), CANVAS))
     assert image is not None
     drawing = image

@@ -34,7 +34,7 @@ class Cluster:
 
     def start_workers(self, count: int) -> None:
         # Preloaded, so that no test has to wait for torch.
-        options = ("--nthreads", "1", "--no-nanny", "--preload", "core.cluster.training")
+        options = ("--nthreads", "1", "--no-nanny", "--preload", "core.jobs.dask.backend")
         self.workers += [self._start("worker", self.address, *options) for _ in range(count)]
         log = self._directory / "worker.log"
         self._until(lambda: log.read_text().count("Registered to:") == len(self.workers), log)

@@ -1,4 +1,4 @@
-"""What the order of MNIST's training file tells of writers; docs/method.md quotes it for core.detector.OWN_HAND.
+"""What the order of MNIST's training file tells of writers; docs/method.md quotes it for core.detector.SAME_WRITER_NEIGHBOURS.
 
 python -m tests.readme_writers
 
@@ -12,9 +12,9 @@ from dataclasses import replace
 
 import torch
 
-from core.data import as_images
+from core.data.datasets import as_images
 from core.detector import AutoencoderDetector, conformal_threshold
-from core.fit import load_or_download
+from core.experiments.fit import load_or_download
 from core.preprocessing import preprocess
 from core.presets import preset
 
@@ -37,21 +37,21 @@ def main() -> None:
             detector = AutoencoderDetector(config)
             for _ in detector.trainer(images[train], images[held_out]):
                 pass
-            detector.remember(images[train])
+            detector.fit_memory(images[train])
             with torch.inference_mode():
                 latents = detector.model.encoder(preprocess(images[held_out], config.preprocessing))
             nearest = torch.cdist(latents, detector.memory_).topk(10, largest=False).indices  # (H, 10)
             found.append(((train[nearest] - held_out[:, None]).abs() <= PLACES).sum(dim=1))
             strangers = detector.decision_function(images[aside])
-            for left_out, rates in alarms.items():
-                threshold = conformal_threshold(detector.held_out_scores(images[held_out], left_out), 0.05)
+            for skip_nearest, rates in alarms.items():
+                threshold = conformal_threshold(detector.calibration_scores(images[held_out], skip_nearest), 0.05)
                 rates.append(float((strangers > threshold).double().mean()))
     counts = torch.cat(found)
     print(
         "within 25 places among the ten nearest: " + ", ".join(f"<= {n}: {(counts <= n).double().mean():.1%}" for n in range(4))
     )
-    for left_out, rates in alarms.items():
-        print(f"alarms among other writers' digits, {left_out} left out: {sum(rates) / len(rates):.1%}")
+    for skip_nearest, rates in alarms.items():
+        print(f"alarms among other writers' digits, {skip_nearest} left out: {sum(rates) / len(rates):.1%}")
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from pages.shared.i18n.text import LANGUAGES
 from pages.shared.navigation import PAGES
-from pages.shared.text import LANGUAGES
 from tests.browser.conftest import REAL_DATA, Server, draw, open_page, settled, start_server
 from tests.strokes import WAYS, on_canvas
 

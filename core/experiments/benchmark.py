@@ -22,12 +22,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from core.baselines import BASELINES, Method, Scorer, measure
-from core.data import SOURCES, DataError, DataSet, Digits, OneClassSplit, as_images, split_one_class
+from core.data.datasets import SOURCES, DataError, DataSet, Digits, OneClassSplit, as_images, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig, conformal_threshold
-from core.evaluate import evaluate
+from core.experiments.baselines import BASELINES, Method, Scorer, measure
+from core.experiments.fit import load_or_download, parse_classes
 from core.experiments.shifts import SHIFTS
-from core.fit import load_or_download, parse_classes
+from core.metrics import evaluate
 from core.presets import preset
 
 OTHERS_PER_CLASS = 500
@@ -70,7 +70,7 @@ def autoencoder(change: Callable[[DetectorConfig], DetectorConfig], name: str = 
         detector = AutoencoderDetector(config)
         for _ in detector.trainer(train, train[:1]):
             pass
-        return detector.remember(train)
+        return detector.fit_memory(train)
 
     return fit
 

@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 
 from core.checkpoint import CheckpointError
 from core.drawing import PictureError, from_picture
-from core.experts import Experts
+from core.ensemble import Ensemble
 from core.presets import read, shipped
 
 
@@ -54,7 +54,7 @@ def pictures(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("[0-9]*") if path.is_file())
 
 
-def judge(folder: Path, digits: Sequence[str], experts: Experts) -> Iterator[Row]:
+def judge(folder: Path, digits: Sequence[str], experts: Ensemble) -> Iterator[Row]:
     """One row a picture; digits names the detectors in their order."""
     for path in pictures(folder):
         file, label = path.relative_to(folder).as_posix(), int(path.name[0])
@@ -113,7 +113,7 @@ def main() -> None:
         parser.error(f"{arguments.folder} is not a folder.")
     made = shipped("mnist", arguments.preset)
     try:
-        experts = Experts([read(each).detector for each in made])
+        experts = Ensemble([read(each).detector for each in made])
     except CheckpointError as error:
         raise SystemExit(str(error)) from None
     rows = list(judge(arguments.folder, [str(each.normal_class) for each in made], experts))

@@ -7,9 +7,10 @@ import streamlit as st
 import torch
 
 from core.drawing import MAX_FILE_BYTES, PictureError, ReadPicture, read_picture
-from pages.shared import digit_boxes, session
-from pages.shared.drawings import Picked, drawings
-from pages.shared.text import _, ngettext, sentence
+from pages.shared.components import digit_boxes
+from pages.shared.i18n.text import _, ngettext, translated
+from pages.shared.state import session
+from pages.shared.state.drawings import Picked, drawings
 
 
 class UploadedFile(Protocol):
@@ -33,7 +34,7 @@ def show_other_ways() -> None:
     if problem := drawings().problem:
         # On a phone the verdict's place is far above.
         with st.container(key="problem-below"):
-            st.error(sentence(problem), icon=":material/error:")
+            st.error(translated(problem), icon=":material/error:")
 
 
 def take_up(file: UploadedFile | None) -> None:

@@ -8,9 +8,9 @@ from html import escape
 
 import streamlit as st
 
-from pages.shared import pictures
-from pages.shared.drawings import Drawing, drawings
-from pages.shared.text import _, formatted
+from pages.shared.html import pictures
+from pages.shared.i18n.text import _, formatted
+from pages.shared.state.drawings import Drawing, drawings
 
 
 def show_strip() -> None:

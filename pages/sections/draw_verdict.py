@@ -6,10 +6,12 @@ import streamlit as st
 
 from core.detector import Result
 from core.drawing import PictureError, from_canvas_png
-from pages.shared import live_canvas, pictures, session
-from pages.shared.drawings import Opinion, drawings
-from pages.shared.glossary import about
-from pages.shared.text import _, sentence
+from pages.shared.components import live_canvas
+from pages.shared.html import pictures
+from pages.shared.i18n.glossary import about
+from pages.shared.i18n.text import _, translated
+from pages.shared.state import session
+from pages.shared.state.drawings import Opinion, drawings
 
 LIVE = "live-canvas"
 
@@ -27,7 +29,7 @@ def follow_pen() -> None:
     shown.picked = shown.problem = None
     shown.canvas.is_stroke_whole = live_canvas.is_whole(LIVE)
     if shown.canvas.image is not None and shown.canvas.is_stroke_whole:
-        shown.remember(shown.canvas.image, "canvas", _("drawing"))
+        shown.add_to_strip(shown.canvas.image, "canvas", _("drawing"))
 
 
 def show_verdict() -> None:
@@ -38,7 +40,7 @@ def show_verdict() -> None:
     config = session.detector_config()
     normal = session.class_names(config.data_set, config.normal_classes)
     if shown.problem:
-        st.error(sentence(shown.problem), icon=":material/error:")
+        st.error(translated(shown.problem), icon=":material/error:")
     with st.container(key="verdict"):
         if image is None:
             st.html(pictures.waiting(_("Draw something: a {normal}, or anything else.", normal=normal)))
@@ -97,7 +99,7 @@ def second_opinion(score: float, threshold: float, normal: str, opinions: Sequen
     return _("The detector of **{name}** redraws it better.", name=best.name)
 
 
-def show_experts() -> None:
+def show_ensemble() -> None:
     """The same image before every shipped detector of the data set."""
     shown = drawings()
     if shown.image is None:
@@ -109,4 +111,4 @@ def show_experts() -> None:
         + _("MNIST's 1s are bare strokes: a 1 with a flag or a foot is strange to all of them.")
     )
     rows = [(each.name, each.reconstruction, each.score, each.threshold) for each in shown.ask_all(shown.image)]
-    st.html(pictures.experts(rows))
+    st.html(pictures.ensemble(rows))

@@ -5,13 +5,15 @@ from contextlib import suppress
 import streamlit as st
 
 from core.checkpoint import CheckpointError
-from core.data import FALLBACK, DataError, data_directory
-from core.jobs import require_usable_environment
+from core.data.datasets import FALLBACK, DataError, data_directory
+from core.jobs.job import require_usable_environment
 from core.presets import Shipped
-from pages.shared import door, header, link, monitor, session, style
+from pages.shared import header, monitor
+from pages.shared.html import style
+from pages.shared.i18n.text import _, resolve_language, translated
 from pages.shared.navigation import PAGES
+from pages.shared.state import access, link, session
 from pages.shared.streamlit_internals import drawing_canvas, without_visitor
-from pages.shared.text import _, sentence, settle_language
 
 
 def run() -> None:
@@ -19,11 +21,11 @@ def run() -> None:
     # Before st.navigation, whose page icons would otherwise become the tab's icon and be fetched from the web.
     st.set_page_config(page_icon="🔍", layout="wide")
     monitor.last_errors()
-    settle_language()
-    may_enter, is_teacher = door.is_open(), door.is_teacher()
+    resolve_language()
+    may_enter, is_teacher = access.is_open(), access.is_teacher()
     link.read()
     # A visitor without the password has no page whose code could be run.
-    pages = {entry.as_page(None if may_enter else door.ask): entry for entry in PAGES if is_teacher or not entry.for_teacher}
+    pages = {entry.as_page(None if may_enter else access.ask): entry for entry in PAGES if is_teacher or not entry.for_teacher}
     page = st.navigation(list(pages), position="top" if may_enter else "hidden")
     st.set_page_config(page_title=f"{page.title} · {_('See the anomaly')}")
     style.apply()
@@ -35,7 +37,7 @@ def run() -> None:
     try:
         session.require_usable_choice()
     except CheckpointError as error:
-        st.error(sentence(error), icon=":material/error:")
+        st.error(translated(error), icon=":material/error:")
         header.choose()
         st.stop()
     header.show(name)
@@ -56,7 +58,7 @@ def load() -> None:
                 session.loaded(name, data_directory())
         with suppress(CheckpointError):  # the page says it, and another detector can be chosen
             session.shipped_checkpoint(Shipped("best", "mnist", 5))
-        session.experts("mnist")
+        session.ensemble("mnist")
 
 
 def begin() -> None:

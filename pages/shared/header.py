@@ -5,10 +5,11 @@ import re
 import streamlit as st
 
 from core.checkpoint import CheckpointError, from_bytes
-from core.jobs import JobState, Snapshot
-from core.sentences import Sentence, SettingError
-from pages.shared import glossary, link, session
-from pages.shared.text import LANGUAGES, _, language, ngettext, sentence, speak
+from core.errors import SettingError, UserError
+from core.jobs.job import JobState, Snapshot
+from pages.shared.i18n import glossary
+from pages.shared.i18n.text import LANGUAGES, _, language, ngettext, set_language, translated
+from pages.shared.state import link, session
 
 
 def show(page: str) -> None:
@@ -16,7 +17,7 @@ def show(page: str) -> None:
 
     page: the page's path. The Train page tells of a running job itself, larger.
     """
-    session.settle_job()
+    session.collect_job()
     with st.container(key="detector-line", horizontal=True, vertical_alignment="center"):
         with (
             st.container(key="hideable-detector", width="content"),
@@ -61,7 +62,7 @@ def _choose_language() -> None:
     )
     if chosen:
         _keep_choices()
-        speak(chosen)
+        set_language(chosen)
         st.rerun()
 
 
@@ -140,7 +141,7 @@ def upload() -> None:
         loaded = session.Run.of(_("uploaded: {name}", name=name), "uploaded", from_bytes(file.getvalue()))
         session.use(session.add_run(loaded))
     except (CheckpointError, SettingError) as error:
-        st.error(f"{sentence(error)} " + _("The detector in use stays as it was."), icon=":material/error:")
+        st.error(f"{translated(error)} " + _("The detector in use stays as it was."), icon=":material/error:")
         return
     st.session_state["uploaded"] = file.file_id
     st.rerun()
@@ -154,7 +155,7 @@ def job_sentence(snapshot: Snapshot) -> str:
     if snapshot.error:
         # In a few words, so that nothing below moves; Train says the rest.
         reason = snapshot.error.values.get("reason")
-        return _("Paused: {where}", where=sentence(reason if isinstance(reason, Sentence) else snapshot.error))
+        return _("Paused: {where}", where=translated(reason if isinstance(reason, UserError) else snapshot.error))
     where = _(
         "epoch {epoch} of {epochs}, batch {batch} of {batches}",
         epoch=snapshot.epoch,
@@ -172,7 +173,7 @@ def job_sentence(snapshot: Snapshot) -> str:
 
 
 def _job_line() -> None:
-    if session.settle_job() or session.has_just_started():
+    if session.collect_job() or session.has_just_started():
         st.rerun()
     training = session.job()
     if training is None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.health import LastErrors, keep_giving_back_memory, keep_no_large_blocks, log_as_json
+from core.server.process import LastErrors, keep_giving_back_memory, keep_no_large_blocks, log_as_json
 
 
 @st.cache_resource(show_spinner=False)

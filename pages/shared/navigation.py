@@ -7,8 +7,8 @@ from typing import cast
 
 import streamlit as st
 
-from core.sentences import N_
-from pages.shared.text import _
+from core.errors import N_
+from pages.shared.i18n.text import _
 
 
 @dataclass(frozen=True)

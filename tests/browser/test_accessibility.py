@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from pages.shared.i18n.text import LANGUAGES
 from pages.shared.navigation import PAGES
-from pages.shared.text import LANGUAGES
 from tests.browser.conftest import Server, draw, final_score, open_page, settled
 from tests.strokes import WAYS, on_canvas
 

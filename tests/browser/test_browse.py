@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.checkpoint import read
-from core.data import FALLBACK, MissingDataError, load
+from core.data.datasets import FALLBACK, MissingDataError, load
 from core.presets import Shipped
 from tests.browser.conftest import Server, eventually, open_page
 

@@ -22,7 +22,7 @@ from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from core.drawing import from_canvas
-from pages.shared import pictures
+from pages.shared.html import pictures
 from tests.strokes import Stroke, rgba
 
 FINISHED, EARLY, FRAGMENT_FINISHED = 0, 2, 3

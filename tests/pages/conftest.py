@@ -15,11 +15,11 @@ from streamlit.testing.v1.element_tree import Block, Html, Selectbox
 from streamlit.util import calc_hash
 
 from core import checkpoint
-from core.data import DataSet
+from core.data.datasets import DataSet
 from core.detector import AutoencoderDetector
 from core.presets import Shipped
-from pages.shared import session
 from pages.shared.navigation import PAGES
+from pages.shared.state import session
 from tests.conftest import REAL_DATA
 
 NAMES = tuple(entry.name for entry in PAGES if not entry.for_teacher)

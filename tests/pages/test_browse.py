@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.data import FALLBACK, DataSet, load
+from core.data.datasets import FALLBACK, DataSet, load
 from core.detector import AutoencoderDetector
 from tests.pages.conftest import checked, html_of, open_page, verdicts
 

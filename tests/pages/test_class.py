@@ -15,9 +15,9 @@ from streamlit.testing.v1 import AppTest
 
 from core import checkpoint, presets
 from core.presets import Shipped
-from pages.shared import door, session
 from pages.shared.navigation import PAGES
-from pages.shared.session import Choice
+from pages.shared.state import access, session
+from pages.shared.state.session import Choice
 from tests.pages.conftest import ROOT, checked, detector_box, detector_line, go_to, has, html_of, inside, open_page, switch_page
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def test_the_code_of_a_page_does_nothing_when_it_is_imported() -> None:
 
 
 def test_a_wrong_password_is_told_and_the_next_try_waits(password: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "_address", lambda: "somebody else")
+    monkeypatch.setattr(access, "_address", lambda: "somebody else")
     app = answer(open_page(), "wrong")
     assert "not the password" in app.error[0].value
     app = answer(app, password)
@@ -97,7 +97,7 @@ def test_no_password_is_asked_unless_one_is_set() -> None:
 @pytest.fixture
 def far_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """The visitor does not sit at the server."""
-    monkeypatch.setattr(door, "_sits_at_the_server", lambda: False)
+    monkeypatch.setattr(access, "_sits_at_the_server", lambda: False)
 
 
 def open_status(query: dict[str, str]) -> AppTest:
@@ -120,7 +120,7 @@ def may_see_status(app: AppTest) -> bool:
 )
 def test_status_is_for_whoever_has_the_token(monkeypatch: pytest.MonkeyPatch, secret: str, given: str, may: bool) -> None:
     monkeypatch.setenv("STATUS_TOKEN", secret)
-    door._door.clear()  # type: ignore[attr-defined]
+    access._door.clear()  # type: ignore[attr-defined]
     app = open_status({"token": given} if given else {})
     assert "token" not in app.query_params
     assert not app.warning
@@ -128,7 +128,7 @@ def test_status_is_for_whoever_has_the_token(monkeypatch: pytest.MonkeyPatch, se
 
 
 def test_at_the_server_itself_no_token_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "_sits_at_the_server", lambda: True)
+    monkeypatch.setattr(access, "_sits_at_the_server", lambda: True)
     app = open_status({})
     assert may_see_status(app)
     assert [metric.label for metric in app.metric] == [

@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.data import FALLBACK
+from core.data.datasets import FALLBACK
 from tests.pages.conftest import ROOT, checked, go_to, inside, open_page
 from tests.pages.test_train import press, rerun_until, status
 
@@ -52,7 +52,7 @@ def train_page() -> AppTest:
 
 
 def test_a_cluster_without_dask_here_is_told_and_the_rest_works(on_cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "core.cluster.training", raising=False)
+    monkeypatch.delitem(sys.modules, "core.jobs.dask.backend", raising=False)
     monkeypatch.setitem(sys.modules, "dask", None)  # type: ignore[arg-type]
     app = train_page()
     assert "Runs on: cluster" in [caption.value for caption in app.caption]
@@ -66,7 +66,7 @@ def test_a_cluster_without_dask_here_is_told_and_the_rest_works(on_cluster: str,
 
 
 def test_a_cluster_that_does_not_answer_is_told_on_every_page(on_cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    training = pytest.importorskip("core.cluster.training", reason="Dask is not installed")
+    training = pytest.importorskip("core.jobs.dask.backend", reason="Dask is not installed")
     monkeypatch.setattr(training, "CONNECTING", 0.5)
     app = train_page()
     press(app, "start")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.data import FALLBACK, load
+from core.data.datasets import FALLBACK, load
 from core.detector import AutoencoderDetector
 from core.drawing import from_canvas
 from tests.pages.conftest import checked, go_to, has, html_of, inside, number_in, open_page, plain, verdicts
@@ -69,7 +69,7 @@ class Pen:
 @pytest.fixture
 def pen(monkeypatch: pytest.MonkeyPatch) -> Pen:
     held = Pen()
-    monkeypatch.setattr("pages.shared.canvas.drawing_canvas", lambda: held)
+    monkeypatch.setattr("pages.shared.components.canvas.drawing_canvas", lambda: held)
     return held
 
 

@@ -7,10 +7,10 @@ from streamlit.testing.v1 import AppTest
 
 from core import checkpoint
 from core.checkpoint import Checkpoint
-from core.data import SOURCES, data_directory
+from core.data.datasets import SOURCES, data_directory
 from core.detector import AutoencoderDetector
 from core.presets import Shipped
-from pages.shared import session
+from pages.shared.state import session
 from tests.pages.conftest import NAMES, checked, detector_box, detector_line, go_to, number_in, open_page, verdicts
 
 SHIPPED = "Detector: 5 · MNIST · Best detector"

@@ -14,9 +14,9 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import PageLink
 from torch import Tensor
 
-from core.data import FALLBACK, DataSet, Digits, load
+from core.data.datasets import FALLBACK, DataSet, Digits, load
 from core.detector import AutoencoderDetector
-from pages.shared import session
+from pages.shared.state import session
 from tests.pages.conftest import NAMES, html_of, open_page, plain, verdicts
 
 

@@ -11,14 +11,16 @@ import torch
 from streamlit.testing.v1 import AppTest
 from torch import Tensor
 
-from core import checkpoint, compression, latent, presets
+from core import checkpoint, latent, presets
 from core.checkpoint import Checkpoint
-from core.data import FALLBACK, DataSet, as_images, load
+from core.data.datasets import FALLBACK, DataSet, as_images, load
 from core.detector import AutoencoderDetector, DetectorConfig
+from core.experiments import compression
 from core.model import ModelConfig
 from core.presets import Shipped
-from pages.shared import pictures, session, space
-from pages.shared.drawings import Drawing, Drawings
+from pages.shared.html import pictures
+from pages.shared.state import latent_space, session
+from pages.shared.state.drawings import Drawing, Drawings
 from tests.pages.conftest import checked, detector_line, go_to, html_of, inside, open_page, plain
 
 WHERE, MOVE, WALK, COMPRESSION = "Where images lie", "Move", "Walk", "Compression"
@@ -57,7 +59,7 @@ def app(with_mnist: DataSet) -> AppTest:
 
 @pytest.fixture(scope="module")
 def shown(mnist: DataSet) -> Tensor:
-    return latent.sample(mnist.test.labels, space.TEST_IMAGES)
+    return latent.sample(mnist.test.labels, latent_space.TEST_IMAGES)
 
 
 # ---------------------------------------------------------------- where images lie
@@ -76,7 +78,7 @@ def test_every_point_tells_class_kind_and_score(app: AppTest, shown: Tensor, mni
 def test_points_lie_where_normal_images_spread_widest(
     app: AppTest, shown: Tensor, mnist: DataSet, best: AutoencoderDetector
 ) -> None:
-    fives = as_images(mnist.train_images[mnist.train_labels == 5][: space.NORMAL_IMAGES])
+    fives = as_images(mnist.train_images[mnist.train_labels == 5][: latent_space.NORMAL_IMAGES])
     frame = latent.frame_of(latent.encode(best, fives))
     expected = frame.coordinates(latent.encode(best, mnist.test.images[shown]))
     sent = sent_to(app, "plane-images")
@@ -125,7 +127,7 @@ def test_drawings_land_on_the_plane_with_their_numbers(app: AppTest, mnist: Data
 
     checked(app.button_group(key="latent-layout").set_value("t-sne").run())
     points = sent_to(app, "plane-images")["points"]
-    assert len(points["tiles"]) == space.NEIGHBOUR_IMAGES + 2
+    assert len(points["tiles"]) == latent_space.NEIGHBOUR_IMAGES + 2
     assert points["tiles"][-2:] == [1000, 1001]
     near = (torch.tensor([points["x"], points["y"]]) - torch.tensor([[points["x"][-1]], [points["y"][-1]]])).norm(dim=0)
     nearest = near[:-2].argsort()[:15].tolist()
@@ -140,7 +142,7 @@ def test_drawings_land_on_the_plane_with_their_numbers(app: AppTest, mnist: Data
 
 def test_sliders_and_map_move_the_decoder(app: AppTest, best: AutoencoderDetector, mnist: DataSet) -> None:
     open_section(app, MOVE)
-    fives = as_images(mnist.train_images[mnist.train_labels == 5][: space.NORMAL_IMAGES])
+    fives = as_images(mnist.train_images[mnist.train_labels == 5][: latent_space.NORMAL_IMAGES])
     frame = latent.frame_of(latent.encode(best, fives))
     middle = latent.decode(best, frame.latents(torch.zeros(1, 6)))[0]
     assert shown_pictures(app, "decoded") == [address(middle)]
@@ -166,7 +168,7 @@ def test_walk_goes_from_one_reconstruction_to_the_other(app: AppTest, best: Auto
     first = shown_pictures(app, "walk-here")
     steps = shown_pictures(app, "walk-steps")
     assert len(steps) == 9
-    shown = latent.sample(mnist.test.labels, space.TEST_IMAGES)
+    shown = latent.sample(mnist.test.labels, latent_space.TEST_IMAGES)
     own = [mnist.test.images[shown[mnist.test.labels[shown] == label][0]].unsqueeze(0) for label in (5, 7)]
     ends = [latent.decode(best, latent.encode(best, image))[0] for image in own]
     assert [steps[0], steps[-1]] == [address(image) for image in ends]

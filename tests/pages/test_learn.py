@@ -6,9 +6,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.checkpoint import read
-from core.jobs import JobState
+from core.jobs.job import JobState
 from core.presets import PRESETS, Shipped
-from pages.shared.lessons import lessons
+from pages.shared.i18n.lessons import lessons
 from tests.conftest import WaitUntil
 from tests.pages.conftest import checked, detector_line, html_of, open_page
 
@@ -64,7 +64,7 @@ def test_an_experiment_shows_the_figures_of_its_file_and_can_be_used_everywhere(
 
 
 def test_every_preset_has_its_lesson(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages.shared.lessons._", lambda text: text)
+    monkeypatch.setattr("pages.shared.i18n.lessons._", lambda text: text)
     assert lessons().keys() == PRESETS.keys()
     assert len({lesson.text for lesson in lessons().values()}) == len(PRESETS)
 

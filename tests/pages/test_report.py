@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import plotly.graph_objects as go
 
-from pages.shared import report
+from pages.shared.html import report
 
 EVIL = '</script><script>alert(1)</script><img src="https://example.org/x.png">'
 

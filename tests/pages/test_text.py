@@ -7,9 +7,9 @@ import pytest
 from babel.messages.catalog import Message
 from streamlit.testing.v1 import AppTest
 
-from core.sentences import SettingError
-from pages.shared import catalogues
-from pages.shared.text import LANGUAGES, LOCALES
+from core.errors import SettingError
+from pages.shared.i18n import catalogues
+from pages.shared.i18n.text import LANGUAGES, LOCALES
 from tests.pages.conftest import NAMES, ROOT, checked, go_to, inside
 
 TRANSLATED = sorted(LANGUAGES.keys() - {"en"})
@@ -57,7 +57,7 @@ def test_every_catalogue_is_a_language_on_offer() -> None:
 def spoken(code: str, body: str) -> list[str]:
     """What a page in a language says that runs this code."""
     app = AppTest.from_string(
-        f"import streamlit as st\nfrom pages.shared.text import *\nfrom pages.shared.text import _\n{body}"
+        f"import streamlit as st\nfrom pages.shared.i18n.text import *\nfrom pages.shared.i18n.text import _\n{body}"
     )
     app.query_params["lang"] = code
     return [element.value for element in checked(app.run()).text]
@@ -80,9 +80,9 @@ def test_an_error_of_core_is_told_in_the_language_with_its_values() -> None:
     error = SettingError("{name} is between {low:g} and {high:g}, not {value!r}.", name="noise", low=0.5, high=1.0, value=7)
     assert str(error) == "noise is between 0.5 and 1, not 7."
     body = (
-        "from core.sentences import SettingError\n"
+        "from core.errors import SettingError\n"
         "text = '{name} is between {low:g} and {high:g}, not {value!r}.'\n"
-        "st.text(sentence(SettingError(text, name='noise', low=0.5, high=1.0, value=7)))"
+        "st.text(translated(SettingError(text, name='noise', low=0.5, high=1.0, value=7)))"
     )
     (told,) = spoken("es", body)
     assert "0,5" in told

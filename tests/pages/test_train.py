@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.data import FALLBACK, load, split_one_class
+from core.data.datasets import FALLBACK, load, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
-from core.evaluate import evaluate
+from core.metrics import evaluate
 from core.model import ModelConfig
 from core.presets import PRESETS, Shipped, preset
 from core.training import TrainConfig
-from pages.shared import session, settings
+from pages.shared.forms import settings
+from pages.shared.state import session
 from tests.pages.conftest import checked, detector_box, detector_line, go_to, has, inside, number_in, open_page
 
 if TYPE_CHECKING:
@@ -427,7 +428,7 @@ def test_a_training_that_ends_while_a_page_is_drawn_is_a_run_on_it(
     press(app, "start")
     job = app.session_state["job"]
     wait_until(lambda: job.snapshot().state.is_over)
-    settle, looks = session.settle_job, iter([False])
+    settle, looks = session.collect_job, iter([False])
     monkeypatch.setattr(session, "settle_job", lambda: next(looks, None) is None and settle())
     go_to(app, "draw")
     assert app.session_state["job"] is None

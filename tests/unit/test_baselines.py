@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from core import baselines
-from core.baselines import BASELINES, Comparison, Scorer, measure
-from core.data import OneClassSplit
+from core.data.datasets import OneClassSplit
 from core.detector import DetectorConfig, conformal_threshold
-from core.evaluate import evaluate
+from core.experiments import baselines
+from core.experiments.baselines import BASELINES, Comparison, Scorer, measure
+from core.metrics import evaluate
 from tests.conftest import WaitUntil
 
 UCI = DetectorConfig(data_set="uci-digits", normal_classes=(5,))

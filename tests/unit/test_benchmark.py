@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.baselines import Scorer
-from core.data import DataSet, OneClassSplit, as_images, split_one_class
+from core.data.datasets import DataSet, OneClassSplit, as_images, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
-from core.evaluate import evaluate
 from core.experiments import benchmark
+from core.experiments.baselines import Scorer
 from core.experiments.benchmark import METHODS, Row, main, run, selection_split, table
+from core.metrics import evaluate
 
 UCI = DetectorConfig(data_set="uci-digits", normal_classes=(0,))
 

@@ -34,9 +34,9 @@ from core.checkpoint import (
     to_bytes,
     write,
 )
-from core.data import OneClassSplit
+from core.data.datasets import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
-from core.evaluate import Evaluation
+from core.metrics import Evaluation
 from core.model import ModelConfig
 from core.scoring import ScoreConfig
 from core.training import EpochLosses, TrainConfig
@@ -67,7 +67,7 @@ NETWORKS = [UNUSUAL.model, ModelConfig("convolutional", (5,), 6, "none", "he")]
 def make(config: DetectorConfig = UNUSUAL) -> Checkpoint:
     """A checkpoint of an untrained network with made-up calibration scores and figures."""
     random = torch.Generator().manual_seed(0)
-    detector = AutoencoderDetector(config).remember(torch.rand(20, 1, 28, 28, generator=random))
+    detector = AutoencoderDetector(config).fit_memory(torch.rand(20, 1, 28, 28, generator=random))
     return Checkpoint(detector.set_calibration(torch.rand(40, generator=random)), LOSSES, FIGURES)
 
 

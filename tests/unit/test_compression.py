@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from core import compression
-from core.compression import Compression, Measured
-from core.data import DataError, DataSet, split_one_class
+from core.data.datasets import DataError, DataSet, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
-from core.evaluate import evaluate
+from core.experiments import compression
+from core.experiments.compression import Compression, Measured
+from core.metrics import evaluate
 from core.model import ModelConfig
 
 ROOT = Path(__file__).parent.parent.parent

@@ -17,8 +17,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 from torchvision import datasets, transforms
 
-from core import data
-from core.data import (
+from core.data.datasets import (
     DamagedDataError,
     DataError,
     DataSet,
@@ -32,6 +31,7 @@ from core.data import (
     load,
     split_one_class,
 )
+from core.data.datasets import datasets as data
 
 if TYPE_CHECKING:
     from tests.conftest import Mirror, TinyMnist, WaitUntil

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from core import detector as detector_module
-from core.data import OneClassSplit
+from core.data.datasets import OneClassSplit
 from core.detector import (
-    OWN_HAND,
+    SAME_WRITER_NEIGHBOURS,
     AutoencoderDetector,
     CalibrationError,
     DetectorConfig,
@@ -278,7 +278,7 @@ def test_unknown_preprocessing_is_refused() -> None:
 
 def test_memory_redraws_the_mean_of_the_nearest_training_images(split: OneClassSplit) -> None:
     config = DetectorConfig(model=ModelConfig(hidden_sizes=(16,), latent_dim=4, latent_activation="none"), neighbours=3)
-    detector = AutoencoderDetector(config).remember(split.train)
+    detector = AutoencoderDetector(config).fit_memory(split.train)
     queries = split.calibration[:5]
     redrawn = []
     with torch.no_grad():
@@ -297,19 +297,19 @@ def test_memory_has_to_be_filled_before_use(split: OneClassSplit) -> None:
 
 def test_calibration_leaves_the_nearest_remembered_images_out(split: OneClassSplit) -> None:
     config = DetectorConfig(model=ModelConfig(hidden_sizes=(16,), latent_dim=4, latent_activation="none"), neighbours=3)
-    detector = AutoencoderDetector(config).remember(split.train).calibrate(split.calibration)
+    detector = AutoencoderDetector(config).fit_memory(split.train).calibrate(split.calibration)
     expected = []
     with torch.no_grad():
         latents = [detector.model.encoder(image[None])[0] for image in split.train]
         for image in split.calibration:
             latent = detector.model.encoder(image[None])[0]
             by_distance = sorted(latents, key=lambda other: float((other - latent).square().sum()))
-            others = by_distance[OWN_HAND : OWN_HAND + 3]
+            others = by_distance[SAME_WRITER_NEIGHBOURS : SAME_WRITER_NEIGHBOURS + 3]
             redrawn = sum(detector.model.decoder(other[None])[0] for other in others) / 3
             expected.append(float((image - redrawn).square().mean()))
-    assert detector.held_out_scores(split.calibration).tolist() == pytest.approx(expected, rel=1e-4)
+    assert detector.calibration_scores(split.calibration).tolist() == pytest.approx(expected, rel=1e-4)
     assert detector.calibration_scores_.tolist() == pytest.approx(sorted(expected), rel=1e-4)
-    assert detector.held_out_scores(split.calibration, left_out=0).equal(detector.decision_function(split.calibration))
+    assert detector.calibration_scores(split.calibration, skip_nearest=0).equal(detector.decision_function(split.calibration))
 
 
 def test_an_image_s_double_in_memory_lowers_its_score_but_not_the_threshold() -> None:
@@ -317,21 +317,21 @@ def test_an_image_s_double_in_memory_lowers_its_score_but_not_the_threshold() ->
     copying = nn.Module()
     copying.encoder, copying.decoder = nn.Flatten(), nn.Unflatten(1, (1, 28, 28))
     config = DetectorConfig(model=ModelConfig(hidden_sizes=(), latent_dim=784), neighbours=1)
-    detector = AutoencoderDetector(config, copying).remember(grey(0.0, 0.5, 1.0))  # type: ignore[arg-type]
+    detector = AutoencoderDetector(config, copying).fit_memory(grey(0.0, 0.5, 1.0))  # type: ignore[arg-type]
     assert detector.decision_function(grey(0.0, 0.6)).tolist() == pytest.approx([0.0, 0.01], abs=1e-6)
     # Black's two nearest are black and grey, so white is left; for 0.6 grey and white, so black is.
-    assert detector.held_out_scores(grey(0.0, 0.6)).tolist() == pytest.approx([1.0, 0.36], abs=1e-6)
+    assert detector.calibration_scores(grey(0.0, 0.6)).tolist() == pytest.approx([1.0, 0.36], abs=1e-6)
     assert detector.calibrate(grey(0.0, 0.6)).threshold_ == pytest.approx(1.0)
 
 
 def test_one_remembered_image_always_remains(split: OneClassSplit) -> None:
     config = DetectorConfig(model=ModelConfig(hidden_sizes=(16,), latent_dim=4), neighbours=3)
-    detector = AutoencoderDetector(config).remember(split.train[:1])
-    assert detector.held_out_scores(split.calibration).equal(detector.decision_function(split.calibration))
+    detector = AutoencoderDetector(config).fit_memory(split.train[:1])
+    assert detector.calibration_scores(split.calibration).equal(detector.decision_function(split.calibration))
 
 
 def test_without_memory_nothing_is_left_out(fitted: AutoencoderDetector, split: OneClassSplit) -> None:
-    assert fitted.held_out_scores(split.calibration).equal(fitted.decision_function(split.calibration))
+    assert fitted.calibration_scores(split.calibration).equal(fitted.decision_function(split.calibration))
 
 
 class OneImage(nn.Module):

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from core import checkpoint, data
-from core.data import DamagedDataError, DataError, DownloadError, OneClassSplit, download, load
+from core import checkpoint
+from core.data.datasets import DamagedDataError, DataError, DownloadError, OneClassSplit, download, load
+from core.data.datasets import datasets as data
 from core.detector import AutoencoderDetector, DetectorConfig
-from core.jobs import JobPool, JobState, TrainingJob
+from core.jobs.job import JobPool, JobState, TrainingJob
 
 if TYPE_CHECKING:
     from tests.conftest import Mirror, TinyMnist, WaitUntil

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from core import fit as fit_module
 from core import presets
 from core.checkpoint import Checkpoint, from_bytes, read, to_bytes
-from core.data import DataSet, OneClassSplit
+from core.data.datasets import DataSet, OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
-from core.evaluate import evaluate
-from core.fit import fit, load_or_download, main, parse_classes
+from core.experiments import fit as fit_module
+from core.experiments.fit import fit, load_or_download, main, parse_classes
+from core.metrics import evaluate
 
 if TYPE_CHECKING:
     from tests.conftest import Mirror, TinyMnist

@@ -16,13 +16,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from core import jobs as jobs_module
-from core.data import OneClassSplit
+from core.data.datasets import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
-from core.evaluate import evaluate
-from core.jobs import JobPool, JobState, Snapshot, TrainingJob, require_usable_environment
+from core.errors import SettingError, UserError
+from core.jobs.job import JobPool, JobState, Snapshot, TrainingJob, require_usable_environment
+from core.jobs.job import job as jobs_module
+from core.metrics import evaluate
 from core.model import ModelConfig
-from core.sentences import Sentence, SettingError
 from core.training import DivergedError, Trainer
 
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ def test_who_looks_again_and_again_does_not_wait_for_the_detector(
 
     def ready(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDetector:
         calibrated.append(threading.current_thread().name)
-        return detector.remember(split.train).calibrate(split.calibration)
+        return detector.fit_memory(split.train).calibrate(split.calibration)
 
     monkeypatch.setattr(jobs_module, "ready", ready)
     monkeypatch.setattr(jobs_module, "LIVE_EVERY", 0.05)
@@ -307,7 +307,7 @@ def test_a_detector_that_could_not_be_made_in_the_background_stops_nothing(
         if threading.current_thread().name == "aside" and not failed:
             failed.append(True)
             raise MemoryError
-        return detector.remember(split.train).calibrate(split.calibration)
+        return detector.fit_memory(split.train).calibrate(split.calibration)
 
     monkeypatch.setattr(jobs_module, "ready", ready)
     monkeypatch.setattr(jobs_module, "LIVE_EVERY", 0.05)
@@ -491,7 +491,7 @@ def test_no_batch_is_begun_while_something_comes_first_but_training_never_stops(
     job = TrainingJob(long, split, pool)
     job.resume()
     wait_until(lambda: len(job.snapshot().batch_losses) > 5)
-    with pool.first(), pool.first():
+    with pool.inference_priority(), pool.inference_priority():
         time.sleep(0.05)  # the batch that was under way
         before = job._trained
         time.sleep(0.4)
@@ -509,7 +509,7 @@ def test_training_stands_back_behind_the_pages(new_job: NewJob, long: DetectorCo
     reach(RUNNING, job, wait_until)
     workers = [thread for thread in threading.enumerate() if thread.name.startswith("training-")]
     shares = {os.getpriority(os.PRIO_PROCESS, thread.native_id) for thread in workers if thread.native_id}
-    assert shares == {min(19, os.getpriority(os.PRIO_PROCESS, 0) + jobs_module.NICENESS)}
+    assert shares == {min(19, os.getpriority(os.PRIO_PROCESS, 0) + jobs_module.TRAINING_NICE)}
 
 
 def test_environment_sets_the_number_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -527,14 +527,14 @@ def test_abandoned_job_pauses_and_can_go_on(
     abandoned = new_job(long)
     abandoned.resume()
     wait_until(lambda: len(abandoned.snapshot().batch_losses) > 0)
-    abandoned.patience = 0.05
+    abandoned.idle_timeout = 0.05
     # Only one worker: that the next job is done shows that the abandoned one let go.
     finish(new_job(small), wait_until)
     snapshot = abandoned.snapshot()
     trained = len(snapshot.batch_losses)
     assert (snapshot.state, snapshot.away) == (PAUSED, True)
     assert 0 < trained < 200 * len(split.train)
-    abandoned.patience = 60.0
+    abandoned.idle_timeout = 60.0
     abandoned.resume()
     wait_until(lambda: len(abandoned.snapshot().batch_losses) > trained)
     assert (state(abandoned), abandoned.snapshot().away) == (RUNNING, False)
@@ -581,7 +581,7 @@ def test_a_job_whose_browser_is_gone_pauses_sooner(
 
 def test_looking_at_a_job_keeps_it_going(new_job: NewJob, long: DetectorConfig, wait_until: "WaitUntil") -> None:
     job = new_job(long)
-    job.patience = 1.0
+    job.idle_timeout = 1.0
     job.resume()
     started = time.monotonic()
     wait_until(lambda: not state(job).is_active or time.monotonic() - started > 1.5)
@@ -592,7 +592,7 @@ def test_abandoned_job_is_freed_when_its_owner_drops_it(new_job: NewJob, long: D
     job = new_job(long)
     job.resume()
     reach(RUNNING, job, wait_until)
-    job.patience = 0.05
+    job.idle_timeout = 0.05
     gone = weakref.ref(job)
     del job
     wait_until(lambda: gc.collect() >= 0 and gone() is None)
@@ -648,18 +648,18 @@ def test_previews_do_not_pile_up(
     monkeypatch.setattr(jobs_module, "PUBLISH_EVERY", 0.0)
     pool = JobPool(workers=1)
     held = threading.Event()
-    pool.aside(held.wait)  # whatever makes previews is busy
+    pool.in_background(held.wait)  # whatever makes previews is busy
     job = TrainingJob(long, split, pool)
     job.resume()
     wait_until(lambda: job.detector() and len(job.snapshot().batch_losses) > 60)
-    assert pool._aside.qsize() <= 1
+    assert pool._background.qsize() <= 1
     job.drop()
     held.set()
 
 
 def test_a_job_that_is_over_holds_no_optimiser(new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil") -> None:
     job = new_job(small)
-    optimiser = weakref.ref(job._workplace._trainer._optimizer)  # type: ignore[attr-defined]
+    optimiser = weakref.ref(job._backend._trainer._optimizer)  # type: ignore[attr-defined]
     finish(job, wait_until)
     wait_until(lambda: gc.collect() >= 0 and optimiser() is None)
     assert job.snapshot().result
@@ -697,5 +697,5 @@ def test_a_setting_of_the_environment_that_cannot_be_used_is_told(
 ) -> None:
     require_usable_environment()
     monkeypatch.setenv(name, text)
-    with pytest.raises(Sentence, match=text):
+    with pytest.raises(UserError, match=text):
         require_usable_environment()

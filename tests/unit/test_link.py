@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from core.data import SOURCES
+from core.data.datasets import SOURCES
 from core.detector import DetectorConfig
+from core.errors import UserError
 from core.link import FIELDS, PARTS, LinkError, decode, encode
 from core.model import ModelConfig
 from core.preprocessing import PREPROCESSINGS
 from core.presets import PRESETS, preset
 from core.scoring import ScoreConfig
-from core.sentences import Sentence
 from core.training import TrainConfig
 
 CONFIGS = some.builds(
@@ -106,7 +106,7 @@ def test_no_parts_are_the_best_detector_for_5() -> None:
     ids=lambda parts: str(parts)[:40],
 )
 def test_an_impossible_link_is_refused_in_a_sentence(parts: dict[str, str]) -> None:
-    with pytest.raises(Sentence) as refused:
+    with pytest.raises(UserError) as refused:
         decode(parts)
     assert str(refused.value).endswith(".")
     assert len(str(refused.value)) < 200
@@ -118,7 +118,7 @@ def test_an_impossible_link_is_refused_in_a_sentence(parts: dict[str, str]) -> N
 def test_any_link_is_settings_or_a_sentence(parts: dict[str, str]) -> None:
     try:
         _name, config = decode(parts)
-    except Sentence:
+    except UserError:
         return
     assert isinstance(config, DetectorConfig)
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from core.errors import SettingError
 from core.model import Autoencoder, ModelConfig, build, layers, parameter_count
-from core.sentences import SettingError
 
 SENTENCE = r"\A[A-Z][^\n]+ [^\n]+\.\Z"
 CONVOLUTIONAL = ModelConfig("convolutional", (), 10)

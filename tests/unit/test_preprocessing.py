@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.data import DataSet
+from core.data.datasets import DataSet
 from core.experiments.shifts import moved_and_turned
 from core.preprocessing import STROKE_WIDTH, centre_in_frame, deskew, frame, poses, preprocess, preprocess_steps, turn_angles
 

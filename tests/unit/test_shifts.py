@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from core.data import DataSet
+from core.data.datasets import DataSet
 from core.experiments.benchmark import ShiftRow, main, shift_table
 from core.experiments.shifts import SHIFTS, moved_and_turned
 

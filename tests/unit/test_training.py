@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
-from core.data import OneClassSplit
+from core.data.datasets import OneClassSplit
+from core.errors import SettingError
 from core.model import Autoencoder, ModelConfig, build
-from core.sentences import SettingError
 from core.training import DivergedError, TrainConfig, Trainer, broadcasting_error
 
 ROOT = Path(__file__).parent.parent.parent

@@ -1,0 +1,1 @@
+"""Data sets, the one-class split, and their download."""

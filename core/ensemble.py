@@ -1,0 +1,72 @@
+"""Several detectors of one kind before the same images, in one batched pass."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from core.detector import AutoencoderDetector, Result
+from core.preprocessing import poses, preprocess
+from core.scoring import error_map, least_strange
+
+
+class Ensemble:
+    """Detectors that differ in their weights only, one a class; infer gives one Result for each.
+
+    Raises ValueError where they differ in network, preprocessing, score, neighbours or turns.
+    """
+
+    def __init__(self, detectors: Sequence[AutoencoderDetector]) -> None:
+        kinds = {
+            (each.config.model, each.config.preprocessing, each.config.score, each.config.neighbours, each.config.turns)
+            for each in detectors
+        }
+        if len(kinds) != 1:
+            raise ValueError("Experts share network, preprocessing, score, neighbours and turns.")
+        self.detectors = list(detectors)
+        self._config = detectors[0].config
+        self._encoders = _stacked([each.model.encoder for each in detectors])
+        self._decoders = _stacked([each.model.decoder for each in detectors])
+        longest = max(len(each.memory_) for each in detectors)
+        # Memories differ in length; an absent image is infinitely far away.
+        self._memory = torch.zeros(len(detectors), longest, self._config.model.latent_dim)  # (E, M, latent_dim)
+        self._norms = torch.full((len(detectors), 1, longest), torch.inf)  # (E, 1, M)
+        for number, each in enumerate(detectors):
+            self._memory[number, : len(each.memory_)] = each.memory_
+            self._norms[number, 0, : len(each.memory_)] = each.memory_.square().sum(dim=1)
+
+    @torch.inference_mode()
+    def infer(self, images: Tensor) -> list[Result]:
+        """What each detector's infer says of raw images (N, 1, 28, 28), to within rounding."""
+        seen = poses(preprocess(images, self._config.preprocessing), self._config.turns)
+        count, size = len(seen), len(self.detectors)
+        latents = _run(self._encoders, seen.expand(size, *seen.shape))  # (E, N, latent_dim)
+        if neighbours := self._config.neighbours:
+            distances = torch.baddbmm(self._norms, latents, self._memory.transpose(1, 2), alpha=-2)  # (E, N, M)
+            nearest = distances.topk(neighbours, largest=False).indices  # (E, N, K)
+            latents = self._memory[torch.arange(size)[:, None], nearest.flatten(1)]  # (E, N * K, latent_dim)
+        redrawn = _run(self._decoders, latents)
+        if neighbours:
+            redrawn = redrawn.view(size, count, neighbours, *seen.shape[1:]).mean(dim=2)  # (E, N, 1, 28, 28)
+        maps = error_map(seen.repeat(size, 1, 1, 1), redrawn.flatten(0, 1), self._config.score)
+        maps = maps.view(size, count, *seen.shape[2:])
+        return [
+            detector.result(*least_strange(seen, reconstructions, own, self._config.turns, self._config.score))
+            for detector, reconstructions, own in zip(self.detectors, redrawn, maps, strict=True)
+        ]
+
+
+def _stacked(modules: list[nn.Module]) -> tuple[nn.Module, dict[str, Any]]:
+    """The module as a template, and the parameters of all with a leading dimension."""
+    # Modules of one mode only can be stacked; one that was never asked is still in training mode.
+    parameters, _buffers = stack_module_state([module.eval() for module in modules])
+    return modules[0], {name: value.detach() for name, value in parameters.items()}
+
+
+def _run(stacked: tuple[nn.Module, dict[str, Any]], inputs: Tensor) -> Tensor:
+    """Each module on its own inputs (E, N, ...)."""
+    module, parameters = stacked
+    outputs: Tensor = vmap(lambda own, values: functional_call(module, own, (values,)))(parameters, inputs)
+    return outputs

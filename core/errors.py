@@ -1,0 +1,49 @@
+"""Errors whose message is a sentence for the user, kept apart from its values so that a page can translate it."""
+
+from collections.abc import Callable
+from functools import partial
+
+N_ = str
+"""Marks a text for translation where it is defined; whoever shows it translates it."""
+
+
+class UserError(Exception):
+    """Base of every error that a page shows.
+
+    template: the English sentence with named fields in braces; values: what fills them, Sentences
+    included. str() is the English sentence.
+    """
+
+    def __init__(self, template: str, **values: object) -> None:
+        super().__init__(template, values)
+        self.template = template
+        self.values = values
+
+    def __str__(self) -> str:
+        return self.template.format(**self.values)
+
+    def __reduce__(self) -> tuple[Callable[[], "UserError"], tuple[()]]:
+        """It can travel from one process to another."""
+        return partial(type(self), self.template, **self.values), ()
+
+
+class SettingError(UserError, ValueError):
+    """A setting that is malformed or out of range; the sentence says which and what is allowed."""
+
+
+def require_range(name: str, value: object, kind: type, low: float, high: float) -> None:
+    """Raises SettingError unless the value is a finite number of this kind (int or float) in [low, high]."""
+    is_number = isinstance(value, (int, kind)) and not isinstance(value, bool)
+    if not (is_number and low <= value <= high):  # type: ignore[operator]
+        raise SettingError("{name} is between {low:g} and {high:g}, not {value!r}.", name=name, low=low, high=high, value=value)
+
+
+def require_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    """Raises SettingError unless the value is one of the choices."""
+    if value not in choices:
+        raise SettingError(
+            "There is no {name} {value!r}; choose one of: {choices}.",
+            name=name,
+            choices=", ".join(map(str, choices)),
+            value=value,
+        )

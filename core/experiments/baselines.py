@@ -1,0 +1,134 @@
+"""Other methods for the same task, by scikit-learn, and how they are measured."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import NearestNeighbors
+from sklearn.svm import OneClassSVM
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+
+from core.data.datasets import OneClassSplit
+from core.detector import AutoencoderDetector, DetectorConfig, conformal_threshold
+from core.metrics import Evaluation, evaluate
+
+LOG = logging.getLogger(__name__)
+
+Scorer = Callable[[Tensor], Tensor]
+"""Images (N, 1, 28, 28) to anomaly scores (N,)."""
+
+Method = Callable[[DetectorConfig, Tensor], Scorer | AutoencoderDetector]
+"""Fits on normal training images (N, 1, 28, 28); the settings give data set, classes and seed."""
+
+MOST_IMAGES = 6000
+"""Training images of a comparison in the background: a one-class SVM's time grows with their square."""
+
+
+def _flat(images: Tensor) -> np.ndarray:
+    return images.flatten(1).numpy()
+
+
+def pca(_asked: DetectorConfig, train: Tensor) -> Scorer:
+    """Squared error of a reconstruction from 32 principal components, fewer where there are fewer images."""
+    model = PCA(min(32, len(train)), random_state=0).fit(_flat(train))
+
+    def score(images: Tensor) -> Tensor:
+        flat = _flat(images)
+        return torch.from_numpy(np.square(flat - model.inverse_transform(model.transform(flat))).mean(axis=1))
+
+    return score
+
+
+def nearest_neighbours(_asked: DetectorConfig, train: Tensor) -> Scorer:
+    """Mean distance to the five nearest training images."""
+    model = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(_flat(train))
+    return lambda images: torch.from_numpy(model.kneighbors(_flat(images))[0].mean(axis=1))
+
+
+def isolation_forest(asked: DetectorConfig, train: Tensor) -> Scorer:
+    """Isolation forest (Liu et al. 2008), scikit-learn's defaults."""
+    model = IsolationForest(random_state=asked.training.seed).fit(_flat(train))
+    return lambda images: torch.from_numpy(-model.score_samples(_flat(images)))
+
+
+def one_class_svm(_asked: DetectorConfig, train: Tensor) -> Scorer:
+    """One-class SVM (Schölkopf et al. 2001), RBF kernel, nu 0.1."""
+    model = OneClassSVM(nu=0.1, gamma="scale").fit(_flat(train))
+    return lambda images: torch.from_numpy(-model.score_samples(_flat(images)))
+
+
+BASELINES: dict[str, Method] = {
+    "pca": pca,
+    "nearest-neighbours": nearest_neighbours,
+    "isolation-forest": isolation_forest,
+    "one-class-svm": one_class_svm,
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One method fitted, calibrated on the held-out images and evaluated on the test set.
+
+    score_seconds: for 10,000 images.
+    """
+
+    evaluation: Evaluation
+    fit_seconds: float
+    score_seconds: float
+
+
+def measure(method: Method, config: DetectorConfig, split: OneClassSplit) -> Trial:
+    """Fit one method, calibrate it on the held-out images, and score the split's test set."""
+    started = time.perf_counter()
+    made = method(config, split.train)
+    fitted = time.perf_counter()
+    scorer, held_out = (
+        (made.decision_function, made.calibration_scores) if isinstance(made, AutoencoderDetector) else (made, made)
+    )
+    scores = scorer(split.test.images)
+    scored = time.perf_counter()
+    threshold = conformal_threshold(held_out(split.calibration), config.false_alarm_rate)
+    return Trial(
+        evaluate(scores, split.test.labels, config.normal_classes, threshold),
+        fit_seconds=fitted - started,
+        score_seconds=(scored - fitted) * 10_000 / len(split.test.images),
+    )
+
+
+class Comparison:
+    """All baselines on one split, one after another, in the background.
+
+    Comparisons with the same turn run one at a time. trials, by method, is replaced and never
+    changed, so it can be read at any moment; a method that failed is None there.
+    """
+
+    def __init__(self, config: DetectorConfig, split: OneClassSplit, turn: threading.Lock) -> None:
+        self.config = config
+        self.images = min(len(split.train), MOST_IMAGES)
+        self.trials: dict[str, Trial | None] = {}
+        # The thread alone holds the images, so that they go with it.
+        few = replace(split, train=split.train[:MOST_IMAGES])
+        self._thread = threading.Thread(target=self._run, args=(few, turn), name="baselines", daemon=True)
+        self._thread.start()
+
+    def _run(self, split: OneClassSplit, turn: threading.Lock) -> None:
+        # One thread, so that a core stays free for the pages.
+        with turn, threadpool_limits(1):
+            for name, method in BASELINES.items():
+                trial = None
+                try:
+                    trial = measure(method, self.config, split)
+                except Exception:  # the other methods can still be compared
+                    LOG.exception("The baseline %s failed", name)
+                self.trials = {**self.trials, name: trial}
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()

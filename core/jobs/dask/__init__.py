@@ -1,0 +1,1 @@
+"""Jobs and sweeps on Dask's workers."""

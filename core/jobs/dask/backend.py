@@ -1,0 +1,432 @@
+"""A job's batches on Dask's workers.
+
+A task trains a given number of batches from a given state and gives the next state, which stays on
+its worker for the task that follows: pausing is to ask for no more. Nothing but the task itself decides
+what comes out, so that Dask may run it again wherever a worker died. What is at home is the state after
+each epoch and at each pause; when the cluster is gone, the training goes on from there.
+"""
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar, cast
+
+import dask
+import distributed
+from distributed import Client, KilledWorker
+from distributed.client import AllExit
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from core import checkpoint
+from core.checkpoint import Checkpoint
+from core.data.datasets import DataSet, OneClassSplit, split_one_class
+from core.detector import AutoencoderDetector, DetectorConfig, config_from
+from core.jobs.dask.workers import broadcast, by_reference, images
+from core.jobs.job import HaltedError, JobPool, finished
+from core.model import Autoencoder, build, outline
+from core.preprocessing import Preprocessing, preprocess
+from core.training import DivergedError, Step, Trainer
+
+LOG = logging.getLogger(__name__)
+CHUNK_SECONDS = 0.5
+"""Seconds that a task trains: the curves move twice a second, and others have their turn."""
+
+PREFETCH = 2
+"""Tasks asked for at a time: the worker begins the second while the first one's losses travel."""
+
+POLL_SECONDS = 1.0
+"""Seconds after which a job looks whether it is still wanted, whatever it waits for."""
+
+CONNECTING = 3.0
+"""Seconds in which a scheduler has to answer."""
+
+PREPARING = 60.0
+"""Seconds in which the images have to reach all workers."""
+
+WORKERLESS = 10.0
+"""Seconds in which a worker that died may come back, where there is no other."""
+
+HEARTBEAT = 5.0
+"""Seconds without news after which the scheduler is asked whether it is still there."""
+
+RETRY_AFTER = 0.5
+"""Seconds for which a scheduler that did not answer is not asked again: thirty jobs shall not wait one after another."""
+
+MOST_TRIES = 3
+"""How often in a row a training goes back to what is at home before it pauses."""
+
+MOST_WORKERS = 64
+"""Threads that wait for the cluster."""
+
+T = TypeVar("T")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of asyncio's log says more than that Dask gave up a result.
+
+    Where a worker dies between finishing a task and handing its result over, Dask drops a task of its own
+    that ended with AllExit, and asyncio logs that nobody took it; the training goes on without it.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], AllExit))
+
+
+logging.getLogger("asyncio").addFilter(_is_news)
+
+
+class Advanced(NamedTuple):
+    """What a task gives: the batches, the seconds they took, the network's weights, and where the Trainer stands."""
+
+    steps: tuple[Step, ...]
+    seconds: float
+    weights: bytes
+    state: bytes
+
+
+# ---------------------------------------------------------------- in a worker
+
+
+def step_many(settings: str, batches: int, before: Advanced | tuple[bytes, bytes] | None) -> Advanced:
+    """So many batches after what was before, from the beginning if that is None. Raises DivergedError."""
+    config = config_from(json.loads(settings))
+    _, train, validation = _images(config.data_set, config.normal_classes, config.training.seed, config.preprocessing)
+    if before is None:
+        trainer = Trainer(build(config.model, config.training.seed), train, validation, config.training)
+    else:
+        weights, state = before[-2:]
+        trainer = Trainer(_network(config, weights), train, validation, config.training).restore(load_tensors(state))
+    started = time.perf_counter()
+    steps = tuple(trainer.step() for _ in range(batches))
+    seconds = time.perf_counter() - started
+    return Advanced(steps, seconds, save_tensors(trainer.model.state_dict()), save_tensors(trainer.state()))
+
+
+def snapshot_of(advanced: Advanced) -> Advanced:
+    """What the page shows, without what only the next task needs."""
+    return advanced._replace(state=b"")
+
+
+def finish(settings: str, weights: bytes) -> bytes:
+    """The detector with these weights, calibrated and measured, as a checkpoint."""
+    config = config_from(json.loads(settings))
+    split, *_ = _images(config.data_set, config.normal_classes, config.training.seed, config.preprocessing)
+    return checkpoint.to_bytes(finished(AutoencoderDetector(config, _network(config, weights)), split))
+
+
+@lru_cache(maxsize=8)
+def _images(
+    data_set: str, normal_classes: tuple[int, ...], seed: int, preprocessing: Preprocessing
+) -> tuple[OneClassSplit, Tensor, Tensor]:
+    """A split, and its training and calibration images as the network sees them."""
+    split = split_one_class(images(data_set), normal_classes, seed)
+    return split, preprocess(split.train, preprocessing), preprocess(split.calibration, preprocessing)
+
+
+def _network(config: DetectorConfig, weights: bytes) -> Autoencoder:
+    model = outline(config.model)
+    model.load_state_dict(load_tensors(weights), assign=True)
+    return model
+
+
+# ---------------------------------------------------------------- in the app
+
+
+class Cluster:
+    """The scheduler that all jobs of this process share, connected when the first of them needs it."""
+
+    def __init__(self, address: str, pool: JobPool, may_grow: bool = True) -> None:
+        self.address = address
+        self._pool = pool
+        self._may_grow = may_grow
+        self._client: Client | None = None
+        self._failed: tuple[float, HaltedError] | None = None
+        self._turn = threading.Lock()
+        # A state of a training is larger than what Dask warns of.
+        dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
+        # What becomes of the cluster is told here, in a line of this program's log and not in a traceback for each attempt.
+        for name in ("distributed", "distributed.client", "tornado.application"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+    def prepare(self, data: DataSet) -> Future[Client]:
+        """Connect, unless that was done, and bring the images to the workers. Its result raises HaltedError."""
+        told: Future[Client] = Future()
+        # A daemon, so that a scheduler that never answers does not keep this process from ending.
+        threading.Thread(target=self._tell, args=(told, data), name="cluster", daemon=True).start()
+        return told
+
+    def _tell(self, told: Future[Client], data: DataSet) -> None:
+        with self._turn:
+            if not told.set_running_or_notify_cancel():
+                return
+            try:
+                told.set_result(self._prepare(data))
+            except HaltedError as error:
+                told.set_exception(error)
+
+    def _prepare(self, data: DataSet) -> Client:
+        if self._failed and time.monotonic() - self._failed[0] < RETRY_AFTER:
+            raise self._failed[1]
+        try:
+            client = self._connected()
+            until = time.monotonic() + WORKERLESS
+            while not (threads := self.threads(client)):
+                if time.monotonic() > until:
+                    raise HaltedError("The cluster at {address} has no workers.", address=self.address)
+                time.sleep(0.1)
+            broadcast(client, data)
+        except Exception as error:
+            self._failed = time.monotonic(), self.explained(error)
+            raise self._failed[1] from error
+        if self._may_grow:
+            self._pool.grow(min(threads, MOST_WORKERS))
+        return client
+
+    def _connected(self) -> Client:
+        if self._client and self._client.status != "running":
+            with suppress(Exception):  # whatever is left of it
+                self._client.close(timeout=1)
+            self._client = None
+        if self._client is None:
+            try:
+                self._client = Client(self.address, timeout=CONNECTING, set_as_default=False)
+            except ValueError as error:
+                raise ConnectionError("this is no address") from error
+            LOG.info("Connected to the cluster at %s.", self.address)
+        return self._client
+
+    def threads(self, client: Client) -> int:
+        """How many trainings the workers can do at the same time. Raises OSError where nobody answers."""
+        return sum(client.nthreads(callback_timeout=CONNECTING).values())
+
+    def explained(self, error: Exception) -> HaltedError:
+        """What went wrong, as a sentence."""
+        match error:
+            case HaltedError():
+                return error
+            case KilledWorker():
+                return HaltedError("The cluster's workers die of this training.")
+            case OSError() | CancelledError():
+                return HaltedError("The cluster at {address} does not answer.", address=self.address)
+        # What a worker says against it comes as it is, or as a bare Exception.
+        return HaltedError(
+            "The cluster's workers cannot use this program: {reason}. Start them in its folder.", reason=str(error)
+        )
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A task that was asked for. end: batches trained after it; snapshot: what comes home of it."""
+
+    end: int
+    task: "distributed.Future[Advanced]"
+    snapshot: "Future[Advanced]"
+
+
+class DaskBackend:
+    """The backend of one job (core/jobs/job.py) on a cluster.
+
+    The batches of a task are so many as its worker trains in a CHUNK_SECONDS, and each is counted in advance:
+    a task that Dask runs again gives the same. data: the set that the split is of.
+    """
+
+    def __init__(self, config: DetectorConfig, data: DataSet, split: OneClassSplit, cluster: Cluster) -> None:
+        self._config, self._data, self._split, self._cluster = config, data, split, cluster
+        self._settings = json.dumps(asdict(config))
+        self._batches = -(-len(split.train) // config.training.batch_size)
+        self._total = config.training.epochs * self._batches
+        self._woken = threading.Event()
+        self._preparing: Future[Client] | None = None
+        self._client: Client | None = None
+        self._chunks: deque[Chunk] = deque()
+        self._last: distributed.Future[Advanced] | None = None  # the task after which `trained` batches are trained
+        self._checkpoint: tuple[bytes, bytes] | None = (
+            None  # weights and state after `_checkpoint_batches` batches; None: the beginning
+        )
+        self._checkpoint_batches = 0
+        self._tries = 0
+        self._heard = 0.0
+        self._pace = 0.0  # batches a second
+        self.trained = 0
+        self._weights: dict[str, Tensor] = build(config.model, config.training.seed).state_dict()
+
+    @property
+    def is_at_rest(self) -> bool:
+        return self._client is None and self._preparing is None
+
+    def close(self) -> None:
+        """Nothing is kept here that only training needs."""
+
+    def interrupt(self) -> None:
+        self._woken.set()
+
+    def weights(self) -> dict[str, Tensor]:
+        return self._weights
+
+    def step_many(self, single_step: bool) -> Sequence[Step]:
+        """Raises HaltedError, DivergedError."""
+        try:
+            if client := self._connected():
+                return self._train(client, 1 if single_step else None)
+        except DivergedError:
+            self._leave()
+            raise
+        except Exception as error:
+            LOG.warning("A training on the cluster goes back to batch %d: %s", self._checkpoint_batches, error)
+            self._go_back()
+            self._tries += 1
+            if self._tries > MOST_TRIES or isinstance(error, (HaltedError, KilledWorker)):
+                self._tries = 0
+                raise self._with_place(self._cluster.explained(error)) from error
+        return ()
+
+    def _train(self, client: Client, at_most: int | None) -> Sequence[Step]:
+        self._require(client)
+        # Before the first news nobody knows how many batches are a moment's.
+        ahead = PREFETCH if self._pace and not at_most else 1
+        while len(self._chunks) < ahead and (begin := self._planned) < self._total:
+            end = begin + (at_most or max(1, round(self._pace * CHUNK_SECONDS)))
+            self._chunks.append(self._ask(client, begin, min(end, self._total)))
+        chunk = self._chunks[0]
+        if not self._come(chunk.snapshot):
+            return ()
+        advanced = chunk.snapshot.result()
+        self._chunks.popleft()
+        self._last, self.trained, self._tries, self._heard = chunk.task, chunk.end, 0, time.monotonic()
+        self._pace = len(advanced.steps) / max(advanced.seconds, 1e-6)
+        self._weights = load_tensors(advanced.weights)
+        if advanced.state:
+            self._keep(advanced)
+        return advanced.steps
+
+    def _require(self, client: Client) -> None:
+        """Raises OSError where scheduler, workers or the training's state are gone; asks where nothing came for long."""
+        tasks = (self._last, *(chunk.task for chunk in self._chunks))
+        if client.status != "running":
+            raise ConnectionError("the scheduler is gone")
+        if any(task.status == "lost" for task in tasks if task):
+            raise ConnectionError("a worker is gone")
+        if time.monotonic() - self._heard > HEARTBEAT:
+            if not self._cluster.threads(client):
+                raise ConnectionError("all workers are gone")
+            self._heard = time.monotonic()
+
+    @property
+    def _planned(self) -> int:
+        """How many batches will be trained after what is asked for."""
+        return self._chunks[-1].end if self._chunks else self.trained
+
+    def _connected(self) -> Client | None:
+        """The client with everything prepared; None while that is going on. Raises HaltedError."""
+        if self._client is None:
+            if self._preparing is None:
+                self._preparing, self._heard = self._notified(self._cluster.prepare(self._data)), time.monotonic()
+            if not self._come(self._preparing):
+                if time.monotonic() - self._heard > PREPARING:
+                    raise self._cluster.explained(TimeoutError())
+                return None
+            preparing, self._preparing = self._preparing, None
+            self._client, self._heard = preparing.result(), time.monotonic()
+        return self._client
+
+    def _ask(self, client: Client, begin: int, end: int) -> Chunk:
+        before = self._chunks[-1].task if self._chunks else self._last or self._checkpoint
+        task = client.submit(by_reference(step_many), self._settings, end - begin, before, pure=False)
+        # An epoch's end comes home whole.
+        is_checkpoint_batches = begin // self._batches < end // self._batches
+        shown = task if is_checkpoint_batches else client.submit(by_reference(snapshot_of), task, pure=False)
+        return Chunk(end, task, self._notified(_fetched(client, shown)))
+
+    def _notified(self, future: Future[T]) -> Future[T]:
+        future.add_done_callback(lambda _: self._woken.set())
+        return future
+
+    def _come(self, future: Future[Any]) -> bool:
+        """Whether it is done; waits for it for a turn, or until somebody gives a command."""
+        if not future.done():
+            self._woken.wait(POLL_SECONDS)
+        self._woken.clear()
+        return future.done()
+
+    def _keep(self, advanced: Advanced) -> None:
+        self._checkpoint, self._checkpoint_batches = (advanced.weights, advanced.state), self.trained
+
+    def suspend(self) -> None:
+        """Bring the state home and leave the cluster; without an answer, what is at home has to do."""
+        self._forget()
+        if self._client and self._last and self.trained != self._checkpoint_batches:
+            try:
+                self._keep(_fetched(self._client, self._last).result(CONNECTING))
+            except Exception as error:
+                LOG.warning("The state of a training did not come home from the cluster: %s", error)
+        self._go_back()
+
+    def _go_back(self) -> None:
+        """Leave the cluster and stand where what is at home stands."""
+        self._leave()
+        if self.trained != self._checkpoint_batches:
+            self.trained = self._checkpoint_batches
+            self._weights = (
+                load_tensors(self._checkpoint[0])
+                if self._checkpoint
+                else build(self._config.model, self._config.training.seed).state_dict()
+            )
+
+    def _leave(self) -> None:
+        """Let go of everything on the cluster; Dask forgets what nobody holds."""
+        self._forget()
+        if self._preparing:
+            self._preparing.cancel()
+        self._preparing = self._client = self._last = None
+
+    def _forget(self) -> None:
+        """Want no more of what is under way."""
+        for chunk in self._chunks:
+            chunk.snapshot.cancel()
+        self._chunks.clear()
+
+    def _with_place(self, error: HaltedError) -> HaltedError:
+        if not self._checkpoint_batches:
+            return HaltedError("{reason} Press Resume to try again.", reason=error)
+        epoch, batch = divmod(self._checkpoint_batches - 1, self._batches)
+        return HaltedError(
+            "{reason} What was learnt up to epoch {epoch}, batch {batch}, is kept. Press Resume to try again.",
+            reason=error,
+            epoch=epoch + 1,
+            batch=batch + 1,
+        )
+
+    def finish(self) -> Checkpoint:
+        """On the cluster, else here."""
+        self.suspend()
+        weights = save_tensors(self._weights)
+        try:
+            while (client := self._connected()) is None:
+                pass
+            task = client.submit(by_reference(finish), self._settings, weights, pure=False)
+            news = self._notified(_fetched(client, task))
+            while not self._come(news):
+                self._require(client)
+            return checkpoint.from_bytes(news.result())
+        except Exception as error:
+            LOG.warning("A training ends here and not on the cluster: %s", error)
+            return finished(AutoencoderDetector(self._config, _network(self._config, weights)), self._split)
+        finally:
+            self._leave()
+
+
+def _fetched(client: Client, task: "distributed.Future[T]") -> "Future[T]":
+    """The task's result, on its way home."""
+
+    async def awaited() -> T:
+        return cast(T, await task)
+
+    return asyncio.run_coroutine_threadsafe(awaited(), cast(Any, client.loop).asyncio_loop)

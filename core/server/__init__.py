@@ -1,0 +1,1 @@
+"""What the server as a whole has: memory, log, access."""

@@ -1,0 +1,147 @@
+"""Plotly figures."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from core.metrics import Histogram
+from core.training import EpochLosses
+from pages.shared.i18n.text import _, formatted, language, separators
+
+TRAINING_COLOUR, VALIDATION_COLOUR, BATCH_COLOUR = "#d9822b", "#6d6af2", "rgba(140, 140, 150, 0.45)"
+EARLIER_COLOURS = ("#17966c", "#b3361b", "#2f8fd0", "#a0559a", "#8a7a2b")
+EARLIER_DASHES = ("dot", "dash", "dashdot", "longdash", "longdashdot")
+NORMAL_COLOUR, ANOMALY_COLOUR = "#17966c", "#d9542f"
+MOST_BATCH_POINTS = 1000
+PLOT_LEFT, PLOT_RIGHT, PLOT_TOP, PLOT_BOTTOM = 52, 12, 66, 44
+"""Pixels around the score histogram's plot area, so that other things can be laid over it."""
+
+
+def lay_out(figure: go.Figure, **layout: Any) -> go.Figure:
+    """What all figures have in common: narrow margins and the language's numbers; returns the figure."""
+    margin = {"l": 10, "r": 10, "t": 10, "b": 10}
+    return figure.update_layout({"margin": margin, "separators": "".join(separators(language()))} | layout)
+
+
+def loss_curves(
+    losses: Sequence[EpochLosses],
+    batch_losses: NDArray[np.float32],
+    batches: int,
+    epochs: int,
+    earlier: Mapping[str, Sequence[EpochLosses]],
+    log_scale: bool,
+) -> go.Figure:
+    """Training and validation loss by epoch, the running batch loss behind them, and earlier runs' validation loss.
+
+    batch_losses: one number a batch; batches: how many make an epoch; epochs: how long the axis is.
+    """
+    figure = go.Figure()
+    if len(batch_losses):
+        stride = max(1, len(batch_losses) // MOST_BATCH_POINTS)
+        chosen = np.arange(0, len(batch_losses), stride)
+        figure.add_scatter(
+            x=((chosen + 1) / batches).tolist(),
+            y=batch_losses[chosen].tolist(),
+            name=_("Batch"),
+            mode="lines",
+            line={"color": BATCH_COLOUR, "width": 1},
+        )
+    for (name, curve), colour, dash in zip(earlier.items(), EARLIER_COLOURS * 9, EARLIER_DASHES * 9, strict=False):
+        figure.add_scatter(
+            x=list(range(1, len(curve) + 1)),
+            y=[entry.validation for entry in curve],
+            name=name,
+            mode="lines",
+            line={"color": colour, "dash": dash, "width": 2},
+        )
+    numbers = list(range(1, len(losses) + 1))
+    for name, values, colour, symbol in (
+        (_("Training"), [entry.train for entry in losses], TRAINING_COLOUR, "circle"),
+        (_("Validation"), [entry.validation for entry in losses], VALIDATION_COLOUR, "diamond"),
+    ):
+        figure.add_scatter(
+            x=numbers,
+            y=values,
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "width": 3},
+            marker={"symbol": symbol, "size": 8},
+        )
+    return lay_out(
+        figure,
+        height=250,
+        legend={"orientation": "h", "y": 1.12, "x": 0},
+        xaxis={"title": _("Epoch"), "range": [0, epochs + 0.2]},
+        yaxis={"title": _("Mean squared error"), "type": "log" if log_scale else "linear"},
+        uirevision="losses",
+        hovermode="x unified",
+    )
+
+
+def score_histogram(
+    histogram: Histogram,
+    normal: Collection[int],
+    threshold: float,
+    anomalies: Collection[int] | None = None,
+    calibrated: float | None = None,
+) -> go.Figure:
+    """How the scores of normal images and of anomalies are spread, in shares of each, and the threshold between them.
+
+    anomalies: classes, all that are not normal unless given. calibrated: the calibrated threshold, where another is in use.
+    """
+    if anomalies is None:
+        anomalies = histogram.counts.keys() - set(normal)
+    edges = histogram.edges
+    figure = go.Figure()
+    for name, classes, colour, pattern in (
+        (_("Normal"), normal, NORMAL_COLOUR, ""),
+        (_("Anomalies"), anomalies, ANOMALY_COLOUR, "/"),
+    ):
+        figure.add_bar(
+            x=edges[:-1].tolist(),
+            y=histogram.shares(classes).tolist(),
+            offset=0,
+            width=np.diff(edges).tolist(),
+            name=name,
+            marker={"color": colour, "line": {"width": 0}, "pattern": {"shape": pattern}},
+            opacity=0.7,
+            hovertemplate="%{y:.1%}",
+        )
+    low, high = np.log10(edges[[0, -1]]).tolist()
+    for place, dash, word, y in ((threshold, "dash", _("threshold"), 1), (calibrated, "dot", _("calibrated"), 0.9)):
+        if place is not None and place > 0:
+            figure.add_vline(x=place, line={"dash": dash, "width": 2, "color": "#8a8a94"})
+            # On a logarithmic axis Plotly places annotations, but not lines, by the logarithm.
+            x = math.log10(place)
+            side = "left" if x < (low + 2 * high) / 3 else "right"
+            figure.add_annotation(
+                x=x, y=y, yref="paper", text=word, xanchor=side, xshift=4 if side == "left" else -4, showarrow=False
+            )
+    # Over many powers of ten only those have room for a number on a phone.
+    steps = (1, 2, 5) if high - low < 1.5 else (1,)
+    ticks = [step * 10**power for power in range(-7, 7) for step in steps]
+    return lay_out(
+        figure,
+        height=320,
+        barmode="overlay",
+        hovermode="x",
+        dragmode=False,
+        margin={"l": PLOT_LEFT, "r": PLOT_RIGHT, "t": PLOT_TOP, "b": PLOT_BOTTOM, "autoexpand": False},
+        legend={"orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "x": 0},
+        xaxis={
+            "title": _("Anomaly score"),
+            "type": "log",
+            "range": [low, high],
+            "tickvals": ticks,
+            "ticktext": [formatted(tick, "g") for tick in ticks],
+            "tickangle": 0,
+            "fixedrange": True,
+            "automargin": False,
+            "hoverformat": ".4f",
+        },
+        yaxis={"title": _("Share of images"), "tickformat": ".0%", "fixedrange": True, "automargin": False},
+    )

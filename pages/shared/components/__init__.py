@@ -1,0 +1,1 @@
+"""Components of our own, with their JavaScript and CSS."""

@@ -1,0 +1,115 @@
+"""A threshold that is dragged across a chart, and everything follows while it moves.
+
+Plotly's own editable lines do not report to Streamlit. This component lies over a chart whose
+plot area is known, sends the position while it is dragged, and sends the next one only when the
+page has answered the last, so that a slow page never falls behind.
+"""
+
+import math
+from collections.abc import Callable
+
+import streamlit as st
+
+from pages.shared.charts.figures import PLOT_BOTTOM, PLOT_LEFT, PLOT_RIGHT, PLOT_TOP
+from pages.shared.i18n.text import _, language, separators
+
+_HTML = '<div class="rail"><div class="line"></div><div class="grip" role="slider" tabindex="0"></div></div>'
+
+_CSS = f"""
+.rail {{ position: absolute; top: {PLOT_TOP - 34}px; bottom: {PLOT_BOTTOM}px; left: {PLOT_LEFT}px; right: {PLOT_RIGHT}px; }}
+.line {{ position: absolute; top: 26px; bottom: 0; width: 18px; margin-left: -9px; cursor: ew-resize; pointer-events: auto;
+  touch-action: pan-y; background: linear-gradient(var(--st-text-color), var(--st-text-color)) center / 2px 100% no-repeat; }}
+.grip {{ position: absolute; top: 0; height: 28px; padding: 0 .6rem; border-radius: 14px; white-space: nowrap;
+  font: 600 .9rem/28px var(--st-font); font-variant-numeric: tabular-nums; cursor: ew-resize; user-select: none;
+  pointer-events: auto; touch-action: pan-y; background: var(--st-text-color); color: var(--st-background-color); }}
+.grip:focus-visible {{ outline: 3px solid var(--st-primary-color); outline-offset: 2px; }}
+"""
+
+_JS = """
+export default function ({ parentElement, data, setStateValue }) {
+    const rail = parentElement.querySelector(".rail");
+    const line = rail.querySelector(".line"), grip = rail.querySelector(".grip");
+    const live = rail.live ??= { dragging: false, turn: 0, answered: 0, next: null };
+
+    const show = (position, value = data.low * (data.high / data.low) ** position) => {
+        live.position = position;
+        const text = value.toFixed(4).replace(".", data.decimal);
+        line.style.left = `${100 * position}%`;
+        grip.style.left = `${100 * position}%`;
+        grip.style.transform = `translateX(${-100 * position}%)`;
+        grip.textContent = `◂ ${text} ▸`;
+        grip.ariaLabel = data.label;
+        grip.ariaValueMin = data.low;
+        grip.ariaValueMax = data.high;
+        grip.ariaValueNow = value;
+        grip.ariaValueText = text;
+    };
+    const send = atOnce => {
+        if (live.next === null || (live.answered < live.turn && !atOnce)) return;
+        setStateValue("move", { position: live.next, turn: ++live.turn });
+        live.next = null;
+    };
+    const move = position => {
+        show(Math.min(1, Math.max(0, position)));
+        live.next = live.position;
+        send(false);
+    };
+
+    // Called again with each answer of the page, which names the turn that it answers.
+    live.answered = data.turn;
+    live.turn = Math.max(live.turn, data.turn);
+    if (!live.dragging && live.next === null && live.answered === live.turn) show(data.position, data.threshold);
+    send(false);
+
+    // What is let go is sent at once, before whatever is clicked next.
+    for (const handle of [line, grip]) {
+        handle.onpointerdown = event => {
+            handle.setPointerCapture(event.pointerId);
+            live.dragging = true;
+            live.offset = event.clientX - rail.getBoundingClientRect().left - live.position * rail.clientWidth;
+            event.preventDefault();
+            grip.focus({ preventScroll: true });
+        };
+        handle.onpointermove = event => {
+            if (live.dragging) move((event.clientX - rail.getBoundingClientRect().left - live.offset) / rail.clientWidth);
+        };
+        handle.onpointerup = handle.onpointercancel = () => { live.dragging = false; send(true); };
+    }
+    const steps = { ArrowLeft: -0.005, ArrowDown: -0.005, ArrowRight: 0.005, ArrowUp: 0.005, PageDown: -0.05, PageUp: 0.05,
+                    Home: -1, End: 1 };
+    grip.onkeydown = event => {
+        if (!(event.key in steps)) return;
+        event.preventDefault();
+        move(live.position + steps[event.key]);
+    };
+    grip.onkeyup = () => send(true);
+}
+"""
+
+_component = st.components.v2.component("threshold_line", html=_HTML, css=_CSS, js=_JS)
+
+
+def show(threshold: float, low: float, high: float, moved: Callable[[float], None]) -> None:
+    """Lay the line over the chart in the same container; its axis is logarithmic from low to high.
+
+    Drawn last of all that follows the threshold, it is the sign that everything has followed.
+    moved: called with the threshold that was dragged to.
+    """
+    span = math.log(high / low)
+
+    def report() -> None:
+        moved(low * math.exp(span * float(st.session_state["threshold-line"]["move"]["position"])))
+
+    _component(
+        key="threshold-line",
+        data={
+            "turn": (st.session_state.get("threshold-line", {}).get("move") or {"turn": 0})["turn"],
+            "position": min(1.0, max(0.0, math.log(max(threshold, low) / low) / span)),
+            "threshold": threshold,
+            "low": low,
+            "high": high,
+            "label": _("Threshold"),
+            "decimal": separators(language())[0],
+        },
+        on_move_change=report,
+    )

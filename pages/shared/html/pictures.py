@@ -1,0 +1,258 @@
+"""Small pictures as HTML: images, error maps, verdicts, gauge, bars, hourglass.
+
+They are plain HTML and SVG with the pixels inside, so they appear with the text in one message;
+a drawing's verdict does not wait for a chart library. Everything variable is a number, a name
+from core, or escaped.
+"""
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from core.detector import Result
+from core.metrics import OperatingPoint
+from core.model import Layer
+from core.preprocessing import Preprocessing, preprocess_steps
+from pages.shared.i18n.text import _, formatted
+
+# Blue and orange stay apart for every kind of colour vision.
+TOO_MUCH = np.array([255, 150, 40], dtype=np.float32)
+MISSING = np.array([70, 160, 255], dtype=np.float32)
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """Grey (H, W), RGB (H, W, 3) or RGBA (H, W, 4) bytes as a file."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def grey_pixels(image: Tensor) -> NDArray[np.uint8]:
+    """(1, 28, 28) or (28, 28) in [0, 1] as bytes (28, 28)."""
+    pixels: NDArray[np.float32] = image.reshape(28, 28).numpy()
+    grey: NDArray[np.uint8] = (pixels * 255).round().astype(np.uint8)
+    return grey
+
+
+def error_pixels(error_map: Tensor) -> NDArray[np.uint8]:
+    """(28, 28) in [-1, 1] as RGB bytes: orange where ink is too much, blue where it is missing, black where it fits."""
+    errors = error_map.numpy()
+    # The same scale for every image; half a pixel's ink is already shown at full strength.
+    strength = (2 * np.abs(errors)).clip(0, 1)[..., None]
+    colours: NDArray[np.uint8] = (strength * np.where(errors[..., None] > 0, TOO_MUCH, MISSING)).round().astype(np.uint8)
+    return colours
+
+
+def picture(image: Tensor, alt: str) -> str:
+    """An image (1, 28, 28) in [0, 1]."""
+    return png_picture(png(grey_pixels(image)), alt)
+
+
+def png_picture(file: bytes, alt: str) -> str:
+    """A picture that is a file already."""
+    return f'<img class="pic" alt="{escape(alt)}" src="data:image/png;base64,{base64.b64encode(file).decode()}">'
+
+
+def error_picture(error_map: Tensor, alt: str) -> str:
+    """An error map (28, 28)."""
+    return png_picture(png(error_pixels(error_map)), alt)
+
+
+def figure(content: str, caption: str) -> str:
+    return f"<figure>{content}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def row(cells: Sequence[tuple[str, str]]) -> str:
+    """Pictures side by side, each with its caption."""
+    return f'<div class="pic-row">{"".join(figure(content, caption) for content, caption in cells)}</div>'
+
+
+def triple(image: Tensor, reconstruction: Tensor, error_map: Tensor, captions: bool = True) -> str:
+    """Image, reconstruction and error map side by side."""
+    names = (_("What the model sees"), _("Its reconstruction"), _("Error map"))
+    contents = (picture(image, names[0]), picture(reconstruction, names[1]), error_picture(error_map, names[2]))
+    return row([(content, name if captions else "") for content, name in zip(contents, names, strict=True)])
+
+
+def steps(image: Tensor, title: str, preprocessing: Preprocessing, result: Result) -> str:
+    """All that happens to an image (1, 1, 28, 28) before the detector: preprocessed step by step, redrawn, compared."""
+    names = {"deskewed": _("Deskewed"), "one stroke width": _("Strokes of one width")}
+    cells = [(picture(image[0], title), title)]
+    made = preprocess_steps(image, preprocessing)
+    cells += [(picture(step[0], names[name]), names[name]) for name, step in made]
+    if not torch.allclose(result.images, made[-1][1] if made else image, atol=1e-3):
+        cells.append((picture(result.images[0], _("Turned")), _("Turned")))
+    if len(cells) > 1:
+        cells[-1] = cells[-1][0], _("{step}: what the model sees", step=cells[-1][1])
+    else:
+        cells[0] = cells[0][0], _("{step}: what the model sees", step=title)
+    return row(
+        [
+            *cells,
+            (picture(result.reconstructions[0], _("Its reconstruction")), _("Its reconstruction")),
+            (error_picture(result.error_maps[0], _("Error map")), _("Error map")),
+        ]
+    )
+
+
+def error_legend() -> str:
+    """What the error map's two colours say."""
+    return (
+        '<div class="loss-note"><span style="color:#c96a00">■</span> '
+        + escape(_("ink the model did not expect"))
+        + ' &nbsp; <span style="color:#3f8fe8">■</span> '
+        + escape(_("ink the model expected, but missing"))
+        + "</div>"
+    )
+
+
+def verdict_word(is_anomaly: bool) -> str:
+    return _("Anomaly") if is_anomaly else _("Normal")
+
+
+def badge(is_anomaly: bool) -> str:
+    kind = "anomaly" if is_anomaly else "normal"
+    sign = "✕" if is_anomaly else "✓"
+    return f'<span class="badge {kind}">{escape(verdict_word(is_anomaly))} {sign}</span>'
+
+
+def verdict(is_anomaly: bool, sentence: str) -> str:
+    """The verdict's word, then a sentence that a child understands."""
+    kind = "anomaly" if is_anomaly else "normal"
+    word = escape(verdict_word(is_anomaly))
+    return f'<div class="verdict {kind}" role="status"><b>{word}</b><span>{escape(sentence)}</span></div>'
+
+
+def waiting(sentence: str) -> str:
+    """Where a verdict will be."""
+    return f'<div class="verdict waiting" role="status"><span>{escape(sentence)}</span></div>'
+
+
+def number(value: float) -> str:
+    """A score or threshold, four digits after the point."""
+    return f'<span class="number">{formatted(value, ".4f")}</span>'
+
+
+def position(score: float, threshold: float) -> float:
+    """Where a score stands between 0 and 1, with the threshold in the middle and no end to the right."""
+    ratio = score / threshold if threshold > 0 else math.inf
+    return ratio / (1.0 + ratio) if math.isfinite(ratio) else 1.0
+
+
+def gauge(score: float, threshold: float) -> str:
+    """The score against the threshold: left of the middle is normal, right of it is an anomaly."""
+    return (
+        f'<div class="gauge" role="img" aria-label="{escape(_("Anomaly score against the threshold"))}">'
+        f'<div class="needle" style="left:{position(score, threshold):.1%}">▼</div>'
+        '<div class="zones"><i class="fits"></i><i class="strange"></i></div>'
+        f'<div class="ends"><span>{escape(_("normal"))}</span><span>{escape(_("threshold"))}</span>'
+        f"<span>{escape(_('anomaly'))}</span></div></div>"
+    )
+
+
+def ensemble(rows: Sequence[tuple[str, Tensor, float, float]]) -> str:
+    """Cards of several detectors before one image: name, reconstruction (1, 28, 28), score, threshold.
+
+    A longer bar is a better fit; a bar past the mark in the middle is below that detector's threshold.
+    """
+    fits = [1.0 - position(score, threshold) for _name, _image, score, threshold in rows]
+    best = max(fits)
+    cards = []
+    for (name, reconstruction, score, threshold), fit in zip(rows, fits, strict=True):
+        is_anomaly = score > threshold
+        word = _("strange") if is_anomaly else _("fits")
+        cards.append(
+            f'<div class="expert{" best" if fit == best else ""}"><div class="name">{escape(name)}</div>'
+            + picture(reconstruction, _("Reconstruction by the detector of {name}", name=name))
+            + f'<div class="bar"><i class="{"strange" if is_anomaly else "fits"}" style="width:{fit:.1%}"></i><u></u></div>'
+            + f'<div class="label">{escape(word)}</div></div>'
+        )
+    return f'<div class="cards">{"".join(cards)}</div>'
+
+
+def confusion(point: OperatingPoint) -> str:
+    """The four outcomes at a threshold: truth in rows, verdict in columns, mistakes hatched and framed."""
+    normals, anomalies = point.true_negatives + point.false_alarms, point.false_negatives + point.true_positives
+    rows = (
+        (_("Truth: normal"), normals, (_("passed"), point.true_negatives, True), (_("false alarm"), point.false_alarms, False)),
+        (
+            _("Truth: anomaly"),
+            anomalies,
+            (_("missed"), point.false_negatives, False),
+            (_("caught"), point.true_positives, True),
+        ),
+    )
+    parts = ["<span></span>", *(f"<b>{escape(_('Verdict: {word}', word=verdict_word(word)))}</b>" for word in (False, True))]
+    for truth, total, *cells in rows:
+        parts.append(f"<b>{escape(truth)}</b>")
+        for name, count, is_right in cells:
+            share = count / total
+            parts.append(
+                f'<div class="cell {"right" if is_right else "mistake"}" style="--share:{share:.2%}">'
+                f'<span class="number">{formatted(count, ",")}</span> {formatted(share, ".1%")}'
+                f"<span>{'✓' if is_right else '✕'} {escape(name)}</span></div>"
+            )
+    return f'<div class="confusion">{"".join(parts)}</div>'
+
+
+def judged(result: Result, threshold: float) -> str:
+    """N images with reconstruction, error map, score and the verdict at a threshold, as cards."""
+    cards = [
+        f'<div class="judged">{triple(image, reconstruction, error, captions=False)}'
+        f'<div>{badge(score > threshold)} <span class="label">{formatted(score, ".4f")}</span></div></div>'
+        for image, reconstruction, error, score in zip(
+            result.images, result.reconstructions, result.error_maps, result.scores.tolist(), strict=True
+        )
+    ]
+    return f'<div class="judged-cards">{"".join(cards)}</div>'
+
+
+def before_and_after(images: Tensor, reconstructions: Tensor) -> str:
+    """Images (N, 1, 28, 28) in a row and their reconstructions below."""
+    columns = (
+        picture(image, _("Image")) + picture(reconstruction, _("Its reconstruction"))
+        for image, reconstruction in zip(images, reconstructions, strict=True)
+    )
+    return f'<div class="grid">{"".join(columns)}</div>'
+
+
+def hourglass(stages: Sequence[Layer]) -> str:
+    """The network's real layers as bars whose height grows with the number of units, funnels between them."""
+    largest = max(stage.units for stage in stages)
+    heights = [18 + 82 * math.sqrt(stage.units / largest) for stage in stages]  # per cent
+    parts = []
+    for number, (stage, tall) in enumerate(zip(stages, heights, strict=True)):
+        if number:
+            left, right = (100 - heights[number - 1]) / 2, (100 - tall) / 2
+            corners = f"0 {left:.0f}%, 100% {right:.0f}%, 100% {100 - right:.0f}%, 0 {100 - left:.0f}%"
+            parts.append(f'<div class="funnel" style="clip-path:polygon({corners})"></div>')
+        shape = "×".join(str(size) for size in stage.shape if size > 1) or "1"
+        kind = "latent" if stage.is_latent else ""
+        parts.append(f'<div class="layer"><i class="{kind}" style="height:{tall:.0f}%"></i><span>{shape}</span></div>')
+    sizes = "-".join(str(stage.units) for stage in stages)
+    label = escape(_("Layers of the network: {sizes}", sizes=sizes))
+    return f'<div class="hourglass" role="img" aria-label="{label}">{"".join(parts)}</div>'
+
+
+def tiles(images: Tensor, columns: int) -> str:
+    """Address of one picture with images (N, 1, 28, 28) row by row; WebP, since there may be a thousand."""
+    rows = -(-len(images) // columns)
+    pixels = np.zeros((rows * columns, 28, 28), dtype=np.uint8)
+    pixels[: len(images)] = (images.squeeze(1).numpy() * 255).round()
+    sheet = pixels.reshape(rows, columns, 28, 28).swapaxes(1, 2).reshape(rows * 28, columns * 28)
+    file = io.BytesIO()
+    Image.fromarray(sheet).save(file, "WEBP", quality=80)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def strip(cells: Sequence[tuple[Tensor, str, str]]) -> str:
+    """Images (1, 28, 28) in a row, each with its name and a caption; on a phone they wrap."""
+    return f'<div class="strip">{"".join(figure(picture(image, name), caption) for image, name, caption in cells)}</div>'

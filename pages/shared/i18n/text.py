@@ -1,0 +1,113 @@
+"""Every text on screen goes through gettext, with numbers in the language's own format; English is the source."""
+
+import gettext
+import io
+import re
+import string
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from babel import Locale
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import get_decimal_symbol, get_group_symbol
+
+from core.errors import UserError
+
+LOCALES = Path(__file__).parents[2] / "locales"
+LANGUAGES = {"en": "English", "es": "Español", "fr": "Français"}
+
+
+def resolve_language() -> None:
+    """The session's language is what the link asks for, else what was chosen before, else the browser's, else English."""
+    asked = st.query_params.get("lang", "")
+    if asked in LANGUAGES:
+        st.session_state["language"] = asked
+    if "language" not in st.session_state:
+        browser = (st.context.locale or "en").partition("-")[0]
+        st.session_state["language"] = browser if browser in LANGUAGES else "en"
+
+
+def language() -> str:
+    """The session's language. A page asks a hundred times a run, so that what settles it is looked at once: in app.py."""
+    try:
+        return str(st.session_state["language"])
+    except KeyError:
+        resolve_language()
+        return str(st.session_state["language"])
+
+
+def set_language(code: str) -> None:
+    """Change the session's language; the choice stays in the address."""
+    st.session_state["language"] = code
+    st.query_params["lang"] = code
+
+
+def catalogue_path(code: str) -> Path:
+    return LOCALES / code / "LC_MESSAGES" / "messages.po"
+
+
+@cache
+def _catalogue(code: str) -> gettext.NullTranslations:
+    if code == "en":
+        return gettext.NullTranslations()
+    compiled = io.BytesIO()
+    with catalogue_path(code).open("rb") as file:
+        write_mo(compiled, read_po(file, locale=code))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+@cache
+def separators(code: str) -> tuple[str, str]:
+    """The language's decimal and group separators, by Unicode's CLDR."""
+    locale = Locale.parse(code)
+    return get_decimal_symbol(locale), get_group_symbol(locale)
+
+
+class _Formatter(string.Formatter):
+    """str.format with the language's separators in every formatted number."""
+
+    def __init__(self, code: str) -> None:
+        decimal, group = separators(code)
+        self._marks = str.maketrans({".": decimal, ",": group, "%": "%" if code == "en" else "\N{NO-BREAK SPACE}%"})
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        text = format(value, format_spec)
+        return text.translate(self._marks) if format_spec and not isinstance(value, str) else text
+
+
+_formatter = cache(_Formatter)
+
+
+def formatted(value: Any, spec: str) -> str:
+    """A number in the language's format; spec as in str.format: .4f, .1% or , for whole numbers."""
+    return _formatter(language()).format_field(value, spec)
+
+
+def _filled(message: str, values: dict[str, Any]) -> str:
+    return _formatter(language()).vformat(message, (), values) if values else message
+
+
+def _(message: str, **values: Any) -> str:
+    """The message in the session's language, its named fields filled with the values."""
+    return _filled(_catalogue(language()).gettext(message), values)
+
+
+def ngettext(one: str, many: str, count: int, **values: Any) -> str:
+    """The message for this count in the session's language; the field {count} is the count."""
+    return _filled(_catalogue(language()).ngettext(one, many, count), {"count": count, **values})
+
+
+def translated(error: UserError) -> str:
+    """An error of core in the session's language."""
+    return _(error.template, **{name: _shown(value) for name, value in error.values.items()})
+
+
+def _shown(value: Any) -> Any:
+    """A value of a sentence; text, which may come from a link or a file, cannot become a link, a picture or code."""
+    if isinstance(value, UserError):
+        return translated(value)
+    return re.sub(r"[\\`\[\]<>$]", r"\\\g<0>", value) if isinstance(value, str) else value

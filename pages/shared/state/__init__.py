@@ -1,0 +1,1 @@
+"""What a visitor and the server have at hand."""

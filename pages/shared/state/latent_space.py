@@ -1,0 +1,88 @@
+"""The latent space of the detector in use, computed once for each detector and shared by all visitors."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+import torch
+from torch import Tensor
+
+from core import latent
+from core.data.datasets import DataSet, as_images
+from core.detector import AutoencoderDetector
+from core.latent import Frame
+from pages.shared.html import pictures
+
+TEST_IMAGES, NORMAL_IMAGES, NEIGHBOUR_IMAGES = 1000, 2000, 600
+MAP_CELLS = 15
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where images lie, and how far normal ones reach.
+
+    shown: (N,) numbers of test images of every class; latents: (N, D), scores: (N,), theirs.
+    low, middle, high: (K,), the reach of normal images along the frame's directions.
+    """
+
+    frame: Frame
+    shown: Tensor
+    latents: Tensor
+    scores: Tensor
+    low: Tensor
+    middle: Tensor
+    high: Tensor
+
+
+def look(detector: AutoencoderDetector, data: DataSet) -> Space:
+    """The space as this detector's encoder lays it out."""
+    return _look(detector.key, data.name, detector, data)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _look(key: str, data_name: str, _detector: AutoencoderDetector, _data: DataSet) -> Space:
+    is_normal = torch.isin(_data.train_labels, torch.tensor(_detector.config.normal_classes))
+    normal = latent.encode(_detector, as_images(_data.train_images[is_normal][:NORMAL_IMAGES]))
+    frame = latent.frame_of(normal)
+    if normal.shape[1] > 2:
+        low, middle, high = (torch.full_like(frame.steps, reach) for reach in (-3.0, 0.0, 3.0))
+    else:
+        low, middle, high = frame.coordinates(normal).quantile(torch.tensor([0.002, 0.5, 0.998]), dim=0)
+    shown = latent.sample(_data.test.labels, TEST_IMAGES)
+    images = _data.test.images[shown]
+    scores = _detector.decision_function(images)
+    return Space(frame, shown, latent.encode(_detector, images), scores, low, middle, torch.maximum(high, low + 1e-3))
+
+
+def neighbours(latents: Tensor) -> Tensor:
+    """t-SNE's places (N, 2) of latents (N, D)."""
+    return _neighbours(latents.numpy().tobytes(), latents)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _neighbours(key: bytes, _latents: Tensor) -> Tensor:
+    return latent.neighbour_map(_latents)
+
+
+def sprite(data_name: str, images: Tensor, drawings: int) -> str:
+    """Images (N, 1, 28, 28), the data set's sample and at the end so many drawings, as tiles of one picture."""
+    return _sprite(data_name, images[len(images) - drawings :].numpy().tobytes(), images)
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _sprite(data_name: str, drawings: bytes, _images: Tensor) -> str:
+    return pictures.tiles(_images, columns=32)
+
+
+def decoded_map(detector: AutoencoderDetector, space: Space, place: list[float]) -> tuple[str, float]:
+    """What the decoder draws all over the first two directions, with the others where `place` has them; and its aspect."""
+    return _decoded_map(detector.key, tuple(place[2:]), detector, space)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _decoded_map(key: str, others: tuple[float, ...], _detector: AutoencoderDetector, _space: Space) -> tuple[str, float]:
+    low, high = (values[:2].tolist() for values in (_space.low, _space.high))
+    rows = 1 if len(low) == 1 else MAP_CELLS
+    cells = latent.grid((*low, 0.0)[:2], (*high, 1.0)[:2], MAP_CELLS, rows)
+    coordinates = torch.cat([cells[:, : len(low)], torch.tensor(others).expand(len(cells), -1)], dim=1)
+    drawn = latent.decode(_detector, _space.frame.latents(coordinates))
+    return pictures.tiles(drawn, columns=MAP_CELLS), MAP_CELLS / rows

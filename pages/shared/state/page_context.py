@@ -1,0 +1,67 @@
+"""What most pages are about: the detector in use, and the test images before it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from core.data.datasets import DataSet
+from core.detector import AutoencoderDetector, DetectorConfig
+from pages.shared.state import session
+from pages.shared.state.session import Choice, DataAtHand
+
+
+@dataclass(frozen=True)
+class PageContext:
+    """Made once in a run of a page and handed to its parts; nothing in it changes."""
+
+    choice: Choice
+    detector: AutoencoderDetector
+    at_hand: DataAtHand
+
+    @classmethod
+    def of_detector_in_use(cls, may_download: bool = True) -> Self:
+        """may_download: whether a data set that is missing starts to download."""
+        choice = session.choice()
+        detector = session.detector_of(choice)
+        return cls(choice, detector, session.data_set(detector.config.data_set, may_download))
+
+    @property
+    def config(self) -> DetectorConfig:
+        return self.detector.config
+
+    @property
+    def data(self) -> DataSet:
+        return self.at_hand.data
+
+    @property
+    def labels(self) -> Tensor:
+        """Labels (N,) of the test images."""
+        return self.data.test.labels
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The name of every class."""
+        return session.names_of(self.data.name)
+
+    @cached_property
+    def normal(self) -> str:
+        """The normal classes as text: “5”, or “3, 5”."""
+        return session.class_names(self.data.name, self.config.normal_classes)
+
+    @cached_property
+    def is_normal(self) -> Tensor:
+        """Which of the test images are normal, bool (N,)."""
+        return torch.isin(self.labels, torch.tensor(self.config.normal_classes))
+
+    @cached_property
+    def scores(self) -> Tensor:
+        """Anomaly scores (N,) of the test images."""
+        return session.test_scores(self.detector, self.data)
+
+    @cached_property
+    def is_alarm(self) -> Tensor:
+        """Which of the test images the detector calls anomalies, bool (N,)."""
+        return self.scores.double() > self.detector.threshold_

@@ -1,0 +1,292 @@
+"""A training on Dask's workers: the same to the last bit as here, and never lost or stuck when something dies."""
+
+import asyncio
+import gc
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from core.data.datasets import DataSet, OneClassSplit, split_one_class
+from core.detector import AutoencoderDetector, DetectorConfig
+from core.jobs.job import JobPool, JobState, TrainingJob
+from core.metrics import evaluate
+
+pytest.importorskip("distributed", reason="Dask is not installed: pip install -r requirements-cluster.txt")
+
+from core.jobs.dask import backend as cluster_training
+from core.jobs.dask import workers
+from core.jobs.dask.backend import DaskBackend
+from tests.cluster import Cluster
+
+if TYPE_CHECKING:
+    from tests.conftest import WaitUntil
+
+NewJob = Callable[[DetectorConfig], TrainingJob]
+PAUSED, DONE, FAILED = JobState.PAUSED, JobState.DONE, JobState.FAILED
+
+
+@pytest.fixture(scope="module")
+def pool() -> JobPool:
+    return JobPool(workers=1)
+
+
+@pytest.fixture(scope="module")
+def split(uci: DataSet, small: DetectorConfig) -> OneClassSplit:
+    """The split that the settings ask for, as workers make it."""
+    return split_one_class(uci, small.normal_classes, small.training.seed)
+
+
+@pytest.fixture(scope="module")
+def joined(cluster: Cluster, pool: JobPool) -> cluster_training.Cluster:
+    """The app's side of it."""
+    return cluster_training.Cluster(cluster.address, pool)
+
+
+@pytest.fixture
+def new_job(joined: cluster_training.Cluster, pool: JobPool, uci: DataSet, split: OneClassSplit) -> Iterator[NewJob]:
+    """Makes jobs on the cluster; drops them after the test."""
+    jobs = []
+
+    def make(config: DetectorConfig) -> TrainingJob:
+        jobs.append(TrainingJob(config, split, pool, backend=DaskBackend(config, uci, split, joined)))
+        return jobs[-1]
+
+    yield make
+    for job in jobs:
+        job.drop()
+
+
+@pytest.fixture
+def long(small: DetectorConfig) -> DetectorConfig:
+    """Settings for a job that does not end by itself while a test runs, with everything that a state has to hold."""
+    training = replace(small.training, epochs=200, batch_size=1, noise=0.1, schedule="one-cycle")
+    return replace(small, preprocessing="deskew", training=training)
+
+
+def count(job: TrainingJob) -> int:
+    return len(job.snapshot().batch_losses)
+
+
+def state(job: TrainingJob) -> JobState:
+    return job.snapshot().state
+
+
+def losses_here(config: DetectorConfig, split: OneClassSplit, batches: int) -> list[float]:
+    """Losses of the bare Trainer in this process, as a snapshot has them."""
+    trainer = AutoencoderDetector(config).trainer(split.train, split.calibration)
+    return np.array([trainer.step().loss for _ in range(batches)], dtype=np.float32).tolist()  # type: ignore[no-any-return]
+
+
+def test_a_job_on_the_cluster_equals_the_bare_trainer(
+    new_job: NewJob, small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
+) -> None:
+    config = replace(small, neighbours=3)
+    here = AutoencoderDetector(config).fit_split(split)
+    job = new_job(config)
+    assert torch.equal(torch.cat([w.flatten() for w in job.snapshot().weights.values()]), flat(AutoencoderDetector(config)))
+    job.resume()
+    wait_until(lambda: state(job).is_over)
+    snapshot = job.snapshot()
+    assert (snapshot.state, snapshot.stopped_early, snapshot.error) == (DONE, False, None)
+    assert snapshot.batch_losses.tolist() == losses_here(config, split, len(snapshot.batch_losses))
+    assert snapshot.result is not None
+    assert snapshot.result.losses == snapshot.losses == tuple(here.losses_)
+    made = snapshot.result.detector
+    assert torch.equal(flat(made), flat(here))
+    assert torch.equal(made.memory_, here.memory_)
+    assert made.threshold_ == here.threshold_
+    scores = here.decision_function(split.test.images)
+    assert snapshot.result.evaluation == evaluate(scores, split.test.labels, [5], here.threshold_)
+
+
+def flat(detector: AutoencoderDetector) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in detector.model.parameters()])
+
+
+def test_pauses_steps_and_a_stop_change_no_bit(
+    new_job: NewJob, long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
+) -> None:
+    job = new_job(long)
+    job.step()
+    wait_until(lambda: state(job) is PAUSED)
+    assert count(job) == 1
+    job.resume()
+    wait_until(lambda: count(job) > 1)
+    job.pause()
+    wait_until(lambda: state(job) is PAUSED)
+    paused = count(job)
+    job.step()
+    wait_until(lambda: state(job) is PAUSED)
+    assert count(job) == paused + 1
+    job.resume()
+    wait_until(lambda: len(job.snapshot().losses) > 1)
+    job.stop()
+    wait_until(lambda: state(job).is_over)
+    snapshot = job.snapshot()
+    assert (snapshot.state, snapshot.stopped_early) == (DONE, True)
+    assert snapshot.batch_losses.tolist() == losses_here(long, split, len(snapshot.batch_losses))
+    assert snapshot.result is not None
+    assert len(snapshot.result.losses) == len(snapshot.batch_losses) // snapshot.batches
+
+
+def test_the_pool_has_as_many_places_as_the_cluster_and_the_images_travel_once(
+    joined: cluster_training.Cluster,
+    new_job: NewJob,
+    long: DetectorConfig,
+    wait_until: "WaitUntil",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent = []
+    monkeypatch.setattr(workers.Images, "__getstate__", lambda images: sent.append(images) or vars(images), raising=False)
+    jobs = [new_job(long), new_job(long)]
+    for job in jobs:
+        job.resume()
+    wait_until(lambda: all(count(job) > 1 for job in jobs))
+    assert (joined._pool.workers, joined._pool.counts) == (2, (2, 0))
+    assert len(sent) <= 1, "at most with the first job of this file"
+
+
+def test_divergence_is_told_as_it_is_here(new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil") -> None:
+    job = new_job(replace(small, training=replace(small.training, epochs=200, learning_rate=10.0, batch_size=1)))
+    job._backend._checkpoint, job._backend._kept = broken(job), 0  # type: ignore[attr-defined]
+    job.resume()
+    wait_until(lambda: state(job).is_over)
+    assert job.snapshot().state is FAILED
+    assert "learning rate 10" in str(job.snapshot().error)
+
+
+def broken(job: TrainingJob) -> tuple[bytes, bytes]:
+    """The beginning of a training whose weights are no numbers."""
+    detector = AutoencoderDetector(job.config)
+    trainer = detector.trainer(job.split.train, job.split.calibration)
+    weights = {name: torch.full_like(value, torch.nan) for name, value in detector.model.state_dict().items()}
+    return cluster_training.save_tensors(weights), cluster_training.save_tensors(trainer.state())
+
+
+def test_a_worker_that_dies_costs_an_epoch_at_most(
+    cluster: Cluster, new_job: NewJob, long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
+) -> None:
+    first = list(cluster.workers)
+    job = new_job(long)
+    job.resume()
+    wait_until(lambda: len(job.snapshot().losses) > 1)
+    cluster.start_workers(2)
+    lost, kept = job.snapshot(), job._backend._kept  # type: ignore[attr-defined]
+    for worker in first:  # both, as nobody knows which has it
+        worker.kill()
+    seen: list[int] = []
+    wait_until(lambda: seen.append(count(job)) or len(job.snapshot().losses) > len(lost.losses) + 1)  # type: ignore[func-returns-value]
+    assert min(seen) >= kept
+    job.stop()
+    wait_until(lambda: state(job).is_over)
+    batches = job.snapshot().batch_losses
+    assert batches.tolist() == losses_here(long, split, len(batches))
+
+
+def test_a_scheduler_that_dies_is_told_and_its_return_goes_on_from_the_last_epoch(
+    cluster: Cluster, new_job: NewJob, long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
+) -> None:
+    job, other = new_job(long), new_job(long)
+    for each in (job, other):
+        each.resume()
+    wait_until(lambda: all(len(each.snapshot().losses) > 1 for each in (job, other)))
+    cluster.scheduler.kill()
+    cluster.scheduler.wait()
+    wait_until(lambda: state(job) is PAUSED and state(other) is PAUSED)
+    snapshot = job.snapshot()
+    assert str(snapshot.error) == (
+        f"The cluster at {cluster.address} does not answer. What was learnt up to epoch {snapshot.epoch}, "
+        f"batch {snapshot.batch}, is kept. Press Resume to try again."
+    )
+    assert len(snapshot.losses) >= 1
+    assert job.detector().predict(split.test.images[:5]).shape == (5,)
+
+    # Whoever stops has what was learnt, without any cluster.
+    other.stop()
+    wait_until(lambda: state(other).is_over)
+    assert other.snapshot().result is not None
+    # Whoever resumes is told again.
+    job.resume()
+    wait_until(lambda: state(job) is PAUSED and job.snapshot().error)
+    assert count(job) == len(snapshot.batch_losses)
+
+    cluster.start_scheduler()
+    cluster.start_workers(2)
+    job.resume()
+    assert job.snapshot().error is None
+    wait_until(lambda: len(job.snapshot().losses) > len(snapshot.losses) + 1)
+    job.stop()
+    wait_until(lambda: state(job).is_over)
+    batches = job.snapshot().batch_losses
+    assert batches.tolist() == losses_here(long, split, len(batches))
+
+
+def test_a_scheduler_that_says_nothing_holds_nobody_up(
+    cluster: Cluster, new_job: NewJob, long: DetectorConfig, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_training, "CONNECTING", 0.5)
+    monkeypatch.setattr(cluster_training, "SILENCE", 1.0)
+    job = new_job(long)
+    job.resume()
+    wait_until(lambda: len(job.snapshot().losses) > 0)
+    cluster.scheduler.send_signal(signal.SIGSTOP)
+    try:
+        job.pause()
+        wait_until(lambda: state(job) is PAUSED)
+        assert (job.snapshot().error, len(job.snapshot().losses) > 0) == (None, True)
+        job.resume()
+        wait_until(lambda: state(job) is PAUSED)
+        assert "does not answer" in str(job.snapshot().error)
+    finally:
+        cluster.scheduler.send_signal(signal.SIGCONT)
+
+
+def test_without_scheduler_or_workers_a_start_says_so(
+    cluster: Cluster,
+    uci: DataSet,
+    small: DetectorConfig,
+    split: OneClassSplit,
+    wait_until: "WaitUntil",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster_training, "CONNECTING", 1.0)
+    monkeypatch.setattr(cluster_training, "WORKERLESS", 0.5)
+    pool = JobPool(workers=1)
+
+    def told(address: str) -> str:
+        joined = cluster_training.Cluster(address, pool)
+        job = TrainingJob(small, split, pool, backend=DaskBackend(small, uci, split, joined))
+        job.resume()
+        wait_until(lambda: state(job) is PAUSED)
+        assert pool.workers == 1
+        return str(job.snapshot().error)
+
+    for address in ("tcp://127.0.0.1:9", "nonsense://"):
+        assert told(address) == f"The cluster at {address} does not answer. Press Resume to try again."
+    for worker in cluster.workers:
+        worker.kill()
+        worker.wait()
+    assert told(cluster.address) == f"The cluster at {cluster.address} has no workers. Press Resume to try again."
+
+
+@pytest.mark.parametrize(("error", "is_told"), [(cluster_training.AllExit(), False), (OSError("full"), True)], ids=str)
+def test_only_what_dask_drops_itself_stays_out_of_the_log(
+    error: Exception, is_told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        raise error
+
+    async def nobody_takes_it() -> None:
+        dropped = asyncio.create_task(fail())
+        await asyncio.wait([dropped])
+
+    with caplog.at_level(logging.ERROR, logger="asyncio"):
+        asyncio.run(nobody_takes_it())
+        gc.collect()
+    assert ("never retrieved" in caplog.text) == is_told
