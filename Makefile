@@ -7,7 +7,7 @@
 # make load    a whole class at once: waiting times, and memory a session (a quarter of an hour)
 # make soak    mixed work for MINUTES (20), then the slope of the memory
 # make audit   known vulnerabilities of what is installed (asks PyPI)
-# make study   a grid of detectors as one table        (STUDY: what to vary, as in docs/sweep.md)
+# make sweep   a grid of detectors as one table        (SWEEP: what to vary, as in docs/sweep.md)
 # make checkpoints, make screenshots   make again what is committed
 # make messages   takes new texts into the Spanish and French catalogues
 
@@ -25,7 +25,7 @@ CLUSTER := .venv/.cluster-ready
 PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 DEV := .venv/.dev-ready
 
-.PHONY: run replicas test test-mnist lint bench load soak audit study checkpoints screenshots messages browser proxy clean
+.PHONY: run replicas test test-mnist lint bench load soak audit sweep checkpoints screenshots messages browser proxy clean
 
 run: $(APP)
 	$(BIN)/python -m deploy.replica --browser --port $(PORT) --address $(ADDRESS)
@@ -58,8 +58,8 @@ soak: $(DEV)
 audit: $(DEV)
 	$(BIN)/pip-audit
 
-study: $(CLUSTER)
-	$(BIN)/python -m core.experiments.sweep $(STUDY)
+sweep: $(CLUSTER)
+	$(BIN)/python -m core.experiments.sweep $(SWEEP)
 
 checkpoints: $(APP)
 	$(BIN)/python -m core.experiments.fit --preset best --classes 0-9 --write

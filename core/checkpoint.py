@@ -80,11 +80,11 @@ def to_bytes(checkpoint: Checkpoint, weights: torch.dtype = torch.float32) -> by
 
 
 def write(checkpoint: Checkpoint, path: Path, weights: torch.dtype = torch.float32) -> None:
-    """Write the file aside and rename it into place, so that no half file is ever found there."""
+    """Write into a staging folder and rename the file into place, so that no half file is ever found there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     data = to_bytes(checkpoint, weights)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as aside:
-        whole = Path(aside, path.name)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as staging:
+        whole = Path(staging, path.name)
         whole.write_bytes(data)
         os.replace(whole, path)
     path.chmod(0o644)

@@ -250,7 +250,7 @@ def cluster_row(data: DataSet, split: OneClassSplit) -> Row:
 SWEEP = "--normal 3 5 --preset course --activation none --latent 2 16 64 --epochs 10 --seed 1-2"
 
 
-def study_row(data: DataSet) -> Row:
+def sweep_row(data: DataSet) -> Row:
     """Twelve trainings as one command, its start included, by two workers against one; both give the same figures."""
     what = "a sweep by two workers / by one"
     if find_spec("distributed") is None:
@@ -453,7 +453,7 @@ def measure(data: DataSet, detector: AutoencoderDetector) -> Iterator[Row]:
     yield epoch_row(split)
     yield job_row(split)
     yield cluster_row(data, split)
-    yield study_row(data)
+    yield sweep_row(data)
     yield from scoring_rows(data, detector)
     yield experts_row()
     yield browse_row()

@@ -2,7 +2,7 @@
 
 The archives are torchvision's, checked by torchvision's checksums, and stay compressed in
 DATA_DIR; images are unpacked straight into memory, so no half-unpacked file can be read.
-Downloads go to a folder aside and are moved in whole.
+Downloads go to a staging folder and are moved in whole.
 
     python -m core.data.datasets mnist      downloads and verifies one data set
 """
@@ -359,7 +359,7 @@ class Download:
             return 0.0 if self.error else 1.0
         try:
             arrived = sum(path.stat().st_size for path in self._staging_dir.glob(f"{self.source.folder}/*.gz"))
-        except FileNotFoundError:  # the folder aside goes away at the end, in success and in failure
+        except FileNotFoundError:  # the staging folder goes away at the end, in success and in failure
             return 0.0 if self.error else 1.0
         return min(1.0, arrived / self.source.archive_bytes)
 

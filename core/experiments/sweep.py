@@ -1,9 +1,9 @@
 """A grid of detectors, trained and evaluated, as one tidy table: one row a detector.
 
-python -m core.experiments.sweep                                       the course's network for each digit, seven bottlenecks, three seeds
+python -m core.experiments.sweep        the course's network for each digit, seven bottlenecks, three seeds
 python -m core.experiments.sweep --normal 0-9 --preset best --latent 4 24 64 --seed 1-5
 python -m core.experiments.sweep --data mnist kmnist --preset course convolutional --noise 0 0.3 --workers 2
-python -m core.experiments.sweep --scheduler tcp://10.0.0.1:8786       the same on a cluster of Dask
+python -m core.experiments.sweep --scheduler tcp://10.0.0.1:8786        the same on a cluster of Dask
 
 Every part of a link (core/link.py) is an option that takes several values, a-b for all from a to b;
 the grid is every combination. What is not said is as in a link without it. A detector that is in the
@@ -177,7 +177,7 @@ def _place(columns: Mapping[str, object]) -> tuple[object, ...]:
 
 
 def write(rows: Iterable[Row], path: Path) -> None:
-    """Write the table aside and rename it into place: CSV, or Parquet where the name ends so. Raises SweepError."""
+    """Write the table whole: CSV, or Parquet where the name ends so. Raises SweepError."""
     table = [asdict(row) for row in rows]
     if path.suffix == ".parquet":
         content = _parquet(table)
@@ -187,16 +187,16 @@ def write(rows: Iterable[Row], path: Path) -> None:
         lines.writeheader()
         lines.writerows(table)
         content = text.getvalue().encode()
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    staging = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(content)
-        os.replace(aside, path)
+        staging.write_bytes(content)
+        os.replace(staging, path)
     except OSError as error:
         raise SweepError("{path} cannot be written: {reason}.", path=path, reason=error.strerror or str(error)) from error
     finally:
         with suppress(OSError):
-            aside.unlink()
+            staging.unlink()
 
 
 def _parquet(table: list[dict[str, object]]) -> bytes:

@@ -535,7 +535,7 @@ class JobPool:
         self._is_calm.set()
         self._is_closed = False
         self._background: SimpleQueue[Callable[[], object]] = SimpleQueue()
-        self._threads = [threading.Thread(target=self._work_in_background, name="aside", daemon=True)]
+        self._threads = [threading.Thread(target=self._work_in_background, name="background", daemon=True)]
         self._threads[0].start()
         self.grow(workers or whole_number_from_environment("TRAINING_WORKERS", os.cpu_count() or 1))
 
@@ -649,8 +649,8 @@ class JobPool:
             try:
                 # No name holds the work until the next comes: it knows a job, and the job a network.
                 self._background.get()()
-            except Exception:  # the next piece is somebody else's
-                LOG.exception("Work aside failed")
+            except Exception:  # other work follows, of other jobs
+                LOG.exception("Work in the background failed")
 
 
 def _lower_priority() -> None:

@@ -57,7 +57,7 @@ WORKERLESS = 10.0
 """Seconds in which a worker that died may come back, where there is no other."""
 
 HEARTBEAT = 5.0
-"""Seconds without news after which the scheduler is asked whether it is still there."""
+"""Seconds without a snapshot after which the scheduler is asked whether it is still there."""
 
 RETRY_AFTER = 0.5
 """Seconds for which a scheduler that did not answer is not asked again: thirty jobs shall not wait one after another."""
@@ -290,7 +290,7 @@ class DaskBackend:
 
     def _train(self, client: Client, at_most: int | None) -> Sequence[Step]:
         self._require(client)
-        # Before the first news nobody knows how many batches are a moment's.
+        # Before the first snapshot nobody knows how many batches are a moment's.
         ahead = PREFETCH if self._pace and not at_most else 1
         while len(self._chunks) < ahead and (begin := self._planned) < self._total:
             end = begin + (at_most or max(1, round(self._pace * CHUNK_SECONDS)))
@@ -412,10 +412,10 @@ class DaskBackend:
             while (client := self._connected()) is None:
                 pass
             task = client.submit(by_reference(finish), self._settings, weights, pure=False)
-            news = self._notified(_fetched(client, task))
-            while not self._come(news):
+            result = self._notified(_fetched(client, task))
+            while not self._come(result):
                 self._require(client)
-            return checkpoint.from_bytes(news.result())
+            return checkpoint.from_bytes(result.result())
         except Exception as error:
             LOG.warning("A training ends here and not on the cluster: %s", error)
             return finished(AutoencoderDetector(self._config, _network(self._config, weights)), self._split)

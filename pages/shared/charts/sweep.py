@@ -140,8 +140,8 @@ def show() -> None:
         if not rows:
             st.markdown(
                 _(
-                    "A sweep trains many detectors and writes one table. The command `python -m core.experiments.sweep` puts it into the "
-                    "data folder, where this page finds it; a table from elsewhere can be uploaded."
+                    "A sweep trains many detectors and writes one table. The command `python -m core.experiments.sweep` puts "
+                    "it into the data folder, where this page finds it; a table from elsewhere can be uploaded."
                 )
             )
             return

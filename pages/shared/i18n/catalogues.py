@@ -4,9 +4,10 @@ python -m pages.shared.i18n.catalogues      takes in new texts, with empty trans
 """
 
 import ast
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
@@ -18,9 +19,9 @@ from pages.shared.i18n.text import LANGUAGES, catalogue_path
 ROOT = Path(__file__).parents[3]
 
 
-def sentence_names(kind: type[UserError] = UserError) -> set[str]:
+def error_names(kind: type[UserError] = UserError) -> set[str]:
     """Names of every error whose first argument is a text for the user."""
-    return {kind.__name__}.union(*(sentence_names(below) for below in kind.__subclasses__()))
+    return {kind.__name__}.union(*(error_names(below) for below in kind.__subclasses__()))
 
 
 def texts() -> Catalog:
@@ -28,9 +29,10 @@ def texts() -> Catalog:
 
     Babel's own extraction does not look into f-strings; Python's parser does.
     """
-    for module in iter_modules(core.__path__, "core."):
-        import_module(module.name)
-    one_text = {"_", "N_"} | sentence_names()
+    for module in walk_packages(core.__path__, "core."):
+        with suppress(ImportError):  # Dask need not be there; it brings no errors of its own
+            import_module(module.name)
+    one_text = {"_", "N_"} | error_names()
     catalogue = Catalog(charset="utf-8")
     for path in (ROOT / "app.py", *sorted((ROOT / "core").rglob("*.py")), *sorted((ROOT / "pages").rglob("*.py"))):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -1,0 +1,69 @@
+"""The arrows of the house (docs/architecture.md): who may import whom, read from the sources."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PREFIXES = ("core", "pages", "deploy", "app")
+
+ALLOWED = {
+    "core.errors": set[str](),
+    "core.data": {"core.errors", "core.preprocessing"},
+    "core.photos": {"core.errors", "core.preprocessing"},
+    "core": {"core.errors", "core.data", "core.photos"},
+    "core.jobs": {"core", "core.errors", "core.data"},
+    "core.server": {"core", "core.errors"},
+    "core.experiments": {"core", "core.errors", "core.data", "core.jobs"},
+    "core.jobs.dask": {"core", "core.errors", "core.data", "core.jobs", "core.experiments"},
+    "pages.shared": {"core", "core.errors", "core.data", "core.photos", "core.jobs", "core.jobs.dask", "core.server"}
+    | {"core.experiments"},
+    "pages": {"pages.shared", "core", "core.errors", "core.data", "core.photos", "core.jobs", "core.server"}
+    | {"core.experiments"},
+}
+"""What the modules below a name may import beside each other; the longest name that fits a module counts."""
+
+
+def modules() -> dict[str, Path]:
+    paths = [path for folder in ("core", "pages") for path in sorted((ROOT / folder).rglob("*.py"))]
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+
+
+MODULES = modules()
+
+
+def imports(path: Path, lazy: bool = True) -> Iterator[str]:
+    """The modules of ours that a file imports; lazy: also inside of functions."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree) if lazy else tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in MODULES else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def layer(name: str) -> str:
+    return max((each for each in ALLOWED if name == each or name.startswith(each + ".")), key=len)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_arrows_point_one_way(name: str) -> None:
+    own = layer(name)
+    for imported in imports(MODULES[name]):
+        if imported.partition(".")[0] not in PREFIXES:
+            continue
+        allowed = {own, *ALLOWED[own]}
+        assert imported in allowed or layer(imported) in allowed, f"{name} may not import {imported}: see docs/architecture.md"
+
+
+def test_there_is_no_circle() -> None:
+    graph = {name: {*imports(path, lazy=False)} & {*MODULES} - {name} for name, path in MODULES.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(error.args[1]))
