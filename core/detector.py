@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.conformal import at_least_as_high, conformal_threshold, p_value
 from core.data.datasets import OneClassSplit
 from core.errors import UserError, require_choice, require_range
 from core.model import Autoencoder, ModelConfig, build, parameter_count
@@ -34,10 +35,6 @@ tests/readme_writers.py counts them.
 
 class NotFittedError(UserError, RuntimeError):
     """A detector was asked for a verdict before it was calibrated."""
-
-
-class CalibrationError(UserError, ValueError):
-    """Calibration images or false-alarm rate do not give a threshold."""
 
 
 @dataclass(frozen=True)
@@ -95,28 +92,6 @@ class Result:
     p_values: Tensor
     verdicts: Tensor
     threshold: float
-
-
-def conformal_threshold(calibration_scores: Tensor, false_alarm_rate: float) -> float:
-    """The smallest calibration score that at most the given share of new normal images exceeds.
-
-    It is the ceil((n + 1)(1 - rate))-th smallest of n scores (split conformal prediction,
-    Papadopoulos et al. 2002; Vovk et al. 2005), the largest one where n is too small for that rank.
-    Raises CalibrationError.
-    """
-    count = len(calibration_scores)
-    if count == 0:
-        raise CalibrationError("There is no calibration image to set the threshold with.")
-    if not 0 < false_alarm_rate < 1:
-        raise CalibrationError("The false-alarm rate is between 0 and 1, not {rate!r}.", rate=false_alarm_rate)
-    # Rounding guards the rank against 0.95 * 20 = 18.999999999999996 and the like.
-    rank = min(count, math.ceil(round((count + 1) * (1 - false_alarm_rate), 9)))
-    return float(calibration_scores.sort().values[max(rank, 1) - 1])
-
-
-def conformal_rate(calibration_scores: Tensor, threshold: float) -> float:
-    """The false-alarm rate that a threshold keeps on new normal images: conformal_threshold the other way round."""
-    return (int((calibration_scores.double() > threshold).sum()) + 1) / (len(calibration_scores) + 1)
 
 
 class AutoencoderDetector:
@@ -245,12 +220,8 @@ class AutoencoderDetector:
         return self._verdicts(self.decision_function(images))
 
     def p_value(self, images: Tensor) -> Tensor:
-        """Conformal p-values, float64 (N,): (1 + k) / (n + 1), where k of n calibration scores are at least as high.
-
-        p is at most the false-alarm rate exactly where predict is 1, for rates of at least 1 / (n + 1) (Vovk et al. 2005).
-        Raises NotFittedError.
-        """
-        return self._p_values(self._at_least_as_high(self.decision_function(images)))
+        """Conformal p-values, float64 (N,), of raw images (N, 1, 28, 28): see core/conformal.py. Raises NotFittedError."""
+        return self.infer(images).p_values
 
     def infer(self, images: Tensor) -> Result:
         """Everything about raw images (N, 1, 28, 28) from one pass. Raises NotFittedError."""
@@ -258,26 +229,15 @@ class AutoencoderDetector:
 
     def result(self, seen: Tensor, reconstructions: Tensor, maps: Tensor, scores: Tensor) -> Result:
         """The verdict on images that were preprocessed, redrawn, compared and scored elsewhere. Raises NotFittedError."""
-        as_high = self._at_least_as_high(scores)
-        p_values, verdicts = self._p_values(as_high), self._verdicts(scores)
+        verdicts = self._verdicts(scores)
+        as_high = at_least_as_high(self.calibration_scores_, scores)
+        p_values = p_value(as_high, len(self.calibration_scores_))
         return Result(seen, reconstructions, maps, scores, as_high, p_values, verdicts, self.threshold_)
 
     def _verdicts(self, scores: Tensor) -> Tensor:
-        self._require_calibration()
-        return (scores.double() > self.threshold_).long()
-
-    def _at_least_as_high(self, scores: Tensor) -> Tensor:
-        """How many calibration scores are at least as high as each of the scores (N,); int64."""
-        self._require_calibration()
-        below = torch.searchsorted(self.calibration_scores_, scores.contiguous(), right=False)
-        return len(self.calibration_scores_) - below
-
-    def _p_values(self, at_least_as_high: Tensor) -> Tensor:
-        return (1 + at_least_as_high).double() / (len(self.calibration_scores_) + 1)
-
-    def _require_calibration(self) -> None:
         if len(self.calibration_scores_) == 0:
             raise NotFittedError("The detector has no threshold yet: fit or calibrate it first.")
+        return (scores.double() > self.threshold_).long()
 
     @property
     def size(self) -> int:

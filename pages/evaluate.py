@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
-from core.detector import conformal_rate, conformal_threshold
+from core.conformal import conformal_rate, conformal_threshold
 from core.errors import UserError
 from core.experiments.baselines import BASELINES, Comparison
 from core.metrics import EvaluationError, Histogram, OperatingPoint, ScoredSet, histogram, scored

@@ -12,8 +12,9 @@ from dataclasses import replace
 
 import torch
 
+from core.conformal import conformal_threshold
 from core.data.datasets import as_images
-from core.detector import AutoencoderDetector, conformal_threshold
+from core.detector import AutoencoderDetector
 from core.experiments.fit import load_or_download
 from core.preprocessing import preprocess
 from core.presets import preset

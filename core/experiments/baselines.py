@@ -15,8 +15,9 @@ from sklearn.svm import OneClassSVM
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from core.conformal import conformal_threshold
 from core.data.datasets import OneClassSplit
-from core.detector import AutoencoderDetector, DetectorConfig, conformal_threshold
+from core.detector import AutoencoderDetector, DetectorConfig
 from core.metrics import Evaluation, evaluate
 
 LOG = logging.getLogger(__name__)

@@ -22,8 +22,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from core.conformal import conformal_threshold
 from core.data.datasets import SOURCES, DataError, DataSet, Digits, OneClassSplit, as_images, split_one_class
-from core.detector import AutoencoderDetector, DetectorConfig, conformal_threshold
+from core.detector import AutoencoderDetector, DetectorConfig
 from core.experiments.baselines import BASELINES, Method, Scorer, measure
 from core.experiments.fit import load_or_download, parse_classes
 from core.experiments.shifts import SHIFTS

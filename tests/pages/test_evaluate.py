@@ -14,8 +14,9 @@ from torch import Tensor
 
 from core import checkpoint
 from core.checkpoint import Checkpoint
+from core.conformal import conformal_threshold
 from core.data.datasets import FALLBACK, DataSet, Digits, load
-from core.detector import AutoencoderDetector, conformal_threshold
+from core.detector import AutoencoderDetector
 from core.presets import Shipped
 from pages.shared.state import session
 from tests.pages.conftest import checked, detector_box, go_to, html_of, open_page, plain

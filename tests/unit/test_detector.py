@@ -12,16 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from core import detector as detector_module
+from core.conformal import CalibrationError, conformal_rate, conformal_threshold
 from core.data.datasets import OneClassSplit
-from core.detector import (
-    SAME_WRITER_NEIGHBOURS,
-    AutoencoderDetector,
-    CalibrationError,
-    DetectorConfig,
-    NotFittedError,
-    conformal_rate,
-    conformal_threshold,
-)
+from core.detector import SAME_WRITER_NEIGHBOURS, AutoencoderDetector, DetectorConfig, NotFittedError
 from core.experiments.shifts import moved_and_turned
 from core.model import ModelConfig
 from core.preprocessing import deskew, poses
