@@ -154,7 +154,7 @@ def test_the_pool_has_as_many_places_as_the_cluster_and_the_images_travel_once(
 
 def test_divergence_is_told_as_it_is_here(new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil") -> None:
     job = new_job(replace(small, training=replace(small.training, epochs=200, learning_rate=10.0, batch_size=1)))
-    job._backend._checkpoint, job._backend._kept = broken(job), 0  # type: ignore[attr-defined]
+    job._backend._checkpoint, job._backend._checkpoint_batches = broken(job), 0  # type: ignore[attr-defined]
     job.resume()
     wait_until(lambda: state(job).is_over)
     assert job.snapshot().state is FAILED
@@ -177,7 +177,7 @@ def test_a_worker_that_dies_costs_an_epoch_at_most(
     job.resume()
     wait_until(lambda: len(job.snapshot().losses) > 1)
     cluster.start_workers(2)
-    lost, kept = job.snapshot(), job._backend._kept  # type: ignore[attr-defined]
+    lost, kept = job.snapshot(), job._backend._checkpoint_batches  # type: ignore[attr-defined]
     for worker in first:  # both, as nobody knows which has it
         worker.kill()
     seen: list[int] = []
@@ -231,7 +231,7 @@ def test_a_scheduler_that_says_nothing_holds_nobody_up(
     cluster: Cluster, new_job: NewJob, long: DetectorConfig, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_training, "CONNECTING", 0.5)
-    monkeypatch.setattr(cluster_training, "SILENCE", 1.0)
+    monkeypatch.setattr(cluster_training, "HEARTBEAT", 1.0)
     job = new_job(long)
     job.resume()
     wait_until(lambda: len(job.snapshot().losses) > 0)

@@ -1,0 +1,60 @@
+"""Compression: networks that differ in the bottleneck only, before the same images."""
+
+import streamlit as st
+
+from core.experiments import compression
+from core.model import PIXELS
+from pages.sections.latent_context import LatentContext
+from pages.shared.charts import bottleneck
+from pages.shared.html import pictures
+from pages.shared.i18n import glossary
+from pages.shared.i18n.text import _
+
+
+@st.fragment
+def show_compression(_context: LatentContext) -> None:
+    """Seven networks that differ in the bottleneck only, before the same images."""
+    made = compression.read()
+    st.caption(
+        _(
+            "Seven networks that know 5s, alike but for the bottleneck. Smallest error: {closest} units. "
+            "Highest AUROC: {keenest} units.",
+            closest=min(made.measured, key=lambda each: each.error).latent_dim,
+            keenest=max(made.measured, key=lambda each: each.auroc).latent_dim,
+        ),
+        help=glossary.about("bottleneck"),
+    )
+    labels_of = made.labels.tolist()
+    captions = [
+        _("{label} · {number}", label=label, number=labels_of[:place].count(label) + 1) for place, label in enumerate(labels_of)
+    ]
+    chosen = st.pills(
+        _("Test image"),
+        range(len(captions)),
+        default=1,
+        required=True,
+        format_func=captions.__getitem__,
+        key="compression-image",
+        wrap=True,
+        persist_state="session",
+    )
+    image = made.images[chosen] / 255
+    cells = [(image, _("Test image"), _("the image\n{bytes} bytes", bytes=PIXELS))]
+    for each, reconstructions in zip(made.measured, made.reconstructions, strict=True):
+        reconstruction = reconstructions[chosen] / 255
+        caption = _(
+            "{units} units\n{bytes} bytes\nerror {error:.3f}",
+            units=each.latent_dim,
+            bytes=each.bytes,
+            error=(image - reconstruction).square().mean(),
+        )
+        cells.append((reconstruction, _("Reconstruction"), caption))
+    st.html(pictures.strip(cells))
+    for column, title, figure in zip(
+        st.columns(2),
+        (_("Error on normal images"), _("AUROC")),
+        (bottleneck.error_by_size(made.measured), bottleneck.auroc_by_size(made.measured)),
+        strict=True,
+    ):
+        with column:
+            st.plotly_chart(figure, key=title, config={"displayModeBar": False}, alt=title)
