@@ -37,7 +37,9 @@ from streamlit.web.server.server_util import get_display_address
 from pages.shared.streamlit_internals import frontend_files, refuse_messages_of_left_pages, run_no_page_files, web_server
 
 OF_OPEN_PAGES = ("/_stcore/", "/media/", "/component/", "/static/")
-"""What a page asks for that is open already, also below its own address; everything else is a page being opened."""
+"""What a page asks for that is open already, also below its own address; everything else is a page being opened.
+
+A page below /draw first asks for /draw/_stcore/health, gets 404, and then finds /_stcore/health."""
 
 CLOSING_SECONDS = 2.0
 """For browsers to answer that the connection is closed; those that do not are left."""

@@ -251,6 +251,7 @@ def show_live(overlaid: Sequence[session.Run], config: DetectorConfig | None) ->
 def as_file(made: checkpoint.Checkpoint) -> bytes:
     """The checkpoint in full precision, or in half where only that can be uploaded again."""
     whole = checkpoint.to_bytes(made)
+    # A larger max_upload_size of the widget would be accepted by the page and refused by the server.
     most = int(st.get_option("server.maxUploadSize")) * 2**20
     return whole if len(whole) <= most else checkpoint.to_bytes(made, torch.float16)
 

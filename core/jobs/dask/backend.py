@@ -309,6 +309,8 @@ class DaskBackend:
 
     def _require(self, client: Client) -> None:
         """Raises OSError where scheduler, workers or the training's state are gone; asks where nothing came for long."""
+        # A client whose scheduler is gone cancels its futures and tries to reconnect; a frozen scheduler closes nothing.
+        # A future that is `lost` would be run again with all tasks before it, from the very first.
         tasks = (self._last, *(chunk.task for chunk in self._chunks))
         if client.status != "running":
             raise ConnectionError("the scheduler is gone")
@@ -424,7 +426,10 @@ class DaskBackend:
 
 
 def _fetched(client: Client, task: "distributed.Future[T]") -> "Future[T]":
-    """The task's result, on its way home."""
+    """The task's result, on its way home.
+
+    client.gather, cancelled, would leave tasks of its own whose exceptions nobody takes: asyncio logs each with a traceback.
+    """
 
     async def awaited() -> T:
         return cast(T, await task)

@@ -39,6 +39,9 @@ def images(data_set: str) -> DataSet:
 
 
 def by_reference(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as a worker finds it; it travels as code, not as a name, as the scheduler need not have this program."""
+    """The function as a worker finds it, as code and not as a name.
+
+    The scheduler unpickles what a task is given, and need not have this program; what a task returns it passes on unread.
+    """
     module, name = function.__module__, function.__name__
     return lambda *arguments: getattr(import_module(module), name)(*arguments)

@@ -1,6 +1,6 @@
 """Small pictures as HTML: images, error maps, verdicts, gauge, bars, hourglass.
 
-They are plain HTML and SVG with the pixels inside, so they appear with the text in one message;
+They are plain HTML with the pixels inside (st.html removes SVG), so they appear with the text in one message;
 a drawing's verdict does not wait for a chart library. Everything variable is a number, a name
 from core, or escaped.
 """

@@ -68,6 +68,7 @@ def sprite(data_name: str, images: Tensor, drawings: int) -> str:
     return _sprite(data_name, images[len(images) - drawings :].numpy().tobytes(), images)
 
 
+# st.cache_data cannot hash a tensor: the key is the detector's, or bytes, and tensors have an underscore.
 @st.cache_data(show_spinner=False, max_entries=32)
 def _sprite(data_name: str, drawings: bytes, _images: Tensor) -> str:
     return pictures.tiles(_images, columns=32)
