@@ -304,7 +304,7 @@ def test_a_detector_that_could_not_be_made_in_the_background_stops_nothing(
     failed = []
 
     def ready(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDetector:
-        if threading.current_thread().name == "aside" and not failed:
+        if threading.current_thread().name == "background" and not failed:
             failed.append(True)
             raise MemoryError
         return detector.fit_memory(split.train).calibrate(split.calibration)
