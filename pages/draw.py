@@ -30,7 +30,7 @@ def show() -> None:
 
 @st.fragment
 def draw_area() -> None:
-    """Canvas, verdict, experts and strip; a stroke reruns this and nothing else of the page."""
+    """Canvas, verdict, ensemble and strip; a stroke reruns this and nothing else of the page."""
     left, right = st.columns([1, 1.6], gap="large")
     with session.pool().inference_priority():  # the verdict comes before anybody's next batch, and before the rest of the page
         with left:
