@@ -8,7 +8,7 @@
 # make soak    mixed work for MINUTES (20), then the slope of the memory
 # make audit   known vulnerabilities of what is installed (asks PyPI)
 # make sweep   a grid of detectors as one table        (SWEEP: what to vary, as in docs/sweep.md)
-# make checkpoints, make screenshots   make again what is committed
+# make checkpoints, make screenshots, make film   make again what is committed
 # make messages   takes new texts into the Spanish and French catalogues
 
 PYTHON ?= python3
@@ -25,7 +25,7 @@ CLUSTER := .venv/.cluster-ready
 PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 DEV := .venv/.dev-ready
 
-.PHONY: run replicas test test-mnist lint bench load soak audit sweep checkpoints screenshots messages browser proxy clean
+.PHONY: run replicas test test-mnist lint bench load soak audit sweep checkpoints screenshots film messages browser proxy clean
 
 run: $(APP)
 	$(BIN)/python -m deploy.replica --browser --port $(PORT) --address $(ADDRESS)
@@ -70,6 +70,9 @@ checkpoints: $(APP)
 
 screenshots: $(DEV) browser
 	$(BIN)/python -m tests.screenshots
+
+film: $(DEV) browser
+	$(BIN)/python -m tests.screenshots film
 
 clean:
 	rm -rf .venv

@@ -1,24 +1,29 @@
 """Screenshots of every page in every language: light, dark, and on a phone; `make screenshots` puts them into screenshots/.
 
-The ones that the README shows are copied to docs/.
+The ones that the README shows are copied to docs/, and `make film` makes its moving picture.
 """
 
+import io
 import shutil
+import sys
 import tempfile
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from pages.shared.i18n.text import LANGUAGES
 from pages.shared.navigation import PAGES
-from tests.browser.conftest import REAL_DATA, Server, draw, open_page, settled, start_server
+from tests.browser.conftest import REAL_DATA, Server, canvas_of, draw, final_score, open_page, settled, start_server
 from tests.strokes import WAYS, on_canvas
 
 OUTPUT = Path("screenshots")
 SHOTS = (*(entry.name for entry in PAGES if not entry.for_teacher), "scores")
 IN_README = {name: f"{name}-light-en" for name in SHOTS} | {"browse": "browse-dark-en"}
 LONGEST = 4000
+FILM = Path("docs/draw.webp")
+FRAME_SECONDS, HOLD_SECONDS = 0.15, 2.5
 VIEWS = {
     "light": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "dark"},
@@ -64,27 +69,64 @@ def show_whole_length(page: Page) -> None:
     page.evaluate("new Promise(done => requestIdleCallback(done, { timeout: 2000 }))")
 
 
-def main() -> None:
+def film(page: Page, server: Server) -> None:
+    """A 5 and then a 7, drawn before the detector for 5: the verdict moves with the pen."""
+    frames: list[Image.Image] = []
+    durations: list[int] = []
+
+    def take(seconds: float) -> None:
+        frames.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
+        durations.append(round(1000 * seconds))
+
+    open_page(page, server, "draw")
+    take(1.0)
+    for digit in (5, 7):
+        box = canvas_of(page).bounding_box()
+        assert box
+        for stroke in on_canvas(WAYS[digit][0]):
+            page.mouse.move(box["x"] + stroke[0][0], box["y"] + stroke[0][1])
+            page.mouse.down()
+            for (x, y), (next_x, next_y) in pairwise(stroke):
+                for share in (0.5, 1.0):
+                    page.mouse.move(box["x"] + x + share * (next_x - x), box["y"] + y + share * (next_y - y))
+                    page.wait_for_timeout(100)  # as a hand would
+                take(FRAME_SECONDS)
+            page.mouse.up()
+        final_score(page)
+        take(HOLD_SECONDS)
+        page.get_by_role("button", name="Clear").click()
+        settled(page)
+    frames[0].save(FILM, save_all=True, append_images=frames[1:], duration=durations, loop=0, quality=70, method=6)
+
+
+def screenshots(browser: Browser, server: Server) -> None:
     OUTPUT.mkdir(exist_ok=True)
+    for language, (view, options), name in product(LANGUAGES, VIEWS.items(), SHOTS):
+        page = browser.new_page(**options)
+        show(page, server, name, language)
+        path = OUTPUT / f"{name}-{view}-{language}.png"
+        if view == "phone":
+            show_whole_length(page)
+        page.screenshot(path=path)
+        print(path)
+        page.close()
+    for name, shot in IN_README.items():
+        shutil.copy(OUTPUT / f"{shot}.png", Path("docs", f"{name}.png"))
+
+
+def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = start_server(REAL_DATA, Path(folder, "log.txt"))
         found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         try:
-            for language, (view, options), name in product(LANGUAGES, VIEWS.items(), SHOTS):
-                page = browser.new_page(**options)
-                show(page, server, name, language)
-                path = OUTPUT / f"{name}-{view}-{language}.png"
-                if view == "phone":
-                    show_whole_length(page)
-                page.screenshot(path=path)
-                print(path)
-                page.close()
+            if sys.argv[1:] == ["film"]:
+                film(browser.new_page(viewport={"width": 1100, "height": 640}), server)
+            else:
+                screenshots(browser, server)
         finally:
             browser.close()
             server.end()
-    for name, shot in IN_README.items():
-        shutil.copy(OUTPUT / f"{shot}.png", Path("docs", f"{name}.png"))
 
 
 if __name__ == "__main__":
