@@ -19,13 +19,13 @@ from pages.shared.components import scatter_map
 from pages.shared.html import pictures
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _, formatted
-from pages.shared.state import latent_space, session
-from pages.shared.state.drawings import drawings
+from pages.shared.state import keys, latent_space, session
 from pages.shared.state.page_context import PageContext
+from pages.shared.state.visitor import Choice, tab, visitor
 from pages.shared.streamlit_internals import begin_again_with_app
 
 STEPS = 9
-TWO_UNITS = session.Choice(shipped=Shipped("two-units", "mnist", 5))
+TWO_UNITS = Choice(shipped=Shipped("two-units", "mnist", 5))
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class LatentContext(PageContext):
     @cached_property
     def drawn(self) -> list[Tensor]:
         """The visitor's drawings, each (1, 28, 28) in [0, 1]."""
-        return [torch.from_numpy(entry.picture).view(1, 28, 28) / 255 for entry in drawings().strip]
+        return [torch.from_numpy(entry.picture).view(1, 28, 28) / 255 for entry in visitor().drawings.strip]
 
     @cached_property
     def images(self) -> Tensor:
@@ -75,7 +75,7 @@ class LatentContext(PageContext):
     @property
     def chosen_number(self) -> int:
         """The image chosen on the plane."""
-        return min(int(st.session_state.get("latent-chosen", 0)), len(self.images) - 1)
+        return min(tab().chosen_image, len(self.images) - 1)
 
 
 def show() -> None:
@@ -90,9 +90,9 @@ def show() -> None:
         _("Compression"): show_compression,
     }
     tabs = st.tabs(list(sections), key="latent-section", on_change="rerun")
-    for tab, show_section in zip(tabs, sections.values(), strict=True):
-        if tab.open:
-            with tab:
+    for opened, show_section in zip(tabs, sections.values(), strict=True):
+        if opened.open:
+            with opened:
                 show_section(context)
 
 
@@ -213,7 +213,7 @@ def show_plane(
     """The images with these numbers at their places (N, 2)."""
 
     def choose() -> None:
-        st.session_state["latent-chosen"] = st.session_state["plane-images"]["chosen"]
+        tab().chosen_image = int(st.session_state[keys.IMAGE_PLANE]["chosen"])
 
     count = len(context.shown_labels)
     points = scatter_map.Points(
@@ -226,7 +226,7 @@ def show_plane(
     )
     label = _("Images in the latent space; arrow keys choose another one")
     sprite = latent_space.sprite(context.data.name, context.images, len(context.drawn))
-    scatter_map.choose_point("plane-images", label, axes, extent, points, sprite, context.chosen_number, as_images, choose)
+    scatter_map.choose_point(keys.IMAGE_PLANE, label, axes, extent, points, sprite, context.chosen_number, as_images, choose)
 
 
 def show_chosen(context: LatentContext) -> None:
@@ -259,7 +259,7 @@ def slider_title(context: LatentContext, number: int) -> str:
 def move_to(place: list[float]) -> None:
     """Put the sliders to coordinates, as many as are given."""
     for number, value in enumerate(place):
-        st.session_state[f"direction-{number}"] = float(value)
+        st.session_state[keys.direction(number)] = float(value)
 
 
 def tell_of_recall(config: DetectorConfig) -> None:
@@ -279,7 +279,7 @@ def show_decoder(context: LatentContext) -> None:
     """A map to click and drag in, sliders, and the image that the decoder draws at that place."""
     detector, inside = context.detector, context.inside
     low, middle, high = (values.tolist() for values in (inside.low, inside.middle, inside.high))
-    here = [float(st.session_state.get(f"direction-{number}", value)) for number, value in enumerate(middle)]
+    here = [float(st.session_state.get(keys.direction(number), value)) for number, value in enumerate(middle)]
     # Another detector's space may reach less far.
     move_to([min(max(value, least), most) for value, least, most in zip(here, low, high, strict=True)])
     left, middle_column, right = st.columns([2.1, 1, 1.8], gap="medium")
@@ -291,7 +291,7 @@ def show_decoder(context: LatentContext) -> None:
                 high[number],
                 step=(high[number] - low[number]) / 120,
                 format="localized",
-                key=f"direction-{number}",
+                key=keys.direction(number),
                 persist_state="session",
                 help=glossary.about("latent" if context.dimensions <= 2 else "principal direction"),
             )
@@ -313,10 +313,10 @@ def show_decoder(context: LatentContext) -> None:
         axes = (context.axis_name(0), context.axis_name(1) if len(low) > 1 else "")
 
         def move() -> None:
-            move_to(scatter_map.place_of("plane-map")[: len(low)])
+            move_to(scatter_map.place_of(keys.IMAGE_MAP)[: len(low)])
 
         label = _("Map of decoded images; arrow keys move in it")
-        scatter_map.choose_place("plane-map", label, axes, extent, aspect, picture, (x, y), move)
+        scatter_map.choose_place(keys.IMAGE_MAP, label, axes, extent, aspect, picture, (x, y), move)
 
 
 # ---------------------------------------------------------------- walking
@@ -330,7 +330,7 @@ def ask_end(context: LatentContext, title: str, key: str, default: str) -> Tenso
         "chosen": _("the image chosen on the plane"),
         **{f"drawing-{number}": _("Drawing {number}", number=number) for number in range(1, len(drawings) + 1)},
     }
-    turn = int(st.session_state.get(f"{key}-turn", 0))
+    turn = tab().walk_turns.get(key, 0)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if st.session_state.get(key) not in titles:
             st.session_state[key] = default
@@ -341,7 +341,7 @@ def ask_end(context: LatentContext, title: str, key: str, default: str) -> Tenso
             key=f"{key}-another",
             icon=":material/casino:",
             disabled=kind != "class",
-            on_click=lambda: st.session_state.update({f"{key}-turn": turn + 1}),
+            on_click=lambda: tab().walk_turns.update({key: turn + 1}),
         )
     if kind == "class":
         own = (labels == int(number)).nonzero().squeeze(1)
@@ -356,9 +356,9 @@ def show_walk(context: LatentContext) -> None:
     strange = next(label for label in (7, 0) if label != normal)
     left, right = st.columns(2, gap="large")
     with left:
-        start = ask_end(context, _("From"), "walk-from", f"class-{normal}")
+        start = ask_end(context, _("From"), keys.WALK_FROM, f"class-{normal}")
     with right:
-        end = ask_end(context, _("To"), "walk-to", f"drawing-{len(drawings)}" if drawings else f"class-{strange}")
+        end = ask_end(context, _("To"), keys.WALK_TO, f"drawing-{len(drawings)}" if drawings else f"class-{strange}")
     ends = torch.cat([start, end])
     latents = latent.encode(detector, ends)
     way = latent.interpolate(latents[0], latents[1], STEPS)
