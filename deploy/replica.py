@@ -29,8 +29,9 @@ from typing import Any
 import streamlit as st
 import uvicorn
 from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.net_util import get_internal_ip
 from streamlit.web.server.server_util import get_display_address
 
@@ -98,24 +99,64 @@ class Ending:
 ending = Ending()
 
 
-class Visitors:
+def opens_page(scope: Scope) -> bool:
+    return scope["type"] == "http" and not any(part in scope["path"] for part in OF_OPEN_PAGES)
+
+
+class Connections:
     """Counts who is connected, and refuses, once the server is ending, whatever would open a page here."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        opens_page = scope["type"] == "http" and not any(part in scope["path"] for part in OF_OPEN_PAGES)
         if scope["type"] == "websocket":
             ending.connected += 1
             try:
                 await self._app(scope, receive, send)
             finally:
                 ending.connected -= 1
-        elif opens_page and ending.is_draining.is_set():
+        elif opens_page(scope) and ending.is_draining.is_set():
             await PlainTextResponse("This server is ending.", 503)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+class VisitorCookie:
+    """Gives each browser a cookie by which its visitor is found again after a reload (pages/shared/state/visitors.py).
+
+    A page and the connection that it opens bring the cookie; one that this server did not sign is replaced.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        from pages.shared.state import visitors
+
+        self._app = app
+        self._tokens = visitors.kept().tokens
+        self._name = visitors.cookie_name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not opens_page(scope) and scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+        cookies = HTTPConnection(scope).cookies
+        if self._tokens.is_ours(cookies.get(self._name(), "")):
+            await self._app(scope, receive, send)
+            return
+        token = self._tokens.new()
+        cookies[self._name()] = token
+        line = "; ".join(f"{name}={value}" for name, value in cookies.items())
+        scope = {**scope, "headers": [header for header in scope["headers"] if header[0] != b"cookie"]}
+        scope["headers"].append((b"cookie", line.encode("latin-1", "replace")))
+        secure = "; Secure" if scope["scheme"] in ("https", "wss") else ""
+        given = f"{self._name()}={token}; Path=/; HttpOnly; SameSite=Lax{secure}".encode()
+
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] in ("http.response.start", "websocket.accept"):
+                message = {**message, "headers": [*message.get("headers", ()), (b"set-cookie", given)]}
+            await send(message)
+
+        await self._app(scope, receive, send_with_cookie)
 
 
 class FrontendFiles:
@@ -142,7 +183,7 @@ class FrontendFiles:
         await self._answers[path](scope, receive, send)
 
 
-MIDDLEWARE = [Middleware(Visitors), Middleware(FrontendFiles)]
+MIDDLEWARE = [Middleware(Connections), Middleware(FrontendFiles), Middleware(VisitorCookie)]
 
 
 def load() -> None:
@@ -175,6 +216,15 @@ def ended_at_once() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+async def forget_the_gone(seconds: float) -> None:
+    """Let go of visitors who are gone, again and again."""
+    from pages.shared.state import visitors
+
+    while True:
+        await asyncio.sleep(seconds)
+        visitors.kept().forget_the_gone()
+
+
 async def say_that_it_answers(seconds: float) -> None:
     while True:
         tell_systemd("WATCHDOG=1")
@@ -201,6 +251,7 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
         ending.take_signals(server)
     loop = asyncio.get_running_loop()
     tasks = [loop.create_task(ending.end_when_empty(whole_number_from_environment("DRAIN_SECONDS", 0, least=0)))]
+    tasks.append(loop.create_task(forget_the_gone(15.0)))
     if watchdog := int(os.environ.get("WATCHDOG_USEC", "0")):
         tasks.append(loop.create_task(say_that_it_answers(watchdog / 1e6 / 3)))
     atexit.register(leave)

@@ -11,8 +11,9 @@ from core.metrics import histogram
 from pages.shared.charts import figures
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _, formatted, ngettext
-from pages.shared.state import session
+from pages.shared.state import keys, session
 from pages.shared.state.page_context import PageContext
+from pages.shared.state.visitor import tab
 from pages.shared.streamlit_internals import begin_again_with_app
 
 PER_PAGE = 12
@@ -58,12 +59,12 @@ class Filter:
 
 
 def to_first_page() -> None:
-    st.session_state["browse-page"] = 1
+    st.session_state[keys.BROWSE_PAGE] = 1
 
 
 def shuffle_anew() -> None:
-    st.session_state["shuffle"] = st.session_state.get("shuffle", 0) + 1
-    st.session_state["browse-order"] = "shuffled"
+    tab().shuffle += 1
+    st.session_state[keys.BROWSE_ORDER] = "shuffled"
     to_first_page()
 
 
@@ -103,7 +104,7 @@ def ask_filter(names: Sequence[str]) -> Filter:
             range(len(names)),
             selection_mode="multi",
             format_func=lambda label: names[label],
-            key="browse-classes",
+            key=keys.BROWSE_CLASSES,
             wrap=True,
             on_change=to_first_page,
             persist_state="session",
@@ -115,7 +116,7 @@ def ask_filter(names: Sequence[str]) -> Filter:
             default="all",
             required=True,
             format_func=lambda word: words[word],
-            key="browse-verdict",
+            key=keys.BROWSE_VERDICT,
             on_change=to_first_page,
             persist_state="session",
             help=_("A false alarm is a normal image called an anomaly. A missed anomaly is the opposite mistake."),
@@ -125,13 +126,13 @@ def ask_filter(names: Sequence[str]) -> Filter:
             ORDERS,
             index=2,
             format_func=lambda word: words[word],
-            key="browse-order",
+            key=keys.BROWSE_ORDER,
             on_change=to_first_page,
             persist_state="session",
             width=180,
         )
         st.button(_("Shuffle"), on_click=shuffle_anew, icon=":material/shuffle:")
-    return Filter(tuple(classes), verdict or "all", order, st.session_state.get("shuffle", 0))
+    return Filter(tuple(classes), verdict or "all", order, tab().shuffle)
 
 
 def describe(context: PageContext, index: int) -> str:
@@ -174,7 +175,7 @@ def show_images(context: PageContext, indices: Tensor) -> None:
         return
     st.caption(ngettext("{count:,} image", "{count:,} images", len(indices)))
     pages = -(-len(indices) // PER_PAGE)
-    page = min(st.session_state.get("browse-page", 1), pages)
+    page = min(st.session_state.get(keys.BROWSE_PAGE, 1), pages)
     shown = indices[(page - 1) * PER_PAGE : page * PER_PAGE]
     result = context.detector.infer(context.data.test.images[shown])
     columns = 3
@@ -189,7 +190,7 @@ def show_images(context: PageContext, indices: Tensor) -> None:
                     if st.button(describe(context, index), key=f"detail-{place}", icon=":material/zoom_in:", type="tertiary"):
                         show_detail(context, index)
     if pages > 1:
-        st.pagination(pages, key="browse-page")
+        st.pagination(pages, key=keys.BROWSE_PAGE)
 
 
 @st.fragment

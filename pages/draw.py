@@ -9,8 +9,8 @@ from pages.sections.draw_strip import show_strip
 from pages.sections.draw_verdict import show_ensemble, show_verdict
 from pages.shared.components.canvas import draw_on_canvas
 from pages.shared.i18n.text import _, translated
-from pages.shared.state import session
-from pages.shared.state.drawings import drawings
+from pages.shared.state import judging, keys, session
+from pages.shared.state.visitor import TRAINING, tab, visitor
 from pages.shared.streamlit_internals import begin_again_with_app
 
 CANVAS_SIDE = 320
@@ -21,10 +21,8 @@ NARROWEST_BRUSH, BRUSH, WIDEST_BRUSH = 8, 24, 40
 def show() -> None:
     """The page."""
     st.title(_("Draw a digit"))
-    canvas = drawings().canvas
-    if canvas.visit != session.visit():
-        # The strokes of an earlier visit come back with the page; during this visit they stay what they were.
-        canvas.visit, canvas.initial = session.visit(), canvas.strokes
+    # Not in the fragment: a canvas on which somebody draws must not begin anew.
+    tab().canvas.show(visitor().drawings.canvas, tab().visit)
     draw_area()
 
 
@@ -39,11 +37,11 @@ def draw_area() -> None:
                 show_canvas()
         with right:
             training = session.job()
-            is_live = session.choice() == session.TRAINING and training and training.snapshot().state is JobState.RUNNING
+            is_live = session.choice() == TRAINING and training and training.snapshot().state is JobState.RUNNING
             st.fragment(show_verdict, run_every=1.0 if is_live else None)()
             show_picture()
     with left, st.container(key="draw-controls"):
-        st.slider(_("Brush width"), NARROWEST_BRUSH, WIDEST_BRUSH, BRUSH, key="brush", persist_state="session", width=320)
+        st.slider(_("Brush width"), NARROWEST_BRUSH, WIDEST_BRUSH, BRUSH, key=keys.BRUSH, persist_state="session", width=320)
         with st.expander(
             _("No pointer? Pick, upload or photograph"),
             icon=":material/add_photo_alternate:",
@@ -57,40 +55,42 @@ def draw_area() -> None:
 
 def show_canvas() -> None:
     """The canvas, drawn first so that a stroke never waits for the rest of the page."""
-    shown = drawings()
+    shown, on_screen = visitor().drawings, tab().canvas
     canvas = shown.canvas
     strokes, png = draw_on_canvas(
-        stroke_width=st.session_state.get("brush", BRUSH),
+        stroke_width=st.session_state.get(keys.BRUSH, BRUSH),
         stroke_color="#ffffff",
         background_color="#000000",
         height=CANVAS_SIDE,
         width=CANVAS_SIDE,
-        initial_drawing=canvas.initial,
-        key=f"strokes-{canvas.generation}-{canvas.visit}",
+        initial_drawing=on_screen.initial,
+        key=f"strokes-{on_screen.generation}-{on_screen.opened}",
     )
     # Until the first stroke of this visit the component has no image; what was drawn before stays.
-    if png is not None and strokes != canvas.strokes:
+    if png is not None and strokes != on_screen.seen:
         try:
             canvas.image = from_canvas_png(png)
         except PictureError as error:
             st.error(translated(error), icon=":material/error:")
             return
-        canvas.strokes, canvas.is_stroke_whole = strokes, True
+        canvas.strokes = on_screen.seen = strokes
+        canvas.is_stroke_whole = True
         shown.picked = shown.problem = None
         if canvas.image is not None:
-            shown.add_to_strip(canvas.image, "canvas", _("drawing"))
+            judging.add_to_strip(canvas.image, "canvas", _("drawing"))
 
 
 def clear() -> None:
     """A new key is a clean canvas."""
-    shown = drawings()
+    shown = visitor().drawings
     if shown.canvas.image is not None and not shown.canvas.is_stroke_whole:
         # Cleared before the whole stroke arrived: the strip keeps what was seen of it.
-        shown.add_to_strip(shown.canvas.image, "canvas", _("drawing"))
+        judging.add_to_strip(shown.canvas.image, "canvas", _("drawing"))
     shown.canvas.generation += 1
-    shown.canvas.initial = shown.canvas.strokes = shown.canvas.image = None
+    shown.canvas.strokes = shown.canvas.image = None
     shown.canvas.is_stroke_whole = True
     shown.picked = shown.problem = None
+    tab().canvas.show(shown.canvas, tab().visit)
 
 
 if __name__ == "__main__":

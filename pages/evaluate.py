@@ -21,8 +21,9 @@ from pages.shared.components import threshold_line
 from pages.shared.html import pictures, report
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _, formatted, language, translated
-from pages.shared.state import session
+from pages.shared.state import keys, session
 from pages.shared.state.page_context import PageContext
+from pages.shared.state.visitor import TRAINING, tab
 from pages.shared.streamlit_internals import begin_again_with_app
 
 RATES = tuple(per_mille / 1000 for per_mille in (*range(1, 100), *range(100, 200, 5), *range(200, 1000, 10)))
@@ -90,24 +91,24 @@ class WorkingThreshold:
     @property
     def value(self) -> float:
         """Where the visitor has put it for this detector, else the calibrated one."""
-        key, value = st.session_state.get("working-threshold", ("", 0.0))
+        key, value = tab().threshold
         return float(value) if key == self.key else self.calibrated
 
     @property
     def is_new(self) -> bool:
         """Whether this detector's threshold was not moved yet."""
-        return "kept-rate" not in st.session_state or st.session_state["working-threshold"][0] != self.key
+        return keys.KEPT_RATE not in st.session_state or tab().threshold[0] != self.key
 
     def move_to(self, value: float) -> None:
         """Put the threshold somewhere; the slider follows."""
-        st.session_state["working-threshold"] = self.key, value
+        tab().threshold = self.key, value
         rate = conformal_rate(self.calibration_scores, value)
-        st.session_state["kept-rate"] = min(self.rates, key=lambda offered: abs(offered - rate))
+        st.session_state[keys.KEPT_RATE] = min(self.rates, key=lambda offered: abs(offered - rate))
 
     def follow_rate(self) -> None:
         """Put the threshold where the slider says."""
-        value = conformal_threshold(self.calibration_scores, st.session_state["kept-rate"])
-        st.session_state["working-threshold"] = self.key, value
+        value = conformal_threshold(self.calibration_scores, st.session_state[keys.KEPT_RATE])
+        tab().threshold = self.key, value
 
 
 def show() -> None:
@@ -115,7 +116,7 @@ def show() -> None:
     context = EvaluateContext.of_detector_in_use()
     st.title(_("Evaluate the detector"))
     session.show_data_notice(context.at_hand)
-    if context.choice == session.TRAINING:
+    if context.choice == TRAINING:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(_("The detector is in training; this is how it stood a moment ago."), width="content")
             st.button(_("Look again"), icon=":material/refresh:")
@@ -163,13 +164,15 @@ def numbers(point: OperatingPoint) -> dict[str, str]:
 def ask_anomalies(context: EvaluateContext) -> list[int]:
     """The classes that are compared with the normal ones; none chosen is all."""
     names, others = context.names, context.others
-    st.session_state["against"] = [label for label in st.session_state.get("against", []) if label in others]
+    st.session_state[keys.COMPARED_CLASSES] = [
+        label for label in st.session_state.get(keys.COMPARED_CLASSES, []) if label in others
+    ]
     chosen = st.pills(
         _("Anomalies to compare with"),
         others,
         selection_mode="multi",
         format_func=names.__getitem__,
-        key="against",
+        key=keys.COMPARED_CLASSES,
         wrap=True,
         persist_state="session",
         help=_("Nothing chosen compares with all of them."),
@@ -197,7 +200,7 @@ def show_threshold(
         st.select_slider(
             _("False-alarm rate to keep"),
             working.rates,
-            key="kept-rate",
+            key=keys.KEPT_RATE,
             format_func=rate_names.__getitem__,
             on_change=working.follow_rate,
             help=glossary.about("false-alarm rate"),
@@ -256,7 +259,7 @@ def show_curves(points: dict[str, OperatingPoint], compared: ScoredSet) -> list[
             default="png",
             required=True,
             format_func=str.upper,
-            key="figure-format",
+            key=keys.FIGURE_FORMAT,
             persist_state="session",
             help=_("Point at a figure: the camera above it saves it as a file."),
         )
@@ -296,13 +299,13 @@ def show_hardest(context: EvaluateContext) -> tuple[str, ...]:
     question = _("What passes for {normal}?", normal=context.normal)
     st.subheader(question)
     by_class = dict(sorted(context.auroc_by_class.items(), key=lambda item: item[1]))
-    if st.session_state.get("hardest") not in by_class:
-        st.session_state["hardest"] = next(iter(by_class))
+    if st.session_state.get(keys.HARDEST_CLASS) not in by_class:
+        st.session_state[keys.HARDEST_CLASS] = next(iter(by_class))
     label = st.pills(
         _("AUROC against each, the hardest first"),
         list(by_class),
         format_func=lambda each: f"{names[each]} · {formatted(by_class[each], '.4f')}",
-        key="hardest",
+        key=keys.HARDEST_CLASS,
         required=True,
         wrap=True,
         persist_state="session",
@@ -359,7 +362,7 @@ def baseline_rows(context: EvaluateContext) -> list[dict[str, str]]:
 def show_measured(context: EvaluateContext, comparison: Comparison) -> None:
     """The table, which grows while the baselines are fitted."""
     is_running = comparison.running
-    was_running, st.session_state["baselines-ran"] = st.session_state.get("baselines-ran", False), is_running
+    was_running, tab().were_baselines_running = tab().were_baselines_running, is_running
     if was_running and not is_running:
         st.rerun()  # the polling ends
     if is_running:
@@ -391,7 +394,7 @@ def show_second(context: EvaluateContext) -> list[str | go.Figure]:
     """Another detector beside this one; returns what a report says of it."""
     st.subheader(_("Beside another detector"))
     # The one in training changes with every look, and each look costs a pass over all images.
-    choices = [choice for choice in session.choices() if choice not in (context.choice, session.TRAINING)]
+    choices = [choice for choice in session.choices() if choice not in (context.choice, TRAINING)]
     chosen = st.selectbox(
         _("Second detector"),
         choices,
@@ -483,7 +486,7 @@ def show_take_away(context: EvaluateContext, shown: Shown) -> None:
 
 def plotly_config(name: str) -> dict[str, Any]:
     """Plotly's buttons: the camera saves the figure in the format that the page says."""
-    image = {"format": st.session_state.get("figure-format") or "png", "filename": name, "scale": 2}
+    image = {"format": st.session_state.get(keys.FIGURE_FORMAT) or "png", "filename": name, "scale": 2}
     return {
         "displaylogo": False,
         "toImageButtonOptions": image,

@@ -26,9 +26,9 @@ def show() -> None:
         _("Compression"): show_compression,
     }
     tabs = st.tabs(list(sections), key="latent-section", on_change="rerun")
-    for tab, show_section in zip(tabs, sections.values(), strict=True):
-        if tab.open:
-            with tab:
+    for opened, show_section in zip(tabs, sections.values(), strict=True):
+        if opened.open:
+            with opened:
                 show_section(context)
 
 

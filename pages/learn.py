@@ -10,7 +10,7 @@ import torch
 from core.checkpoint import Checkpoint
 from core.data.datasets import data_directory
 from core.detector import AutoencoderDetector, Result
-from core.jobs.job import JobState, TrainingJob
+from core.jobs.job import JobState
 from core.metrics import evaluate, histogram
 from core.model import ModelConfig, layers, outline, parameter_count
 from core.presets import PRESETS, Shipped
@@ -22,8 +22,9 @@ from pages.shared.i18n.glossary import about
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, formatted
 from pages.shared.navigation import page_of
-from pages.shared.state import session
+from pages.shared.state import keys, link, session
 from pages.shared.state.page_context import PageContext
+from pages.shared.state.visitor import Choice, tab, visitor
 from pages.shared.streamlit_internals import begin_again_with_app
 
 TRAP = ("course", "broadcasting")
@@ -46,10 +47,13 @@ def steps() -> tuple[tuple[str, Callable[[PageContext], None]], ...]:
 def show() -> None:
     """The page."""
     all_steps = steps()
-    step = int(st.session_state.setdefault("step", 1))
+    step = int(st.session_state.setdefault(keys.STEP, visitor().step))
+    visitor().step = step
+    if tab().is_step_chosen:
+        link.write_step(step)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.title(_("Learn"), width="content")
-        st.pagination(len(all_steps), key="step", persist_state="session")
+        st.pagination(len(all_steps), key=keys.STEP, on_change=choose_step, persist_state="session")
     title, show_step = all_steps[step - 1]
     st.header(f"{step}. {title}", anchor=False)
     with st.container(key="lesson"):
@@ -68,7 +72,12 @@ def show() -> None:
 
 
 def go_to(step: int) -> None:
-    st.session_state["step"] = step
+    st.session_state[keys.STEP] = step
+    choose_step()
+
+
+def choose_step() -> None:
+    tab().is_step_chosen = True
 
 
 def ready(preset: str) -> Checkpoint:
@@ -77,7 +86,7 @@ def ready(preset: str) -> Checkpoint:
 
 
 def put_in_use(preset: str) -> None:
-    session.use(session.Choice(shipped=Shipped(preset, "mnist", 5)))
+    session.use(Choice(shipped=Shipped(preset, "mnist", 5)))
 
 
 def classes_there(context: PageContext) -> list[int]:
@@ -156,9 +165,9 @@ def choose_image(context: PageContext) -> Result:
             _("Show it a …"), there, default=other, required=True, format_func=names.__getitem__, key="lesson-class"
         )
         if st.button(_("Another one"), icon=":material/refresh:"):
-            st.session_state["lesson-number"] = st.session_state.get("lesson-number", 0) + 1
+            tab().lesson_image += 1
     kind = (context.labels == label).nonzero().squeeze(1)
-    index = int(kind[st.session_state.get("lesson-number", 0) % len(kind)])
+    index = int(kind[tab().lesson_image % len(kind)])
     return context.detector.infer(context.data.test.images[index : index + 1])
 
 
@@ -196,8 +205,8 @@ def threshold_and_price(context: PageContext) -> None:
             normal=context.normal,
         )
     )
-    st.session_state.setdefault("lesson-rate", 5.0)
-    rate = slider(_("False-alarm rate in %"), 0.5, 30.0, 0.5, "lesson-rate", help=about("false-alarm rate"), width=420)
+    st.session_state.setdefault(keys.LESSON_RATE, 5.0)
+    rate = slider(_("False-alarm rate in %"), 0.5, 30.0, 0.5, keys.LESSON_RATE, help=about("false-alarm rate"), width=420)
     threshold = context.detector.at_false_alarm_rate(rate / 100).threshold_
     scores, labels, normal_classes = context.scores, context.labels, context.config.normal_classes
     measured = evaluate(scores, labels, normal_classes, threshold)
@@ -216,7 +225,7 @@ def trap(_context: PageContext) -> None:
             "The best the network can do then is to draw the **mean 5**, always."
         )
     )
-    jobs: tuple[TrainingJob, ...] = st.session_state.get("trap", ())
+    jobs = visitor().trap
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(_("Train both now"), icon=":material/play_arrow:", type="primary", on_click=start_trap)
         if not jobs:
@@ -237,25 +246,26 @@ def trap(_context: PageContext) -> None:
 
 def start_trap() -> None:
     """Train the course's network twice, with the right shapes and the wrong ones."""
-    for job in st.session_state.get("trap", ()):
-        job.drop()
     at_hand = session.data_set("mnist", may_download=False).data
     jobs = []
     for preset in TRAP:
         settings = replace(PRESETS[preset], data_set=at_hand.name)
         split = session.split(at_hand.name, data_directory(), (5,), settings.training.seed)
         jobs.append(session.new_job(settings, split))
+    with visitor().lock:
+        for job in visitor().trap:
+            job.drop()
+        visitor().trap = tuple(jobs)
     for job in jobs:
         job.resume()
-    st.session_state["trap"] = tuple(jobs)
 
 
 def show_trap() -> None:
     """Both networks as they stand: losses, reconstructions, AUROC."""
-    jobs: tuple[TrainingJob, ...] = st.session_state.get("trap", ())
+    jobs = visitor().trap
     snapshots = [job.snapshot() for job in jobs]
     is_active = any(snapshot.state.is_active for snapshot in snapshots)
-    was_active, st.session_state["trap-active"] = st.session_state.get("trap-active", False), is_active
+    was_active, tab().trap_was_active = tab().trap_was_active, is_active
     if was_active and not is_active:
         st.rerun()
     titles = (_("Shapes match"), _("Shapes do not match"))

@@ -5,7 +5,7 @@ import streamlit as st
 from core.server import process
 from pages.shared import monitor
 from pages.shared.i18n.text import _, formatted
-from pages.shared.state import access, session
+from pages.shared.state import access, session, visitors
 from pages.shared.streamlit_internals import begin_again_with_app, connected_sessions
 
 
@@ -25,6 +25,7 @@ def show_status() -> None:
     memory = process.memory_in_use()
     figures = (
         (_("Sessions"), formatted(connected_sessions(), ",")),
+        (_("Visitors kept"), formatted(len(visitors.kept()), ",")),
         (_("Trainings running"), formatted(running, ",")),
         (_("Trainings waiting"), formatted(waiting, ",")),
         (_("Memory"), _("{size:,.0f} MB", size=memory) if memory else "–"),

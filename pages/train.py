@@ -21,14 +21,15 @@ from pages.shared.forms import settings
 from pages.shared.html import pictures
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _, formatted, translated
-from pages.shared.state import session
+from pages.shared.state import keys, session
+from pages.shared.state.visitor import Choice, Run, tab
 from pages.shared.streamlit_internals import begin_again_with_app
 
 
 def show() -> None:
     """The page."""
     st.title(_("Train a detector"))
-    at_hand = session.data_set(st.session_state.get("data-set", "mnist"))
+    at_hand = session.data_set(st.session_state.get(keys.DATA_SET, "mnist"))
     session.show_data_notice(at_hand)
     left, right = st.columns([1, 2.2], gap="large")
     with left:
@@ -38,7 +39,7 @@ def show() -> None:
         if problem:
             st.error(translated(problem), icon=":material/error:")
         live = st.container()
-        st.toggle(_("Logarithmic scale"), key="log-scale", persist_state="session")
+        st.toggle(_("Logarithmic scale"), key=keys.LOG_SCALE, persist_state="session")
         with st.container(key="hideable-runs"):
             overlaid = show_runs()
         with live:
@@ -49,7 +50,7 @@ def show() -> None:
 
 def show_settings() -> tuple[DetectorConfig | None, UserError | None]:
     """The settings; returns them as they stand, None where they cannot be trained, and what is wrong."""
-    problem: UserError | None = st.session_state.get("train-error")
+    problem = tab().job_problem
     try:
         with st.container(key="hideable-settings"):
             settings.ask(disabled=session.job() is not None)
@@ -57,7 +58,7 @@ def show_settings() -> tuple[DetectorConfig | None, UserError | None]:
         if session.scheduler():
             st.caption(_("Runs on: cluster"))
         else:
-            device = choose_device(st.session_state.get("device"))
+            device = choose_device(st.session_state.get(keys.DEVICE))
             st.caption(_("Runs on: {device}", device=settings.device_title(device.type)))
     except UserError as error:
         return None, error
@@ -73,12 +74,12 @@ def start(single_step: bool = False) -> None:
             # The data at hand, which is the UCI digits where the wanted set is still on its way.
             config = replace(config, data_set=session.data_set(config.data_set).data.name)
             split = session.split(config.data_set, data_directory(), config.normal_classes, config.training.seed)
-            device = None if session.scheduler() else choose_device(st.session_state.get("device"))
+            device = None if session.scheduler() else choose_device(st.session_state.get(keys.DEVICE))
             training = session.start_job(config, split, device)
         except UserError as error:
-            st.session_state["train-error"] = error
+            tab().job_problem = error
             return
-    st.session_state["train-error"] = None
+    tab().job_problem = None
     (training.step if single_step else training.resume)()
 
 
@@ -116,7 +117,7 @@ def show_controls(config: DetectorConfig | None) -> None:
 def ready_in_use(config: DetectorConfig | None) -> checkpoint.Checkpoint | None:
     """The shipped detector with these settings, if there is one and it is in use."""
     made = shipped_as(config) if config else None
-    return session.shipped_checkpoint(made) if made and session.choice() == session.Choice(shipped=made) else None
+    return session.shipped_checkpoint(made) if made and session.choice() == Choice(shipped=made) else None
 
 
 def show_status(snapshot: Snapshot | None, is_ready: bool) -> None:
@@ -157,7 +158,7 @@ def show_status(snapshot: Snapshot | None, is_ready: bool) -> None:
             )
 
 
-def show_losses(snapshot: Snapshot | None, made: checkpoint.Checkpoint | None, overlaid: Sequence[session.Run]) -> None:
+def show_losses(snapshot: Snapshot | None, made: checkpoint.Checkpoint | None, overlaid: Sequence[Run]) -> None:
     """The live curves, or those of a ready detector, with those of earlier runs behind them."""
     earlier = {run.name: run.losses for run in overlaid if run.losses}
     losses = snapshot.losses if snapshot else made.losses if made else ()
@@ -165,7 +166,7 @@ def show_losses(snapshot: Snapshot | None, made: checkpoint.Checkpoint | None, o
     epochs = max(map(len, (losses, *earlier.values()))) if snapshot is None else snapshot.epochs
     if epochs == 0:
         return
-    log_scale = bool(st.session_state.get("log-scale", False))
+    log_scale = bool(st.session_state.get(keys.LOG_SCALE, False))
     figure = figures.loss_curves(losses, batch_losses, batches, epochs, earlier, log_scale)
     st.plotly_chart(figure, key="loss-curves", config={"displayModeBar": False}, alt=_("Loss by epoch"))
     if losses:
@@ -227,14 +228,14 @@ def show_result(made: checkpoint.Checkpoint) -> None:
     st.dataframe([by_class], hide_index=True)
 
 
-def show_live(overlaid: Sequence[session.Run], config: DetectorConfig | None) -> None:
+def show_live(overlaid: Sequence[Run], config: DetectorConfig | None) -> None:
     """Everything that moves while a job runs; when it ends or pauses, the whole page runs once more."""
     if session.collect_job() or session.has_just_started():
         st.rerun()
     training = session.job()
     snapshot = training.snapshot() if training else session.last_snapshot()
     is_active = snapshot is not None and snapshot.state.is_active
-    was_active, st.session_state["was-active"] = st.session_state.get("was-active", False), is_active
+    was_active, tab().was_active = tab().was_active, is_active
     if was_active and not is_active:
         st.rerun()  # the buttons change
     made = snapshot.result if snapshot else ready_in_use(config)
@@ -256,7 +257,7 @@ def as_file(made: checkpoint.Checkpoint) -> bytes:
     return whole if len(whole) <= most else checkpoint.to_bytes(made, torch.float16)
 
 
-def show_runs() -> list[session.Run]:
+def show_runs() -> list[Run]:
     """The session's runs; returns those whose curves are to be laid over."""
     runs = session.runs()
     if not runs:

@@ -1,7 +1,8 @@
-"""A shared secret at the door: compared in constant time, with a pause after wrong answers."""
+"""A shared secret at the door, compared in constant time with a pause after wrong answers; and tokens that nobody can forge."""
 
 import hashlib
 import hmac
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -45,6 +46,24 @@ class PasswordGate:
                 return True
             self._wrong[address] = self._wrong.get(address, (0, 0.0))[0] + 1, now
             return False
+
+
+class SignedTokens:
+    """Random tokens that only this secret makes: one that was not handed out is told from one that was."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def new(self) -> str:
+        token = secrets.token_urlsafe(24)
+        return f"{token}.{self._signature(token)}"
+
+    def is_ours(self, text: str) -> bool:
+        token, _, signature = text.rpartition(".")
+        return hmac.compare_digest(signature.encode("utf-8", "surrogatepass"), self._signature(token).encode())
+
+    def _signature(self, token: str) -> str:
+        return hmac.new(self._secret, token.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
 def _digest(text: str) -> bytes:

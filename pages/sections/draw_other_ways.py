@@ -9,8 +9,9 @@ import torch
 from core.drawing import MAX_FILE_BYTES, PictureError, ReadPicture, read_picture
 from pages.shared.components import digit_boxes
 from pages.shared.i18n.text import _, ngettext, translated
-from pages.shared.state import session
-from pages.shared.state.drawings import Picked, drawings
+from pages.shared.state import judging, keys, session
+from pages.shared.state.drawings import Picked
+from pages.shared.state.visitor import tab, visitor
 
 
 class UploadedFile(Protocol):
@@ -31,7 +32,7 @@ def show_other_ways() -> None:
     )
     photo = st.camera_input(_("Photograph a digit"), key="photo") if st.toggle(_("Use the camera"), key="camera") else None
     take_up(photo or file)
-    if problem := drawings().problem:
+    if problem := visitor().drawings.problem:
         # On a phone the verdict's place is far above.
         with st.container(key="problem-below"):
             st.error(translated(problem), icon=":material/error:")
@@ -39,16 +40,16 @@ def show_other_ways() -> None:
 
 def take_up(file: UploadedFile | None) -> None:
     """Judge what a new file shows; a file that is refused or was removed is judged no more."""
-    shown, seen = drawings(), st.session_state.get("seen-picture")
+    shown, seen = visitor().drawings, tab().picture
     if file is None:
-        if seen is not None:
-            st.session_state["seen-picture"] = None
+        if seen:
+            tab().picture = ""
             forget_picture()
             st.rerun()
         return
     if seen == file.file_id:
         return
-    st.session_state["seen-picture"] = file.file_id
+    tab().picture = file.file_id
     forget_picture()
     try:
         found = read_picture(file.getvalue())
@@ -56,13 +57,13 @@ def take_up(file: UploadedFile | None) -> None:
         shown.problem = error
     else:
         number = next(number for number, digit in enumerate(found.digits) if digit is found.largest)
-        shown.pick(Picked(found.largest.image, "picture", file.name[:40], found, number))
+        judging.pick(Picked(found.largest.image, "picture", file.name[:40], found, number))
     st.rerun()  # the verdict stands above
 
 
 def forget_picture() -> None:
     """Let the canvas be judged again where a picture was."""
-    shown = drawings()
+    shown = visitor().drawings
     shown.problem = None
     if shown.picked and shown.picked.origin == "picture":
         shown.picked = None
@@ -70,7 +71,7 @@ def forget_picture() -> None:
 
 def show_picture() -> None:
     """The picture that is judged, with every digit in its place and its verdict; a click chooses one."""
-    picked = drawings().picked
+    picked = visitor().drawings.picked
     if picked is None or picked.picture is None:
         return
     found = picked.picture
@@ -90,12 +91,12 @@ def show_picture() -> None:
         )
 
     def choose() -> None:
-        number = digit_boxes.chosen("picture-digits")
-        current = drawings().picked
+        number = digit_boxes.chosen(keys.PICTURE_DIGITS)
+        current = visitor().drawings.picked
         if current and current.picture and 0 <= number < len(current.picture.digits) and number != current.number:
-            drawings().pick(current.of_digit(number))
+            judging.pick(current.of_digit(number))
 
-    digit_boxes.show("picture-digits", found, verdicts, picked.number, choose)
+    digit_boxes.show(keys.PICTURE_DIGITS, found, verdicts, picked.number, choose)
 
 
 def what_was_found(found: ReadPicture) -> str:
@@ -120,4 +121,4 @@ def pick_a_test_image() -> None:
     index = random.randrange(len(data.test.images))
     name = session.names_of(data.name)[int(data.test.labels[index])]
     title = _("test image {number:,}: {name}", number=index, name=name)
-    drawings().pick(Picked(data.test.images[[index]], "test image", title))
+    judging.pick(Picked(data.test.images[[index]], "test image", title))

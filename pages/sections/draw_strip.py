@@ -10,12 +10,13 @@ import streamlit as st
 
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _, formatted
-from pages.shared.state.drawings import Drawing, drawings
+from pages.shared.state.drawings import Drawing
+from pages.shared.state.visitor import visitor
 
 
 def show_strip() -> None:
     """Every image that was judged, the newest first, with what it was; and both files."""
-    strip = drawings().strip
+    strip = visitor().drawings.strip
     if not strip:
         return
     st.subheader(_("Your drawings and pictures"))

@@ -10,16 +10,15 @@ from pages.shared.components import live_canvas
 from pages.shared.html import pictures
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _, translated
-from pages.shared.state import session
-from pages.shared.state.drawings import Opinion, drawings
-
-LIVE = "live-canvas"
+from pages.shared.state import judging, keys, session
+from pages.shared.state.drawings import Opinion
+from pages.shared.state.visitor import tab, visitor
 
 
 def follow_pen() -> None:
     """Judge what is on the canvas now, and keep it on the strip when the stroke is whole."""
-    shown = drawings()
-    png = live_canvas.frame_of(LIVE, shown.canvas.generation)
+    shown = visitor().drawings
+    png = live_canvas.frame_of(keys.LIVE_CANVAS, tab().canvas.generation)
     if png is None:
         return
     try:
@@ -27,15 +26,15 @@ def follow_pen() -> None:
     except PictureError:  # the canvas's own drawing follows
         return
     shown.picked = shown.problem = None
-    shown.canvas.is_stroke_whole = live_canvas.is_whole(LIVE)
+    shown.canvas.is_stroke_whole = live_canvas.is_whole(keys.LIVE_CANVAS)
     if shown.canvas.image is not None and shown.canvas.is_stroke_whole:
-        shown.add_to_strip(shown.canvas.image, "canvas", _("drawing"))
+        judging.add_to_strip(shown.canvas.image, "canvas", _("drawing"))
 
 
 def show_verdict() -> None:
     """Verdict, score, gauge and pictures of the image at hand; a pen that moves reruns this and nothing else."""
-    shown = drawings()
-    live_canvas.show(LIVE, shown.canvas.generation, follow_pen)
+    shown = visitor().drawings
+    live_canvas.show(keys.LIVE_CANVAS, tab().canvas.generation, follow_pen)
     image = shown.image
     config = session.detector_config()
     normal = session.class_names(config.data_set, config.normal_classes)
@@ -45,13 +44,13 @@ def show_verdict() -> None:
         if image is None:
             st.html(pictures.waiting(_("Draw something: a {normal}, or anything else.", normal=normal)))
             return
-        detector, result = shown.judge(image)
+        detector, result = judging.judge(image)
         st.html(pictures.verdict(bool(result.verdicts[0]), measured(result, normal)))
     score, threshold = float(result.scores[0]), result.threshold
     with st.container(key="second-opinion"):
         # While the pen moves only one detector is asked; the line keeps its place.
         is_asked = shown.picked or shown.canvas.is_stroke_whole
-        st.caption(second_opinion(score, threshold, normal, shown.ask_all(image)) if is_asked else "…")
+        st.caption(second_opinion(score, threshold, normal, judging.ask_all(image)) if is_asked else "…")
     st.html(pictures.gauge(score, threshold))
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         for key, word, label, value in (
@@ -101,7 +100,7 @@ def second_opinion(score: float, threshold: float, normal: str, opinions: Sequen
 
 def show_ensemble() -> None:
     """The same image before every shipped detector of the data set."""
-    shown = drawings()
+    shown = visitor().drawings
     if shown.image is None:
         return
     st.subheader(_("Which digit is it? Ask all ten detectors"))
@@ -110,5 +109,5 @@ def show_ensemble() -> None:
         + " "
         + _("MNIST's 1s are bare strokes: a 1 with a flag or a foot is strange to all of them.")
     )
-    rows = [(each.name, each.reconstruction, each.score, each.threshold) for each in shown.ask_all(shown.image)]
+    rows = [(each.name, each.reconstruction, each.score, each.threshold) for each in judging.ask_all(shown.image)]
     st.html(pictures.ensemble(rows))

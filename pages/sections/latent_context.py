@@ -11,8 +11,8 @@ from core.detector import DetectorConfig
 from pages.shared.components import scatter_map
 from pages.shared.i18n.text import _
 from pages.shared.state import latent_space
-from pages.shared.state.drawings import drawings
 from pages.shared.state.page_context import PageContext
+from pages.shared.state.visitor import tab, visitor
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class LatentContext(PageContext):
     @cached_property
     def drawn(self) -> list[Tensor]:
         """The visitor's drawings, each (1, 28, 28) in [0, 1]."""
-        return [torch.from_numpy(entry.picture).view(1, 28, 28) / 255 for entry in drawings().strip]
+        return [torch.from_numpy(entry.picture).view(1, 28, 28) / 255 for entry in visitor().drawings.strip]
 
     @cached_property
     def images(self) -> Tensor:
@@ -62,7 +62,7 @@ class LatentContext(PageContext):
     @property
     def chosen_number(self) -> int:
         """The image chosen on the plane."""
-        return min(int(st.session_state.get("latent-chosen", 0)), len(self.images) - 1)
+        return min(tab().chosen_image, len(self.images) - 1)
 
 
 def explain_memory(config: DetectorConfig) -> None:

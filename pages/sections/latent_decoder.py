@@ -9,7 +9,7 @@ from pages.shared.components import scatter_map
 from pages.shared.html import pictures
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _
-from pages.shared.state import latent_space
+from pages.shared.state import keys, latent_space
 
 
 def slider_title(context: LatentContext, number: int) -> str:
@@ -22,7 +22,7 @@ def slider_title(context: LatentContext, number: int) -> str:
 def move_to(place: list[float]) -> None:
     """Put the sliders to coordinates, as many as are given."""
     for number, value in enumerate(place):
-        st.session_state[f"direction-{number}"] = float(value)
+        st.session_state[keys.direction(number)] = float(value)
 
 
 @st.fragment
@@ -30,7 +30,7 @@ def show_decoder(context: LatentContext) -> None:
     """A map to click and drag in, sliders, and the image that the decoder draws at that place."""
     detector, inside = context.detector, context.inside
     low, middle, high = (values.tolist() for values in (inside.low, inside.middle, inside.high))
-    here = [float(st.session_state.get(f"direction-{number}", value)) for number, value in enumerate(middle)]
+    here = [float(st.session_state.get(keys.direction(number), value)) for number, value in enumerate(middle)]
     # Another detector's space may reach less far.
     move_to([min(max(value, least), most) for value, least, most in zip(here, low, high, strict=True)])
     left, middle_column, right = st.columns([2.1, 1, 1.8], gap="medium")
@@ -42,7 +42,7 @@ def show_decoder(context: LatentContext) -> None:
                 high[number],
                 step=(high[number] - low[number]) / 120,
                 format="localized",
-                key=f"direction-{number}",
+                key=keys.direction(number),
                 persist_state="session",
                 help=glossary.about("latent" if context.dimensions <= 2 else "principal direction"),
             )
@@ -64,7 +64,7 @@ def show_decoder(context: LatentContext) -> None:
         axes = (context.axis_name(0), context.axis_name(1) if len(low) > 1 else "")
 
         def move() -> None:
-            move_to(scatter_map.place_of("plane-map")[: len(low)])
+            move_to(scatter_map.place_of(keys.IMAGE_MAP)[: len(low)])
 
         label = _("Map of decoded images; arrow keys move in it")
-        scatter_map.choose_place("plane-map", label, axes, extent, aspect, picture, (x, y), move)
+        scatter_map.choose_place(keys.IMAGE_MAP, label, axes, extent, aspect, picture, (x, y), move)

@@ -11,9 +11,10 @@ from pages.shared.components import scatter_map
 from pages.shared.html import pictures
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _
-from pages.shared.state import latent_space, session
+from pages.shared.state import keys, latent_space, session
+from pages.shared.state.visitor import Choice, tab
 
-TWO_UNITS = session.Choice(shipped=Shipped("two-units", "mnist", 5))
+TWO_UNITS = Choice(shipped=Shipped("two-units", "mnist", 5))
 
 
 def offer_two_units(context: LatentContext) -> None:
@@ -130,7 +131,7 @@ def show_plane(
     """The images with these numbers at their places (N, 2)."""
 
     def choose() -> None:
-        st.session_state["latent-chosen"] = st.session_state["plane-images"]["chosen"]
+        tab().chosen_image = int(st.session_state[keys.IMAGE_PLANE]["chosen"])
 
     count = len(context.shown_labels)
     points = scatter_map.Points(
@@ -143,7 +144,7 @@ def show_plane(
     )
     label = _("Images in the latent space; arrow keys choose another one")
     sprite = latent_space.sprite(context.data.name, context.images, len(context.drawn))
-    scatter_map.choose_point("plane-images", label, axes, extent, points, sprite, context.chosen_number, as_images, choose)
+    scatter_map.choose_point(keys.IMAGE_PLANE, label, axes, extent, points, sprite, context.chosen_number, as_images, choose)
 
 
 def show_chosen(context: LatentContext) -> None:

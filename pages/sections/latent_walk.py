@@ -10,6 +10,8 @@ from pages.sections.latent_context import LatentContext, explain_memory
 from pages.shared.html import pictures
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _, formatted
+from pages.shared.state import keys
+from pages.shared.state.visitor import tab
 
 STEPS = 9
 
@@ -22,7 +24,7 @@ def ask_end(context: LatentContext, title: str, key: str, default: str) -> Tenso
         "chosen": _("the image chosen on the plane"),
         **{f"drawing-{number}": _("Drawing {number}", number=number) for number in range(1, len(drawings) + 1)},
     }
-    turn = int(st.session_state.get(f"{key}-turn", 0))
+    turn = tab().walk_turns.get(key, 0)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if st.session_state.get(key) not in titles:
             st.session_state[key] = default
@@ -33,7 +35,7 @@ def ask_end(context: LatentContext, title: str, key: str, default: str) -> Tenso
             key=f"{key}-another",
             icon=":material/casino:",
             disabled=kind != "class",
-            on_click=lambda: st.session_state.update({f"{key}-turn": turn + 1}),
+            on_click=lambda: tab().walk_turns.update({key: turn + 1}),
         )
     if kind == "class":
         own = (labels == int(number)).nonzero().squeeze(1)
@@ -48,9 +50,9 @@ def show_walk(context: LatentContext) -> None:
     strange = next(label for label in (7, 0) if label != normal)
     left, right = st.columns(2, gap="large")
     with left:
-        start = ask_end(context, _("From"), "walk-from", f"class-{normal}")
+        start = ask_end(context, _("From"), keys.WALK_FROM, f"class-{normal}")
     with right:
-        end = ask_end(context, _("To"), "walk-to", f"drawing-{len(drawings)}" if drawings else f"class-{strange}")
+        end = ask_end(context, _("To"), keys.WALK_TO, f"drawing-{len(drawings)}" if drawings else f"class-{strange}")
     ends = torch.cat([start, end])
     latents = latent.encode(detector, ends)
     way = latent.interpolate(latents[0], latents[1], STEPS)

@@ -12,7 +12,8 @@ from pages.shared import header, monitor
 from pages.shared.html import style
 from pages.shared.i18n.text import _, resolve_language, translated
 from pages.shared.navigation import PAGES
-from pages.shared.state import access, link, session
+from pages.shared.state import access, link, session, visitors
+from pages.shared.state.visitor import visitor
 from pages.shared.streamlit_internals import drawing_canvas, without_visitor
 
 
@@ -21,7 +22,12 @@ def run() -> None:
     # Before st.navigation, whose page icons would otherwise become the tab's icon and be fetched from the web.
     st.set_page_config(page_icon="🔍", layout="wide")
     monitor.last_errors()
+    visitors.arrive()
+    if visitor().is_over:
+        visitors.load_anew()
+        return
     resolve_language()
+    visitors.remember_widgets()
     may_enter, is_teacher = access.is_open(), access.is_teacher()
     link.read()
     # A visitor without the password has no page whose code could be run.

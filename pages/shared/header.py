@@ -9,7 +9,8 @@ from core.errors import SettingError, UserError
 from core.jobs.job import JobState, Snapshot
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import LANGUAGES, _, language, ngettext, set_language, translated
-from pages.shared.state import link, session
+from pages.shared.state import keys, link, session, visitors
+from pages.shared.state.visitor import Run, tab
 
 
 def show(page: str) -> None:
@@ -56,7 +57,7 @@ def _choose_language() -> None:
         list(LANGUAGES),
         format_func=LANGUAGES.__getitem__,
         icon=":material/language:",
-        key="languages",
+        key=keys.LANGUAGE_MENU,
         type="tertiary",
         help=_("Language"),
     )
@@ -70,7 +71,7 @@ def _keep_choices() -> None:
     """Hold on to what is chosen by value: the browser knows options by their labels, which change with the language."""
     for key, value in st.session_state.items():
         # Not the yes or no of a button, which nobody may set, nor what a component keeps for itself.
-        if key != "languages" and isinstance(value, str | int | float | list | tuple) and not isinstance(value, bool):
+        if key != keys.LANGUAGE_MENU and isinstance(value, str | int | float | list | tuple) and not isinstance(value, bool):
             st.session_state[key] = value
 
 
@@ -110,6 +111,13 @@ def _help() -> None:
     st.markdown("  \n".join(f"`{key}` {text}" for key, text in shortcuts.items()))
     st.markdown(f"**{_('What is this?')}**")
     st.markdown("\n\n".join(f"**{name}**  \n{text}" for name, text in glossary.entries().values()))
+    st.divider()
+    st.button(
+        _("Start afresh"),
+        on_click=visitors.start_afresh,
+        icon=":material/restart_alt:",
+        help=_("Forgets everything: trainings, runs, drawings and the password. For whoever comes after you at this machine."),
+    )
 
 
 def choose() -> None:
@@ -117,7 +125,7 @@ def choose() -> None:
     # The choice can change without this box: a training starts or ends, a file is uploaded. A box in
     # a closed popover would send its old value with the next run, so each choice has a box of its own.
     chosen = session.choice()
-    key = f"detector-in-use-{chosen}"
+    key = keys.detector_in_use(chosen)
     st.session_state[key] = chosen
     st.selectbox(
         _("Detector in use"),
@@ -132,18 +140,18 @@ def choose() -> None:
 
 def upload() -> None:
     """A checkpoint from the visitor's disk; a file that cannot be used leaves the detector in use as it is."""
-    file = st.file_uploader(_("Upload a checkpoint"), type=["safetensors"], key="upload-checkpoint")
-    if file is None or st.session_state.get("uploaded") == file.file_id:
+    file = st.file_uploader(_("Upload a checkpoint"), type=["safetensors"], key=keys.UPLOADED_CHECKPOINT)
+    if file is None or tab().uploaded == file.file_id:
         return
     # Labels understand Markdown; a file's name shall be read, not obeyed.
     name = re.sub(r"[^\w .()-]", "_", file.name)[:40]
     try:
-        loaded = session.Run.of(_("uploaded: {name}", name=name), "uploaded", from_bytes(file.getvalue()))
+        loaded = Run.of(_("uploaded: {name}", name=name), "uploaded", from_bytes(file.getvalue()))
         session.use(session.add_run(loaded))
     except (CheckpointError, SettingError) as error:
         st.error(f"{translated(error)} " + _("The detector in use stays as it was."), icon=":material/error:")
         return
-    st.session_state["uploaded"] = file.file_id
+    tab().uploaded = file.file_id
     st.rerun()
 
 
@@ -177,6 +185,6 @@ def _job_line() -> None:
         st.rerun()
     training = session.job()
     if training is None:
-        return
+        st.rerun()  # another tab has ended it
     snapshot = training.snapshot()
     st.progress(snapshot.progress, job_sentence(snapshot))

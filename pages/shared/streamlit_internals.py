@@ -90,13 +90,24 @@ def refuse_messages_of_left_pages() -> None:
     AppSession.request_rerun = request_rerun  # type: ignore[method-assign,assignment]
 
 
-def connection() -> Callable[[], bool]:
-    """Tells whether the browser of the session that calls now is connected; what is returned may be called by any thread."""
+def session_id() -> str:
+    """The session that calls now, a new one for each tab and each reload; empty without a visitor."""
     context = get_script_run_ctx()
-    if context is None or not streamlit.runtime.exists():  # a test without a server
-        return lambda: True
-    runtime, session_id = streamlit.runtime.get_instance(), context.session_id
-    return lambda: runtime.is_active_session(session_id)
+    return context.session_id if context else ""
+
+
+def is_connected(session: str) -> bool:
+    """Whether the browser of a session is connected; may be called by any thread. True without a server."""
+    return not streamlit.runtime.exists() or streamlit.runtime.get_instance().is_active_session(session)
+
+
+SESSION_SECONDS = 180.0
+"""After so long without a connection a session is surely forgotten; Streamlit keeps it for two minutes."""
+
+
+def cookie_secret() -> bytes:
+    """What Streamlit signs its own cookies with: the same for all replicas, else random and new with each server."""
+    return str(st.get_option("server.cookieSecret")).encode()
 
 
 def connected_sessions() -> int:

@@ -19,7 +19,8 @@ from core.data.datasets import DataSet
 from core.detector import AutoencoderDetector
 from core.presets import Shipped
 from pages.shared.navigation import PAGES
-from pages.shared.state import session
+from pages.shared.state import keys, session
+from pages.shared.state.visitor import Tab, Visitor
 from tests.conftest import REAL_DATA
 
 NAMES = tuple(entry.name for entry in PAGES if not entry.for_teacher)
@@ -108,6 +109,16 @@ def switch_page(app: AppTest, name: str) -> AppTest:
 def checked(app: AppTest) -> AppTest:
     assert not app.exception, [error.value for error in app.exception]
     return app
+
+
+def visitor_of(app: AppTest) -> Visitor:
+    """What the visitor has."""
+    return app.session_state[keys.VISITOR]  # type: ignore[no-any-return]
+
+
+def tab_of(app: AppTest) -> Tab:
+    """What the tab knows."""
+    return app.session_state[keys.TAB]  # type: ignore[no-any-return]
 
 
 def inside(app: AppTest, key: str) -> Block:

@@ -18,7 +18,19 @@ from core.presets import Shipped
 from pages.shared.navigation import PAGES
 from pages.shared.state import access, session
 from pages.shared.state.session import Choice
-from tests.pages.conftest import ROOT, checked, detector_box, detector_line, go_to, has, html_of, inside, open_page, switch_page
+from tests.pages.conftest import (
+    ROOT,
+    checked,
+    detector_box,
+    detector_line,
+    go_to,
+    has,
+    html_of,
+    inside,
+    open_page,
+    switch_page,
+    visitor_of,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
@@ -133,6 +145,7 @@ def test_at_the_server_itself_no_token_is_needed(monkeypatch: pytest.MonkeyPatch
     assert may_see_status(app)
     assert [metric.label for metric in app.metric] == [
         "Sessions",
+        "Visitors kept",
         "Trainings running",
         "Trainings waiting",
         "Memory",
@@ -168,11 +181,11 @@ def test_a_limit_of_kept_detectors_that_is_no_number_is_told_before_anything_is_
     app = open_page("train")
     checked(app.button(key="start").click().run())
     assert app.error[0].value.startswith("MAX_KEPT_PARAMETERS in the environment is a whole number")
-    assert not app.session_state.get("job")
+    assert not visitor_of(app).job
     content = Path(Shipped("best", "mnist", 5).path).read_bytes()
     checked(app.file_uploader(key="upload-checkpoint").set_value([("mine.safetensors", content, "")]).run())
     assert app.error[0].value.startswith("MAX_KEPT_PARAMETERS")
-    assert not app.session_state.get("runs")
+    assert not visitor_of(app).runs
 
 
 def test_a_network_too_large_for_an_upload_is_handed_out_in_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from core.data.datasets import FALLBACK, load
 from core.detector import AutoencoderDetector
 from core.drawing import from_canvas
-from tests.pages.conftest import checked, go_to, has, html_of, inside, number_in, open_page, plain, verdicts
+from tests.pages.conftest import checked, go_to, has, html_of, inside, number_in, open_page, plain, verdicts, visitor_of
 from tests.strokes import WAYS, on_canvas, rgba
 
 pytestmark = pytest.mark.usefixtures("without_data")
@@ -218,7 +218,7 @@ def test_every_digit_of_a_picture_has_its_verdict(digit: Digit) -> None:
     app = upload(open_page("draw"), "sheet.png", sheet([digit(5), digit(7), digit(5)]))
     assert "3 digits found." in captions(app)
     assert "**2** normal, **1** anomalies. Click one to see why." in [text.value for text in app.markdown]
-    assert app.session_state["drawings"].picked.title == "sheet.png"
+    assert visitor_of(app).drawings.picked.title == "sheet.png"
     assert len(verdicts(app)) == 1, "only what was chosen is on the strip"
 
 

@@ -11,7 +11,7 @@ from core.data.datasets import SOURCES, data_directory
 from core.detector import AutoencoderDetector
 from core.presets import Shipped
 from pages.shared.state import session
-from tests.pages.conftest import NAMES, checked, detector_box, detector_line, go_to, number_in, open_page, verdicts
+from tests.pages.conftest import NAMES, checked, detector_box, detector_line, go_to, number_in, open_page, verdicts, visitor_of
 
 SHIPPED = "Detector: 5 · MNIST · Best detector"
 
@@ -102,7 +102,7 @@ def test_a_broken_upload_leaves_the_detector(damage: str, fitted: AutoencoderDet
         upload(go_to(app, page), "broken.safetensors", content)
         assert [error.value for error in app.error if error.value.endswith("The detector in use stays as it was.")]
         assert detector_line(app) == SHIPPED
-        assert not app.session_state.get("runs")
+        assert not visitor_of(app).runs
 
 
 @pytest.mark.usefixtures("without_data")
@@ -112,7 +112,7 @@ def test_an_uploaded_checkpoint_is_in_use_at_once(fitted: AutoencoderDetector) -
     assert not app.error
     assert len(verdicts(app)) == 2
     checked(app.run())
-    assert len(app.session_state["runs"]) == 1, "a rerun does not take the same file again"
+    assert len(visitor_of(app).runs) == 1, "a rerun does not take the same file again"
 
     upload(app, "broken.safetensors", b"no checkpoint")
     assert app.error[0].value.endswith("The detector in use stays as it was.")

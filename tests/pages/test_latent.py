@@ -21,7 +21,7 @@ from core.presets import Shipped
 from pages.shared.html import pictures
 from pages.shared.state import latent_space, session
 from pages.shared.state.drawings import Drawing, Drawings
-from tests.pages.conftest import checked, detector_line, go_to, html_of, inside, open_page, plain
+from tests.pages.conftest import checked, detector_line, go_to, html_of, inside, open_page, plain, tab_of, visitor_of
 
 WHERE, MOVE, WALK, COMPRESSION = "Where images lie", "Move", "Walk", "Compression"
 
@@ -91,7 +91,7 @@ def test_points_lie_where_normal_images_spread_widest(
 
 def test_chosen_point_is_shown_with_its_verdict(app: AppTest, shown: Tensor, mnist: DataSet, best: AutoencoderDetector) -> None:
     for number in (0, 123):
-        app.session_state["latent-chosen"] = number
+        tab_of(app).chosen_image = number
         checked(app.run())
         result = best.infer(mnist.test.images[shown[number : number + 1]])
         assert shown_pictures(app, "latent-image")[:2] == [address(result.images[0]), address(result.reconstructions[0])]
@@ -116,12 +116,12 @@ def test_classes_filter_points_and_keep_their_places(app: AppTest) -> None:
 
 def test_drawings_land_on_the_plane_with_their_numbers(app: AppTest, mnist: DataSet, best: AutoencoderDetector) -> None:
     seven = mnist.test.images[:1]
-    app.session_state["drawings"] = Drawings(strip=[drawing(mnist.test.images[1]), drawing(seven[0])])
+    visitor_of(app).drawings = Drawings(strip=[drawing(mnist.test.images[1]), drawing(seven[0])])
     points = sent_to(checked(app.run()), "plane-images")["points"]
     assert points["kinds"][-3:] == ["anomaly", "drawing", "drawing"]
     assert points["numbers"][-3:] == ["", "1", "2"]
     assert points["texts"][-1] == f"Drawing 2\nscore {float(best.decision_function(seven)[0]):.4f}"
-    app.session_state["latent-chosen"] = 1001
+    tab_of(app).chosen_image = 1001
     checked(app.run())
     assert plain(html_of(inside(app, "latent-image"))[0]).startswith("Drawing 2")
 
@@ -221,8 +221,8 @@ def test_every_detector_can_be_looked_into(config: DetectorConfig, uci: DataSet)
     is_normal = torch.isin(uci.train_labels, torch.tensor(config.normal_classes))
     detector = AutoencoderDetector(config).fit(as_images(uci.train_images[is_normal]))
     app = open_page()
-    app.session_state["runs"] = [session.Run.of("run 1", "trained", Checkpoint(detector))]
-    app.session_state["choice"] = session.Choice(run=0)
+    visitor_of(app).runs = [session.Run.of("run 1", "trained", Checkpoint(detector))]
+    visitor_of(app).choice = session.Choice(run=0)
     go_to(app, "latent")
     points = sent_to(app, "plane-images")["points"]
     assert len(points["x"]) == len(load(FALLBACK).test.labels)
@@ -251,12 +251,12 @@ def test_place_stays_within_the_reach_of_another_detector(uci: DataSet) -> None:
             detector.model.encoder[-1].weight *= stretch
         detectors.append(detector.calibrate(fives))
     app = open_page()
-    app.session_state["runs"] = [session.Run.of(f"run {n}", "trained", Checkpoint(each)) for n, each in enumerate(detectors)]
-    app.session_state["choice"] = session.Choice(run=1)
+    visitor_of(app).runs = [session.Run.of(f"run {n}", "trained", Checkpoint(each)) for n, each in enumerate(detectors)]
+    visitor_of(app).choice = session.Choice(run=1)
     open_section(go_to(app, "latent"), MOVE)
     far = app.slider(key="direction-0").max
     checked(app.slider(key="direction-0").set_value(far).run())
-    app.session_state["choice"] = session.Choice(run=0)
+    visitor_of(app).choice = session.Choice(run=0)
     slider = checked(app.run()).slider(key="direction-0")
     assert slider.max < far
     assert slider.min <= slider.value <= slider.max
@@ -277,7 +277,7 @@ def test_two_units_are_one_click_away(
     app = open_page("latent")
     before = detector_line(app)
     checked(next(button for button in app.button if button.label == "Use two units").click().run())
-    assert app.session_state["choice"] == choice
+    assert visitor_of(app).choice == choice
     assert detector_line(app) != before
     assert sent_to(app, "plane-images")["axes"] == ["Unit 1", "Unit 2"]
     assert "Use two units" not in [button.label for button in app.button]

@@ -10,7 +10,7 @@ from core.jobs.job import JobState
 from core.presets import PRESETS, Shipped
 from pages.shared.i18n.lessons import lessons
 from tests.conftest import WaitUntil
-from tests.pages.conftest import checked, detector_line, html_of, open_page
+from tests.pages.conftest import checked, detector_line, html_of, open_page, visitor_of
 
 STEPS = range(1, 8)
 
@@ -78,7 +78,7 @@ def test_the_trap_trains_both_networks_live_and_only_one_learns(wait_until: Wait
     ready = {metric.label: metric.value for metric in app.metric}
     assert ready["Validation loss"] == "0.061", "until then the shipped ones are shown; the last metric is the trap's"
     checked(next(button for button in app.button if button.label == "Train both now").click().run())
-    right, wrong = app.session_state["trap"]
+    right, wrong = visitor_of(app).trap
     assert (right.config.training.broadcasting, wrong.config.training.broadcasting) == (False, True)
     wait_until(lambda: right.snapshot().state is JobState.DONE and wrong.snapshot().state is JobState.DONE)
     checked(app.run())

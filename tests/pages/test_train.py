@@ -17,7 +17,7 @@ from core.presets import PRESETS, Shipped, preset
 from core.training import TrainConfig
 from pages.shared.forms import settings
 from pages.shared.state import session
-from tests.pages.conftest import checked, detector_box, detector_line, go_to, has, inside, number_in, open_page
+from tests.pages.conftest import checked, detector_box, detector_line, go_to, has, inside, number_in, open_page, visitor_of
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
@@ -59,7 +59,7 @@ def rerun_until(app: AppTest, condition: Callable[[AppTest], bool]) -> AppTest:
 def train(app: AppTest) -> AppTest:
     """Press Start and wait for the run."""
     press(app, "start")
-    return rerun_until(app, lambda app: app.session_state["job"] is None)
+    return rerun_until(app, lambda app: visitor_of(app).job is None)
 
 
 def status(app: AppTest) -> str:
@@ -163,7 +163,7 @@ def test_a_preset_trains_with_that_preset() -> None:
     for name in PRESETS:
         checked(app.selectbox(key="preset").set_value(name).run())
         press(app, "button-skip_next")
-        assert app.session_state["job"].config == preset(name, FALLBACK), name
+        assert visitor_of(app).job.config == preset(name, FALLBACK), name
         press(app, "button-restart_alt")
 
 
@@ -195,7 +195,7 @@ def test_all_or_no_classes_normal_is_refused(app: AppTest) -> None:
         checked(app.button_group(key="normal-classes").set_value(classes).run())
         press(app, "start")
         assert [error.value for error in app.error] == [sentence]
-        assert app.session_state.get("job") is None
+        assert visitor_of(app).job is None
         assert "Best detector" in detector_line(app)
 
     checked(app.button_group(key="normal-classes").set_value([3]).run())
@@ -244,7 +244,7 @@ def test_the_run_judges_on_the_other_pages(app: AppTest, expected: AutoencoderDe
     train(app)
     go_to(app, "draw")
     checked(next(button for button in app.button if button.label == "Random test image").click().run())
-    image = app.session_state["drawings"].image
+    image = visitor_of(app).drawings.image
     assert number_in(app, "threshold") == pytest.approx(expected.threshold_, abs=5.1e-5)
     assert number_in(app, "score") == pytest.approx(float(expected.decision_function(image)), abs=5.1e-5)
 
@@ -262,7 +262,7 @@ def test_a_second_run_joins_the_table_and_the_first_can_be_chosen_back(app: AppT
     ):
         checked(detector_box(app).set_value(choice).run())
         assert detector_line(app) == f"Detector: {title}"
-        assert app.session_state["choice"] == choice
+        assert visitor_of(app).choice == choice
     assert len(table(app)) == 2
 
 
@@ -299,7 +299,7 @@ def test_stop_keeps_what_was_learnt(app: AppTest) -> None:
     press(app, "button-skip_next")
     rerun_until(app, lambda app: "Paused" in status(app))
     press(app, "button-stop")
-    rerun_until(app, lambda app: app.session_state["job"] is None)
+    rerun_until(app, lambda app: visitor_of(app).job is None)
     assert status(app).startswith("**Stopped early** after 1 batches.")
     assert [row["Run"] for row in table(app)] == ["run 1"]
     assert "run 1" in detector_line(app)
@@ -330,10 +330,10 @@ def test_other_pages_tell_of_a_paused_training(app: AppTest) -> None:
 def test_a_diverging_training_says_so_and_leaves_no_run(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.training.mean_squared_error", lambda images, made: (images - made).square().mean() / 0)
     press(app, "start")
-    rerun_until(app, lambda app: app.session_state["job"] is None)
+    rerun_until(app, lambda app: visitor_of(app).job is None)
     assert "diverged" in status(app)
     assert "learning rate" in status(app)
-    assert app.session_state["runs"] == []
+    assert visitor_of(app).runs == []
     assert not has(app, "overlaid")
     assert "Best detector" in detector_line(app)
 
@@ -341,28 +341,28 @@ def test_a_diverging_training_says_so_and_leaves_no_run(app: AppTest, monkeypatc
 @pytest.mark.parametrize("page", ["home", "draw", "browse"])
 def test_a_training_that_ends_between_two_pages_is_a_run_on_the_next(app: AppTest, page: str) -> None:
     press(app, "start")
-    job = app.session_state["job"]
+    job = visitor_of(app).job
     deadline = time.monotonic() + 30
     while not job.snapshot().state.is_over and time.monotonic() < deadline:
         time.sleep(0.01)
     go_to(app, page)
     assert "5 · UCI digits · run 1" in detector_line(app)
-    assert len(app.session_state["runs"]) == 1
+    assert len(visitor_of(app).runs) == 1
 
 
 def test_a_job_that_is_over_is_freed_wherever_the_visitor_is_then(app: AppTest) -> None:
     press(app, "start")
-    gone = weakref.ref(app.session_state["job"])
+    gone = weakref.ref(visitor_of(app).job)
     go_to(app, "draw")
-    rerun_until(app, lambda app: app.session_state["job"] is None)
+    rerun_until(app, lambda app: visitor_of(app).job is None)
     # Streamlit still has the buttons of Train. What they call must not hold the optimiser and the images.
     rerun_until(app, lambda _: gc.collect() >= 0 and gone() is None)
 
 
 def test_a_job_that_is_over_is_freed_although_the_page_rests(app: AppTest) -> None:
     press(app, "start")
-    gone = weakref.ref(app.session_state["job"])
-    rerun_until(app, lambda app: app.session_state["job"] is None)
+    gone = weakref.ref(visitor_of(app).job)
+    rerun_until(app, lambda app: visitor_of(app).job is None)
     gc.collect()
     assert gone() is None
 
@@ -374,7 +374,7 @@ def size(config: DetectorConfig) -> int:
 def test_older_runs_lose_their_detector_and_keep_everything_else(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAX_KEPT_PARAMETERS", str(2 * size(SMALL)))
     train(app)
-    first = weakref.ref(app.session_state["runs"][0].detector)
+    first = weakref.ref(visitor_of(app).runs[0].detector)
     row = table(app)[0]
     assert not captions_of_kept(app)
     train(app)
@@ -382,7 +382,7 @@ def test_older_runs_lose_their_detector_and_keep_everything_else(app: AppTest, m
     assert captions_of_kept(app), "told before it happens"
     train(app)
     assert table(app)[0] == row
-    assert [run.detector is None for run in app.session_state["runs"]] == [True, False, False]
+    assert [run.detector is None for run in visitor_of(app).runs] == [True, False, False]
     assert not any("run 1" in option for option in detector_box(app).options)
     (box,) = [box for box in app.selectbox if box.label == "Run to keep"]
     assert box.options == ["run 2", "run 3"]
@@ -402,7 +402,7 @@ def test_the_detector_in_use_stays_whatever_its_age(app: AppTest, monkeypatch: p
     rerun_until(app, lambda app: "Paused" in status(app))
     checked(detector_box(app).set_value(session.Choice(run=0)).run())
     train(app)
-    assert [run.detector is None for run in app.session_state["runs"]] == [False, True, False]
+    assert [run.detector is None for run in visitor_of(app).runs] == [False, True, False]
     assert "run 1" in detector_line(app)
     go_to(app, "draw")
     checked(next(button for button in app.button if button.label == "Random test image").click().run())
@@ -417,7 +417,7 @@ def test_a_detector_that_was_let_go_is_no_second_one_any_more(app: AppTest, monk
     checked(app.selectbox(key="second-detector").set_value(session.Choice(run=0)).run())
     assert app.table[-1].value.iloc[0].tolist() == ["Normal", "5", "5"]
     train(go_to(app, "train"))
-    assert app.session_state["runs"][0].detector is None
+    assert visitor_of(app).runs[0].detector is None
     go_to(app, "evaluate")
     assert app.selectbox(key="second-detector").value is None
 
@@ -426,10 +426,10 @@ def test_a_training_that_ends_while_a_page_is_drawn_is_a_run_on_it(
     app: AppTest, monkeypatch: pytest.MonkeyPatch, wait_until: "WaitUntil"
 ) -> None:
     press(app, "start")
-    job = app.session_state["job"]
+    job = visitor_of(app).job
     wait_until(lambda: job.snapshot().state.is_over)
     settle, looks = session.collect_job, iter([False])
     monkeypatch.setattr(session, "collect_job", lambda: next(looks, None) is None and settle())
     go_to(app, "draw")
-    assert app.session_state["job"] is None
+    assert visitor_of(app).job is None
     assert "run 1" in detector_line(app)

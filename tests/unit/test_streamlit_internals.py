@@ -44,7 +44,8 @@ def test_streamlit_run_finds_the_server_in_the_entry() -> None:
 def test_nobody_is_served_without_a_runtime() -> None:
     assert streamlit_internals.is_served() is streamlit.runtime.exists() is False
     assert streamlit_internals.connected_sessions() == 0
-    assert streamlit_internals.connection()() is True
+    assert streamlit_internals.session_id() == ""
+    assert streamlit_internals.is_connected("any")
 
 
 def test_the_runtime_tells_of_its_sessions() -> None:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from pages.shared.charts.figures import PLOT_BOTTOM, PLOT_LEFT, PLOT_RIGHT, PLOT_TOP
 from pages.shared.i18n.text import _, language, separators
+from pages.shared.state import keys
 
 _HTML = '<div class="rail"><div class="line"></div><div class="grip" role="slider" tabindex="0"></div></div>'
 
@@ -98,12 +99,12 @@ def show(threshold: float, low: float, high: float, moved: Callable[[float], Non
     span = math.log(high / low)
 
     def report() -> None:
-        moved(low * math.exp(span * float(st.session_state["threshold-line"]["move"]["position"])))
+        moved(low * math.exp(span * float(st.session_state[keys.THRESHOLD_LINE]["move"]["position"])))
 
     _component(
-        key="threshold-line",
+        key=keys.THRESHOLD_LINE,
         data={
-            "turn": (st.session_state.get("threshold-line", {}).get("move") or {"turn": 0})["turn"],
+            "turn": (st.session_state.get(keys.THRESHOLD_LINE, {}).get("move") or {"turn": 0})["turn"],
             "position": min(1.0, max(0.0, math.log(max(threshold, low) / low) / span)),
             "threshold": threshold,
             "low": low,

@@ -15,6 +15,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import get_decimal_symbol, get_group_symbol
 
 from core.errors import UserError
+from pages.shared.state import keys
 
 LOCALES = Path(__file__).parents[2] / "locales"
 LANGUAGES = {"en": "English", "es": "Español", "fr": "Français"}
@@ -24,24 +25,24 @@ def resolve_language() -> None:
     """The session's language is what the link asks for, else what was chosen before, else the browser's, else English."""
     asked = st.query_params.get("lang", "")
     if asked in LANGUAGES:
-        st.session_state["language"] = asked
-    if "language" not in st.session_state:
+        st.session_state[keys.LANGUAGE] = asked
+    if keys.LANGUAGE not in st.session_state:
         browser = (st.context.locale or "en").partition("-")[0]
-        st.session_state["language"] = browser if browser in LANGUAGES else "en"
+        st.session_state[keys.LANGUAGE] = browser if browser in LANGUAGES else "en"
 
 
 def language() -> str:
     """The session's language. A page asks a hundred times a run, so that what settles it is looked at once: in app.py."""
     try:
-        return str(st.session_state["language"])
+        return str(st.session_state[keys.LANGUAGE])
     except KeyError:
         resolve_language()
-        return str(st.session_state["language"])
+        return str(st.session_state[keys.LANGUAGE])
 
 
 def set_language(code: str) -> None:
     """Change the session's language; the choice stays in the address."""
-    st.session_state["language"] = code
+    st.session_state[keys.LANGUAGE] = code
     st.query_params["lang"] = code
 
 

@@ -1,4 +1,4 @@
-"""Who comes in: the class, by a shared password; the teacher, to the status page."""
+"""Who comes in: the class, by a shared password, once a browser; the teacher, to the status page."""
 
 import os
 
@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.server.access import PasswordGate
 from pages.shared.i18n.text import _
+from pages.shared.state.visitor import visitor
 
 
 @st.cache_resource(show_spinner=False)
@@ -19,7 +20,7 @@ def _address() -> str:
 
 def is_open() -> bool:
     """Whether this visitor may see the pages: no CLASS_PASSWORD is set, or it was given."""
-    return not os.environ.get("CLASS_PASSWORD") or bool(st.session_state.get("admitted"))
+    return not os.environ.get("CLASS_PASSWORD") or visitor().is_admitted
 
 
 def ask() -> None:
@@ -34,7 +35,7 @@ def ask() -> None:
     if wait := door.wait(_address()):
         st.warning(_("Wait {seconds:.0f} s, then try again.", seconds=max(1.0, wait)))
     elif door.verify(_address(), answer):
-        st.session_state["admitted"] = True
+        visitor().is_admitted = True
         st.rerun()
     else:
         st.error(_("That is not the password."))
@@ -50,10 +51,8 @@ def is_teacher() -> bool:
         # A secret does not stay in the address, from where it would be shared.
         del st.query_params["token"]
         if token and _door(token).verify(_address(), given):
-            st.session_state["teacher"] = True
-    if st.session_state.get("teacher"):
-        return True
-    return _sits_at_the_server()
+            visitor().is_teacher = True
+    return visitor().is_teacher or _sits_at_the_server()
 
 
 def _sits_at_the_server() -> bool:

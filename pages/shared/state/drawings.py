@@ -1,11 +1,9 @@
-"""What a visitor has drawn or picked: the canvas, the image before the detector, and the strip of what was judged."""
+"""What a visitor has drawn or picked: the drawing, the image before the detector, and the strip of what was judged."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
-import streamlit as st
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -13,7 +11,6 @@ from core.detector import AutoencoderDetector, Result
 from core.drawing import PictureError, ReadPicture
 from core.ensemble import Ensemble
 from pages.shared.html import pictures
-from pages.shared.state import session
 
 MOST_ON_STRIP = 24
 
@@ -22,20 +19,39 @@ Origin = Literal["canvas", "test image", "picture"]
 
 @dataclass
 class Canvas:
-    """The canvas across visits to other pages.
+    """The drawing on the canvas.
 
-    generation, visit: part of the canvas' key, so that a new one is a clean canvas. initial: the
-    strokes it starts with on this visit; it must not change during a visit, or the canvas loads it
-    anew and a stroke in progress is lost. strokes: the latest strokes. image: the drawing as
-    (1, 1, 28, 28), or None. is_stroke_whole: whether the pen is lifted.
+    generation: how often it was cleared. strokes: the latest strokes. image: the drawing as (1, 1, 28, 28), or None.
+    is_stroke_whole: whether the pen is lifted.
     """
 
     generation: int = 0
-    visit: int = -1
-    initial: dict[str, Any] | None = None
     strokes: dict[str, Any] | None = None
     image: Tensor | None = None
     is_stroke_whole: bool = True
+
+
+@dataclass
+class CanvasOnScreen:
+    """The canvas of one tab.
+
+    opened: part of its key; with a new number it begins anew with the strokes `initial`, which must not change otherwise, or
+    the canvas loads them and a stroke in progress is lost. visit, generation: for which it was opened. seen: the strokes
+    that it sent last, or was given.
+    """
+
+    opened: int = 0
+    visit: int = -1
+    generation: int = 0
+    initial: dict[str, Any] | None = None
+    seen: dict[str, Any] | None = None
+
+    def show(self, canvas: Canvas, visit: int) -> None:
+        """Begin anew on another visit of the page, and where another tab has cleared the drawing or drawn."""
+        if self.visit != visit or self.generation != canvas.generation or self.seen is not canvas.strokes:
+            self.opened += 1
+            self.visit, self.generation = visit, canvas.generation
+            self.initial = self.seen = canvas.strokes
 
 
 @dataclass(frozen=True)
@@ -104,56 +120,10 @@ class Drawings:
     problem: PictureError | None = None
     """Why the last file could not be read; told until something else is judged."""
     strip: list[Drawing] = field(default_factory=list)
-    _judged: tuple[Tensor, AutoencoderDetector, Result] | None = None
-    _opinions: tuple[Tensor, Ensemble, list[Opinion]] | None = None
+    judged: tuple[Tensor, AutoencoderDetector, Result] | None = None
+    opinions: tuple[Tensor, Ensemble, list[Opinion]] | None = None
 
     @property
     def image(self) -> Tensor | None:
         """What is before the detector, (1, 1, 28, 28); None while nothing is drawn."""
         return self.picked.image if self.picked else self.canvas.image
-
-    def judge(self, image: Tensor) -> tuple[AutoencoderDetector, Result]:
-        """The detector in use and what it says of an image; of one image it is asked once."""
-        detector = session.detector()
-        if self._judged is None or self._judged[0] is not image or self._judged[1] is not detector:
-            self._judged = image, detector, detector.infer(image)
-        return detector, self._judged[2]
-
-    def ask_all(self, image: Tensor) -> Sequence[Opinion]:
-        """What every shipped detector of the data set says of an image; of one image they are asked once."""
-        names, ensemble = session.ensemble(session.detector_config().data_set)
-        if self._opinions is None or self._opinions[0] is not image or self._opinions[1] is not ensemble:
-            opinions = [
-                Opinion(name, result.reconstructions[0], float(result.scores[0]), result.threshold)
-                for name, result in zip(names, ensemble.infer(image), strict=True)
-            ]
-            self._opinions = image, ensemble, opinions
-        return self._opinions[2]
-
-    def pick(self, picked: Picked) -> None:
-        """Judge this image instead of the canvas."""
-        self.picked, self.problem = picked, None
-        self.add_to_strip(picked.image, picked.origin, picked.title)
-
-    def add_to_strip(self, image: Tensor, origin: Origin, title: str) -> None:
-        """Score an image and put it on the strip; strokes added to one drawing replace its entry."""
-        detector, result = self.judge(image)
-        entry = Drawing(
-            pictures.grey_pixels(image),
-            origin,
-            title,
-            session.class_names(detector.config.data_set, detector.config.normal_classes),
-            float(result.scores[0]),
-            result.threshold,
-            bool(result.verdicts[0]),
-            self.canvas.generation,
-        )
-        last = self.strip[-1] if self.strip else None
-        if last and last.origin == origin == "canvas" and last.generation == entry.generation:
-            self.strip = [*self.strip[:-1], entry]
-        else:
-            self.strip = [*self.strip, entry][-MOST_ON_STRIP:]
-
-
-def drawings() -> Drawings:
-    return st.session_state.setdefault("drawings", Drawings())  # type: ignore[no-any-return]

@@ -11,7 +11,8 @@ from core.link import LinkError, decode, encode
 from core.presets import preset_of, shipped_as
 from pages.shared.forms import settings
 from pages.shared.i18n.text import LANGUAGES, language, translated
-from pages.shared.state import session
+from pages.shared.state import keys, session
+from pages.shared.state.visitor import Choice, tab, visitor
 
 HIDEABLE = ("settings", "network", "training", "score", "runs", "detector", "upload", "language", "share", "help", "navigation")
 """What a teacher's link can hide; each is the key of a container or expander, with “hideable-” before it."""
@@ -26,16 +27,18 @@ MOST_CHARACTERS = 2000
 def read() -> None:
     """Take up what the link asks for, once for each link; what cannot be used is told by `show_problem`."""
     parts = st.query_params.to_dict()
-    if parts != st.session_state.get("link-written"):
-        st.session_state["link-problem"] = None
+    if parts != tab().link_written:
+        tab().link_problem = None
         try:
             _apply(parts)
         except UserError as error:
-            st.session_state["link-problem"] = LinkError(
-                "This link cannot be used, so the usual settings are shown. {reason}", reason=error
-            )
+            tab().link_problem = LinkError("This link cannot be used, so the usual settings are shown. {reason}", reason=error)
             parts = {"lang": language()} if parts.get("lang") in LANGUAGES else {}
             st.query_params.from_dict(parts)
+    elif tab().link_detector and tab().link_choice != session.choice():
+        # Another detector is in use: after a reload the link must not bring the first one back.
+        tab().link_detector = {}
+        st.query_params.from_dict({name: text for name, text in parts.items() if name in OF_THE_APP})
     _keep_in_address()
 
 
@@ -58,61 +61,79 @@ def _apply(parts: Mapping[str, str]) -> None:
     about_detector = {name: text for name, text in ours.items() if name not in OF_THE_APP}
     name, config = decode(about_detector)
     if hidden:
-        st.session_state["hidden"] = tuple(hidden)
+        tab().hidden = tuple(hidden)
     if "view" in parts:
-        st.session_state["view"] = parts["view"]
-    if "step" in parts:
-        st.session_state["step"] = int(parts["step"])
-    if about_detector and session.job() is None:
-        st.session_state["preset"] = name
+        tab().view = parts["view"]
+    _take_step(parts.get("step", ""))
+    if about_detector and about_detector != tab().link_detector and session.job() is None:
+        st.session_state[keys.PRESET] = name
         settings.fill(config)
         if ready := shipped_as(config):
-            session.use(session.Choice(shipped=ready))
+            session.use(Choice(shipped=ready))
         else:
-            st.session_state["link-problem"] = LinkError(
+            tab().link_problem = LinkError(
                 "This link asks for a detector that is not trained yet. Its settings are on the Train page: press Start there."
             )
+        tab().link_detector, tab().link_choice = about_detector, session.choice()
+
+
+def _take_step(asked: str) -> None:
+    """Go to the lesson's step that the address has, after a reload, Back and Forward too; without one to where Learn began."""
+    if tab().is_step_chosen:
+        return  # the address is older than the click
+    if asked:
+        st.session_state[keys.STEP] = visitor().step = int(asked)
+    elif "step" in (tab().link_written or {}) and tab().page == "learn":
+        st.session_state[keys.STEP] = visitor().step = tab().first_step
+    if asked and tab().page != "learn":
+        tab().first_step = int(asked)
+
+
+def write_step(step: int) -> None:
+    """Put the lesson's step, which was chosen just now, into the address; Back leads to the one before."""
+    tab().is_step_chosen = False
+    st.query_params["step"] = str(step)
+    tab().link_written = st.query_params.to_dict()
 
 
 def _keep_in_address() -> None:
     """Language, hidden controls and view stay in the address from page to page."""
-    kept = {"hide": ",".join(hidden()), "view": str(st.session_state.get("view", ""))}
-    if "lang" in st.query_params or "language-chosen" in st.session_state:
-        st.session_state["language-chosen"] = True
+    kept = {"hide": ",".join(hidden()), "view": tab().view}
+    if "lang" in st.query_params or tab().is_language_chosen:
+        tab().is_language_chosen = True
         kept["lang"] = language()
     for name, text in kept.items():
         if text and st.query_params.get(name) != text:
             st.query_params[name] = text
-    st.session_state["link-written"] = st.query_params.to_dict()
+    tab().link_written = st.query_params.to_dict()
 
 
 def hidden() -> tuple[str, ...]:
     """Names of the controls that the link hides."""
-    return tuple(st.session_state.get("hidden", ()))
+    return tab().hidden
 
 
 def is_projector() -> bool:
-    return bool(st.session_state.get("view") == PROJECTOR)
+    return tab().view == PROJECTOR
 
 
 def show_problem() -> None:
     """One sentence where the link could not be used, or not wholly."""
-    problem: UserError | None = st.session_state.get("link-problem")
-    if problem:
+    if problem := tab().link_problem:
         st.warning(translated(problem), icon=":material/link_off:")
 
 
 def link(page: str, hide: tuple[str, ...] = (), projector: bool = False) -> str:
     """The address of a page with the settings as they stand there."""
     parts = {"lang": language()}
-    if page == "train" and "epochs" in st.session_state:
+    if page == "train" and keys.EPOCHS in st.session_state:
         with suppress(UserError):  # settings that cannot be trained are not worth a link
-            parts |= encode(settings.read(), st.session_state["preset"])
+            parts |= encode(settings.read(), st.session_state[keys.PRESET])
     else:
         config = session.detector_config()
         parts |= encode(config, preset_of(config))
     if page == "learn":
-        parts["step"] = str(st.session_state.get("step", 1))
+        parts["step"] = str(visitor().step)
     if hide:
         parts["hide"] = ",".join(hide)
     if projector:

@@ -10,7 +10,8 @@ from torch import Tensor
 from core.data.datasets import DataSet
 from core.detector import AutoencoderDetector, DetectorConfig
 from pages.shared.state import session
-from pages.shared.state.session import Choice, DataAtHand
+from pages.shared.state.session import DataAtHand
+from pages.shared.state.visitor import Choice
 
 
 @dataclass(frozen=True)

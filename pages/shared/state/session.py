@@ -1,4 +1,4 @@
-"""What one visitor has: data at hand, detectors, the detector in use, the training job, drawings.
+"""Data at hand, detectors, the detector in use, the training job, for the visitor for whom a page runs.
 
 Caches here are shared by all visitors and hold only what is never changed.
 """
@@ -33,12 +33,10 @@ from core.ensemble import Ensemble
 from core.errors import SettingError
 from core.experiments.baselines import Comparison
 from core.jobs.job import JobPool, JobState, Snapshot, TrainingBackend, TrainingJob, limit, require_allowed
-from core.metrics import Evaluation
 from core.presets import Shipped, shipped
-from core.training import EpochLosses
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, translated
-from pages.shared.streamlit_internals import connection
+from pages.shared.state.visitor import TRAINING, USUAL, Choice, Run, tab, visitor
 
 if TYPE_CHECKING:
     from core.jobs.dask.backend import Cluster
@@ -144,43 +142,6 @@ def class_names(data_set_name: str, classes: tuple[int, ...]) -> str:
 # ---------------------------------------------------------------- detectors
 
 
-@dataclass(frozen=True)
-class Run:
-    """A detector of this session, trained here or uploaded, with how it came about.
-
-    detector: None once it was let go for newer ones; what else is known of it stays.
-    """
-
-    name: str
-    origin: str
-    config: DetectorConfig
-    losses: tuple[EpochLosses, ...]
-    evaluation: Evaluation | None
-    threshold: float
-    detector: AutoencoderDetector | None
-
-    @classmethod
-    def of(cls, name: str, origin: str, made: Checkpoint) -> "Run":
-        return cls(name, origin, made.config, made.losses, made.evaluation, made.detector.threshold_, made.detector)
-
-    @property
-    def checkpoint(self) -> Checkpoint:
-        """As it can be taken away; of a run whose detector is still there."""
-        assert self.detector
-        return Checkpoint(self.detector, self.losses, self.evaluation)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which detector is in use: a shipped one, a run of this session by its number, or the one in training."""
-
-    shipped: Shipped | None = None
-    run: int | None = None
-
-
-TRAINING = Choice()
-
-
 @st.cache_resource(show_spinner=False)
 def shipped_checkpoint(choice: Shipped) -> Checkpoint:
     return presets.read(choice)
@@ -197,7 +158,8 @@ def ensemble(data_set_name: str) -> tuple[list[str], Ensemble]:
 
 
 def runs() -> list[Run]:
-    return st.session_state.setdefault("runs", [])  # type: ignore[no-any-return]
+    """The visitor's runs; Run.detector is None of those that were let go."""
+    return visitor().runs
 
 
 def choices() -> list[Choice]:
@@ -210,38 +172,38 @@ def choices() -> list[Choice]:
 
 def choice() -> Choice:
     """The detector in use; the shipped one for 5 until the visitor chooses another."""
-    chosen: Choice = st.session_state.setdefault("choice", Choice(shipped=Shipped("best", "mnist", 5)))
-    if chosen == TRAINING and job() is None:
-        chosen = st.session_state["choice"] = Choice(shipped=Shipped("best", "mnist", 5))
-    return chosen
+    if visitor().choice == TRAINING and job() is None:
+        visitor().choice = USUAL
+    return visitor().choice
 
 
 def use(chosen: Choice) -> None:
     """Put a detector in use on every page."""
-    st.session_state["choice"] = chosen
+    visitor().choice = chosen
 
 
 def most_kept() -> int:
-    """Numbers in all detectors that a session keeps; four bytes each. Raises SettingError."""
+    """Numbers in all detectors that a visitor keeps; four bytes each. Raises SettingError."""
     return limit("MAX_KEPT_PARAMETERS")
 
 
 def kept_numbers() -> int:
-    """Numbers in the detectors that this session keeps now."""
+    """Numbers in the detectors that this visitor keeps now."""
     return sum(run.detector.size for run in runs() if run.detector)
 
 
 def add_run(run: Run) -> Choice:
-    """Keep a detector for this session, instead of older ones where it must; returns the choice that puts it in use.
+    """Keep a detector for this visitor, instead of older ones where it must; returns the choice that puts it in use.
 
     Raises SettingError.
     """
-    most, in_use = most_kept(), st.session_state.get("choice")
-    runs().append(run)
-    for number, older in enumerate(runs()[:-1]):
-        if kept_numbers() > most and Choice(run=number) != in_use:
-            runs()[number] = replace(older, detector=None)
-    return Choice(run=len(runs()) - 1)
+    most, in_use = most_kept(), visitor().choice
+    with visitor().lock:
+        runs().append(run)
+        for number, older in enumerate(runs()[:-1]):
+            if kept_numbers() > most and Choice(run=number) != in_use:
+                runs()[number] = replace(older, detector=None)
+        return Choice(run=len(runs()) - 1)
 
 
 def detector() -> AutoencoderDetector:
@@ -370,16 +332,16 @@ def _backend(config: DetectorConfig, data: OneClassSplit) -> TrainingBackend | N
 
 
 def job() -> TrainingJob | None:
-    """The session's training job, until it is over and its result is a run, or it is reset."""
-    return st.session_state.get("job")
+    """The visitor's training job, until it is over and its result is a run, or it is reset."""
+    return visitor().job
 
 
 def new_job(config: DetectorConfig, data: OneClassSplit, device: Any = None) -> TrainingJob:
-    """A job of this session, which runs one at a time. Raises SettingError for more than is allowed."""
+    """A job of this visitor, of whose jobs one runs at a time. Raises SettingError for more than is allowed."""
     require_allowed(config)
     most_kept()  # told now, not when the training has ended
-    owner = st.session_state.setdefault("owner", object())
-    return TrainingJob(config, data, pool(), device, owner, connection(), backend=_backend(config, data))
+    presence = visitor().presence
+    return TrainingJob(config, data, pool(), device, presence, presence.is_connected, backend=_backend(config, data))
 
 
 WAITING_POLL = 2.0
@@ -387,26 +349,27 @@ WAITING_POLL = 2.0
 
 
 def poll(seconds: float) -> float | None:
-    """How often a page looks at the session's job: these seconds while it trains, seldom while it waits, else never."""
+    """How often a page looks at the visitor's job: these seconds while it trains, seldom while it waits, else never."""
     training = job()
     state = training.snapshot().state if training else JobState.READY
-    st.session_state["polled-state"] = state
+    tab().job_state = state
     return {JobState.RUNNING: seconds, JobState.QUEUED: WAITING_POLL}.get(state)
 
 
 def has_just_started() -> bool:
     """Whether the job's turn has come since the page chose how often to look."""
     training = job()
-    was_waiting = st.session_state.get("polled-state") is JobState.QUEUED
+    was_waiting = tab().job_state is JobState.QUEUED
     return was_waiting and training is not None and training.snapshot().state is JobState.RUNNING
 
 
 def start_job(config: DetectorConfig, data: OneClassSplit, device: Any) -> TrainingJob:
-    """Make the session's job and put it in use; one that is there is dropped."""
+    """Make the visitor's job and put it in use; one that is there is dropped."""
     training = new_job(config, data, device)
-    drop_job()
-    st.session_state["job"] = training
-    use(TRAINING)
+    with visitor().lock:
+        drop_job()
+        visitor().job = training
+        use(TRAINING)
     return training
 
 
@@ -414,53 +377,44 @@ def start_job(config: DetectorConfig, data: OneClassSplit, device: Any) -> Train
 
 
 def pause_job() -> None:
-    """Let the session's job rest."""
+    """Let the visitor's job rest."""
     if training := job():
         training.pause()
 
 
 def stop_job() -> None:
-    """End the session's job early and keep what it learnt."""
+    """End the visitor's job early and keep what it learnt."""
     if training := job():
         training.stop()
 
 
 def drop_job() -> None:
-    """Forget the session's job and what it learnt."""
+    """Forget the visitor's job and what it learnt."""
     if training := job():
         training.drop()
-    _let_go_of_job()
-    st.session_state["last_snapshot"] = None
-
-
-def _let_go_of_job() -> None:
-    # Beside a new value Streamlit keeps the old one until the next run, and on a page at rest there is none.
-    st.session_state.pop("job", None)
-    st.session_state["job"] = None
+    visitor().job = visitor().last_snapshot = None
 
 
 def collect_job() -> bool:
     """Turn a finished job into a run, once; True when that happened just now."""
-    training = job()
-    if training is None:
-        return False
-    snapshot = training.snapshot()
-    if not snapshot.state.is_over:
-        return False
-    was_in_use = choice() == TRAINING
-    _let_go_of_job()
-    st.session_state["last_snapshot"] = snapshot
-    if snapshot.result:
-        number = 1 + sum(run.origin == "trained" for run in runs())
-        finished = add_run(Run.of(_("run {number}", number=number), "trained", snapshot.result))
-        if was_in_use:
-            use(finished)
-    return True
+    owner = visitor()
+    with owner.lock:  # of two tabs that look at once, one makes the run
+        snapshot = owner.job.snapshot() if owner.job else None
+        if snapshot is None or not snapshot.state.is_over:
+            return False
+        was_in_use = choice() == TRAINING
+        owner.job, owner.last_snapshot = None, snapshot
+        if snapshot.result:
+            number = 1 + sum(run.origin == "trained" for run in runs())
+            finished = add_run(Run.of(_("run {number}", number=number), "trained", snapshot.result))
+            if was_in_use:
+                use(finished)
+        return True
 
 
 def last_snapshot() -> Snapshot | None:
-    """How the session's last job ended; None after a reset."""
-    return st.session_state.get("last_snapshot")
+    """How the visitor's last job ended; None after a reset."""
+    return visitor().last_snapshot
 
 
 def close() -> None:
@@ -468,16 +422,12 @@ def close() -> None:
     pool().close()
 
 
-# ---------------------------------------------------------------- visits and drawings
+# ---------------------------------------------------------------- visits of pages
 
 
 def note_page(name: str) -> None:
     """Count a visit each time another page is opened."""
-    if st.session_state.get("page") != name:
-        st.session_state["page"] = name
-        st.session_state["visit"] = visit() + 1
-
-
-def visit() -> int:
-    """A number that is new each time a page is opened and stays while it is open."""
-    return int(st.session_state.get("visit", 0))
+    if tab().page != name:
+        tab().page = name
+        tab().visit += 1
+        tab().first_step = visitor().step

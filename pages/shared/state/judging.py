@@ -1,0 +1,63 @@
+"""The visitor's drawings before the detector in use, and before all shipped ones."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from core.detector import AutoencoderDetector, Result
+from pages.shared.html import pictures
+from pages.shared.state import session
+from pages.shared.state.drawings import MOST_ON_STRIP, Drawing, Opinion, Origin, Picked
+from pages.shared.state.visitor import visitor
+
+
+def judge(image: Tensor) -> tuple[AutoencoderDetector, Result]:
+    """The detector in use and what it says of an image; of one image it is asked once."""
+    drawings, detector = visitor().drawings, session.detector()
+    judged = drawings.judged
+    if judged is None or judged[0] is not image or judged[1] is not detector:
+        judged = drawings.judged = image, detector, detector.infer(image)
+    return detector, judged[2]
+
+
+def ask_all(image: Tensor) -> Sequence[Opinion]:
+    """What every shipped detector of the data set says of an image; of one image they are asked once."""
+    drawings = visitor().drawings
+    names, experts = session.ensemble(session.detector_config().data_set)
+    asked = drawings.opinions
+    if asked is None or asked[0] is not image or asked[1] is not experts:
+        opinions = [
+            Opinion(name, result.reconstructions[0], float(result.scores[0]), result.threshold)
+            for name, result in zip(names, experts.infer(image), strict=True)
+        ]
+        asked = drawings.opinions = image, experts, opinions
+    return asked[2]
+
+
+def pick(picked: Picked) -> None:
+    """Judge this image instead of the canvas."""
+    drawings = visitor().drawings
+    drawings.picked, drawings.problem = picked, None
+    add_to_strip(picked.image, picked.origin, picked.title)
+
+
+def add_to_strip(image: Tensor, origin: Origin, title: str) -> None:
+    """Score an image and put it on the strip; strokes added to one drawing replace its entry."""
+    drawings = visitor().drawings
+    detector, result = judge(image)
+    entry = Drawing(
+        pictures.grey_pixels(image),
+        origin,
+        title,
+        session.class_names(detector.config.data_set, detector.config.normal_classes),
+        float(result.scores[0]),
+        result.threshold,
+        bool(result.verdicts[0]),
+        drawings.canvas.generation,
+    )
+    with visitor().lock:
+        last = drawings.strip[-1] if drawings.strip else None
+        if last and last.origin == origin == "canvas" and last.generation == entry.generation:
+            drawings.strip = [*drawings.strip[:-1], entry]
+        else:
+            drawings.strip = [*drawings.strip, entry][-MOST_ON_STRIP:]

@@ -1,0 +1,173 @@
+"""What a visitor has: one typed object for a browser, and one for each of its tabs.
+
+All tabs of a browser have the same `Visitor`: one job, the same runs, drawings and detector in use. What one tab changes
+another one sees when it runs next. What must not be shared, such as the page that is open, is in `Tab`.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from core.checkpoint import Checkpoint
+from core.detector import AutoencoderDetector, DetectorConfig
+from core.errors import UserError
+from core.jobs.job import JobState, Snapshot, TrainingJob
+from core.metrics import Evaluation
+from core.presets import Shipped
+from core.training import EpochLosses
+from pages.shared.state import keys
+from pages.shared.state.drawings import CanvasOnScreen, Drawings
+from pages.shared.streamlit_internals import SESSION_SECONDS, is_connected
+
+
+@dataclass(frozen=True)
+class Run:
+    """A detector of this visitor, trained here or uploaded, with how it came about.
+
+    detector: None once it was let go for newer ones; what else is known of it stays.
+    """
+
+    name: str
+    origin: str
+    config: DetectorConfig
+    losses: tuple[EpochLosses, ...]
+    evaluation: Evaluation | None
+    threshold: float
+    detector: AutoencoderDetector | None
+
+    @classmethod
+    def of(cls, name: str, origin: str, made: Checkpoint) -> "Run":
+        return cls(name, origin, made.config, made.losses, made.evaluation, made.detector.threshold_, made.detector)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """As it can be taken away; of a run whose detector is still there."""
+        assert self.detector
+        return Checkpoint(self.detector, self.losses, self.evaluation)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which detector is in use: a shipped one, a run of this visitor by its number, or the one in training."""
+
+    shipped: Shipped | None = None
+    run: int | None = None
+
+
+TRAINING = Choice()
+USUAL = Choice(shipped=Shipped("best", "mnist", 5))
+
+
+class Presence:
+    """The sessions of a visitor: one for each tab, and another after each reload. Times are seconds of time.monotonic."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def note(self, session: str, now: float) -> None:
+        """A page runs for this session."""
+        self._seen[session] = self._last = now
+
+    def is_connected(self) -> bool:
+        """Whether any of them is connected; trainings ask before each batch."""
+        return any(map(is_connected, tuple(self._seen)))
+
+    def seconds_away(self, now: float) -> float:
+        """For how long none was connected, to be asked again and again; what Streamlit has forgotten is forgotten."""
+        for session, seen in tuple(self._seen.items()):
+            if is_connected(session):
+                self._seen[session] = self._last = now
+            elif now - seen > SESSION_SECONDS:
+                self._seen.pop(session, None)
+        return now - self._last
+
+
+@dataclass(eq=False)
+class Visitor:
+    """What one browser has; found again after a reload (pages/shared/state/visitors.py).
+
+    lock: held while several fields change together, since two tabs may run at once. trap: the two jobs of Learn's trap.
+    restored: values of widgets, for a new tab. is_over: it was forgotten, and its tabs have to begin anew.
+    """
+
+    presence: Presence = field(default_factory=Presence, repr=False)
+
+    language: str = ""
+    is_admitted: bool = False
+    is_teacher: bool = False
+    choice: Choice = USUAL
+    runs: list[Run] = field(default_factory=list)
+    job: TrainingJob | None = None
+    last_snapshot: Snapshot | None = None
+    trap: tuple[TrainingJob, ...] = ()
+    drawings: Drawings = field(default_factory=Drawings)
+    step: int = 1
+    restored: dict[str, Any] = field(default_factory=dict)
+    is_over: bool = False
+    lock: Any = field(default_factory=threading.RLock, repr=False)
+
+    def jobs(self) -> Iterator[TrainingJob]:
+        """Every training that is not over yet, or whose result is shown."""
+        if self.job:
+            yield self.job
+        yield from self.trap
+
+    def end(self) -> None:
+        """End the trainings; nobody has this visitor any more."""
+        with self.lock:
+            self.is_over = True
+            for job in self.jobs():
+                job.drop()
+            self.job, self.trap = None, ()
+
+
+@dataclass(eq=False)
+class Tab:
+    """What one tab knows; a reload begins a new one.
+
+    visit: a number that is new each time a page is opened. first_step: of the lesson, when Learn was opened.
+    is_step_chosen: the lesson's step was chosen just now, and the address does not have it yet. hidden, view: what the
+    link asks for. link_written: the address as this tab left it. link_detector: what the last link said of the detector,
+    and what was in use then. job_state, was_active, trap_was_active, were_baselines_running: as they were last shown.
+    uploaded, picture: files that were taken up.
+    """
+
+    page: str = ""
+    visit: int = 0
+    canvas: CanvasOnScreen = field(default_factory=CanvasOnScreen)
+    first_step: int = 1
+    is_step_chosen: bool = False
+    hidden: tuple[str, ...] = ()
+    view: str = ""
+    is_language_chosen: bool = False
+    link_written: dict[str, str] | None = None
+    link_problem: UserError | None = None
+    link_detector: dict[str, str] = field(default_factory=dict)
+    link_choice: Choice | None = None
+    job_state: JobState = JobState.READY
+    job_problem: UserError | None = None
+    was_active: bool = False
+    trap_was_active: bool = False
+    were_baselines_running: bool = False
+    uploaded: str = ""
+    picture: str = ""
+    lesson_image: int = 0
+    shuffle: int = 0
+    chosen_image: int = 0
+    walk_turns: dict[str, int] = field(default_factory=dict)
+    threshold: tuple[str, float] = ("", 0.0)
+
+
+def visitor() -> Visitor:
+    """The visitor for whom the page runs; app.py has looked for it."""
+    return st.session_state.setdefault(keys.VISITOR, Visitor())  # type: ignore[no-any-return]
+
+
+def tab() -> Tab:
+    """The tab for which the page runs."""
+    return st.session_state.setdefault(keys.TAB, Tab())  # type: ignore[no-any-return]

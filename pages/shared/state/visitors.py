@@ -1,0 +1,110 @@
+"""The visitors whom this server keeps: found again by a cookie, let go some time after their last tab is gone.
+
+The cookie is random, signed by the server and says nothing; all it leads to is in this process. A browser without
+cookies is a visitor as long as its tab is connected. All tabs of a browser are one visitor (pages/shared/state/visitor.py).
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from functools import cache
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from core.jobs.job import JobState
+from core.server.access import SignedTokens
+from pages.shared.state import keys
+from pages.shared.state.visitor import Visitor, tab, visitor
+from pages.shared.streamlit_internals import cookie_secret, session_id
+
+DISCONNECT_TIMEOUT = 600.0
+"""Seconds for which a visitor without a connection is kept."""
+
+MOST_DISCONNECTED = 100
+"""Visitors without a connection; of more, those who left first are let go. As many sessions Streamlit keeps itself."""
+
+
+class Visitors:
+    """The visitors by their tokens. clock: seconds, as time.monotonic gives them. Any thread may call."""
+
+    def __init__(self, tokens: SignedTokens, clock: Callable[[], float] = time.monotonic) -> None:
+        self.tokens = tokens
+        self._clock = clock
+        self._kept: dict[str, Visitor] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def find(self, token: str, session: str) -> Visitor:
+        """The visitor of a token, for a session that begins; a new one, and not kept, where the token is none of ours."""
+        if not self.tokens.is_ours(token):
+            return Visitor()
+        with self._lock:
+            found = self._kept.setdefault(token, Visitor())
+            found.presence.note(session, self._clock())
+        return found
+
+    def forget(self, gone: Visitor) -> None:
+        """End a visitor's trainings and let go of all that he has; his tabs have to begin anew."""
+        with self._lock:
+            self._kept = {token: known for token, known in self._kept.items() if known is not gone}
+        gone.end()
+
+    def forget_the_gone(self) -> None:
+        """Let go of whoever has had no connection for long, and of whoever left first where they are too many."""
+        now = self._clock()
+        with self._lock:
+            away = [(known.presence.seconds_away(now), known) for known in self._kept.values()]
+        away = sorted((entry for entry in away if entry[0] > 0), key=lambda entry: entry[0])
+        for number, (seconds, known) in enumerate(away):
+            if seconds > DISCONNECT_TIMEOUT or number >= MOST_DISCONNECTED:
+                self.forget(known)
+
+
+@cache
+def kept() -> Visitors:
+    """Those of this server."""
+    return Visitors(SignedTokens(cookie_secret()))
+
+
+def cookie_name() -> str:
+    """Cookies are shared by all ports of a machine, and servers at two ports have each their own visitors."""
+    return f"visitor-{st.get_option('server.port')}"
+
+
+def arrive() -> None:
+    """Find the visitor of the session that runs; a session that begins takes up what the last one left."""
+    if keys.VISITOR not in st.session_state:
+        token = str(st.context.cookies.get(cookie_name(), ""))
+        found = kept().find(token, session_id())
+        st.session_state[keys.VISITOR] = found
+        st.session_state.update(found.restored)
+        if found.language:
+            st.session_state[keys.LANGUAGE] = found.language
+        for job in found.jobs():
+            snapshot = job.snapshot()
+            if snapshot.state is JobState.PAUSED and snapshot.away:
+                job.resume()
+    visitor().presence.note(session_id(), time.monotonic())
+
+
+def remember_widgets() -> None:
+    """Keep values of widgets, and the language, for the visitor's next tab."""
+    visitor().restored = {key: st.session_state[key] for key in keys.RESTORED if key in st.session_state}
+    visitor().language = st.session_state[keys.LANGUAGE]
+
+
+def start_afresh() -> None:
+    """Forget all that the visitor has, the password included; each of his tabs loads the first page anew."""
+    kept().forget(visitor())
+
+
+def load_anew() -> None:
+    """Have the browser load the first page; what a teacher's link hides stays hidden."""
+    query = {name: text for name, text in (("hide", ",".join(tab().hidden)), ("view", tab().view)) if text}
+    address = f"./?{urlencode(query, safe=',')}" if query else "./"
+    script = f"window.location.replace(new URL({json.dumps(address)}, window.location.href))"
+    st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
