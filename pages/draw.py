@@ -6,14 +6,14 @@ from core.drawing import PictureError, from_canvas_png
 from core.jobs.job import JobState
 from pages.sections.draw_other_ways import show_other_ways, show_picture
 from pages.sections.draw_strip import show_strip
-from pages.sections.draw_verdict import show_ensemble, show_verdict
+from pages.sections.draw_verdict import show_verdict
 from pages.shared.components.canvas import draw_on_canvas
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import judging, keys, session
+from pages.shared.state.drawings import CANVAS_SIDE, Moments
 from pages.shared.state.visitor import TRAINING, tab, visitor
 from pages.shared.streamlit_internals import begin_again_with_app
 
-CANVAS_SIDE = 320
 NARROWEST_BRUSH, BRUSH, WIDEST_BRUSH = 8, 24, 40
 """Widths in canvas pixels; at the middle one a digit of usual size has about as much ink as one of MNIST."""
 
@@ -32,24 +32,19 @@ def draw_area() -> None:
     left, right = st.columns([1, 1.6], gap="large")
     with session.pool().inference_priority():  # the verdict comes before anybody's next batch, and before the rest of the page
         with left:
-            st.button(_("Clear"), on_click=clear, icon=":material/delete:", shortcut="X")
+            with st.container(key="canvas-tools"):
+                st.button(_("Clear"), on_click=clear, icon=":material/delete:", shortcut="X")
             with st.container(key="canvas"):
                 show_canvas()
         with right:
             training = session.job()
             is_live = session.choice() == TRAINING and training and training.snapshot().state is JobState.RUNNING
             st.fragment(show_verdict, run_every=1.0 if is_live else None)()
-            show_picture()
+            with st.container(key="picture-found"):
+                show_picture()
     with left, st.container(key="draw-controls"):
         st.slider(_("Brush width"), NARROWEST_BRUSH, WIDEST_BRUSH, BRUSH, key=keys.BRUSH, persist_state="session", width=320)
-        with st.expander(
-            _("No pointer? Pick, upload or photograph"),
-            icon=":material/add_photo_alternate:",
-            key="other-ways",
-            on_change="rerun",  # kept by the session: in the browser alone it would close when the page is drawn anew
-        ):
-            show_other_ways()
-    show_ensemble()
+        show_other_ways()
     show_strip()
 
 
@@ -67,15 +62,20 @@ def show_canvas() -> None:
         key=f"strokes-{on_screen.generation}-{on_screen.opened}",
     )
     # Until the first stroke of this visit the component has no image; what was drawn before stays.
-    if png is not None and strokes != on_screen.seen:
+    if png is not None and strokes is not None and strokes != on_screen.seen:
+        objects = strokes.get("objects")
+        count = len(objects) if isinstance(objects, list) else 0
+        canvas.strokes = on_screen.seen = strokes
+        if not canvas.is_stroke_whole and count <= len(canvas.moments.ends):
+            return  # the pen is down again, and what is seen of its stroke is newer
         try:
             canvas.image = from_canvas_png(png)
         except PictureError as error:
             st.error(translated(error), icon=":material/error:")
             return
-        canvas.strokes = on_screen.seen = strokes
         canvas.is_stroke_whole = True
-        shown.picked = shown.problem = None
+        shown.judge_canvas()
+        canvas.moments.back_to(count, canvas.image)
         if canvas.image is not None:
             judging.add_to_strip(canvas.image, "canvas", _("drawing"))
 
@@ -88,8 +88,8 @@ def clear() -> None:
         judging.add_to_strip(shown.canvas.image, "canvas", _("drawing"))
     shown.canvas.generation += 1
     shown.canvas.strokes = shown.canvas.image = None
-    shown.canvas.is_stroke_whole = True
-    shown.picked = shown.problem = None
+    shown.canvas.is_stroke_whole, shown.canvas.moments = True, Moments()
+    shown.judge_canvas()
     tab().canvas.show(shown.canvas, tab().visit)
 
 

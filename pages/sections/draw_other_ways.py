@@ -26,16 +26,26 @@ class UploadedFile(Protocol):
 def show_other_ways() -> None:
     """The three ways, and what was found in a picture."""
     st.button(_("Random test image"), on_click=pick_a_test_image, icon=":material/casino:", shortcut="T")
-    # Of any type: a file that cannot be read is told by a sentence that says what to do.
-    file = st.file_uploader(
-        _("Upload a photo or scan, of one digit or of many"), max_upload_size=MAX_FILE_BYTES // 2**20, key="picture"
+    ways = st.expander(
+        _("No pointer? Upload or photograph"),
+        icon=":material/add_photo_alternate:",
+        key="other-ways",
+        on_change="rerun",  # kept by the session: in the browser alone it would close when the page is drawn anew
     )
-    photo = st.camera_input(_("Photograph a digit"), key="photo") if st.toggle(_("Use the camera"), key="camera") else None
-    take_up(photo or file)
-    if problem := visitor().drawings.problem:
-        # On a phone the verdict's place is far above.
-        with st.container(key="problem-below"):
-            st.error(translated(problem), icon=":material/error:")
+    # Closed it is empty, so that no browser loads an uploader that nobody asked for; a file that was uploaded stays.
+    if not ways.open and st.session_state.get("seen-picture") is None:
+        return
+    with ways:
+        # Of any type: a file that cannot be read is told by a sentence that says what to do.
+        file = st.file_uploader(
+            _("Upload a photo or scan, of one digit or of many"), max_upload_size=MAX_FILE_BYTES // 2**20, key="picture"
+        )
+        photo = st.camera_input(_("Photograph a digit"), key="photo") if st.toggle(_("Use the camera"), key="camera") else None
+        take_up(photo or file)
+        if problem := visitor().drawings.problem:
+            # On a phone the verdict's place is far above.
+            with st.container(key="problem-below"):
+                st.error(translated(problem), icon=":material/error:")
 
 
 def take_up(file: UploadedFile | None) -> None:

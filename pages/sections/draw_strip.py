@@ -19,7 +19,6 @@ def show_strip() -> None:
     strip = visitor().drawings.strip
     if not strip:
         return
-    st.subheader(_("Your drawings and pictures"))
     cells = "".join(
         '<div class="expert">'
         + pictures.png_picture(entry.png, entry.title)
@@ -27,14 +26,16 @@ def show_strip() -> None:
         + f'<div class="label">{formatted(entry.score, ".4f")}</div>{pictures.badge(entry.is_anomaly)}</div>'
         for entry in reversed(strip)
     )
-    st.html(f'<div class="cards">{cells}</div>')
-    # Files are made outside of the session, and so from what the page has now.
-    with st.container(horizontal=True):
-        for label, make, name, mime, icon in (
-            (_("Scores as CSV"), as_csv, "drawings.csv", "text/csv", ":material/table:"),
-            (_("Images as PNG"), as_png_archive, "drawings.zip", "application/zip", ":material/image:"),
-        ):
-            st.download_button(label, partial(make, strip), name, mime, icon=icon, on_click="ignore")
+    with st.container(key="strip"):
+        st.subheader(_("Your drawings and pictures"))
+        st.html(f'<div class="cards">{cells}</div>')
+        # Files are made outside of the session, and so from what the page has now.
+        with st.container(horizontal=True):
+            for label, make, name, mime, icon in (
+                (_("Scores as CSV"), as_csv, "drawings.csv", "text/csv", ":material/table:"),
+                (_("Images as PNG"), as_png_archive, "drawings.zip", "application/zip", ":material/image:"),
+            ):
+                st.download_button(label, partial(make, strip), name, mime, icon=icon, on_click="ignore")
 
 
 def as_csv(strip: list[Drawing]) -> str:

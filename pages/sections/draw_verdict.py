@@ -1,17 +1,18 @@
-"""Draw, the right side: verdict, score, gauge and pictures of the image at hand; and the ten detectors below."""
+"""Draw, the right side: verdict, score, gauge and pictures of the image at hand, and the ten detectors."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
-from core.detector import Result
+from core.detector import AutoencoderDetector, Result
 from core.drawing import PictureError, from_canvas_png
-from pages.shared.components import live_canvas
+from pages.shared.components import live_canvas, replay
 from pages.shared.html import pictures
+from pages.shared.html.pictures import Opinion
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import judging, keys, session
-from pages.shared.state.drawings import Opinion
+from pages.shared.state.drawings import CANVAS_SIDE, Drawings
 from pages.shared.state.visitor import tab, visitor
 
 
@@ -22,60 +23,122 @@ def follow_pen() -> None:
     if png is None:
         return
     try:
-        shown.canvas.image = from_canvas_png(png)
+        image = from_canvas_png(png)
     except PictureError:  # the canvas's own drawing follows
         return
-    shown.picked = shown.problem = None
-    shown.canvas.is_stroke_whole = live_canvas.is_whole(keys.LIVE_CANVAS)
-    if shown.canvas.image is not None and shown.canvas.is_stroke_whole:
-        judging.add_to_strip(shown.canvas.image, "canvas", _("drawing"))
+    canvas, is_whole = shown.canvas, live_canvas.is_whole(keys.LIVE_CANVAS)
+    canvas.image, canvas.is_stroke_whole = image, is_whole
+    shown.judge_canvas()
+    if image is None:
+        return
+    canvas.moments.add(image, is_whole)
+    if is_whole:
+        judging.add_to_strip(image, "canvas", _("drawing"))
+
+
+def look_again() -> None:
+    """Bring back the moment of the drawing that was pointed at; the last one is the drawing as it is."""
+    shown = visitor().drawings
+    count, moment = len(shown.canvas.moments.images), replay.moment_of(keys.REPLAY)
+    shown.moment = moment if moment is not None and 0 <= moment < count - 1 else None
 
 
 def show_verdict() -> None:
-    """Verdict, score, gauge and pictures of the image at hand; a pen that moves reruns this and nothing else."""
-    shown = visitor().drawings
-    live_canvas.show(keys.LIVE_CANVAS, tab().canvas.generation, follow_pen)
+    """Verdict, score, gauge and pictures of the image at hand, and the ten detectors; a pen that moves reruns nothing else.
+
+    Everything has its place before the first stroke, so that nothing moves while one draws.
+    """
+    with session.pool().inference_priority():
+        show_judgement(visitor().drawings)
+
+
+def show_judgement(shown: Drawings) -> None:
+    """All of it for what is at hand."""
+    live_canvas.show(keys.LIVE_CANVAS, tab().canvas.generation, CANVAS_SIDE, follow_pen)
     image = shown.image
     config = session.detector_config()
     normal = session.class_names(config.data_set, config.normal_classes)
     if shown.problem:
         st.error(translated(shown.problem), icon=":material/error:")
+    detector, result = judging.judge(image) if image is not None else (None, None)
     with st.container(key="verdict"):
-        if image is None:
+        if result is None:
             st.html(pictures.waiting(_("Draw something: a {normal}, or anything else.", normal=normal)))
-            return
-        detector, result = judging.judge(image)
-        st.html(pictures.verdict(bool(result.verdicts[0]), measured(result, normal)))
-    score, threshold = float(result.scores[0]), result.threshold
+        else:
+            st.html(pictures.verdict(bool(result.verdicts[0]), measured(result, normal), what_it_is(shown)))
+    opinions: Sequence[Opinion] = ()
+    if image is not None:
+        opinions = judging.ask_all(image, may_wait=is_moving(shown))
     with st.container(key="second-opinion"):
-        # While the pen moves only one detector is asked; the line keeps its place.
-        is_asked = shown.picked or shown.canvas.is_stroke_whole
-        st.caption(second_opinion(score, threshold, normal, judging.ask_all(image)) if is_asked else "…")
-    st.html(pictures.gauge(score, threshold))
-    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-        for key, word, label, value in (
-            ("score", "anomaly score", _("Anomaly score"), score),
-            ("threshold", "threshold", _("Threshold"), threshold),
-        ):
-            with st.container(width="content", gap=None):
-                st.caption(label, help=about(word))
-                # The container holds the number and nothing else, so that it can be read from outside.
-                with st.container(key=key):
-                    st.html(pictures.number(value))
-        total = len(detector.calibration_scores_)
-        as_high = int(result.at_least_as_high[0])
-        st.markdown(
-            _(
-                "**{count:,} of {total:,}** held-out images of {normal} score this high.",
-                count=as_high,
-                total=total,
-                normal=normal,
-            ),
-            width=260,
+        if result is None:
+            st.caption("\N{NO-BREAK SPACE}")
+        else:
+            st.caption(second_opinion(float(result.scores[0]), result.threshold, normal, opinions))
+    with st.container(key="gauge", gap="small"):
+        st.html(pictures.gauge(float(result.scores[0]), result.threshold) if result else pictures.gauge(None, 1.0))
+        show_replay(shown, detector, result, normal)
+    with st.container(key="numbers", horizontal=True, gap="medium", vertical_alignment="bottom"):
+        if detector and result:
+            show_numbers(result, len(detector.calibration_scores_), normal)
+    with st.container(key="steps"):
+        st.html(pictures.steps(config, shown.picked.title if shown.picked else _("Your drawing"), image, result))
+    with st.container(key="error-legend"):
+        st.html(pictures.error_legend())
+    show_ensemble(opinions)
+
+
+def is_moving(shown: Drawings) -> bool:
+    """Whether the image before the detector is one of many that follow one another quickly."""
+    if shown.picked:
+        return False
+    return not shown.canvas.is_stroke_whole or (shown.moment is not None and not replay.is_let_go(keys.REPLAY))
+
+
+def what_it_is(shown: Drawings) -> str:
+    """What is judged where it is not simply what is on the canvas."""
+    if shown.picked:
+        title = shown.picked.title
+        if shown.canvas.image is None:
+            return title
+        return _("{title}, not what is on the canvas", title=title)
+    if shown.moment is not None:
+        return _(
+            "Moment {number:,} of {count:,} of your drawing",
+            number=shown.moment + 1,
+            count=len(shown.canvas.moments.images),
         )
-    title = shown.picked.title if shown.picked else _("Your drawing")
-    st.html(pictures.steps(image, title, config.preprocessing, result))
-    st.html(pictures.error_legend())
+    return ""
+
+
+def show_numbers(result: Result, total: int, normal: str) -> None:
+    """Score and threshold, and how many held-out images score as high."""
+    for key, word, label, value in (
+        ("score", "anomaly score", _("Anomaly score"), float(result.scores[0])),
+        ("threshold", "threshold", _("Threshold"), result.threshold),
+    ):
+        with st.container(width="content", gap=None):
+            st.caption(label, help=about(word))
+            # The container holds the number and nothing else, so that it can be read from outside.
+            with st.container(key=key):
+                st.html(pictures.number(value))
+    st.markdown(
+        _(
+            "**{count:,} of {total:,}** held-out images of {normal} score this high.",
+            count=int(result.at_least_as_high[0]),
+            total=total,
+            normal=normal,
+        ),
+        width=260,
+    )
+
+
+def show_replay(shown: Drawings, detector: AutoencoderDetector | None, result: Result | None, normal: str) -> None:
+    """The score along the drawing, to look at each moment again."""
+    moments, scores = shown.canvas.moments, list[float]()
+    if detector and result and not shown.picked:
+        scores = moments.scores(detector, float(result.scores[0]) if shown.moment is None else None)
+    threshold = result.threshold if result else 1.0
+    replay.show(keys.REPLAY, scores, threshold, shown.moment, normal, look_again)
 
 
 def measured(result: Result, normal: str) -> str:
@@ -98,16 +161,13 @@ def second_opinion(score: float, threshold: float, normal: str, opinions: Sequen
     return _("The detector of **{name}** redraws it better.", name=best.name)
 
 
-def show_ensemble() -> None:
-    """The same image before every shipped detector of the data set."""
-    shown = visitor().drawings
-    if shown.image is None:
-        return
-    st.subheader(_("Which digit is it? Ask all ten detectors"))
-    st.caption(
-        _("Each of these networks knows one digit only and redraws your image as that. The longer the bar, the better the fit.")
-        + " "
-        + _("MNIST's 1s are bare strokes: a 1 with a flag or a foot is strange to all of them.")
+def show_ensemble(opinions: Sequence[Opinion]) -> None:
+    """The same image before every shipped detector of the data set; empty cards before the first stroke."""
+    about_bars = _(
+        "Each of these networks knows one digit only and redraws your image as that. The longer the bar, the better the fit."
     )
-    rows = [(each.name, each.reconstruction, each.score, each.threshold) for each in judging.ask_all(shown.image)]
-    st.html(pictures.ensemble(rows))
+    with st.container(key="experts"):
+        st.subheader(_("Which digit is it? Ask all ten detectors"))
+        st.caption(f"{about_bars} " + _("MNIST's 1s are bare strokes: a 1 with a flag or a foot is strange to all of them."))
+        names, _ensemble = session.ensemble(session.detector_config().data_set)
+        st.html(pictures.ensemble(opinions) if opinions else pictures.waiting_ensemble(names))

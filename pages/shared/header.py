@@ -100,7 +100,6 @@ def _share(page: str) -> None:
 
 def _help() -> None:
     """All shortcuts, and every technical word, in one place."""
-    st.markdown(f"**{_('Keyboard')}**")
     shortcuts = {
         "S": _("Start or resume"),
         "P": _("Pause"),
@@ -108,7 +107,9 @@ def _help() -> None:
         "X": _("Clear the canvas"),
         "T": _("Random test image"),
     }
-    st.markdown("  \n".join(f"`{key}` {text}" for key, text in shortcuts.items()))
+    with st.container(key="keyboard"):
+        st.markdown(f"**{_('Keyboard')}**")
+        st.markdown("  \n".join(f"`{key}` {text}" for key, text in shortcuts.items()))
     st.markdown(f"**{_('What is this?')}**")
     st.markdown("\n\n".join(f"**{name}**  \n{text}" for name, text in glossary.entries().values()))
     st.divider()

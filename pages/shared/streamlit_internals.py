@@ -136,11 +136,18 @@ def frontend_files() -> dict[str, Path]:
 # ---------------------------------------------------------------- the canvas
 
 
-# Undo and redo stay in sight, on a phone too, where nothing hovers. The other tools are for drawing
-# programs; the one that resets would bring back the drawing of the last visit.
+# Undo and redo stay in sight, on a phone too, where nothing hovers; there they stand below the canvas, in reach of a thumb,
+# and the canvas is as wide as the screen: a pointer's place follows the size at which it is shown. The other tools are for
+# drawing programs; the one that resets would bring back the drawing of the last visit.
 CANVAS_TOOLS = """
 .dc-toolbar { opacity: 1; top: -2.65rem; }
 .dc-toolbar-card > :not([aria-label="Undo"], [aria-label="Redo"]) { display: none !important; }
+@media (max-width: 640px) {
+  .dc-root, .dc-scroll, .dc-container, .dc-container > *, canvas {
+    width: min(100vw - 2rem, 26rem) !important; height: min(100vw - 2rem, 26rem) !important; max-width: none; }
+  .dc-toolbar, .dc-root:hover > .dc-toolbar { top: calc(100% + .5rem); padding: 0; }
+  .dc-icon-button { padding: .65rem 1rem; }
+}
 """
 
 

@@ -9,13 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from core import checkpoint
 from core.data.datasets import FALLBACK, load
 from core.detector import AutoencoderDetector
 from core.drawing import from_canvas
+from core.presets import Shipped
+from pages.shared.state.drawings import MOST_MOMENTS, Moments
 from tests.pages.conftest import checked, go_to, has, html_of, inside, number_in, open_page, plain, verdicts, visitor_of
 from tests.strokes import WAYS, on_canvas, rgba
 
@@ -81,7 +85,16 @@ def digit() -> Digit:
     return lambda label: rgba(on_canvas(WAYS[label][0]))
 
 
+def with_other_ways(app: AppTest) -> AppTest:
+    """Opened, so that there is an uploader."""
+    app.session_state["other-ways"] = True
+    return checked(app.run())
+
+
 BLANK = np.zeros((320, 320, 4), dtype=np.uint8)
+CHECKERED = np.repeat(np.kron(np.indices((16, 16)).sum(axis=0) % 2 * 255, np.ones((20, 20)))[..., None], 4, axis=2).astype(
+    np.uint8
+)
 
 
 def test_blank_canvas_asks_for_a_drawing() -> None:
@@ -190,9 +203,9 @@ def png(picture: NDArray[np.uint8]) -> bytes:
 
 def test_an_uploaded_picture_is_judged(digit: Digit) -> None:
     app = open_page("draw")
-    app.file_uploader(key="picture").upload("seven.png", png(digit(7)[..., 0]), "image/png")
+    with_other_ways(app).file_uploader(key="picture").upload("seven.png", png(digit(7)[..., 0]), "image/png")
     checked(app.run())
-    assert verdict(app).startswith("Anomaly")
+    assert verdict(app).startswith("Anomalyseven.png")
     assert number_in(app, "score") > number_in(app, "threshold")
     checked(app.run())
     assert len(verdicts(app)) == 1, "a rerun does not judge the same file again"
@@ -215,7 +228,7 @@ def captions(app: AppTest) -> list[str]:
 
 
 def test_every_digit_of_a_picture_has_its_verdict(digit: Digit) -> None:
-    app = upload(open_page("draw"), "sheet.png", sheet([digit(5), digit(7), digit(5)]))
+    app = upload(with_other_ways(open_page("draw")), "sheet.png", sheet([digit(5), digit(7), digit(5)]))
     assert "3 digits found." in captions(app)
     assert "**2** normal, **1** anomalies. Click one to see why." in [text.value for text in app.markdown]
     assert visitor_of(app).drawings.picked.title == "sheet.png"
@@ -223,7 +236,7 @@ def test_every_digit_of_a_picture_has_its_verdict(digit: Digit) -> None:
 
 
 def test_a_refused_file_leaves_no_verdict_standing(digit: Digit) -> None:
-    app = upload(open_page("draw"), "seven.png", png(digit(7)[..., 0]))
+    app = upload(with_other_ways(open_page("draw")), "seven.png", png(digit(7)[..., 0]))
     assert has(app, "score")
     app = upload(app, "notes.txt", b"no picture")
     assert (len(app.error), has(app, "score")) == (2, False), "beside the verdict, and on a phone below the uploader"
@@ -238,8 +251,9 @@ def test_a_removed_file_is_judged_no_more(digit: Digit, pen: Pen) -> None:
     app = open_page("draw")
     pen.draw(digit(5))
     drawn = number_in(checked(app.run()), "score")
-    app = upload(app, "seven.png", png(digit(7)[..., 0]))
+    app = upload(with_other_ways(app), "seven.png", png(digit(7)[..., 0]))
     assert number_in(app, "score") != drawn
+    assert verdict(app).startswith("Anomalyseven.png, not what is on the canvas")
     app.file_uploader(key="picture").clear()
     assert number_in(checked(app.run()), "score") == drawn, "the drawing on the canvas is judged again"
 
@@ -249,9 +263,7 @@ def test_the_detector_that_redraws_it_better_is_named(pen: Pen, digit: Digit) ->
     for label, told in ((5, "None of the other detectors redraws it better."), (6, "The detector of **6** redraws it better.")):
         pen.draw(digit(label))
         assert told in captions(checked(app.run()))
-    pen.draw(
-        np.repeat(np.kron(np.indices((16, 16)).sum(axis=0) % 2 * 255, np.ones((20, 20)))[..., None], 4, axis=2).astype(np.uint8)
-    )
+    pen.draw(CHECKERED)
     assert "None of the ten detectors knows this." in captions(checked(app.run()))
 
 
@@ -261,7 +273,7 @@ def test_the_strip_says_what_was_drawn_and_what_was_picked(pen: Pen, digit: Digi
     pen.draw(digit(5))
     checked(app.run())
     checked(button(app, "Random test image").click().run())
-    upload(app, "seven.png", png(digit(7)[..., 0]))
+    upload(with_other_ways(app), "seven.png", png(digit(7)[..., 0]))
     strip = next(html for html in html_of(app) if "badge" in html)
     name = load(FALLBACK).test.labels[11]
     assert re.findall(r'<div class="label">([^<]+)</div><div', strip) == ["seven.png", f"test image 11: {name}", "drawing"]
@@ -270,7 +282,7 @@ def test_the_strip_says_what_was_drawn_and_what_was_picked(pen: Pen, digit: Digi
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 40], ids=["empty", "text", "cut"])
 def test_a_broken_picture_is_refused_with_a_sentence(content: bytes) -> None:
     app = open_page("draw")
-    app.file_uploader(key="picture").upload("broken.png", content, "image/png")
+    with_other_ways(app).file_uploader(key="picture").upload("broken.png", content, "image/png")
     checked(app.run())
     assert len(app.error) == 2, "beside the verdict, and on a phone below the uploader"
     assert app.error[0].value.endswith(".")
@@ -279,12 +291,19 @@ def test_a_broken_picture_is_refused_with_a_sentence(content: bytes) -> None:
 
 def test_experts_show_one_card_for_each_shipped_detector(pen: Pen, digit: Digit, checkpoint_count: int) -> None:
     app = open_page("draw")
-    assert not any('class="expert' in html for html in html_of(app))
+
+    def cards() -> str:
+        return next(html for html in html_of(app) if 'class="bar"' in html)
+
+    assert cards().count('<div class="bar"><u>') == checkpoint_count, "their places, empty before the first stroke"
     pen.draw(digit(5))
     checked(app.run())
-    cards = next(html for html in html_of(app) if 'class="bar"' in html)
-    assert cards.count('<div class="bar">') == checkpoint_count
-    assert cards.count('class="expert best"') == 1
+    assert cards().count('<div class="bar"><i') == checkpoint_count
+    assert cards().count('class="expert best"') == 1
+    pen.draw(CHECKERED)
+    checked(app.run())
+    assert cards().count('class="strange"') == checkpoint_count
+    assert cards().count('class="expert best"') == 0, "the best of ten to which it is strange is not framed"
 
 
 @pytest.fixture
@@ -297,3 +316,75 @@ def test_brush_width_stays_when_the_page_is_left() -> None:
     checked(app.slider(key="brush").set_value(30).run())
     go_to(app, "home")
     assert go_to(app, "draw").slider(key="brush").value == 30
+
+
+def test_without_other_ways_no_browser_loads_an_uploader() -> None:
+    app = open_page("draw")
+    assert not app.get("file_uploader")
+    assert len(with_other_ways(app).get("file_uploader")) == 1
+
+
+def test_a_file_stays_judged_when_the_other_ways_are_closed(digit: Digit) -> None:
+    app = upload(with_other_ways(open_page("draw")), "seven.png", png(digit(7)[..., 0]))
+    app.session_state["other-ways"] = False
+    assert verdict(checked(app.run())).startswith("Anomalyseven.png")
+
+
+def frame_of(image: float) -> torch.Tensor:
+    return torch.full((1, 1, 28, 28), image)
+
+
+def values(moments: Moments) -> list[float]:
+    return [round(float(image.mean()), 3) for image in moments.images]
+
+
+def test_moments_of_a_drawing_follow_undo_and_redo() -> None:
+    moments = Moments()
+    for number in range(1, 7):
+        moments.add(frame_of(number / 10), number in (3, 6))
+    moments.back_to(2, frame_of(0.6))
+    assert (values(moments), moments.ends) == ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [3, 6]), "the canvas sends what is known"
+    moments.back_to(1, frame_of(0.3))
+    assert (values(moments), moments.ends) == ([0.1, 0.2, 0.3], [3]), "undone"
+    moments.back_to(2, frame_of(0.6))
+    assert (values(moments), moments.ends) == ([0.1, 0.2, 0.3, 0.6], [3, 4]), "redone"
+    moments.back_to(0, None)
+    assert (values(moments), moments.ends) == ([], [])
+
+
+def test_moments_of_a_drawing_are_bounded_and_keep_each_end() -> None:
+    moments = Moments()
+    for number in range(1, 1001):
+        moments.add(frame_of(number / 1000), number % 100 == 0)
+    assert len(moments.images) <= MOST_MOMENTS
+    assert [values(moments)[end - 1] for end in moments.ends] == [number / 10 for number in range(1, 11)]
+    for number in range(500):
+        moments.add(frame_of(number / 500), True)
+    assert len(moments.images) <= MOST_MOMENTS
+    assert len(moments.ends) == 510
+
+
+def test_the_score_of_each_moment_is_the_detectors(best: AutoencoderDetector) -> None:
+    images = load(FALLBACK).test.images[:6]
+    moments = Moments()
+    for number, image in enumerate(images[:, None], start=1):
+        moments.add(image, False)
+        found = moments.scores(best, float(best.decision_function(image)) if number % 2 else None)
+        assert found == pytest.approx(best.decision_function(images[:number]).tolist(), abs=1e-6)
+    other = checkpoint.read(Shipped("best", "mnist", 7).path).detector
+    assert moments.scores(other) == pytest.approx(other.decision_function(images).tolist(), abs=1e-6)
+
+
+@pytest.mark.parametrize("looked_at", [0, 2])
+def test_a_moment_looked_at_again_is_judged_and_said(pen: Pen, digit: Digit, best: AutoencoderDetector, looked_at: int) -> None:
+    app = open_page("draw")
+    pen.draw(digit(7))
+    checked(app.run())
+    images = load(FALLBACK).test.images[:4]
+    shown = app.session_state["drawings"]
+    shown.canvas.moments.images[:0] = list(images[:, None])
+    shown.moment = looked_at
+    assert number_in(checked(app.run()), "score") == pytest.approx(float(best.decision_function(images)[looked_at]), abs=5.1e-5)
+    assert f"Moment {looked_at + 1} of 5 of your drawing" in verdict(app)
+    pen.draw(digit(5))
+    assert verdict(checked(app.run())).startswith("NormalRedrawn"), "the next stroke is judged as it is"

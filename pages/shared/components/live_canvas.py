@@ -8,24 +8,27 @@ import base64
 import binascii
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
+from pages.shared.components.messages import latest, turn, with_messages
+
 _component = st.components.v2.component(
-    "live-canvas", html="<span></span>", js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    "live-canvas",
+    html="<span></span>",
+    js=with_messages(Path(__file__).with_suffix(".js").read_text(encoding="utf-8")),
 )
 
 
-def show(key: str, generation: int, on_frame: Callable[[], None]) -> None:
-    """Watch the canvas of this generation; `frame_of` is what it shows, in on_frame."""
-    frame = _frame(key)
-    _component(key=key, data={"generation": generation, "turn": frame.get("turn", 0)}, height=1, on_frame_change=on_frame)
+def show(key: str, generation: int, side: int, on_frame: Callable[[], None]) -> None:
+    """Watch the canvas of this generation, `side` pixels wide and high; `frame_of` is what it shows, in on_frame."""
+    data = {"generation": generation, "side": side, "turn": turn(key, "frame")}
+    _component(key=key, data=data, height=1, on_frame_change=on_frame)
 
 
 def frame_of(key: str, generation: int) -> bytes | None:
     """The PNG file that the browser sent; None where it is of another canvas, or is none."""
-    frame = _frame(key)
+    frame = latest(key, "frame")
     png = frame.get("png")
     if frame.get("generation") != generation or not isinstance(png, str):
         return None
@@ -37,9 +40,4 @@ def frame_of(key: str, generation: int) -> bytes | None:
 
 def is_whole(key: str) -> bool:
     """Whether the pen was lifted before the frame was taken."""
-    return bool(_frame(key).get("is_whole"))
-
-
-def _frame(key: str) -> dict[str, Any]:
-    frame = st.session_state.get(key, {}).get("frame")
-    return frame if isinstance(frame, dict) and isinstance(frame.get("turn"), int) else {}
+    return bool(latest(key, "frame").get("is_whole"))

@@ -33,15 +33,12 @@ function ring(pen, x, y, radius) {
 export default function ({ data, parentElement, setStateValue }) {
   const canvas = parentElement.querySelector("canvas.plane");
   const tip = parentElement.querySelector(".tip");
-  const own = (canvas.own ??= { hovered: -1, pressed: false, turn: 0, answered: 0, next: null, images: {} });
+  const own = (canvas.own ??= { hovered: -1, pressed: false, messages: new Messages(), images: {} });
   const { points, extent: [left, right, bottom, top] } = data;
   const moves = points === null;
   if (moves) {
-    // Called again with each answer of the page, which names the turn that it answers; a new session counts anew.
-    if (data.turn < own.answered) own.turn = data.turn;
-    own.answered = data.turn;
-    own.turn = Math.max(own.turn, data.turn);
-    if (!own.pressed && own.next === null && own.answered === own.turn) own.cursor = data.cursor;
+    own.messages.answered(data.turn, message => setStateValue("place", message));
+    if (!own.pressed && own.messages.areAnswered) own.cursor = data.cursor;
   }
   own.chosen = points ? points.tiles.indexOf(data.chosen) : -1;
 
@@ -152,16 +149,9 @@ export default function ({ data, parentElement, setStateValue }) {
   }
 
   function move(place) {
-    own.cursor = own.next = place;
+    own.cursor = place;
     draw();
-    send();
-  }
-
-  // One message at a time: of two on their way the page may take the first for the last.
-  function send() {
-    if (own.next === null || own.answered < own.turn) return;
-    setStateValue("place", { at: own.next, turn: ++own.turn });
-    own.next = null;
+    own.messages.post(() => ({ at: place }));
   }
 
   canvas.onpointerdown = (event) => {
@@ -205,7 +195,6 @@ export default function ({ data, parentElement, setStateValue }) {
   if (own.layout !== layout) hover(-1);
   own.layout = layout;
   draw();
-  send();
   const resized = new ResizeObserver(draw);
   resized.observe(canvas);
   return () => resized.disconnect();

@@ -8,6 +8,7 @@ from typing import Literal
 import streamlit as st
 
 from pages.shared.charts.figures import ANOMALY_COLOUR, NORMAL_COLOUR
+from pages.shared.components.messages import latest, turn, with_messages
 from pages.shared.i18n.text import _
 
 _HERE = Path(__file__).parent
@@ -23,7 +24,7 @@ _component = st.components.v2.component(
     "plane",
     html=_HTML,
     css=(_HERE / "scatter_map.css").read_text(encoding="utf-8"),
-    js=(_HERE / "scatter_map.js").read_text(encoding="utf-8"),
+    js=with_messages((_HERE / "scatter_map.js").read_text(encoding="utf-8")),
 )
 
 Kind = Literal["normal", "anomaly", "drawing"]
@@ -106,7 +107,7 @@ def choose_place(
             "points": None,
             "backdrop": backdrop,
             "cursor": cursor,
-            "turn": (st.session_state.get(key, {}).get("place") or {"turn": 0})["turn"],
+            "turn": turn(key, "place"),
         },
         on_place_change=on_change,
     )
@@ -114,5 +115,5 @@ def choose_place(
 
 def place_of(key: str) -> list[float]:
     """Where a map was clicked or dragged to, in its on_change."""
-    place: list[float] = st.session_state[key]["place"]["at"]
+    place: list[float] = latest(key, "place")["at"]
     return place

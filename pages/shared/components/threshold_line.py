@@ -1,8 +1,7 @@
 """A threshold that is dragged across a chart, and everything follows while it moves.
 
 Plotly's own editable lines do not report to Streamlit. This component lies over a chart whose
-plot area is known, sends the position while it is dragged, and sends the next one only when the
-page has answered the last, so that a slow page never falls behind.
+plot area is known and sends the position while it is dragged.
 """
 
 import math
@@ -11,6 +10,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from pages.shared.charts.figures import PLOT_BOTTOM, PLOT_LEFT, PLOT_RIGHT, PLOT_TOP
+from pages.shared.components.messages import latest, turn, with_messages
 from pages.shared.i18n.text import _, language, separators
 from pages.shared.state import keys
 
@@ -30,7 +30,7 @@ _JS = """
 export default function ({ parentElement, data, setStateValue }) {
     const rail = parentElement.querySelector(".rail");
     const line = rail.querySelector(".line"), grip = rail.querySelector(".grip");
-    const live = rail.live ??= { dragging: false, turn: 0, answered: 0, next: null };
+    const live = rail.live ??= { dragging: false, messages: new Messages() };
 
     const show = (position, value = data.low * (data.high / data.low) ** position) => {
         live.position = position;
@@ -45,22 +45,13 @@ export default function ({ parentElement, data, setStateValue }) {
         grip.ariaValueNow = value;
         grip.ariaValueText = text;
     };
-    const send = atOnce => {
-        if (live.next === null || (live.answered < live.turn && !atOnce)) return;
-        setStateValue("move", { position: live.next, turn: ++live.turn });
-        live.next = null;
-    };
     const move = position => {
         show(Math.min(1, Math.max(0, position)));
-        live.next = live.position;
-        send(false);
+        live.messages.post(() => ({ position: live.position }));
     };
 
-    // Called again with each answer of the page, which names the turn that it answers.
-    live.answered = data.turn;
-    live.turn = Math.max(live.turn, data.turn);
-    if (!live.dragging && live.next === null && live.answered === live.turn) show(data.position, data.threshold);
-    send(false);
+    live.messages.answered(data.turn, message => setStateValue("move", message));
+    if (!live.dragging && live.messages.areAnswered) show(data.position, data.threshold);
 
     // What is let go is sent at once, before whatever is clicked next.
     for (const handle of [line, grip]) {
@@ -74,7 +65,7 @@ export default function ({ parentElement, data, setStateValue }) {
         handle.onpointermove = event => {
             if (live.dragging) move((event.clientX - rail.getBoundingClientRect().left - live.offset) / rail.clientWidth);
         };
-        handle.onpointerup = handle.onpointercancel = () => { live.dragging = false; send(true); };
+        handle.onpointerup = handle.onpointercancel = () => { live.dragging = false; live.messages.hurry(); };
     }
     const steps = { ArrowLeft: -0.005, ArrowDown: -0.005, ArrowRight: 0.005, ArrowUp: 0.005, PageDown: -0.05, PageUp: 0.05,
                     Home: -1, End: 1 };
@@ -83,11 +74,11 @@ export default function ({ parentElement, data, setStateValue }) {
         event.preventDefault();
         move(live.position + steps[event.key]);
     };
-    grip.onkeyup = () => send(true);
+    grip.onkeyup = () => live.messages.hurry();
 }
 """
 
-_component = st.components.v2.component("threshold_line", html=_HTML, css=_CSS, js=_JS)
+_component = st.components.v2.component("threshold_line", html=_HTML, css=_CSS, js=with_messages(_JS))
 
 
 def show(threshold: float, low: float, high: float, moved: Callable[[float], None]) -> None:
@@ -99,12 +90,12 @@ def show(threshold: float, low: float, high: float, moved: Callable[[float], Non
     span = math.log(high / low)
 
     def report() -> None:
-        moved(low * math.exp(span * float(st.session_state[keys.THRESHOLD_LINE]["move"]["position"])))
+        moved(low * math.exp(span * float(latest(keys.THRESHOLD_LINE, "move")["position"])))
 
     _component(
         key=keys.THRESHOLD_LINE,
         data={
-            "turn": (st.session_state.get(keys.THRESHOLD_LINE, {}).get("move") or {"turn": 0})["turn"],
+            "turn": turn(keys.THRESHOLD_LINE, "move"),
             "position": min(1.0, max(0.0, math.log(max(threshold, low) / low) / span)),
             "threshold": threshold,
             "low": low,

@@ -8,7 +8,8 @@ from core, or escaped.
 import base64
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
@@ -17,10 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from core.detector import Result
+from core.detector import DetectorConfig, Result
 from core.metrics import OperatingPoint
 from core.model import Layer
-from core.preprocessing import Preprocessing, preprocess_steps
+from core.preprocessing import preprocess_steps
 from pages.shared.i18n.text import _, formatted
 
 # Blue and orange stay apart for every kind of colour vision.
@@ -82,25 +83,24 @@ def triple(image: Tensor, reconstruction: Tensor, error_map: Tensor, captions: b
     return row([(content, name if captions else "") for content, name in zip(contents, names, strict=True)])
 
 
-def steps(image: Tensor, title: str, preprocessing: Preprocessing, result: Result) -> str:
-    """All that happens to an image (1, 1, 28, 28) before the detector: preprocessed step by step, redrawn, compared."""
+def steps(config: DetectorConfig, title: str, image: Tensor | None, result: Result | None) -> str:
+    """All that happens to an image (1, 1, 28, 28) before the detector: preprocessed step by step, turned, redrawn, compared.
+
+    Every image has the same pictures with the same captions, so that nothing moves from one to the next; black ones
+    where there is no image.
+    """
+    nothing = torch.zeros(1, 1, 28, 28)
+    image = nothing if image is None else image
     names = {"deskewed": _("Deskewed"), "one stroke width": _("Strokes of one width")}
-    cells = [(picture(image[0], title), title)]
-    made = preprocess_steps(image, preprocessing)
-    cells += [(picture(step[0], names[name]), names[name]) for name, step in made]
-    if not torch.allclose(result.images, made[-1][1] if made else image, atol=1e-3):
-        cells.append((picture(result.images[0], _("Turned")), _("Turned")))
-    if len(cells) > 1:
-        cells[-1] = cells[-1][0], _("{step}: what the model sees", step=cells[-1][1])
-    else:
-        cells[0] = cells[0][0], _("{step}: what the model sees", step=title)
-    return row(
-        [
-            *cells,
-            (picture(result.reconstructions[0], _("Its reconstruction")), _("Its reconstruction")),
-            (error_picture(result.error_maps[0], _("Error map")), _("Error map")),
-        ]
-    )
+    cells = [(image, title)]
+    cells += [(step, names[name]) for name, step in preprocess_steps(image, config.preprocessing)]
+    if config.turns:
+        cells.append((result.images if result else nothing, _("Turned to fit")))
+    cells[-1] = cells[-1][0], _("{step}: what the model sees", step=cells[-1][1])
+    cells.append((result.reconstructions if result else nothing, _("Its reconstruction")))
+    made = [(picture(shown[0], name), name) for shown, name in cells]
+    name = _("Error map")
+    return row([*made, (error_picture(result.error_maps[0] if result else nothing[0, 0], name), name)])
 
 
 def error_legend() -> str:
@@ -124,11 +124,12 @@ def badge(is_anomaly: bool) -> str:
     return f'<span class="badge {kind}">{escape(verdict_word(is_anomaly))} {sign}</span>'
 
 
-def verdict(is_anomaly: bool, sentence: str) -> str:
-    """The verdict's word, then a sentence that a child understands."""
+def verdict(is_anomaly: bool, sentence: str, of: str = "") -> str:
+    """The verdict's word, then a sentence that a child understands; of: what was judged, where that must be said."""
     kind = "anomaly" if is_anomaly else "normal"
     word = escape(verdict_word(is_anomaly))
-    return f'<div class="verdict {kind}" role="status"><b>{word}</b><span>{escape(sentence)}</span></div>'
+    about = f"<small>{escape(of)}</small>" if of else ""
+    return f'<div class="verdict {kind}" role="status"><b>{word}</b><span>{about}{escape(sentence)}</span></div>'
 
 
 def waiting(sentence: str) -> str:
@@ -147,34 +148,73 @@ def position(score: float, threshold: float) -> float:
     return ratio / (1.0 + ratio) if math.isfinite(ratio) else 1.0
 
 
-def gauge(score: float, threshold: float) -> str:
+def gauge(score: float | None, threshold: float) -> str:
     """The score against the threshold: left of the middle is normal, right of it is an anomaly."""
+    place = "visibility:hidden" if score is None else f"left:{position(score, threshold):.1%}"
     return (
         f'<div class="gauge" role="img" aria-label="{escape(_("Anomaly score against the threshold"))}">'
-        f'<div class="needle" style="left:{position(score, threshold):.1%}">▼</div>'
+        f'<div class="needle" style="{place}">▼</div>'
         '<div class="zones"><i class="fits"></i><i class="strange"></i></div>'
         f'<div class="ends"><span>{escape(_("normal"))}</span><span>{escape(_("threshold"))}</span>'
         f"<span>{escape(_('anomaly'))}</span></div></div>"
     )
 
 
-def ensemble(rows: Sequence[tuple[str, Tensor, float, float]]) -> str:
-    """Cards of several detectors before one image: name, reconstruction (1, 28, 28), score, threshold.
+@dataclass(frozen=True)
+class Opinion:
+    """What a detector, named after what it calls normal, says of an image: reconstruction (1, 28, 28), score, its threshold."""
 
-    A longer bar is a better fit; a bar past the mark in the middle is below that detector's threshold.
+    name: str
+    reconstruction: Tensor
+    score: float
+    threshold: float
+
+    @property
+    def is_anomaly(self) -> bool:
+        return self.score > self.threshold
+
+    @property
+    def ratio(self) -> float:
+        """The score in thresholds."""
+        return self.score / self.threshold
+
+    @property
+    def fit(self) -> float:
+        """How well the image fits, from 0 to 1; above the middle the score is below the threshold."""
+        return 1.0 - position(self.score, self.threshold)
+
+
+def ensemble(opinions: Sequence[Opinion]) -> str:
+    """Cards of several detectors before one image.
+
+    A longer bar is a better fit; a bar past the mark in the middle is below that detector's threshold. The best is framed
+    where its detector calls the image normal.
     """
-    fits = [1.0 - position(score, threshold) for _name, _image, score, threshold in rows]
-    best = max(fits)
-    cards = []
-    for (name, reconstruction, score, threshold), fit in zip(rows, fits, strict=True):
-        is_anomaly = score > threshold
-        word = _("strange") if is_anomaly else _("fits")
-        cards.append(
-            f'<div class="expert{" best" if fit == best else ""}"><div class="name">{escape(name)}</div>'
-            + picture(reconstruction, _("Reconstruction by the detector of {name}", name=name))
-            + f'<div class="bar"><i class="{"strange" if is_anomaly else "fits"}" style="width:{fit:.1%}"></i><u></u></div>'
-            + f'<div class="label">{escape(word)}</div></div>'
+    best = max((each.fit for each in opinions if not each.is_anomaly), default=None)
+    return _cards(
+        (
+            each.name,
+            picture(each.reconstruction, _("Reconstruction by the detector of {name}", name=each.name)),
+            f'<i class="{"strange" if each.is_anomaly else "fits"}" style="width:{each.fit:.1%}"></i>',
+            _("strange") if each.is_anomaly else _("fits"),
+            not each.is_anomaly and each.fit == best,
         )
+        for each in opinions
+    )
+
+
+def waiting_ensemble(names: Sequence[str]) -> str:
+    """The same cards before there is an image."""
+    return _cards((name, '<div class="pic"></div>', "", "\N{NO-BREAK SPACE}", False) for name in names)
+
+
+def _cards(cells: Iterable[tuple[str, str, str, str, bool]]) -> str:
+    """Name, picture, bar, word, and whether it is framed."""
+    cards = (
+        f'<div class="expert{" best" if is_best else ""}"><div class="name">{escape(name)}</div>{image}'
+        f'<div class="bar">{bar}<u></u></div><div class="label">{escape(word)}</div></div>'
+        for name, image, bar, word, is_best in cells
+    )
     return f'<div class="cards">{"".join(cards)}</div>'
 
 

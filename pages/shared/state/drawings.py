@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -11,8 +12,15 @@ from core.detector import AutoencoderDetector, Result
 from core.drawing import PictureError, ReadPicture
 from core.ensemble import Ensemble
 from pages.shared.html import pictures
+from pages.shared.html.pictures import Opinion
 
+CANVAS_SIDE = 320
+"""Pixels."""
 MOST_ON_STRIP = 24
+MOST_MOMENTS = 200
+"""Of one drawing; at 3 KB each."""
+SHARE_OF_TEN = 0.1
+"""Of the time while a pen moves, for the ten detectors: one pass of all takes several times as long as one answer."""
 
 Origin = Literal["canvas", "test image", "picture"]
 
@@ -29,6 +37,56 @@ class Canvas:
     strokes: dict[str, Any] | None = None
     image: Tensor | None = None
     is_stroke_whole: bool = True
+    moments: "Moments" = field(default_factory=lambda: Moments())
+
+
+@dataclass
+class Moments:
+    """How the drawing came about: its images (1, 1, 28, 28) while the pen moved, the oldest first.
+
+    ends: for each stroke, how many images there are up to its end.
+    """
+
+    images: list[Tensor] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    _scored: tuple[AutoencoderDetector, list[float]] | None = None
+
+    def add(self, image: Tensor, is_whole: bool) -> None:
+        """The next image; is_whole: with it a stroke ends."""
+        if len(self.images) >= MOST_MOMENTS:
+            self._thin_out()
+        self.images.append(image)
+        if is_whole:
+            self.ends.append(len(self.images))
+
+    def back_to(self, strokes: int, image: Tensor | None) -> None:
+        """The canvas shows this image of so many strokes: what was drawn after them was undone."""
+        if image is None or strokes < len(self.ends):
+            last = self.ends[strokes - 1] if image is not None and strokes else 0
+            del self.images[last:], self.ends[strokes:]
+            self._scored = None
+        if image is not None and len(self.ends) < strokes:
+            self.add(image, True)  # redone, drawn on an earlier visit, or by a browser that does not send what the pen does
+            self.ends = [*self.ends, *[len(self.images)] * (strokes - len(self.ends))]
+
+    def scores(self, detector: AutoencoderDetector, latest: float | None = None) -> list[float]:
+        """The score of every image; each is asked for once. latest: that of the last one, where it is known."""
+        known = self._scored[1] if self._scored and self._scored[0] is detector else []
+        new = self.images[len(known) :]
+        if len(new) == 1 and latest is not None:
+            known = [*known, latest]
+        elif new:
+            known = [*known, *detector.decision_function(torch.cat(new)).tolist()]
+        self._scored = detector, known
+        return known
+
+    def _thin_out(self) -> None:
+        """Keep every second image, and the end of each stroke as far as there is room."""
+        kept = [number for number in range(len(self.images)) if number % 2 == 0 or number + 1 in self.ends]
+        kept = kept[1 - MOST_MOMENTS :]
+        self.images = [self.images[number] for number in kept]
+        self.ends = [sum(number < end for number in kept) for end in self.ends]
+        self._scored = None
 
 
 @dataclass
@@ -92,25 +150,6 @@ class Drawing:
         return pictures.png(self.picture)
 
 
-@dataclass(frozen=True)
-class Opinion:
-    """What one of the ten shipped detectors says of an image."""
-
-    name: str
-    reconstruction: Tensor
-    score: float
-    threshold: float
-
-    @property
-    def is_anomaly(self) -> bool:
-        return self.score > self.threshold
-
-    @property
-    def ratio(self) -> float:
-        """The score in thresholds."""
-        return self.score / self.threshold
-
-
 @dataclass
 class Drawings:
     """The canvas, what was picked instead of it (None: the canvas is judged), and the strip."""
@@ -120,10 +159,20 @@ class Drawings:
     problem: PictureError | None = None
     """Why the last file could not be read; told until something else is judged."""
     strip: list[Drawing] = field(default_factory=list)
+    moment: int | None = None
+    """Which moment of the drawing is looked at again; None: the drawing as it is."""
     judged: tuple[Tensor, AutoencoderDetector, Result] | None = None
     opinions: tuple[Tensor, Ensemble, list[Opinion]] | None = None
+    ask_again: float = 0.0
+    """When all detectors may be asked again while the pen moves; seconds of time.monotonic."""
 
     @property
     def image(self) -> Tensor | None:
         """What is before the detector, (1, 1, 28, 28); None while nothing is drawn."""
-        return self.picked.image if self.picked else self.canvas.image
+        if self.picked:
+            return self.picked.image
+        return self.canvas.image if self.moment is None else self.canvas.moments.images[self.moment]
+
+    def judge_canvas(self) -> None:
+        """Judge what is on the canvas now, and nothing else."""
+        self.picked = self.problem = self.moment = None

@@ -1,13 +1,15 @@
 """The visitor's drawings before the detector in use, and before all shipped ones."""
 
+import time
 from collections.abc import Sequence
 
 from torch import Tensor
 
 from core.detector import AutoencoderDetector, Result
 from pages.shared.html import pictures
+from pages.shared.html.pictures import Opinion
 from pages.shared.state import session
-from pages.shared.state.drawings import MOST_ON_STRIP, Drawing, Opinion, Origin, Picked
+from pages.shared.state.drawings import MOST_ON_STRIP, SHARE_OF_TEN, Drawing, Origin, Picked
 from pages.shared.state.visitor import visitor
 
 
@@ -20,24 +22,30 @@ def judge(image: Tensor) -> tuple[AutoencoderDetector, Result]:
     return detector, judged[2]
 
 
-def ask_all(image: Tensor) -> Sequence[Opinion]:
-    """What every shipped detector of the data set says of an image; of one image they are asked once."""
-    drawings = visitor().drawings
-    names, experts = session.ensemble(session.detector_config().data_set)
+def ask_all(image: Tensor, may_wait: bool = False) -> Sequence[Opinion]:
+    """What every shipped detector of the data set says of an image; of one image they are asked once.
+
+    may_wait: for the image of a moving pen they are not asked every time; what they said last stands meanwhile.
+    """
+    drawings, started = visitor().drawings, time.monotonic()
+    names, ensemble = session.ensemble(session.detector_config().data_set)
     asked = drawings.opinions
-    if asked is None or asked[0] is not image or asked[1] is not experts:
-        opinions = [
-            Opinion(name, result.reconstructions[0], float(result.scores[0]), result.threshold)
-            for name, result in zip(names, experts.infer(image), strict=True)
-        ]
-        asked = drawings.opinions = image, experts, opinions
-    return asked[2]
+    if asked and asked[1] is ensemble and (asked[0] is image or (may_wait and started < drawings.ask_again)):
+        return asked[2]
+    opinions = [
+        Opinion(name, result.reconstructions[0], float(result.scores[0]), result.threshold)
+        for name, result in zip(names, ensemble.infer(image), strict=True)
+    ]
+    drawings.opinions = image, ensemble, opinions
+    now = time.monotonic()
+    drawings.ask_again = now + (now - started) / SHARE_OF_TEN
+    return opinions
 
 
 def pick(picked: Picked) -> None:
     """Judge this image instead of the canvas."""
     drawings = visitor().drawings
-    drawings.picked, drawings.problem = picked, None
+    drawings.picked, drawings.problem, drawings.moment = picked, None, None
     add_to_strip(picked.image, picked.origin, picked.title)
 
 

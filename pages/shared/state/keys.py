@@ -13,7 +13,7 @@ UPLOADED_CHECKPOINT = "upload-checkpoint"
 # Draw.
 BRUSH = "brush"
 LIVE_CANVAS = "live-canvas"
-PICTURE_DIGITS = "picture-digits"
+PICTURE_DIGITS, REPLAY = "picture-digits", "replay"
 
 # Train: the settings (pages/shared/forms/settings.py), and how curves are shown.
 DATA_SET, NORMAL_CLASSES, PRESET, EPOCHS = "data-set", "normal-classes", "preset", "epochs"

@@ -1,0 +1,63 @@
+// The score along a drawing. data is what replay.py sends: heights from 0 to 1, the threshold in the middle.
+export default function ({ data, parentElement, setStateValue }) {
+  const replay = parentElement.querySelector(".replay");
+  const own = (replay.own ??= { messages: new Messages(), isDragged: false, moment: null });
+  const { heights } = data;
+  const last = heights.length - 1;
+  own.messages.answered(data.turn, message => setStateValue("look", message));
+  if (!own.isDragged && own.messages.areAnswered) own.moment = data.moment;
+
+  const show = () => {
+    const moment = Math.min(own.moment ?? last, last);
+    replay.classList.toggle("empty", last < 1);
+    replay.querySelector(".curve").setAttribute("d", last < 1 ? "" : `M${heights.map((height, number) => `${number / last} ${1 - height}`).join("L")}`);
+    // The picture of the curve ends above the line of text.
+    const place = (mark, number, isShown) => {
+      mark.style.display = isShown ? "block" : "none";
+      mark.style.left = `${(100 * number) / last}%`;
+    };
+    const turn = replay.querySelector(".turn");
+    place(turn, data.turned, data.turned !== null);
+    turn.className = `turn ${data.is_anomaly ? "anomaly" : "normal"}`;
+    turn.style.top = "26px";
+    place(replay.querySelector(".here"), moment, own.moment !== null);
+    replay.querySelector("span").textContent = data.text;
+    replay.ariaLabel = data.label;
+    replay.ariaValueMin = 1;
+    replay.ariaValueMax = last + 1;
+    replay.ariaValueNow = moment + 1;
+    replay.ariaValueText = `${moment + 1} / ${last + 1}: ${data.words[Number(heights[moment] > 0.5)]}`;
+  };
+  const look = (moment, isLetGo) => {
+    own.moment = Math.min(Math.max(moment, 0), last);
+    show();
+    own.messages.post(() => ({ moment: own.moment, is_let_go: isLetGo }));
+  };
+  const pointed = event => {
+    const box = replay.getBoundingClientRect();
+    return Math.round(((event.clientX - box.left) / box.width) * last);
+  };
+
+  replay.onpointerdown = event => {
+    if (last < 1) return;
+    replay.setPointerCapture(event.pointerId);
+    own.isDragged = true;
+    look(pointed(event), false);
+  };
+  replay.onpointermove = event => {
+    if (own.isDragged) look(pointed(event), false);
+  };
+  replay.onpointerup = replay.onpointercancel = () => {
+    if (!own.isDragged) return;
+    own.isDragged = false;
+    look(own.moment, true);
+  };
+  replay.onkeydown = event => {
+    const now = own.moment ?? last;
+    const to = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 0, End: last }[event.key];
+    if (to === undefined || last < 1) return;
+    event.preventDefault();
+    look(to, true);
+  };
+  show();
+}
