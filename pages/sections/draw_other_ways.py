@@ -33,7 +33,7 @@ def show_other_ways() -> None:
         on_change="rerun",  # kept by the session: in the browser alone it would close when the page is drawn anew
     )
     # Closed it is empty, so that no browser loads an uploader that nobody asked for; a file that was uploaded stays.
-    if not ways.open and st.session_state.get("seen-picture") is None:
+    if not ways.open and not tab().picture:
         return
     with ways:
         # Of any type: a file that cannot be read is told by a sentence that says what to do.

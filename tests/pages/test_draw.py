@@ -381,7 +381,7 @@ def test_a_moment_looked_at_again_is_judged_and_said(pen: Pen, digit: Digit, bes
     pen.draw(digit(7))
     checked(app.run())
     images = load(FALLBACK).test.images[:4]
-    shown = app.session_state["drawings"]
+    shown = visitor_of(app).drawings
     shown.canvas.moments.images[:0] = list(images[:, None])
     shown.moment = looked_at
     assert number_in(checked(app.run()), "score") == pytest.approx(float(best.decision_function(images)[looked_at]), abs=5.1e-5)
