@@ -23,22 +23,23 @@ from core.data.datasets import (
     DataError,
     DataSet,
     Download,
-    OneClassSplit,
+    PlannedSplit,
     data_directory,
     load,
-    split_one_class,
+    plan_split,
 )
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.ensemble import Ensemble
 from core.errors import SettingError
 from core.experiments.baselines import Comparison
-from core.jobs.job import JobPool, JobState, Snapshot, TrainingBackend, TrainingJob, limit, require_allowed
+from core.jobs.job import JobPool, JobState, Snapshot, TrainingBackend, TrainingJob
+from core.jobs_limits import Claim, Owner, claim_of_detector, limit
 from core.metrics import Evaluation
 from core.presets import Shipped, shipped
 from core.training import EpochLosses
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, translated
-from pages.shared.streamlit_internals import connection
+from pages.shared.streamlit_internals import connected_sessions, connection, uploaded_bytes
 
 if TYPE_CHECKING:
     from core.jobs.dask.backend import Cluster
@@ -121,9 +122,9 @@ def _show_download(download: Download) -> None:
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def split(name: str, directory: Path, normal_classes: tuple[int, ...], seed: int) -> OneClassSplit:
-    """The one-class split, shared by all who ask for the same."""
-    return split_one_class(loaded(name, directory), normal_classes, seed)
+def split(name: str, directory: Path, normal_classes: tuple[int, ...], seed: int) -> PlannedSplit:
+    """The one-class split, without its images: who needs them makes them. Raises EmptySplitError."""
+    return plan_split(loaded(name, directory), normal_classes, seed)
 
 
 def names_of(data_set_name: str) -> tuple[str, ...]:
@@ -205,13 +206,13 @@ def choices() -> list[Choice]:
     kinds = [("mnist", preset) for preset in lessons()] + [("fashion-mnist", "best")]
     available = [Choice(shipped=entry) for data_set, preset in kinds for entry in shipped(data_set, preset)]
     kept = [Choice(run=number) for number, run in enumerate(runs()) if run.detector]
-    return ([TRAINING] if job() else []) + kept[::-1] + available
+    return ([TRAINING] if has_begun() else []) + kept[::-1] + available
 
 
 def choice() -> Choice:
     """The detector in use; the shipped one for 5 until the visitor chooses another."""
     chosen: Choice = st.session_state.setdefault("choice", Choice(shipped=Shipped("best", "mnist", 5)))
-    if chosen == TRAINING and job() is None:
+    if chosen == TRAINING and not has_begun():
         chosen = st.session_state["choice"] = Choice(shipped=Shipped("best", "mnist", 5))
     return chosen
 
@@ -238,6 +239,8 @@ def add_run(run: Run) -> Choice:
     """
     most, in_use = most_kept(), st.session_state.get("choice")
     runs().append(run)
+    if run.detector:
+        pool().budget.note(run.detector, owner(), claim_of_detector(run.detector.size))
     for number, older in enumerate(runs()[:-1]):
         if kept_numbers() > most and Choice(run=number) != in_use:
             runs()[number] = replace(older, detector=None)
@@ -327,6 +330,7 @@ def start_comparison(name: str, normal_classes: tuple[int, ...]) -> None:
     if (name, normal_classes) not in started:
         config = DetectorConfig(data_set=name, normal_classes=normal_classes)
         data = split(name, data_directory(), normal_classes, config.training.seed)
+        pool().budget.require(owner(), Claim(4 * 784 * sum(data.counts)))
         started[name, normal_classes] = Comparison(config, data, turn)
 
 
@@ -336,7 +340,23 @@ def start_comparison(name: str, normal_classes: tuple[int, ...]) -> None:
 @st.cache_resource(show_spinner=False)
 def pool() -> JobPool:
     # Threads that train on a cluster only wait for it; there will be more as soon as its workers are counted.
-    return JobPool(1 if scheduler() and not os.environ.get("TRAINING_WORKERS") else None)
+    made = JobPool(1 if scheduler() and not os.environ.get("TRAINING_WORKERS") else None)
+    made.budget.count(lambda: SESSION_BYTES * connected_sessions() + uploaded_bytes())
+    return made
+
+
+SESSION_BYTES = 8 * 2**20
+"""What a tab takes with its drawings and what its pages remember, measured by tests/load."""
+
+
+def owner() -> Owner:
+    """This visitor, as trainings and memory know one."""
+    return st.session_state.setdefault("owner", Owner())  # type: ignore[no-any-return]
+
+
+def require_room_for_upload(size: int) -> None:
+    """Raises SettingError where there is no memory for what a checkpoint of so many bytes may become."""
+    pool().budget.require(owner(), Claim(3 * size))
 
 
 def scheduler() -> str:
@@ -359,7 +379,7 @@ def _cluster() -> "Cluster":
     return Cluster(scheduler(), pool(), may_grow=not os.environ.get("TRAINING_WORKERS"))
 
 
-def _backend(config: DetectorConfig, data: OneClassSplit) -> TrainingBackend | None:
+def _backend(config: DetectorConfig, data: PlannedSplit) -> TrainingBackend | None:
     """Where a job trains, if not here."""
     if not scheduler():
         return None
@@ -374,39 +394,53 @@ def job() -> TrainingJob | None:
     return st.session_state.get("job")
 
 
-def new_job(config: DetectorConfig, data: OneClassSplit, device: Any = None) -> TrainingJob:
-    """A job of this session, which runs one at a time. Raises SettingError for more than is allowed."""
-    require_allowed(config)
+def has_begun() -> bool:
+    """Whether the session's job has a network to look at, which comes with its first turn."""
+    training = job()
+    return training is not None and training.snapshot().has_begun
+
+
+def new_job(config: DetectorConfig, data: PlannedSplit, device: Any = None) -> TrainingJob:
+    """A job of this session, which runs one at a time. Raises SettingError for more than is allowed or there is room for."""
     most_kept()  # told now, not when the training has ended
-    owner = st.session_state.setdefault("owner", object())
-    return TrainingJob(config, data, pool(), device, owner, connection(), backend=_backend(config, data))
+    return TrainingJob(config, data, pool(), device, owner(), connection(), backend=_backend(config, data))
 
 
 WAITING_POLL = 2.0
-"""Seconds between two looks at a job that waits; thirty waiting students who look twice a second keep all from training."""
+"""Seconds between two looks at a job that seldom has its turn; thirty who look twice a second keep all from training."""
 
 
 def poll(seconds: float) -> float | None:
-    """How often a page looks at the session's job: these seconds while it trains, seldom while it waits, else never."""
+    """How often a page looks at the session's job: these seconds while it trains, seldom where its turns are, else never."""
+    st.session_state["polled"] = seldom = _looks_seldom()
+    return None if seldom is None else WAITING_POLL if seldom else seconds
+
+
+def _looks_seldom() -> bool | None:
+    """Whether looking seldom is enough; None where nothing will change."""
     training = job()
-    state = training.snapshot().state if training else JobState.READY
-    st.session_state["polled-state"] = state
-    return {JobState.RUNNING: seconds, JobState.QUEUED: WAITING_POLL}.get(state)
+    snapshot = training.snapshot() if training else None
+    if snapshot is None or not snapshot.state.is_active:
+        return None
+    return snapshot.state is JobState.QUEUED or snapshot.is_held or snapshot.turn > 3
 
 
-def has_just_started() -> bool:
-    """Whether the job's turn has come since the page chose how often to look."""
-    training = job()
-    was_waiting = st.session_state.get("polled-state") is JobState.QUEUED
-    return was_waiting and training is not None and training.snapshot().state is JobState.RUNNING
+def has_news() -> bool:
+    """Whether the page has to run again: the job's first turn has come, or it moves faster or slower than it is looked at."""
+    if st.session_state.get("use-when-begun") and has_begun():
+        st.session_state["use-when-begun"] = False
+        use(TRAINING)
+        return True
+    seldom = _looks_seldom()
+    return seldom is not None and seldom is not st.session_state.get("polled")
 
 
-def start_job(config: DetectorConfig, data: OneClassSplit, device: Any) -> TrainingJob:
-    """Make the session's job and put it in use; one that is there is dropped."""
+def start_job(config: DetectorConfig, data: PlannedSplit, device: Any) -> TrainingJob:
+    """Make the session's job, which is in use from its first turn on; one that is there is dropped."""
     training = new_job(config, data, device)
     drop_job()
     st.session_state["job"] = training
-    use(TRAINING)
+    st.session_state["use-when-begun"] = True
     return training
 
 
@@ -437,6 +471,7 @@ def _let_go_of_job() -> None:
     # Beside a new value Streamlit keeps the old one until the next run, and on a page at rest there is none.
     st.session_state.pop("job", None)
     st.session_state["job"] = None
+    st.session_state["use-when-begun"] = False
 
 
 def collect_job() -> bool:
@@ -447,7 +482,8 @@ def collect_job() -> bool:
     snapshot = training.snapshot()
     if not snapshot.state.is_over:
         return False
-    was_in_use = choice() == TRAINING
+    # It may have begun and ended since anybody looked.
+    was_in_use = choice() == TRAINING or st.session_state.get("use-when-begun", False)
     _let_go_of_job()
     st.session_state["last_snapshot"] = snapshot
     if snapshot.result:
