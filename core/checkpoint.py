@@ -3,6 +3,7 @@
 The file holds the weights, the calibration scores, and a JSON header with everything that rebuilds
 and describes the detector. Nothing in it is ever executed. A file is checked from the outside in:
 size, safetensors structure, header, settings, shapes, finite numbers; only then is a detector made.
+What is accepted, every page can show: whatever image comes, all that the network computes of it is a number.
 """
 
 import json
@@ -16,13 +17,14 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from torch import Tensor
 
-from core.data.datasets import SOURCES
+from core.data.datasets import LARGEST, SOURCES
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
 from core.errors import UserError
 from core.metrics import Evaluation
-from core.model import outline
-from core.training import EpochLosses
+from core.model import Autoencoder, outline, reach
+from core.training import MAX_EPOCHS, EpochLosses
 
 FORMAT = "digit-anomaly-detector"
 VERSION = 1
@@ -30,6 +32,12 @@ MAX_BYTES = 64 * 2**20
 MAX_HEADER_BYTES = 2**20
 CALIBRATION_SCORES = "calibration_scores"
 MEMORY = "memory"
+
+LARGEST_LATENT, LARGEST_NUMBER = 1e16, 1e36
+"""What a network may compute at most: the sum of thousands of latents' squares is still a number, and every sum on the way."""
+
+LARGEST_SCORE = 1e9
+"""Losses and scores are means of at most 1, divided by little ink: none is larger."""
 
 
 class CheckpointError(UserError):
@@ -121,6 +129,10 @@ def from_bytes(data: bytes) -> Checkpoint:
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     if config.neighbours:
         remembered = tensors[MEMORY].shape[0] if MEMORY in tensors and tensors[MEMORY].ndim else 1
+        if remembered > LARGEST:
+            raise CheckpointMismatchError(
+                "The file remembers {count:,} images; no data set has more than {most:,}.", count=remembered, most=LARGEST
+            )
         expected[MEMORY] = (max(remembered, 1), config.model.latent_dim)
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if expected != found:
@@ -138,13 +150,24 @@ def from_bytes(data: bytes) -> Checkpoint:
     scores = scores.float()
     if not bool(scores.isfinite().all()) or bool((scores < 0).any()):
         raise CheckpointMismatchError("The calibration scores are not finite numbers of at least 0.")
+    if len(scores) > LARGEST or float(scores.max()) > LARGEST_SCORE:
+        raise CheckpointMismatchError("The calibration scores are more or larger than any detector's.")
     memory = weights.pop(MEMORY, None)
     model.load_state_dict(weights, assign=True)
+    _require_numbers(model, memory)
     detector = AutoencoderDetector(config, model)
     if memory is not None:
         detector.memory_ = memory
     detector.set_calibration(scores)
     return Checkpoint(detector, losses, evaluation)
+
+
+def _require_numbers(model: Autoencoder, memory: Tensor | None) -> None:
+    """Raises CheckpointMismatchError where some image, or what is remembered, could give a number that is none."""
+    latents = [memory.abs().amax(dim=0, keepdim=True)] if memory is not None else []
+    latent, number = reach(model, *latents)
+    if latent > LARGEST_LATENT or number > LARGEST_NUMBER:
+        raise CheckpointMismatchError("The weights are so large that the network's numbers overflow; its training failed.")
 
 
 def _header(data: bytes) -> dict[str, Any]:
@@ -186,16 +209,34 @@ def _settings(header: dict[str, Any]) -> tuple[DetectorConfig, tuple[EpochLosses
         raise CheckpointMismatchError("The file's settings cannot be used. {reason}", reason=error) from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CheckpointMismatchError("The file's settings cannot be used ({reason}).", reason=_short(error)) from error
+    _require_usable(config)
+    if len(losses) > MAX_EPOCHS:
+        raise CheckpointMismatchError(
+            "The file holds the losses of {count:,} epochs; a training has at most {most}.", count=len(losses), most=MAX_EPOCHS
+        )
+    if not all(0 <= loss <= LARGEST_SCORE for each in losses for loss in (each.train, each.validation)):
+        raise CheckpointMismatchError("The file's losses are not finite numbers of at least 0.")
+    if evaluation is not None:
+        others = set(range(len(SOURCES[config.data_set].class_names))) - set(config.normal_classes)
+        rates = [value for value in asdict(evaluation).values() if isinstance(value, float)]
+        if not all(0 <= rate <= 1 for rate in (*rates, *by_class.values())) or not set(by_class) <= others:
+            raise CheckpointMismatchError("The file's figures are not shares between 0 and 1 of the classes that it has.")
+    return config, losses, evaluation
+
+
+def _require_usable(config: DetectorConfig) -> None:
     if not isinstance(config.data_set, str) or config.data_set not in SOURCES:
         raise CheckpointMismatchError(
             "The file names a data set that this program does not have: “{name}”.", name=_short(config.data_set)
         )
-    classes = range(len(SOURCES[config.data_set].class_names))
-    if not config.normal_classes or any(label not in classes for label in config.normal_classes):
+    normal, classes = config.normal_classes, range(len(SOURCES[config.data_set].class_names))
+    # 5.0 and True are equal to numbers of classes, and are none.
+    if not normal or any(type(label) is not int or label not in classes for label in normal) or len(set(normal)) < len(normal):
         raise CheckpointMismatchError("The file's normal classes are not classes of its data set.")
+    if len(normal) == len(classes):
+        raise CheckpointMismatchError("In this file every class is normal, so nothing is left to be an anomaly.")
     if not isinstance(config.false_alarm_rate, float) or not 0 < config.false_alarm_rate < 1:
         raise CheckpointMismatchError("The file's false-alarm rate is not between 0 and 1.")
-    return config, losses, evaluation
 
 
 def _too_large(size: int) -> NotACheckpointError:

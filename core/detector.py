@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor
 from core.conformal import at_least_as_high, conformal_threshold, p_value
 from core.data.datasets import OneClassSplit
 from core.errors import UserError, require_choice, require_range
-from core.model import Autoencoder, ModelConfig, build, parameter_count
+from core.model import Autoencoder, ModelConfig, build, layers, parameter_count
 from core.preprocessing import PREPROCESSINGS, Preprocessing, poses, preprocess, turn_angles
 from core.scoring import ScoreConfig, error_map, least_strange
 from core.training import EpochLosses, TrainConfig, Trainer
@@ -23,6 +23,8 @@ from core.training import EpochLosses, TrainConfig, Trainer
 BATCH = 512
 """Images scored at a time; more would not fit into a processor's cache."""
 
+MOST_NUMBERS = 2**23
+"""Numbers in one block of distances to remembered images, or of what is redrawn of them; four bytes each."""
 
 SAME_WRITER_NEIGHBOURS = 2
 """Nearest remembered images that calibration leaves out.
@@ -94,6 +96,12 @@ class Result:
     threshold: float
 
 
+@lru_cache(maxsize=64)
+def _widest(model: ModelConfig) -> int:
+    """The most numbers that a stage of the network has for one image."""
+    return max(stage.units for stage in layers(model))
+
+
 class AutoencoderDetector:
     """Scores images by how badly an autoencoder of the normal class reconstructs them.
 
@@ -137,8 +145,8 @@ class AutoencoderDetector:
         """Keep the latents of training images (N, 1, 28, 28) where the detector uses them; returns self."""
         if self.config.neighbours:
             self.model.eval()
-            seen = preprocess(images.to(self.device), self.config.preprocessing)
-            self.memory_ = torch.cat([self.model.encoder(batch) for batch in torch.split(seen, BATCH)]).cpu()
+            parts = (preprocess(part.to(self.device), self.config.preprocessing) for part in torch.split(images, BATCH))
+            self.memory_ = torch.cat([self.model.encoder(seen).cpu() for seen in parts])
         return self
 
     def calibrate(self, images: Tensor) -> "AutoencoderDetector":
@@ -168,7 +176,7 @@ class AutoencoderDetector:
         self.model.eval()
         parts = []
         score, turns = self.config.score, self.config.turns
-        for batch in torch.split(images, BATCH // len(turn_angles(turns))):
+        for batch in torch.split(images, max(1, self._at_once // len(turn_angles(turns)))):
             seen = poses(preprocess(batch.to(self.device), self.config.preprocessing), turns)
             reconstructions = self._redraw(seen, skip_nearest)
             maps = error_map(seen, reconstructions, score)
@@ -180,6 +188,14 @@ class AutoencoderDetector:
             return parts[0]
         seen, reconstructions, maps, scores = (torch.cat(part) for part in zip(*parts, strict=True))
         return seen, reconstructions, maps, scores
+
+    @property
+    def _at_once(self) -> int:
+        """Poses that are judged at a time: BATCH, or fewer where the memory would need too many numbers for each."""
+        if not self.config.neighbours:
+            return BATCH
+        each = max(len(self.memory_), self.config.neighbours * _widest(self.config.model))
+        return max(1, min(BATCH, MOST_NUMBERS // each))
 
     def _redraw(self, seen: Tensor, skip_nearest: int) -> Tensor:
         """Reconstructions (N, 1, 28, 28) of preprocessed images, from memory where the detector has one.

@@ -136,6 +136,42 @@ def parameter_count(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+def multiplications(config: ModelConfig) -> int:
+    """How many numbers a network multiplies to redraw one image; a filter's weights count once for each place."""
+    values, count = torch.empty(1, 1, SIDE, SIDE, device="meta"), 0
+    model = outline(config)
+    for module in (*model.encoder, *model.decoder):
+        before, values = values, module(values)
+        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            slid_over = before if isinstance(module, nn.ConvTranspose2d) else values
+            count += module.weight.numel() * math.prod(slid_over.shape[2:])
+    return count
+
+
+@torch.inference_mode()
+def reach(model: Autoencoder, *latents: Tensor) -> tuple[float, float]:
+    """Bounds on the size of a latent, and of every number that the network computes of any image in [0, 1] before the sigmoid.
+
+    latents: (1, latent_dim), none negative: others that the decoder may be asked to draw. The network with all its
+    weights made positive, on a white image, reaches at least as far at every unit: no sum is larger than that of the sizes.
+    """
+    positive = {name: value.detach().abs() for name, value in model.state_dict().items()}
+    furthest = [0.0]
+
+    def onwards(half: nn.Module, prefix: str, values: Tensor) -> Tensor:
+        for name, module in half.named_children():
+            if not isinstance(module, nn.Sigmoid):
+                own = {key: positive[f"{prefix}.{name}.{key}"] for key, _ in module.named_parameters()}
+                values = torch.func.functional_call(module, own, (values,))
+                furthest.append(float(values.max().nan_to_num(nan=math.inf)))
+        return values
+
+    coded = [onwards(model.encoder, "encoder", torch.ones(1, 1, SIDE, SIDE)), *latents]
+    for start in coded:
+        onwards(model.decoder, "decoder", start)
+    return max(float(start.max().nan_to_num(nan=math.inf)) for start in coded), max(furthest)
+
+
 @dataclass(frozen=True)
 class Layer:
     """One stage of the hourglass: the shape of what flows there, without the batch."""

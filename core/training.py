@@ -16,6 +16,9 @@ from core.scoring import require_same_shape
 
 MAX_EPOCHS = 200
 
+VALIDATED_AT_ONCE = 2048
+"""Validation images whose loss is computed at a time; all nine classes' together would take hundreds of megabytes."""
+
 
 class DivergedError(UserError, ArithmeticError):
     """The loss became infinite or NaN; the message names the learning rate."""
@@ -203,8 +206,8 @@ class Trainer:
     def validation_loss(self) -> float:
         """Loss on the validation images with the weights as they stand."""
         self.model.eval()
-        # All at once, but for the mistake, whose comparisons grow with the square of the batch.
-        size = self.config.batch_size if self.config.broadcasting else max(len(self._validation), 1)
+        # As many at once as one class has, but for the mistake, whose comparisons grow with the square of the batch.
+        size = self.config.batch_size if self.config.broadcasting else VALIDATED_AT_ONCE
         losses = [self._loss(images, self.model(images)).item() * len(images) for images in torch.split(self._validation, size)]
         self.model.train()
         return sum(losses) / max(len(self._validation), 1)

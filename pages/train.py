@@ -144,18 +144,24 @@ def show_status(snapshot: Snapshot | None, is_ready: bool) -> None:
             )
             return
         if snapshot.error:
-            st.warning(translated(snapshot.error), icon=":material/cloud_off:")
+            st.warning(translated(snapshot.error), icon=":material/pause_circle:")
             st.progress(snapshot.progress)
             return
         st.progress(snapshot.progress, header.job_sentence(snapshot))
         if snapshot.images_per_second:
-            st.caption(
-                _(
-                    "{speed:,.0f} images per second · {seconds:.0f} s left",
-                    speed=snapshot.images_per_second,
-                    seconds=snapshot.seconds_left,
+            speed, seconds = snapshot.images_per_second, snapshot.seconds_left
+            if snapshot.turn < 1.5:
+                st.caption(_("{speed:,.0f} images per second · {seconds:.0f} s left", speed=speed, seconds=seconds))
+            else:
+                st.caption(
+                    _(
+                        "{speed:,.0f} images per second in its turns · one turn in {turn:.0f} is yours · "
+                        "about {seconds:,.0f} s left",
+                        speed=speed,
+                        turn=snapshot.turn,
+                        seconds=seconds,
+                    )
                 )
-            )
 
 
 def show_losses(snapshot: Snapshot | None, made: checkpoint.Checkpoint | None, overlaid: Sequence[Run]) -> None:
@@ -198,7 +204,7 @@ def show_reconstructions(detector: AutoencoderDetector) -> None:
     for column, title, images in zip(
         st.columns(2),
         (_("Held-out {names}, and below it its reconstruction", names=names), _("Other classes: what becomes of them?")),
-        (split.calibration[:8], data.test.images[others]),
+        (split.first_held_out(8), data.test.images[others]),
         strict=True,
     ):
         result = detector.infer(images)
@@ -230,7 +236,7 @@ def show_result(made: checkpoint.Checkpoint) -> None:
 
 def show_live(overlaid: Sequence[Run], config: DetectorConfig | None) -> None:
     """Everything that moves while a job runs; when it ends or pauses, the whole page runs once more."""
-    if session.collect_job() or session.has_just_started():
+    if session.collect_job() or session.has_news():
         st.rerun()
     training = session.job()
     snapshot = training.snapshot() if training else session.last_snapshot()
@@ -243,7 +249,7 @@ def show_live(overlaid: Sequence[Run], config: DetectorConfig | None) -> None:
     if made:
         show_result(made)
     show_losses(snapshot, made, overlaid)
-    if training:
+    if training and snapshot and snapshot.has_begun:
         show_reconstructions(training.detector())
     elif made:
         show_reconstructions(made.detector)

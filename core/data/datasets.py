@@ -15,10 +15,11 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -83,6 +84,60 @@ class OneClassSplit:
     calibration: Tensor
     test: Digits
 
+    @property
+    def key(self) -> Hashable:
+        return id(self)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        return len(self.train), len(self.calibration)
+
+    def images(self) -> "OneClassSplit":
+        """Itself: the images are there."""
+        return self
+
+
+@dataclass(frozen=True)
+class PlannedSplit:
+    """Which images a one-class split will hold, before anybody needs them; a few kilobytes instead of a hundred megabytes.
+
+    train, calibration: numbers of images of the training file.
+    """
+
+    data: DataSet
+    train: Tensor
+    calibration: Tensor
+    key: Hashable
+    """Equal for equal splits."""
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many images train, and how many calibrate."""
+        return len(self.train), len(self.calibration)
+
+    def images(self) -> OneClassSplit:
+        """The split itself."""
+        return OneClassSplit(self._images(self.train), self._images(self.calibration), self.data.test)
+
+    def first_held_out(self, count: int) -> Tensor:
+        """The first calibration images (count, 1, 28, 28)."""
+        return self._images(self.calibration[:count])
+
+    def _images(self, chosen: Tensor) -> Tensor:
+        return as_images(self.data.train_images[chosen])
+
+
+class SplitSource(Protocol):
+    """A one-class split, or what one can be made of. key: equal for equal splits; counts: images to train and to calibrate."""
+
+    @property
+    def key(self) -> Hashable: ...
+
+    @property
+    def counts(self) -> tuple[int, int]: ...
+
+    def images(self) -> OneClassSplit: ...
+
 
 @dataclass(frozen=True)
 class Source:
@@ -140,6 +195,9 @@ SOURCES = {
         Source("uci-digits", N_("UCI digits"), DIGIT_NAMES),
     )
 }
+LARGEST = 60_000
+"""Images in the training file of the largest data set."""
+
 FALLBACK = "uci-digits"
 """Ships inside scikit-learn, so it is there without a network."""
 
@@ -238,7 +296,7 @@ def _load_uci_digits() -> DataSet:
     )
 
 
-def split_one_class(data: DataSet, normal_classes: Iterable[int], seed: int) -> OneClassSplit:
+def plan_split(data: DataSet, normal_classes: Iterable[int], seed: int) -> PlannedSplit:
     """Keep only normal images of the training file, 80 % to train and 20 % to calibrate, shuffled by seed.
 
     Raises EmptySplitError when no class or every class is normal, or fewer than ten images remain.
@@ -251,10 +309,14 @@ def split_one_class(data: DataSet, normal_classes: Iterable[int], seed: int) -> 
     chosen = torch.isin(data.train_labels, torch.tensor(normal)).nonzero().squeeze(1)
     if len(chosen) < 10:
         raise EmptySplitError("Only {count} images of this choice exist; at least 10 are needed.", count=len(chosen))
-    order = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(seed))
-    images = as_images(data.train_images[chosen[order]])
-    held_out = round(len(images) * CALIBRATION_SHARE)
-    return OneClassSplit(images[held_out:], images[:held_out], data.test)
+    order = chosen[torch.randperm(len(chosen), generator=torch.Generator().manual_seed(seed))]
+    held_out = round(len(order) * CALIBRATION_SHARE)
+    return PlannedSplit(data, order[held_out:], order[:held_out], (id(data), tuple(normal), seed))
+
+
+def split_one_class(data: DataSet, normal_classes: Iterable[int], seed: int) -> OneClassSplit:
+    """The split of plan_split with its images. Raises EmptySplitError."""
+    return plan_split(data, normal_classes, seed).images()
 
 
 def download(name: str, directory: Path | None = None, staging_dir: Path | None = None) -> None:

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from core.conformal import conformal_threshold
-from core.data.datasets import OneClassSplit
+from core.data.datasets import OneClassSplit, SplitSource
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.metrics import Evaluation, evaluate
 
@@ -110,18 +110,19 @@ class Comparison:
     changed, so it can be read at any moment; a method that failed is None there.
     """
 
-    def __init__(self, config: DetectorConfig, split: OneClassSplit, turn: threading.Lock) -> None:
+    def __init__(self, config: DetectorConfig, split: SplitSource, turn: threading.Lock) -> None:
         self.config = config
-        self.images = min(len(split.train), MOST_IMAGES)
+        self.images = min(split.counts[0], MOST_IMAGES)
         self.trials: dict[str, Trial | None] = {}
         # The thread alone holds the images, so that they go with it.
-        few = replace(split, train=split.train[:MOST_IMAGES])
-        self._thread = threading.Thread(target=self._run, args=(few, turn), name="baselines", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(split, turn), name="baselines", daemon=True)
         self._thread.start()
 
-    def _run(self, split: OneClassSplit, turn: threading.Lock) -> None:
+    def _run(self, source: SplitSource, turn: threading.Lock) -> None:
         # One thread, so that a core stays free for the pages.
         with turn, threadpool_limits(1):
+            whole = source.images()  # when its turn has come: many that wait would fill the memory
+            split = replace(whole, train=whole.train[:MOST_IMAGES])
             for name, method in BASELINES.items():
                 trial = None
                 try:

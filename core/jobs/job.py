@@ -1,12 +1,11 @@
-"""Training in the background: bounded workers, a fair queue, and jobs that never outlive their page.
+"""Training in the background: bounded workers, fair turns, and jobs that never outlive their page.
 
-A job is driven by whichever worker takes it up; pages only ever read immutable snapshots. The pool
-holds a job while it waits or runs and forgets it otherwise, so a paused job whose session is gone
-is freed with the session. The batches are computed by the job's TrainingBackend: this process, unless
-another is given.
+A job is driven by whichever worker takes it up, for a turn of about a second; pages only ever read immutable
+snapshots. What waits for its first turn holds settings only. The pool holds a job while it waits or runs and
+otherwise only knows of it, so a paused job whose session is gone is freed with the session. The batches are computed
+by the job's TrainingBackend: this process, unless another is given.
 """
 
-import heapq
 import logging
 import math
 import os
@@ -19,6 +18,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from queue import SimpleQueue
 from typing import Protocol
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -26,12 +26,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.checkpoint import Checkpoint
-from core.data.datasets import OneClassSplit
+from core.data.datasets import OneClassSplit, SplitSource
 from core.detector import AutoencoderDetector, DetectorConfig
-from core.device import choose_device, one_thread_at_a_time
-from core.errors import SettingError, UserError
+from core.device import one_thread_at_a_time
+from core.errors import UserError
+from core.jobs.images import SharedImages, TrainingImages
+from core.jobs.limits import (
+    Budget,
+    Claim,
+    Owner,
+    claim_of,
+    claim_of_detector,
+    require_allowed,
+    whole_number_from_environment,
+    work,
+)
 from core.metrics import evaluate
-from core.model import outline, parameter_count
+from core.model import build, outline
 from core.training import DivergedError, EpochLosses, Step, Trainer
 
 LOG = logging.getLogger(__name__)
@@ -43,6 +54,9 @@ LIVE_EVERY = 0.5
 
 LIVE_AT_MOST = 1.5
 """Seconds that a live detector may be old; pages look at least once a second."""
+
+LIVE_WANTED = 5.0
+"""Seconds after a look in which a job that ends its turn still has its live detector made for the next look."""
 
 IDLE_TIMEOUT = 60.0
 """Seconds for which nobody looks before a job pauses; a browser wakes a hidden tab once a minute."""
@@ -56,54 +70,20 @@ MAX_YIELD_SECONDS = 0.1
 TRAINING_NICE = 10
 """How far the threads that train stand back behind those that answer (Linux; elsewhere all are equal)."""
 
+POLL_SECONDS = 1.0
+"""Seconds that a job trains before another has its turn."""
 
-def whole_number_from_environment(name: str, default: int, least: int = 1) -> int:
-    """A setting of at least `least`; raises SettingError for anything else."""
-    text = os.environ.get(name) or str(default)
-    if not text.isdecimal() or int(text) < least:
-        raise SettingError(
-            "{name} in the environment is a whole number of at least {least}, not “{text}”.",
-            name=name,
-            least=least,
-            text=text[:30],
-        )
-    return int(text)
+FIRST_TURN = 3.0
+"""Seconds after which a short training's first turn ends though it has not trained an epoch."""
 
+SHORT = 3.0
+"""A training with at most so much left, in trainings of the course's network, is short; its turns come more often."""
 
-LIMITS = {"MAX_EPOCHS": 200, "MAX_PARAMETERS": 5_000_000, "MAX_KEPT_PARAMETERS": 2_500_000}
-"""What the environment can set, and what is allowed where it does not."""
+LONG_TURNS = 4
+"""Where both wait, one turn in so many is for a long training; ten would else take a third from twenty short ones."""
 
-
-def limit(name: str) -> int:
-    """One of LIMITS as it is set here. Raises SettingError."""
-    return whole_number_from_environment(name, LIMITS[name])
-
-
-def require_usable_environment() -> None:
-    """Raises SettingError or DeviceError for a setting of the environment that cannot be used."""
-    for name in LIMITS:
-        limit(name)
-    whole_number_from_environment("TRAINING_WORKERS", 1)
-    whole_number_from_environment("DRAIN_SECONDS", 0, least=0)
-    choose_device()
-
-
-def require_allowed(config: DetectorConfig) -> None:
-    """Raises SettingError for a training longer or larger than MAX_EPOCHS and MAX_PARAMETERS in the environment allow."""
-    most_epochs, most_parameters = limit("MAX_EPOCHS"), limit("MAX_PARAMETERS")
-    if config.training.epochs > most_epochs:
-        raise SettingError(
-            "Here a training has at most {most} epochs, not {count}: others wait for their turn.",
-            most=most_epochs,
-            count=config.training.epochs,
-        )
-    count = parameter_count(outline(config.model))
-    if count > most_parameters:
-        raise SettingError(
-            "Here a network has at most {most:,} parameters, not {count:,}: all share one memory. Take smaller layers.",
-            most=most_parameters,
-            count=count,
-        )
+LIVE_TRAIN, LIVE_CALIBRATION = 6000, 1500
+"""Images that a live detector remembers and is calibrated with: all of one class, not all of nine."""
 
 
 class JobState(Enum):
@@ -131,9 +111,10 @@ class Snapshot:
     """What a page needs to know of a job at one moment; nothing in it changes afterwards.
 
     epoch and batch count from 1 and are 0 before the first step. weights: a copy of the network's
-    state. images_per_second and seconds_left are 0 until they are known. ahead: how many jobs wait
-    before this one; wait: seconds until it is likely to start, 0 while nothing is known. error: why
-    a job FAILED, or why it PAUSED by itself.
+    state, empty before the first turn. images_per_second: in its turns; seconds_left: with those of
+    others in between; both are 0 until they are known. turn: it has one turn in so many. ahead: how
+    many jobs have their turn before this QUEUED one; wait: seconds until its own is likely to come.
+    is_held: nobody's training has a turn for now. error: why a job FAILED, or why it PAUSED by itself.
     """
 
     state: JobState
@@ -147,8 +128,10 @@ class Snapshot:
     images_per_second: float
     seconds_left: float
     weights: dict[str, Tensor]
+    turn: float = 1.0
     ahead: int = 0
     wait: float = 0.0
+    is_held: bool = False
     away: bool = False
     stopped_early: bool = False
     error: UserError | None = None
@@ -159,16 +142,21 @@ class Snapshot:
         """Share of all batches that is trained, 0 to 1."""
         return len(self.batch_losses) / (self.epochs * self.batches)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether its first turn has come, so that there is a network to look at."""
+        return bool(self.weights)
+
 
 class HaltedError(UserError):
     """The backend cannot go on for now: the job pauses with this sentence, and Resume tries again."""
 
 
 class TrainingBackend(Protocol):
-    """Where a job's batches are computed. One thread calls; wake and weights may be called by any.
+    """Where a job's batches are computed. One thread at a time calls; wake and weights may be called by any.
 
-    trained: batches that are trained; it goes back where work was lost. is_at_rest: nothing of the
-    job is under way or held elsewhere.
+    It may be left after any batch, and others have their turn before the next. trained: batches that are
+    trained; it goes back where work was lost. is_at_rest: nothing of the job is under way or held elsewhere.
     """
 
     @property
@@ -176,6 +164,9 @@ class TrainingBackend(Protocol):
 
     @property
     def is_at_rest(self) -> bool: ...
+
+    def begin(self) -> None:
+        """Take what training needs, before anything else is asked; it may take seconds."""
 
     def step_many(self, single_step: bool) -> Sequence[Step]:
         """Train for a moment, on one batch if single_step; the batches that followed, none while they are waited for.
@@ -204,21 +195,29 @@ class LocalBackend:
 
     is_at_rest = True
 
-    def __init__(self, config: DetectorConfig, split: OneClassSplit, device: torch.device | None = None) -> None:
-        self._split = split
-        self._detector = AutoencoderDetector(config, device=device)
-        self._trainer: Trainer | None = self._detector.trainer(split.train, split.calibration)
+    def __init__(self, config: DetectorConfig, images: TrainingImages, device: torch.device | None = None) -> None:
+        self._config, self._device = config, device
+        self._images: TrainingImages | None = images
+        self._detector: AutoencoderDetector | None = None
+        self._trainer: Trainer | None = None
         self.trained = 0
+
+    def begin(self) -> None:
+        assert self._images
+        images = self._images.prepared
+        self._detector = AutoencoderDetector(self._config, device=self._device)
+        self._trainer = Trainer(self._detector.model, images.train, images.calibration, self._config.training)
 
     def step_many(self, single_step: bool) -> Sequence[Step]:
         assert self._trainer
+        assert self._detector
         with one_thread_at_a_time(self._detector.device):
             step = self._trainer.step()
         self.trained = self._trainer.trained
         return (step,)
 
     def close(self) -> None:
-        self._trainer = None  # its optimiser weighs twice the network
+        self._trainer = self._images = None  # the optimiser weighs twice the network
 
     def interrupt(self) -> None:
         pass
@@ -227,15 +226,18 @@ class LocalBackend:
         pass
 
     def weights(self) -> dict[str, Tensor]:
+        assert self._detector
         with one_thread_at_a_time(self._detector.device):
             return {name: value.detach().cpu().clone() for name, value in self._detector.model.state_dict().items()}
 
     def finish(self) -> Checkpoint:
+        assert self._detector
+        assert self._images
         with one_thread_at_a_time(self._detector.device):
             # Pages look at a detector from many threads, which only the CPU bears.
             self._detector.model.cpu()
         self._detector.device = torch.device("cpu")
-        return finished(self._detector, self._split)
+        return finished(self._detector, self._images.prepared.split)
 
 
 def finished(detector: AutoencoderDetector, split: OneClassSplit) -> Checkpoint:
@@ -254,39 +256,46 @@ def ready(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDet
 class TrainingJob:
     """One training run of one session. Commands return at once; snapshot() tells what came of them.
 
-    owner: whose job it is; of one owner's jobs one runs at a time. idle_timeout: seconds without a call
-    of snapshot() after which a running or waiting job pauses; DISCONNECT_TIMEOUT at most while
-    is_connected says no. backend: where it trains, this process unless given. Raises SettingError
-    where the settings are beyond what is allowed.
+    split: what it trains on, made when its first turn comes. owner: whose job it is; of one owner's
+    jobs one runs at a time. idle_timeout: seconds without a call of snapshot() after which a running or
+    waiting job pauses; DISCONNECT_TIMEOUT at most while is_connected says no. backend: where it
+    trains, this process unless given. Raises SettingError where the settings are beyond what is
+    allowed or there is no memory for it.
     """
 
     def __init__(
         self,
         config: DetectorConfig,
-        split: OneClassSplit,
+        split: SplitSource,
         pool: "JobPool",
         device: torch.device | None = None,
-        owner: object = None,
+        owner: Owner | None = None,
         is_connected: Callable[[], bool] = lambda: True,
         idle_timeout: float = IDLE_TIMEOUT,
         backend: TrainingBackend | None = None,
     ) -> None:
-        require_allowed(config)
+        self._count = split.counts[0]
+        require_allowed(config, self._count)
         self.config = config
-        self.split = split
-        self.owner = owner or object()
+        self.owner = owner or Owner()
         self.idle_timeout = idle_timeout
+        self.work = work(config, self._count)
         self._is_connected = is_connected
         self._pool = pool
-        self._backend = backend or LocalBackend(config, split, device)
-        self._batches = math.ceil(len(split.train) / config.training.batch_size)
-        self._parameters = parameter_count(outline(config.model))
+        self._claim = claim_of(config, split.counts, split.key)
+        pool.budget.claim(self, self.owner, self._claim)
+        self._images: TrainingImages | None = pool.images.of(split, config.preprocessing)
+        self._backend = backend or LocalBackend(config, self._images, device)
+        self._has_begun = False
+        self._batches = math.ceil(self._count / config.training.batch_size)
         self._lock = threading.Lock()
         self._wanted: str = "pause"
+        self._reason: UserError | None = None
         self._asked = time.monotonic()
         # One place for each batch: snapshots are views of those that are trained, and copy nothing.
         self._batch_losses = np.empty(config.training.epochs * self._batches, dtype=np.float32)
         self._trained = 0
+        self._turns = 0
         self._losses: list[EpochLosses] = []
         self._images_trained = 0
         self._seconds_trained = 0.0
@@ -295,6 +304,7 @@ class TrainingJob:
         self._current_made = self._current_asked = self._current_wanted = -math.inf
         self._is_renewal_asked = False
         self._snapshot = self._make_snapshot(JobState.READY, version=0)
+        pool.know(self)
 
     # Commands, called by pages.
 
@@ -310,40 +320,82 @@ class TrainingJob:
         """End early and keep what was learnt: the job becomes DONE with a result."""
         self._enqueue("stop")
 
-    def pause(self) -> None:
-        """Leave weights and optimiser as they are until resume."""
-        with self._lock:
-            self._wanted = "pause"
-            if self._snapshot.state is JobState.QUEUED and self._pool.withdraw(self):
-                self._publish(JobState.PAUSED)
-        self._backend.interrupt()
+    def pause(self, reason: UserError | None = None) -> None:
+        """Leave weights and optimiser as they are until resume. reason: where somebody else wanted it."""
+        self._leave("pause", reason)
 
     def drop(self) -> None:
         """End without a result."""
+        self._leave("drop", None)
+
+    def end(self, reason: UserError) -> None:
+        """End without a result for a reason that the owner reads: the job FAILED."""
+        self._leave("drop", reason)
+
+    def _leave(self, wanted: str, reason: UserError | None) -> None:
         with self._lock:
-            self._wanted = "drop"
-            if self._pool.withdraw(self):
-                self._publish(JobState.PAUSED)
+            if self._snapshot.state.is_over or self._wanted == "drop":
+                return
+            self._wanted, self._reason = wanted, reason
+            # A worker is not needed where nothing is under way.
+            is_active = self._snapshot.state.is_active
+            if self._backend.is_at_rest and (self._pool.withdraw(self) if is_active else wanted == "drop"):
+                self._publish_rest()
         self._backend.interrupt()
+
+    def leave_if_asked(self) -> None:
+        """Called by a worker that has put the job back into the queue: it may have been asked just before."""
+        with self._lock:
+            if self.is_leaving and self._backend.is_at_rest and self._pool.withdraw(self):
+                self._publish_rest()
+
+    @property
+    def is_leaving(self) -> bool:
+        """It shall neither train nor wait any more."""
+        return self._wanted in ("pause", "drop")
+
+    @property
+    def is_gone(self) -> bool:
+        """It is over, or will be: it takes no more commands."""
+        return self._wanted == "drop" or self._snapshot.state.is_over
+
+    def _publish_rest(self, away: bool = False) -> None:
+        is_ended = self._wanted == "drop" and self._reason
+        self._publish(JobState.FAILED if is_ended else JobState.PAUSED, away=away, error=self._reason)
+        self._current = None  # older than the snapshot's weights, and as heavy
+        if self._wanted == "drop":
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Hold no more than a result, or what a page may still want to see of a failure."""
+        result = self._snapshot.result
+        self._backend.close()
+        if result:
+            self._images = None
+            self._pool.budget.note(result.detector, self.owner, claim_of_detector(result.detector.size))
+        self._pool.budget.note(self, self.owner, Claim(0) if result else replace(self._claim, own=0))
 
     def snapshot(self) -> Snapshot:
         """The job as it stands; also the sign that somebody still looks."""
         self._asked = time.monotonic()
+        return self.snapshot_of()
+
+    def snapshot_of(self) -> Snapshot:
+        """The job as it stands, for who is not its owner."""
         snapshot = self._snapshot
-        if snapshot.state is JobState.QUEUED:
-            ahead, wait = self._pool.place_of(self)
-            return replace(snapshot, ahead=ahead, wait=wait)
-        return snapshot
+        if not snapshot.state.is_active:
+            return snapshot
+        place = self._pool.place_of(self)
+        seconds_left = snapshot.seconds_left * place.turn
+        return replace(
+            snapshot, turn=place.turn, ahead=place.ahead, wait=place.wait, is_held=self._pool.is_held, seconds_left=seconds_left
+        )
 
     @property
-    def work_left(self) -> float:
-        """What remains to be done, in images times parameters: what a batch costs grows with both."""
-        return float(self._images_left * self._parameters)
-
-    @property
-    def pace(self) -> float:
-        """Work done in a second of training; 0 before the first batch."""
-        return self._images_trained * self._parameters / self._seconds_trained if self._seconds_trained else 0.0
+    def is_short(self) -> bool:
+        """Whether little is left to do: it will soon be over, or one batch is all that is wanted."""
+        left = 1 - self._trained / len(self._batch_losses)
+        return self._wanted in ("step", "stop") or left * self.work <= SHORT
 
     def detector(self) -> AutoencoderDetector:
         """The detector as it stands, calibrated: the result once there is one, else a copy of the live weights.
@@ -363,15 +415,22 @@ class TrainingJob:
         return current[1]
 
     def _renew(self, snapshot: Snapshot) -> AutoencoderDetector:
-        model = outline(self.config.model)
-        model.load_state_dict(snapshot.weights, assign=True)
-        detector = ready(AutoencoderDetector(self.config, model), self.split)
+        images = self._images  # once: the worker lets go of it when the job is done
+        if images is None:
+            assert self._snapshot.result
+            return self._snapshot.result.detector
+        model = outline(self.config.model) if snapshot.has_begun else build(self.config.model, self.config.training.seed)
+        model.load_state_dict(snapshot.weights or model.state_dict(), assign=True)
+        split = images.prepared.split
+        few = OneClassSplit(split.train[:LIVE_TRAIN], split.calibration[:LIVE_CALIBRATION], split.test)
+        detector = ready(AutoencoderDetector(self.config, model), few)
         self._current, self._current_made = (snapshot.version, detector), time.monotonic()
         return detector
 
     def _renew_as_asked(self) -> None:
         self._is_renewal_asked = False  # before it is made: what is trained meanwhile may ask again
-        self._renew(self._snapshot)
+        if self._images:
+            self._renew(self._snapshot)
 
     def _enqueue(self, wanted: str) -> None:
         with self._lock:
@@ -379,18 +438,19 @@ class TrainingJob:
             if state.is_over or self._wanted == "drop":
                 return
             self._asked = time.monotonic()
-            self._wanted = wanted
+            self._wanted, self._reason = wanted, None
             if not state.is_active:
                 self._publish(JobState.QUEUED)
                 self._pool.submit(self)
         self._backend.interrupt()
 
-    # The run, called by a worker.
+    # A turn, called by a worker.
 
-    def run(self) -> None:
-        """Train until done, paused, stopped, dropped or left alone. Never raises."""
+    def run(self) -> bool:
+        """Train for a turn, or until done, paused, stopped, dropped or left alone; whether it wants another. Never raises."""
         try:
-            self._run()
+            if self._run():
+                return True
         except HaltedError as error:
             with self._lock:
                 self._cut_back(self._backend.trained)
@@ -401,14 +461,14 @@ class TrainingJob:
         except Exception as error:  # a worker must survive whatever a job does
             LOG.exception("A training job failed")
             self._publish(JobState.FAILED, error=UserError("Training failed: {reason}", reason=str(error)))
-        if self._snapshot.state.is_over:
-            self._backend.close()
+        if self.is_gone:
+            self._let_go()
         state, batches = self._snapshot.state.value, self._trained
         LOG.info("A training of %s is %s after %d batches.", self.config.data_set, state, batches)
+        return False
 
-    def _run(self) -> None:
-        with self._lock:
-            self._publish(JobState.RUNNING)
+    def _run(self) -> bool:
+        began = time.monotonic()
         while True:
             with self._lock:
                 idle_timeout = self.idle_timeout if self._is_connected() else min(self.idle_timeout, DISCONNECT_TIMEOUT)
@@ -416,21 +476,45 @@ class TrainingJob:
                 halts = ((self._wanted == "pause" or away) and not self._is_trained) or self._wanted == "drop"
                 if halts and self._backend.is_at_rest:
                     self._wanted = "drop" if self._wanted == "drop" else "pause"
-                    self._publish(JobState.PAUSED, away=away)
-                    self._current = None  # older than the snapshot's weights, and as heavy
-                    return
-                if not halts and (self._wanted == "stop" or self._is_trained):
+                    self._publish_rest(away)
+                    return False
+                if not halts and self._has_begun and (self._wanted == "stop" or self._is_trained):
                     break
             if halts:
                 self._backend.suspend()
                 self._cut_back(self._backend.trained)
+            elif not self._has_begun or self._snapshot.state is not JobState.RUNNING:
+                self._begin()
+            elif self._pool.is_held or (self._is_turn_over(time.monotonic() - began) and self._pool.has_others(self)):
+                self._turns += 1
+                with self._lock:
+                    self._publish(JobState.RUNNING)
+                self._ask_for_renewal(within=LIVE_WANTED)
+                return True
             else:
                 self._train_chunk()
+        if self._snapshot.state is not JobState.RUNNING:
+            self._begin()
         result = self._backend.finish()
         self._cut_back(self._backend.trained)
         with self._lock:
             result = replace(result, losses=tuple(self._losses))
             self._publish(JobState.DONE, result=result, stopped_early=not self._is_trained)
+        return False
+
+    def _begin(self) -> None:
+        if not self._has_begun:
+            assert self._images
+            _ = self._images.prepared  # here and not in the thread of a page
+            self._backend.begin()
+            self._has_begun = True
+        with self._lock:
+            self._publish(JobState.RUNNING)
+
+    def _is_turn_over(self, seconds: float) -> bool:
+        # The first turn of a short training shows its first epoch.
+        longest = FIRST_TURN if self._turns == 0 and not self._losses and self.is_short else POLL_SECONDS
+        return seconds > longest
 
     def _train_chunk(self) -> None:
         self._pool.yield_to_inference()
@@ -450,11 +534,18 @@ class TrainingJob:
         now = time.monotonic()
         if any(step.epoch_losses for step in steps) or now - self._published > PUBLISH_EVERY:
             self._publish(JobState.RUNNING)
-            # Asked for is not made: where that fails, or is late, whoever looks makes it.
-            is_due = now - self._current_wanted < LIVE_AT_MOST and now - self._current_asked > LIVE_EVERY
-            if is_due and not self._is_renewal_asked:
-                self._current_asked, self._is_renewal_asked = now, True
-                self._pool.in_background(self._renew_as_asked)
+            if now - self._current_asked > LIVE_EVERY:
+                self._ask_for_renewal(within=LIVE_AT_MOST)
+
+    def _ask_for_renewal(self, within: float) -> None:
+        """Have the live detector made anew in the background, if somebody wanted it within so many seconds.
+
+        Asked for is not made: where that fails, or is late, whoever looks makes it.
+        """
+        now = time.monotonic()
+        if now - self._current_wanted < within and not self._is_renewal_asked:
+            self._current_asked, self._is_renewal_asked = now, True
+            self._pool.in_background(self._renew_as_asked)
 
     def _cut_back(self, trained: int) -> None:
         """Forget the losses of batches that the backend has lost; trained again, they are the same."""
@@ -468,7 +559,7 @@ class TrainingJob:
     @property
     def _images_left(self) -> int:
         epochs, batches = divmod(self._trained, self._batches)
-        return (self.config.training.epochs - epochs) * len(self.split.train) - batches * self.config.training.batch_size
+        return (self.config.training.epochs - epochs) * self._count - batches * self.config.training.batch_size
 
     def _publish(
         self,
@@ -506,7 +597,7 @@ class TrainingJob:
             losses=tuple(self._losses),
             images_per_second=speed,
             seconds_left=self._images_left / speed if speed else 0.0,
-            weights=last or self._backend.weights(),
+            weights=last or (self._backend.weights() if self._has_begun else {}),
             away=away,
             stopped_early=stopped_early,
             error=error,
@@ -521,14 +612,33 @@ def _read_only(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return view
 
 
-class JobPool:
-    """Workers that take jobs in the order in which they came, one of each owner at a time; one pool serves all sessions."""
+@dataclass(frozen=True)
+class Place:
+    """Where a job stands among the others: one turn in so many is its own, so many come before, in so many seconds."""
 
-    def __init__(self, workers: int | None = None) -> None:
+    turn: float = 1.0
+    ahead: int = 0
+    wait: float = 0.0
+
+
+class JobPool:
+    """Workers that give jobs their turns; one pool serves all sessions.
+
+    The next turn is for the owner whose last one is longest ago, one job of each owner at a time; of their jobs,
+    for the one that has waited longest. Where long and short trainings wait, one turn in LONG_TURNS is for a long
+    one. budget: the memory of all that visitors cause.
+    """
+
+    def __init__(self, workers: int | None = None, budget: Budget | None = None) -> None:
         self.workers = 0
+        self.budget = budget or Budget()
+        self.images = SharedImages()
+        self._known: WeakSet[TrainingJob] = WeakSet()
         self._waiting: list[TrainingJob] = []
         self._running: list[TrainingJob] = []
-        self._pace = 0.0
+        self._turn = 0
+        self._last_long_turn = 0
+        self._is_held = False
         self._changed = threading.Condition()
         self._urgent = 0
         self._is_calm = threading.Event()
@@ -580,26 +690,62 @@ class JobPool:
 
     @property
     def counts(self) -> tuple[int, int]:
-        """How many jobs run, and how many wait."""
+        """How many jobs have their turn, and how many wait for theirs."""
         with self._changed:
             return len(self._running), len(self._waiting)
 
-    def place_of(self, job: TrainingJob) -> tuple[int, float]:
-        """How many jobs wait before this one, and the seconds until it is likely to start (0 while no pace is known)."""
+    def know(self, job: TrainingJob) -> None:
+        """Have it among jobs() for as long as somebody holds it."""
         with self._changed:
+            self._known.add(job)
+
+    def jobs(self) -> list[TrainingJob]:
+        """All jobs that are not over, also those that rest, by their owners' numbers."""
+        with self._changed:
+            known = [job for job in self._known if not job.is_gone]
+        return sorted(known, key=lambda job: job.owner.number)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nobody's training has a turn."""
+        return self._is_held
+
+    def hold(self, is_held: bool) -> None:
+        """Give no more turns, or give them again; every job stays where it is."""
+        with self._changed:
+            self._is_held = is_held
+            self._changed.notify_all()
+
+    def has_others(self, job: TrainingJob) -> bool:
+        """Whether somebody waits for the worker that this job has."""
+        with self._changed:
+            busy = {other.owner for other in self._running if other is not job}
+            return any(other.owner not in busy for other in self._waiting)
+
+    def place_of(self, job: TrainingJob) -> Place:
+        """How often and how soon it has its turn, if others neither come nor go."""
+        with self._changed:
+            active = [*self._running, *self._waiting]
+            if job not in active:
+                return Place()
+            is_short = job.is_short
+            owners: dict[bool, set[Owner]] = {True: set(), False: set()}
+            for other in active:
+                owners[other.is_short].add(other.owner)
+            short, long = len(owners[True]), len(owners[False])
+            # Workers that are there for the long ones, at least and as it comes out, and for the short ones.
+            for_short = min(short, self.workers - min(long, self.workers / LONG_TURNS if short else self.workers))
+            workers = for_short if is_short else min(long, self.workers - for_short)
+            own = sum(other.owner is job.owner for other in active)
+            turn = max(1.0, (short if is_short else long) * own / workers)
             if job not in self._waiting:
-                return 0, 0.0
-            before = self._waiting[: self._waiting.index(job)]
-            running = list(self._running)
-        if paces := [other.pace for other in running if other.pace]:
-            self._pace = sum(paces) / len(paces)
-        if not self._pace:
-            return len(before), 0.0
-        # Each worker is free when its work is done; whoever is next takes the first that is free.
-        free = sorted([0.0] * (self.workers - len(running)) + [other.work_left for other in running])
-        for other in before:
-            heapq.heapreplace(free, free[0] + other.work_left)
-        return len(before), free[0] / self._pace
+                return Place(turn)
+            before = [other for other in self._waiting if other.is_short is is_short and self._order(other) < self._order(job)]
+            is_free = len(self._running) < self.workers
+            return Place(turn, len(before), 0.0 if is_free else (len(before) + 1) * POLL_SECONDS / workers)
+
+    def _order(self, job: TrainingJob) -> tuple[int, int]:
+        return job.owner.last_turn, self._waiting.index(job)
 
     @contextmanager
     def inference_priority(self) -> Iterator[None]:
@@ -624,9 +770,15 @@ class JobPool:
         self._is_calm.wait(MAX_YIELD_SECONDS)
 
     def _next(self) -> TrainingJob | None:
-        """The first waiting job whose owner has none running."""
-        busy = {id(job.owner) for job in self._running}
-        return next((job for job in self._waiting if id(job.owner) not in busy), None)
+        """Whose turn is next, of the waiting jobs whose owner has none running."""
+        busy = {job.owner for job in self._running}
+        ready = [job for job in self._waiting if job.owner not in busy]
+        leaving = next((job for job in ready if job.is_leaving), None)
+        if leaving or self._is_held or not ready:
+            return leaving
+        is_for_long = self._turn - self._last_long_turn >= LONG_TURNS - 1
+        wanted = [job for job in ready if job.is_short is not is_for_long] or ready
+        return min(wanted, key=self._order)
 
     def _work(self) -> None:
         _lower_priority()
@@ -638,10 +790,19 @@ class JobPool:
                     return
                 self._waiting.remove(job)
                 self._running.append(job)
-            job.run()
+                self._turn += 1
+                job.owner.last_turn = self._turn
+                if not job.is_short:
+                    self._last_long_turn = self._turn
+            wants_more = job.run()
             with self._changed:
                 self._running.remove(job)
+                if wants_more:
+                    self._waiting.append(job)
                 self._changed.notify_all()
+            if wants_more:
+                job.leave_if_asked()
+            del job
 
     def _work_in_background(self) -> None:
         _lower_priority()

@@ -147,6 +147,7 @@ def upload() -> None:
     # Labels understand Markdown; a file's name shall be read, not obeyed.
     name = re.sub(r"[^\w .()-]", "_", file.name)[:40]
     try:
+        session.require_room_for_upload(file.size)
         loaded = Run.of(_("uploaded: {name}", name=name), "uploaded", from_bytes(file.getvalue()))
         session.use(session.add_run(loaded))
     except (CheckpointError, SettingError) as error:
@@ -158,6 +159,8 @@ def upload() -> None:
 
 def job_sentence(snapshot: Snapshot) -> str:
     """Where a job stands, in words."""
+    if snapshot.is_held:
+        return _("The teacher holds all trainings for now.")
     if snapshot.state is JobState.QUEUED:
         place = ngettext("Waiting: {count} training is ahead.", "Waiting: {count} trainings are ahead.", snapshot.ahead)
         return f"{place} {_('It starts in about {seconds:,.0f} s.', seconds=snapshot.wait)}" if snapshot.wait else place
@@ -172,6 +175,8 @@ def job_sentence(snapshot: Snapshot) -> str:
         batch=snapshot.batch,
         batches=snapshot.batches,
     )
+    if snapshot.state is JobState.RUNNING and snapshot.turn >= 1.5:
+        return _("Training, one turn in {turn:.0f}: {where}", turn=snapshot.turn, where=where)
     if snapshot.state is JobState.RUNNING:
         return _("Training: {where}", where=where)
     if snapshot.state is JobState.PAUSED and snapshot.away:
@@ -182,7 +187,7 @@ def job_sentence(snapshot: Snapshot) -> str:
 
 
 def _job_line() -> None:
-    if session.collect_job() or session.has_just_started():
+    if session.collect_job() or session.has_news():
         st.rerun()
     training = session.job()
     if training is None:

@@ -118,6 +118,14 @@ def connected_sessions() -> int:
     return sum(int(stat.value) for stat in stats[ACTIVE_SESSIONS_FAMILY] if isinstance(stat, GaugeStat))
 
 
+def uploaded_bytes() -> int:
+    """What all files weigh that visitors have uploaded and not removed; 0 without a server."""
+    if not streamlit.runtime.exists():
+        return 0
+    sessions = getattr(streamlit.runtime.get_instance().uploaded_file_mgr, "file_storage", {})
+    return sum(len(file.data) for files in list(sessions.values()) for file in list(files.values()))
+
+
 def web_server() -> uvicorn.Server | None:
     """The web server whose event loop calls this; None where it takes no signals, outside of the main thread.
 

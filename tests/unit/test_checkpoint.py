@@ -8,7 +8,7 @@ import struct
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import asdict, astuple, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from core import checkpoint
+from core import checkpoint, latent
 from core.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -152,6 +152,11 @@ def test_half_precision_halves_the_weights(split: OneClassSplit) -> None:
     )
 
 
+def test_the_deepest_network_that_can_be_trained_comes_back() -> None:
+    deep = ModelConfig("dense", (620,) * 6, 620, "none", "he")
+    assert from_bytes(to_bytes(make(replace(UNUSUAL, model=deep)))).config.model == deep
+
+
 # Files that are not checkpoints
 
 
@@ -268,6 +273,19 @@ BAD_SETTINGS = {
     "evaluation is a list": setting("evaluation", value=[1]),
     "evaluation incomplete": setting("evaluation", value={"auroc_by_class": {}, "auroc": 1.0}),
     "evaluation of no class": setting("evaluation", "auroc_by_class", value={"five": 1.0}),
+    "class that is a float": setting("detector", "normal_classes", value=[5.0]),
+    "class that is true": setting("detector", "normal_classes", value=[True]),
+    "class named twice": setting("detector", "normal_classes", value=[5, 5]),
+    "every class": setting("detector", "normal_classes", value=list(range(10))),
+    "loss is NaN": setting("losses", value=[{"train": float("nan"), "validation": 0.1}]),
+    "loss is infinite": setting("losses", value=[{"train": 0.1, "validation": float("inf")}]),
+    "loss below 0": setting("losses", value=[{"train": -0.1, "validation": 0.1}]),
+    "20,000 losses": setting("losses", value=[{"train": 0.1, "validation": 0.1}] * 20_000),
+    "infinite AUROC": setting("evaluation", "auroc", value=float("inf")),
+    "AUROC is NaN": setting("evaluation", "auroc", value=float("nan")),
+    "infinite AUROC of a class": setting("evaluation", "auroc_by_class", value={"0": float("inf")}),
+    "AUROC of a class that is not there": setting("evaluation", "auroc_by_class", value={"12": 0.5}),
+    "AUROC of a normal class": setting("evaluation", "auroc_by_class", value={"3": 0.5}),
 }
 
 
@@ -278,10 +296,22 @@ def test_impossible_settings_are_told(name: str) -> None:
 
 
 WEIGHT = "encoder.1.weight"
+
+
+def large(weights: Tensor, value: float) -> Tensor:
+    return torch.full_like(weights, value) if weights.ndim == 2 else weights
+
+
 BAD_TENSORS = {
     "NaN weight": lambda tensors: tensors[WEIGHT][3, 4].fill_(float("nan")),
     "infinite weight": lambda tensors: tensors[WEIGHT][3, 4].fill_(float("inf")),
     "weight beyond float32": lambda tensors: tensors.update({WEIGHT: torch.full((12, 784), 1e300, dtype=torch.float64)}),
+    "huge weights": lambda tensors: tensors.update({name: large(weights, 3e38) for name, weights in tensors.items()}),
+    "huge weights below 0": lambda tensors: tensors.update({name: large(weights, -3e38) for name, weights in tensors.items()}),
+    "one huge weight": lambda tensors: tensors[WEIGHT][3, 4].fill_(3e38),
+    "huge remembered latents": lambda tensors: tensors["memory"].fill_(1e30),
+    "more remembered images than there are": lambda tensors: tensors.update(memory=torch.zeros(60_001, 3)),
+    "huge calibration score": lambda tensors: tensors["calibration_scores"].fill_(3e38),
     "transposed weight": lambda tensors: tensors.update({WEIGHT: tensors[WEIGHT].T.contiguous()}),
     "swapped weights": lambda tensors: tensors.update(
         {"encoder.1.bias": tensors["encoder.3.bias"].clone(), "encoder.3.bias": tensors["encoder.1.bias"].clone()}
@@ -318,9 +348,28 @@ def test_odd_kinds_of_number_are_told_or_read(kind: str) -> None:
     assert found.detector.calibration_scores_.dtype == torch.float32
 
 
+PROBES = torch.cat([torch.zeros(1, 1, 28, 28), torch.ones(1, 1, 28, 28), torch.rand(6, 1, 28, 28)])
+
+
 def usable(found: Checkpoint) -> bool:
-    result = found.detector.infer(torch.zeros(1, 1, 28, 28))
-    return bool(np.isfinite(result.threshold)) and 0 <= float(result.p_values[0]) <= 1
+    """Whether all that pages read of a detector is a number."""
+    result = found.detector.infer(PROBES)
+    latents = latent.encode(found.detector, PROBES)
+    frame = latent.frame_of(latents)
+    drawn = latent.decode(found.detector, frame.latents(torch.full((1, len(frame.steps)), 3.0)))
+    numbers = [result.scores, result.reconstructions, result.error_maps, latents, frame.coordinates(latents), drawn]
+    figures = [loss for each in found.losses for loss in astuple(each)]
+    figures += [value for value in asdict(found.evaluation).values() if isinstance(value, float)] if found.evaluation else []
+    figures += found.evaluation.auroc_by_class.values() if found.evaluation else []
+    classes = found.config.normal_classes
+    return (
+        all(bool(each.isfinite().all()) for each in numbers)
+        and bool(np.isfinite([result.threshold, *figures]).all())
+        and bool(((result.p_values >= 0) & (result.p_values <= 1)).all())
+        and len(found.losses) <= 200
+        and {type(label) for label in classes} == {int}
+        and 0 < len(set(classes)) == len(classes) < 10
+    )
 
 
 def told_or_usable(data: bytes) -> bool:
@@ -366,6 +415,46 @@ PATHS = [
 @settings(max_examples=400)
 def test_any_value_in_any_setting_never_escapes(path: tuple[str, ...], value: object) -> None:
     assert told_or_usable(forge(setting(*path, value=value)))
+
+
+SIZES = st.sampled_from([0.0, 1e-30, 1.0, 1e3, 1e10, 1e20, 1e30, 3e38, float("inf"), float("nan")]) | st.floats(width=32)
+NUMBERS = st.floats() | st.sampled_from([0.0, 0.5, 1.0, float("nan"), float("inf"), 1e300])
+
+
+@given(
+    weights=st.dictionaries(st.sampled_from(sorted(load_tensors(VALID))), SIZES, max_size=3),
+    is_filled=st.booleans(),
+    remembered=st.integers(1, 5) | st.just(70_000),
+    classes=st.lists(st.integers(-1, 11) | st.just(5.0) | st.booleans(), max_size=11),
+    losses=st.lists(st.tuples(NUMBERS, NUMBERS), max_size=3),
+    count=st.sampled_from([1, 50, 5000]),
+    rates=st.tuples(NUMBERS, NUMBERS),
+    by_class=st.dictionaries(st.integers(-1, 11).map(str), NUMBERS, max_size=3),
+)
+@settings(max_examples=300, deadline=None)
+def test_whatever_is_accepted_can_be_shown(
+    weights: dict[str, float],
+    is_filled: bool,
+    remembered: int,
+    classes: list[object],
+    losses: list[tuple[float, float]],
+    count: int,
+    rates: tuple[float, float],
+    by_class: dict[str, float],
+) -> None:
+    def change(header: dict[str, Any]) -> None:
+        header["detector"]["normal_classes"] = classes or [3, 8]
+        header["losses"] = [{"train": train, "validation": validation} for train, validation in losses] * count
+        header["evaluation"] |= {"auroc": rates[0], "catch_rate": rates[1], "auroc_by_class": by_class}
+
+    def tensors(found: dict[str, Tensor]) -> None:
+        for name, size in weights.items():
+            found[name] = torch.full_like(found[name], size) if is_filled else found[name] * size
+        found["memory"] = found["memory"][:1].repeat(remembered, 1)
+
+    for header in (change, lambda _: None):
+        assert told_or_usable(forge(header, tensors))
+        assert told_or_usable(forge(header))
 
 
 # Memory

@@ -20,7 +20,9 @@ from core.data.datasets import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError, UserError
 from core.jobs import job as jobs_module
-from core.jobs.job import JobPool, JobState, Snapshot, TrainingJob, require_usable_environment
+from core.jobs import limits as jobs_limits
+from core.jobs.job import JobPool, JobState, Snapshot, TrainingJob
+from core.jobs.limits import Owner, require_usable_environment
 from core.metrics import evaluate
 from core.model import ModelConfig
 from core.training import DivergedError, Trainer
@@ -94,7 +96,7 @@ def test_new_job_is_ready_and_has_done_nothing(new_job: NewJob, small: DetectorC
     assert (snapshot.state, snapshot.epoch, snapshot.batch, snapshot.progress) == (READY, 0, 0, 0.0)
     assert (snapshot.epochs, snapshot.batches) == (2, math.ceil(len(split.train) / 16))
     assert (snapshot.losses, len(snapshot.batch_losses), snapshot.result) == ((), 0, None)
-    assert same(snapshot.weights, AutoencoderDetector(small).model.state_dict())
+    assert not snapshot.has_begun, "what waits holds settings only"
 
 
 def test_finished_job_equals_the_bare_trainer(
@@ -356,21 +358,21 @@ def test_progress_and_speed_are_told(
 
 
 def test_waiting_jobs_know_how_many_are_ahead_and_go_in_order(
-    new_job: NewJob, small: DetectorConfig, long: DetectorConfig, wait_until: "WaitUntil"
+    new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil", pool: JobPool
 ) -> None:
-    running, *waiting = new_job(long), *(new_job(small) for _ in range(3))
-    running.resume()
-    reach(RUNNING, running, wait_until)
+    waiting = [new_job(small) for _ in range(3)]
     order: list[int] = []
+    pool.hold(True)
     for job in waiting:
         job.resume()
-    assert [(job.snapshot().state, job.snapshot().ahead) for job in waiting] == [(QUEUED, 0), (QUEUED, 1), (QUEUED, 2)]
+    snapshots = [job.snapshot() for job in waiting]
+    assert [(each.state, each.ahead, each.is_held) for each in snapshots] == [(QUEUED, n, True) for n in range(3)]
 
     def all_done() -> bool:
         order.extend(number for number, job in enumerate(waiting) if number not in order and state(job) is DONE)
         return len(order) == 3
 
-    running.pause()
+    pool.hold(False)
     wait_until(all_done)
     assert order == [0, 1, 2]
 
@@ -405,7 +407,7 @@ def test_two_workers_train_two_jobs_at_once(long: DetectorConfig, split: OneClas
 def test_one_owner_runs_one_job_at_a_time(
     small: DetectorConfig, long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
 ) -> None:
-    pool, greedy = JobPool(workers=2), object()
+    pool, greedy = JobPool(workers=2), Owner()
     first, second = (TrainingJob(long, split, pool, owner=greedy) for _ in range(2))
     other = TrainingJob(small, split, pool)
     for job in (first, second, other):
@@ -413,9 +415,10 @@ def test_one_owner_runs_one_job_at_a_time(
     # The other's job overtakes the second one, although a worker was free for that all the time.
     reach(DONE, other, wait_until)
     wait_until(lambda: pool.counts == (1, 1))
-    assert (state(first), state(second)) == (RUNNING, QUEUED)
-    first.drop()
+    assert {state(first), state(second)} <= {RUNNING, QUEUED}
     reach(RUNNING, second, wait_until)
+    assert state(first) is RUNNING, "both of one owner's jobs have their turns"
+    first.drop()
     second.drop()
     wait_until(lambda: pool.counts == (0, 0))
 
@@ -434,22 +437,201 @@ def test_a_job_taken_up_again_at_once_never_runs_twice(
     job.drop()
 
 
-def test_the_expected_wait_is_the_work_ahead_at_the_pace_of_now(
-    new_job: NewJob, long: DetectorConfig, wait_until: "WaitUntil"
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns of two hundredths of a second, so that many fit into a test."""
+    monkeypatch.setattr(jobs_module, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(jobs_module, "FIRST_TURN", 0.02)
+
+
+@pytest.mark.usefixtures("quick")
+def test_everybody_has_turns(long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil") -> None:
+    """The old pool ran the first to its end."""
+    pool = JobPool(workers=1)
+    jobs = [TrainingJob(long, split, pool) for _ in range(5)]
+    for job in jobs:
+        job.resume()
+    wait_until(lambda: all(len(job.snapshot().batch_losses) > 200 for job in jobs))
+    trained = [len(job.snapshot().batch_losses) for job in jobs]
+    assert {state(job) for job in jobs} == {RUNNING}
+    assert 4.5 <= jobs[0].snapshot().turn <= 5.5
+    for job in jobs:
+        job.drop()
+    assert max(trained) < 5 * min(trained)
+
+
+@pytest.mark.usefixtures("quick")
+def test_turns_change_no_bit(small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil") -> None:
+    config = replace(small, training=replace(small.training, epochs=30, batch_size=4, noise=0.1, schedule="one-cycle"))
+    alone = AutoencoderDetector(config)
+    losses = [step.loss for step in alone.trainer(split.train, split.calibration)]
+    pool = JobPool(workers=2)
+    jobs = [TrainingJob(config, split, pool) for _ in range(6)]
+    for job in jobs:
+        job.resume()
+    wait_until(lambda: all(state(job) is DONE for job in jobs))
+    assert sum(job._turns for job in jobs) > 12
+    for job in jobs:
+        assert job.snapshot().batch_losses.tolist() == np.array(losses, dtype=np.float32).tolist()
+        assert same(job.snapshot().weights, alone.model.state_dict())
+
+
+@pytest.mark.usefixtures("quick")
+def test_visitors_have_turns_and_not_jobs(long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil") -> None:
+    pool, greedy = JobPool(workers=1), Owner()
+    many = [TrainingJob(long, split, pool, owner=greedy) for _ in range(6)]
+    one = TrainingJob(long, split, pool)
+    for job in (*many, one):
+        job.resume()
+    wait_until(lambda: all(job._turns > 2 for job in many))
+    together = sum(job._turns for job in many)
+    assert one._turns == pytest.approx(together, abs=3)
+    assert one.snapshot().turn == 2
+    assert many[0].snapshot().turn == 12
+    for job in (*many, one):
+        job.drop()
+
+
+@pytest.mark.usefixtures("quick")
+def test_where_short_and_long_ones_wait_one_turn_in_four_is_for_a_long_one(
+    long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
 ) -> None:
-    running, first, second = (new_job(long) for _ in range(3))
-    assert running.snapshot().wait == 0
-    running.resume()
-    wait_until(lambda: running.snapshot().seconds_left > 0)
-    first.resume()
+    pool = JobPool(workers=1)
+    short, hogs = [TrainingJob(long, split, pool) for _ in range(3)], [TrainingJob(long, split, pool) for _ in range(6)]
+    for hog in hogs:
+        hog.work = 1e6
+    for job in (*short, *hogs):
+        job.resume()
+    wait_until(lambda: sum(job._turns for job in hogs) > 20)
+    turns = sum(job._turns for job in short), sum(job._turns for job in hogs)
+    told = short[0].snapshot().turn, hogs[0].snapshot().turn
+    for job in (*short, *hogs):
+        job.drop()
+    assert turns[0] == pytest.approx(3 * turns[1], rel=0.2)
+    assert told == (4, 24)
+
+
+def test_the_first_turn_shows_an_epoch(small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil") -> None:
+    """However short turns are: else the first point comes a whole round later."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs_module, "POLL_SECONDS", 0.0)
+        pool = JobPool(workers=1)
+        jobs = [TrainingJob(replace(small, training=replace(small.training, batch_size=8)), split, pool) for _ in range(3)]
+        for job in jobs:
+            job.resume()
+        wait_until(lambda: all(job._turns or state(job).is_over for job in jobs))
+        assert all(job.snapshot().losses for job in jobs)
+        for job in jobs:
+            job.drop()
+
+
+def test_a_waiting_job_is_told_a_wait_of_turns_and_not_of_days(
+    long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
+) -> None:
+    pool = JobPool(workers=1)
+    hogs = [TrainingJob(long, split, pool) for _ in range(3)]
+    for hog in hogs:
+        hog.work = 1e6
+        hog.resume()
+    wait_until(lambda: pool.counts[0] == 1)
+    newcomer = TrainingJob(long, split, pool)
+    newcomer.resume()
+    asked = time.monotonic()
+    told = newcomer.snapshot().wait
+    reach(RUNNING, newcomer, wait_until)
+    assert told <= 2 * jobs_module.POLL_SECONDS
+    assert time.monotonic() - asked < 4 * jobs_module.POLL_SECONDS
+    for job in (*hogs, newcomer):
+        job.drop()
+
+
+def test_what_waits_holds_settings_only(long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil") -> None:
+    class Counted(OneClassSplit):
+        made = 0
+
+        def images(self) -> OneClassSplit:
+            Counted.made += 1
+            return self
+
+    pool = JobPool(workers=1)
+    counted = Counted(split.train, split.calibration, split.test)
+    pool.hold(True)
+    jobs = [TrainingJob(replace(long, preprocessing="deskew"), counted, pool) for _ in range(3)]
+    for waiting in jobs:
+        waiting.resume()
+    del waiting
+    assert (Counted.made, [job.snapshot().has_begun for job in jobs]) == (0, [False] * 3)
+    assert not any(hasattr(job._backend, "model") or job._backend._detector for job in jobs)  # type: ignore[attr-defined]
+    pool.hold(False)
+    wait_until(lambda: all(job.snapshot().has_begun for job in jobs))
+    assert Counted.made == 1, "jobs of the same split share its images"
+    images = weakref.ref(jobs[0]._images.prepared)  # type: ignore[union-attr]
+    while jobs:
+        jobs.pop().drop()
+    wait_until(lambda: pool.counts == (0, 0))
+    wait_until(lambda: gc.collect() >= 0 and images() is None)
+
+
+# What the teacher does
+
+
+def test_the_teacher_ends_and_pauses_any_training(
+    new_job: NewJob, long: DetectorConfig, pool: JobPool, wait_until: "WaitUntil"
+) -> None:
+    first, second, third = jobs = [new_job(long) for _ in range(3)]
+    for job in jobs:
+        job.resume()
+    wait_until(lambda: all(state(job) is RUNNING for job in jobs))
+    assert set(jobs) <= set(pool.jobs())
+    first.end(UserError("Ended by the teacher."))
+    second.pause(UserError("Paused by the teacher."))
+    reach(FAILED, first, wait_until)
+    reach(PAUSED, second, wait_until)
+    assert (str(first.snapshot().error), str(second.snapshot().error)) == ("Ended by the teacher.", "Paused by the teacher.")
+    assert first not in pool.jobs()
+    trained = len(third.snapshot().batch_losses)
+    wait_until(lambda: len(third.snapshot().batch_losses) > trained)
     second.resume()
-    wait_until(lambda: first.snapshot().wait > 0)
-    running.pause()
-    reach(PAUSED, running, wait_until)
-    reach(RUNNING, first, wait_until)
-    wait_until(lambda: first.snapshot().seconds_left > 0)
-    assert second.snapshot().wait == pytest.approx(first.snapshot().seconds_left, rel=0.5)
-    assert second.snapshot().ahead == 0
+    reach(RUNNING, second, wait_until)
+    assert second.snapshot().error is None
+    second.pause()
+    reach(PAUSED, second, wait_until)
+    second.end(UserError("Ended by the teacher."))
+    assert state(second) is FAILED
+
+
+def test_nobody_has_a_turn_while_all_are_held(
+    new_job: NewJob, long: DetectorConfig, pool: JobPool, wait_until: "WaitUntil"
+) -> None:
+    job, other = new_job(long), new_job(long)
+    job.resume()
+    reach(RUNNING, job, wait_until)
+    pool.hold(True)
+    try:
+        wait_until(lambda: pool.counts == (0, 1))
+        trained = len(job.snapshot().batch_losses)
+        other.resume()
+        time.sleep(0.1)
+        assert (len(job.snapshot().batch_losses), state(job), state(other)) == (trained, RUNNING, QUEUED)
+        other.pause()
+        assert state(other) is PAUSED
+    finally:
+        pool.hold(False)
+    wait_until(lambda: len(job.snapshot().batch_losses) > trained)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_pause_between_two_turns_comes_at_once(long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil") -> None:
+    pool = JobPool(workers=1)
+    jobs = [TrainingJob(long, split, pool) for _ in range(8)]
+    for job in jobs:
+        job.resume()
+    wait_until(lambda: all(job._turns for job in jobs))
+    for job in jobs:
+        job.pause()
+        reach(PAUSED, job, wait_until)
+    wait_until(lambda: pool.counts == (0, 0))
+    assert {state(job) for job in jobs} == {PAUSED}
 
 
 @pytest.mark.parametrize("name", ["TRAINING_WORKERS", "MAX_EPOCHS", "MAX_PARAMETERS"])
@@ -459,13 +641,13 @@ def test_a_limit_that_is_no_number_is_told(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingError, match=f"{name}.*“{value}”"):
-        JobPool() if name == "TRAINING_WORKERS" else jobs_module.require_allowed(small)
+        JobPool() if name == "TRAINING_WORKERS" else jobs_limits.require_allowed(small)
 
 
 def test_no_training_is_longer_or_larger_than_the_teacher_allows(
     new_job: NewJob, small: DetectorConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parameters = jobs_module.parameter_count(new_job(small).detector().model)
+    parameters = jobs_limits.parameter_count(new_job(small).detector().model)
     monkeypatch.setenv("MAX_EPOCHS", str(small.training.epochs))
     monkeypatch.setenv("MAX_PARAMETERS", str(parameters))
     new_job(small)
@@ -659,6 +841,8 @@ def test_previews_do_not_pile_up(
 
 def test_a_job_that_is_over_holds_no_optimiser(new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil") -> None:
     job = new_job(small)
+    job.step()
+    reach(PAUSED, job, wait_until)
     optimiser = weakref.ref(job._backend._trainer._optimizer)  # type: ignore[attr-defined]
     finish(job, wait_until)
     wait_until(lambda: gc.collect() >= 0 and optimiser() is None)

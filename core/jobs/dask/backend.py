@@ -29,7 +29,7 @@ from torch import Tensor
 
 from core import checkpoint
 from core.checkpoint import Checkpoint
-from core.data.datasets import DataSet, OneClassSplit, split_one_class
+from core.data.datasets import DataSet, OneClassSplit, SplitSource, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
 from core.jobs.dask.workers import broadcast, by_reference, images
 from core.jobs.job import HaltedError, JobPool, finished
@@ -238,10 +238,10 @@ class DaskBackend:
     a task that Dask runs again gives the same. data: the set that the split is of.
     """
 
-    def __init__(self, config: DetectorConfig, data: DataSet, split: OneClassSplit, cluster: Cluster) -> None:
+    def __init__(self, config: DetectorConfig, data: DataSet, split: SplitSource, cluster: Cluster) -> None:
         self._config, self._data, self._split, self._cluster = config, data, split, cluster
         self._settings = json.dumps(asdict(config))
-        self._batches = -(-len(split.train) // config.training.batch_size)
+        self._batches = -(-split.counts[0] // config.training.batch_size)
         self._total = config.training.epochs * self._batches
         self._woken = threading.Event()
         self._preparing: Future[Client] | None = None
@@ -256,7 +256,10 @@ class DaskBackend:
         self._heard = 0.0
         self._pace = 0.0  # batches a second
         self.trained = 0
-        self._weights: dict[str, Tensor] = build(config.model, config.training.seed).state_dict()
+        self._weights: dict[str, Tensor] = {}
+
+    def begin(self) -> None:
+        self._weights = build(self._config.model, self._config.training.seed).state_dict()
 
     @property
     def is_at_rest(self) -> bool:
@@ -420,7 +423,7 @@ class DaskBackend:
             return checkpoint.from_bytes(result.result())
         except Exception as error:
             LOG.warning("A training ends here and not on the cluster: %s", error)
-            return finished(AutoencoderDetector(self._config, _network(self._config, weights)), self._split)
+            return finished(AutoencoderDetector(self._config, _network(self._config, weights)), self._split.images())
         finally:
             self._leave()
 

@@ -23,20 +23,22 @@ from core.data.datasets import (
     DataError,
     DataSet,
     Download,
-    OneClassSplit,
+    PlannedSplit,
     data_directory,
     load,
-    split_one_class,
+    plan_split,
 )
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.ensemble import Ensemble
 from core.errors import SettingError
 from core.experiments.baselines import Comparison
-from core.jobs.job import JobPool, JobState, Snapshot, TrainingBackend, TrainingJob, limit, require_allowed
+from core.jobs.job import JobPool, JobState, Snapshot, TrainingBackend, TrainingJob
+from core.jobs.limits import Claim, claim_of_detector, limit
 from core.presets import Shipped, shipped
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, translated
 from pages.shared.state.visitor import TRAINING, USUAL, Choice, Run, tab, visitor
+from pages.shared.streamlit_internals import connected_sessions, uploaded_bytes
 
 if TYPE_CHECKING:
     from core.jobs.dask.backend import Cluster
@@ -119,9 +121,9 @@ def _show_download(download: Download) -> None:
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def split(name: str, directory: Path, normal_classes: tuple[int, ...], seed: int) -> OneClassSplit:
-    """The one-class split, shared by all who ask for the same."""
-    return split_one_class(loaded(name, directory), normal_classes, seed)
+def split(name: str, directory: Path, normal_classes: tuple[int, ...], seed: int) -> PlannedSplit:
+    """The one-class split, without its images: who needs them makes them. Raises EmptySplitError."""
+    return plan_split(loaded(name, directory), normal_classes, seed)
 
 
 def names_of(data_set_name: str) -> tuple[str, ...]:
@@ -167,12 +169,12 @@ def choices() -> list[Choice]:
     kinds = [("mnist", preset) for preset in lessons()] + [("fashion-mnist", "best")]
     available = [Choice(shipped=entry) for data_set, preset in kinds for entry in shipped(data_set, preset)]
     kept = [Choice(run=number) for number, run in enumerate(runs()) if run.detector]
-    return ([TRAINING] if job() else []) + kept[::-1] + available
+    return ([TRAINING] if has_begun() else []) + kept[::-1] + available
 
 
 def choice() -> Choice:
     """The detector in use; the shipped one for 5 until the visitor chooses another."""
-    if visitor().choice == TRAINING and job() is None:
+    if visitor().choice == TRAINING and not has_begun():
         visitor().choice = USUAL
     return visitor().choice
 
@@ -200,6 +202,8 @@ def add_run(run: Run) -> Choice:
     most, in_use = most_kept(), visitor().choice
     with visitor().lock:
         runs().append(run)
+        if run.detector:
+            pool().budget.note(run.detector, visitor().owner, claim_of_detector(run.detector.size))
         for number, older in enumerate(runs()[:-1]):
             if kept_numbers() > most and Choice(run=number) != in_use:
                 runs()[number] = replace(older, detector=None)
@@ -289,6 +293,7 @@ def start_comparison(name: str, normal_classes: tuple[int, ...]) -> None:
     if (name, normal_classes) not in started:
         config = DetectorConfig(data_set=name, normal_classes=normal_classes)
         data = split(name, data_directory(), normal_classes, config.training.seed)
+        pool().budget.require(visitor().owner, Claim(4 * 784 * sum(data.counts)))
         started[name, normal_classes] = Comparison(config, data, turn)
 
 
@@ -298,7 +303,18 @@ def start_comparison(name: str, normal_classes: tuple[int, ...]) -> None:
 @st.cache_resource(show_spinner=False)
 def pool() -> JobPool:
     # Threads that train on a cluster only wait for it; there will be more as soon as its workers are counted.
-    return JobPool(1 if scheduler() and not os.environ.get("TRAINING_WORKERS") else None)
+    made = JobPool(1 if scheduler() and not os.environ.get("TRAINING_WORKERS") else None)
+    made.budget.count(lambda: SESSION_BYTES * connected_sessions() + uploaded_bytes())
+    return made
+
+
+SESSION_BYTES = 8 * 2**20
+"""What a tab takes with its drawings and what its pages remember, measured by tests/load."""
+
+
+def require_room_for_upload(size: int) -> None:
+    """Raises SettingError where there is no memory for what a checkpoint of so many bytes may become."""
+    pool().budget.require(visitor().owner, Claim(3 * size))
 
 
 def scheduler() -> str:
@@ -321,7 +337,7 @@ def _cluster() -> "Cluster":
     return Cluster(scheduler(), pool(), may_grow=not os.environ.get("TRAINING_WORKERS"))
 
 
-def _backend(config: DetectorConfig, data: OneClassSplit) -> TrainingBackend | None:
+def _backend(config: DetectorConfig, data: PlannedSplit) -> TrainingBackend | None:
     """Where a job trains, if not here."""
     if not scheduler():
         return None
@@ -336,40 +352,55 @@ def job() -> TrainingJob | None:
     return visitor().job
 
 
-def new_job(config: DetectorConfig, data: OneClassSplit, device: Any = None) -> TrainingJob:
-    """A job of this visitor, of whose jobs one runs at a time. Raises SettingError for more than is allowed."""
-    require_allowed(config)
+def has_begun() -> bool:
+    """Whether the visitor's job has a network to look at, which comes with its first turn."""
+    training = job()
+    return training is not None and training.snapshot().has_begun
+
+
+def new_job(config: DetectorConfig, data: PlannedSplit, device: Any = None) -> TrainingJob:
+    """A job of this visitor, of whose jobs one runs at a time. Raises SettingError where it is too large."""
     most_kept()  # told now, not when the training has ended
-    presence = visitor().presence
-    return TrainingJob(config, data, pool(), device, presence, presence.is_connected, backend=_backend(config, data))
+    who = visitor()
+    return TrainingJob(config, data, pool(), device, who.owner, who.presence.is_connected, backend=_backend(config, data))
 
 
 WAITING_POLL = 2.0
-"""Seconds between two looks at a job that waits; thirty waiting students who look twice a second keep all from training."""
+"""Seconds between two looks at a job that seldom has its turn; thirty who look twice a second keep all from training."""
 
 
 def poll(seconds: float) -> float | None:
-    """How often a page looks at the visitor's job: these seconds while it trains, seldom while it waits, else never."""
+    """How often a page looks at the visitor's job: these seconds while it trains, seldom where its turns are, else never."""
+    tab().looks_seldom = seldom = _looks_seldom()
+    return None if seldom is None else WAITING_POLL if seldom else seconds
+
+
+def _looks_seldom() -> bool | None:
+    """Whether looking seldom is enough; None where nothing will change."""
     training = job()
-    state = training.snapshot().state if training else JobState.READY
-    tab().job_state = state
-    return {JobState.RUNNING: seconds, JobState.QUEUED: WAITING_POLL}.get(state)
+    snapshot = training.snapshot() if training else None
+    if snapshot is None or not snapshot.state.is_active:
+        return None
+    return snapshot.state is JobState.QUEUED or snapshot.is_held or snapshot.turn > 3
 
 
-def has_just_started() -> bool:
-    """Whether the job's turn has come since the page chose how often to look."""
-    training = job()
-    was_waiting = tab().job_state is JobState.QUEUED
-    return was_waiting and training is not None and training.snapshot().state is JobState.RUNNING
+def has_news() -> bool:
+    """Whether the page has to run again: the job's first turn has come, or it moves faster or slower than it is looked at."""
+    with visitor().lock:
+        if visitor().is_job_wanted and has_begun():
+            visitor().is_job_wanted = False
+            use(TRAINING)
+            return True
+    seldom = _looks_seldom()
+    return seldom is not None and seldom is not tab().looks_seldom
 
 
-def start_job(config: DetectorConfig, data: OneClassSplit, device: Any) -> TrainingJob:
-    """Make the visitor's job and put it in use; one that is there is dropped."""
+def start_job(config: DetectorConfig, data: PlannedSplit, device: Any) -> TrainingJob:
+    """Make the visitor's job, which is in use from its first turn on; one that is there is dropped."""
     training = new_job(config, data, device)
     with visitor().lock:
         drop_job()
-        visitor().job = training
-        use(TRAINING)
+        visitor().job, visitor().is_job_wanted = training, True
     return training
 
 
@@ -393,17 +424,19 @@ def drop_job() -> None:
     if training := job():
         training.drop()
     visitor().job = visitor().last_snapshot = None
+    visitor().is_job_wanted = False
 
 
 def collect_job() -> bool:
     """Turn a finished job into a run, once; True when that happened just now."""
-    owner = visitor()
-    with owner.lock:  # of two tabs that look at once, one makes the run
-        snapshot = owner.job.snapshot() if owner.job else None
+    who = visitor()
+    with who.lock:  # of two tabs that look at once, one makes the run
+        snapshot = who.job.snapshot() if who.job else None
         if snapshot is None or not snapshot.state.is_over:
             return False
-        was_in_use = choice() == TRAINING
-        owner.job, owner.last_snapshot = None, snapshot
+        # It may have begun and ended since anybody looked.
+        was_in_use = choice() == TRAINING or who.is_job_wanted
+        who.job, who.last_snapshot, who.is_job_wanted = None, snapshot, False
         if snapshot.result:
             number = 1 + sum(run.origin == "trained" for run in runs())
             finished = add_run(Run.of(_("run {number}", number=number), "trained", snapshot.result))

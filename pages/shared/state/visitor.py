@@ -15,7 +15,8 @@ import streamlit as st
 from core.checkpoint import Checkpoint
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import UserError
-from core.jobs.job import JobState, Snapshot, TrainingJob
+from core.jobs.job import Snapshot, TrainingJob
+from core.jobs.limits import Owner
 from core.metrics import Evaluation
 from core.presets import Shipped
 from core.training import EpochLosses
@@ -96,6 +97,7 @@ class Visitor:
     """
 
     presence: Presence = field(default_factory=Presence, repr=False)
+    owner: Owner = field(default_factory=Owner, repr=False)
 
     language: str = ""
     is_admitted: bool = False
@@ -103,6 +105,7 @@ class Visitor:
     choice: Choice = USUAL
     runs: list[Run] = field(default_factory=list)
     job: TrainingJob | None = None
+    is_job_wanted: bool = False
     last_snapshot: Snapshot | None = None
     trap: tuple[TrainingJob, ...] = ()
     drawings: Drawings = field(default_factory=Drawings)
@@ -133,7 +136,8 @@ class Tab:
     visit: a number that is new each time a page is opened. first_step: of the lesson, when Learn was opened.
     is_step_chosen: the lesson's step was chosen just now, and the address does not have it yet. hidden, view: what the
     link asks for. link_written: the address as this tab left it. link_detector: what the last link said of the detector,
-    and what was in use then. job_state, was_active, trap_was_active, were_baselines_running: as they were last shown.
+    and what was in use then.
+    looks_seldom: whether the page looks at the job seldom. was_active, trap_was_active, were_baselines_running: as they were last shown.
     uploaded, picture: files that were taken up.
     """
 
@@ -149,7 +153,7 @@ class Tab:
     link_problem: UserError | None = None
     link_detector: dict[str, str] = field(default_factory=dict)
     link_choice: Choice | None = None
-    job_state: JobState = JobState.READY
+    looks_seldom: bool | None = None
     job_problem: UserError | None = None
     was_active: bool = False
     trap_was_active: bool = False
