@@ -137,7 +137,8 @@ class Tab:
     is_step_chosen: the lesson's step was chosen just now, and the address does not have it yet. hidden, view: what the
     link asks for. link_written: the address as this tab left it. link_detector: what the last link said of the detector,
     and what was in use then.
-    looks_seldom: whether the page looks at the job seldom. was_active, trap_was_active, were_baselines_running: as they were last shown.
+    looks_seldom: whether the page looks at the job seldom. was_active, trap_was_active, were_baselines_running: as they
+    were last shown.
     uploaded, picture: files that were taken up.
     """
 
