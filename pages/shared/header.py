@@ -117,6 +117,7 @@ def _help() -> None:
         _("Start afresh"),
         on_click=visitors.start_afresh,
         icon=":material/restart_alt:",
+        key="start-afresh",
         help=_("Forgets everything: trainings, runs, drawings and the password. For whoever comes after you at this machine."),
     )
 

@@ -84,9 +84,7 @@ def _take_step(asked: str) -> None:
     if asked:
         st.session_state[keys.STEP] = visitor().step = int(asked)
     elif "step" in (tab().link_written or {}) and tab().page == "learn":
-        st.session_state[keys.STEP] = visitor().step = tab().first_step
-    if asked and tab().page != "learn":
-        tab().first_step = int(asked)
+        st.session_state[keys.STEP] = visitor().step = visitor().first_step
 
 
 def write_step(step: int) -> None:

@@ -463,4 +463,5 @@ def note_page(name: str) -> None:
     if tab().page != name:
         tab().page = name
         tab().visit += 1
-        tab().first_step = visitor().step
+        if name == "learn" and "step" not in st.query_params:
+            visitor().first_step = visitor().step

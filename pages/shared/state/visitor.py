@@ -92,8 +92,9 @@ class Presence:
 class Visitor:
     """What one browser has; found again after a reload (pages/shared/state/visitors.py).
 
-    lock: held while several fields change together, since two tabs may run at once. trap: the two jobs of Learn's trap.
-    restored: values of widgets, for a new tab. is_over: it was forgotten, and its tabs have to begin anew.
+    trap: the two jobs of Learn's trap. step: of the lesson; first_step: what Learn showed while its address had no step.
+    restored: values of widgets, for a new tab. is_over: it was forgotten, and its tabs have to begin anew. lock: held while
+    several fields change together, since two tabs may run at once.
     """
 
     presence: Presence = field(default_factory=Presence, repr=False)
@@ -110,6 +111,7 @@ class Visitor:
     trap: tuple[TrainingJob, ...] = ()
     drawings: Drawings = field(default_factory=Drawings)
     step: int = 1
+    first_step: int = 1
     restored: dict[str, Any] = field(default_factory=dict)
     is_over: bool = False
     lock: Any = field(default_factory=threading.RLock, repr=False)
@@ -133,19 +135,16 @@ class Visitor:
 class Tab:
     """What one tab knows; a reload begins a new one.
 
-    visit: a number that is new each time a page is opened. first_step: of the lesson, when Learn was opened.
-    is_step_chosen: the lesson's step was chosen just now, and the address does not have it yet. hidden, view: what the
-    link asks for. link_written: the address as this tab left it. link_detector: what the last link said of the detector,
-    and what was in use then.
+    visit: a number that is new each time a page is opened. is_step_chosen: the lesson's step was chosen just now, and the
+    address does not have it yet. hidden, view: what the link asks for. link_written: the address as this tab left it.
+    link_detector: what the last link said of the detector; link_choice: the detector in use when that was taken up.
     looks_seldom: whether the page looks at the job seldom. was_active, trap_was_active, were_baselines_running: as they
-    were last shown.
-    uploaded, picture: files that were taken up.
+    were last shown. uploaded, picture: files that were taken up.
     """
 
     page: str = ""
     visit: int = 0
     canvas: CanvasOnScreen = field(default_factory=CanvasOnScreen)
-    first_step: int = 1
     is_step_chosen: bool = False
     hidden: tuple[str, ...] = ()
     view: str = ""
