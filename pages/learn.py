@@ -10,6 +10,7 @@ import torch
 from core.checkpoint import Checkpoint
 from core.data.datasets import data_directory
 from core.detector import AutoencoderDetector, Result
+from core.errors import UserError
 from core.jobs.job import JobState
 from core.metrics import evaluate, histogram
 from core.model import ModelConfig, layers, outline, parameter_count
@@ -20,7 +21,7 @@ from pages.shared.forms.slider import slider
 from pages.shared.html import pictures
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.lessons import lessons
-from pages.shared.i18n.text import _, formatted
+from pages.shared.i18n.text import _, formatted, translated
 from pages.shared.navigation import page_of
 from pages.shared.state import keys, link, session
 from pages.shared.state.page_context import PageContext
@@ -228,10 +229,13 @@ def trap(_context: PageContext) -> None:
     jobs = visitor().trap
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(_("Train both now"), icon=":material/play_arrow:", type="primary", on_click=start_trap)
+        if problem := tab().trap_problem:
+            st.error(translated(problem), icon=":material/error:")
         if not jobs:
             st.caption(_("Until then: both as they were trained before."))
-    is_active = any(job.snapshot().state.is_active for job in jobs)
-    st.fragment(show_trap, run_every=0.7 if is_active else None)()
+    active = [snapshot for job in jobs if (snapshot := job.snapshot()).state.is_active]
+    seconds = session.WAITING_POLL if any(snapshot.turn > 3 for snapshot in active) else 0.7
+    st.fragment(show_trap, run_every=seconds if active else None)()
     with st.expander(_("How to notice it"), icon=":material/lightbulb:"):
         st.markdown(
             _(
@@ -248,13 +252,18 @@ def start_trap() -> None:
     """Train the course's network twice, with the right shapes and the wrong ones."""
     at_hand = session.data_set("mnist", may_download=False).data
     jobs = []
-    for preset in TRAP:
-        settings = replace(PRESETS[preset], data_set=at_hand.name)
-        split = session.split(at_hand.name, data_directory(), (5,), settings.training.seed)
-        jobs.append(session.new_job(settings, split))
     with visitor().lock:
         for job in visitor().trap:
             job.drop()
+        visitor().trap, tab().trap_problem = (), None
+        try:
+            for preset in TRAP:
+                settings = replace(PRESETS[preset], data_set=at_hand.name)
+                split = session.split(at_hand.name, data_directory(), (5,), settings.training.seed)
+                jobs.append(session.new_job(settings, split))
+        except UserError as error:
+            tab().trap_problem = error
+            return
         visitor().trap = tuple(jobs)
     for job in jobs:
         job.resume()
@@ -283,11 +292,15 @@ def show_trap() -> None:
                 snapshot = snapshots[number]
                 if not snapshot.state.is_over:
                     st.progress(snapshot.progress, header.job_sentence(snapshot))
-                made, trained = snapshot.result, jobs[number].detector()
+                elif snapshot.error:
+                    st.error(translated(snapshot.error), icon=":material/error:")
+                made = snapshot.result
+                trained = jobs[number].detector() if snapshot.has_begun else None
             else:
                 made = ready(TRAP[number])
                 trained = made.detector
-            st.html("".join(before_and_after(trained, 6)))
+            if trained:
+                st.html("".join(before_and_after(trained, 6)))
             validation, auroc = st.columns(2)
             if losses[number]:
                 validation.metric(

@@ -6,6 +6,7 @@ otherwise only knows of it, so a paused job whose session is gone is freed with 
 by the job's TrainingBackend: this process, unless another is given.
 """
 
+import itertools
 import logging
 import math
 import os
@@ -253,6 +254,9 @@ def ready(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDet
     return detector.fit_memory(split.train).calibrate(split.calibration)
 
 
+_numbers = itertools.count(1)
+
+
 class TrainingJob:
     """One training run of one session. Commands return at once; snapshot() tells what came of them.
 
@@ -276,6 +280,7 @@ class TrainingJob:
     ) -> None:
         self._count = split.counts[0]
         require_allowed(config, self._count)
+        self.number = next(_numbers)
         self.config = config
         self.owner = owner or Owner()
         self.idle_timeout = idle_timeout

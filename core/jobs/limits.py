@@ -247,7 +247,7 @@ class Budget:
             if self._used(owner, claim) > most:
                 return MemoryFullError(
                     "This needs {needed:,.0f} MB of memory. You may have {most:,.0f} MB at a time and have {used:,.0f} MB. "
-                    "Take fewer classes, smaller layers or smaller batches, or reload the page to let go of what it keeps.",
+                    "Take fewer classes, smaller layers or smaller batches, or start afresh under Help.",
                     needed=needed / MEGABYTE,
                     most=most / MEGABYTE,
                     used=used / MEGABYTE,

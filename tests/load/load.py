@@ -3,6 +3,8 @@
 A: a class trains the course's network on MNIST, every student on their own, and draws meanwhile.
 B: idle tabs beside a few that draw, for the memory of a session.
 C: tabs that train the course's network again and again, for the same.
+D: a class that trains and draws beside hogs with the largest trainings that are allowed, which the teacher then ends.
+E: mixes of allowed settings, for the memory of the server.
 Everything happens on this machine; count and time are bounded. The exit status is 1 when a bound is missed.
 """
 
@@ -185,12 +187,141 @@ async def class_has_trained(server: Server, count: int) -> list[Row]:
     return rows
 
 
+HOG = "preset=course&batch=1&epochs=4&hidden=2048%2C350&latent=350&seed={seed}"
+"""Nearly the most parameters and the most work that anybody may ask for."""
+
+FIRST_POINT = 20.0
+"""Seconds after Start in which everybody sees the first epoch's loss."""
+
+
+def has_first_point(visitor: Visitor) -> bool:
+    """Whether Train shows the losses of an epoch."""
+    return "validation loss" in visitor.texts() or has_trained(visitor)
+
+
+@dataclass
+class Watcher:
+    """A student who watches the training from Start to its end: seconds to the first epoch's point, and to the end."""
+
+    point: float = 0.0
+    ended: float = 0.0
+
+    async def attend(self, url: str) -> None:
+        visitor = await Visitor(url).open("train", "preset=course")
+        started = time.monotonic()
+        await visitor.press("Start")
+        await visitor.wait(lambda: has_first_point(visitor), LONGEST)
+        self.point = time.monotonic() - started
+        await visitor.wait(lambda: has_trained(visitor), LONGEST)
+        self.ended = time.monotonic() - started
+        await visitor.close()
+
+
+async def watched(url: str, count: int) -> list[Watcher]:
+    """So many students who press Start at the same time, and watch until all are done."""
+    students = [Watcher() for _ in range(count)]
+    async with asyncio.TaskGroup() as group:
+        for student in students:
+            group.create_task(student.attend(url))
+    return students
+
+
+async def class_has_hogs(server: Server, count: int, hogs: int) -> list[Row]:
+    """Scenario D."""
+    drawings = sketches(60)
+    await alone(server.url)
+    among_themselves = max(student.ended for student in await watched(server.url, count))
+    greedy = [await Visitor(server.url).open("train", HOG.format(seed=number)) for number in range(hogs)]
+    for hog in greedy:
+        await hog.press("Start")
+    over = asyncio.Event()
+    artists = [Student(number) for number in range(5)]
+    async with asyncio.TaskGroup() as group:
+        for artist in artists:
+            group.create_task(artist.attend(server.url, drawings, over, False))
+        students = await watched(server.url, count)
+        over.set()
+    teacher = await Visitor(server.url).open("status")
+    asked = time.monotonic()
+    await teacher.press("End the long ones")
+    for hog in greedy:
+        await hog.wait(lambda hog=hog: "The teacher ended this training" in hog.texts(), 60)
+    ended = time.monotonic() - asked
+    for visitor in (teacher, *greedy):
+        await visitor.close()
+    waits = [wait for artist in artists for wait in artist.waits]
+    latest, slowest = max(student.point for student in students), max(student.ended for student in students)
+    return [
+        Row("latest first epoch", f"<= {FIRST_POINT:.0f} s", f"{latest:.1f} s", latest <= FIRST_POINT),
+        Row(f"{count} alone, the slowest", "", f"{among_themselves:.0f} s", None),
+        Row(
+            "the slowest student beside the hogs",
+            f"<= {1.5 * among_themselves:.0f} s",
+            f"{slowest:.0f} s",
+            slowest <= 1.5 * among_themselves,
+            f"{slowest / among_themselves:.2f} times",
+        ),
+        Row(
+            "drawing to verdict, p95",
+            "<= 300 ms",
+            f"{percentile(waits, 0.95) * 1000:.0f} ms",
+            percentile(waits, 0.95) <= 0.3,
+            f"{len(waits)} drawings",
+        ),
+        Row("hogs ended by one press", f"{hogs}", f"{hogs}", True, f"all read it after {ended:.1f} s"),
+        Row("memory of the server at the end", "", f"{megabytes(server):.0f} MB", None),
+    ]
+
+
+MIXES = (
+    "preset=best&normal=0%2C1%2C2%2C3%2C4%2C5%2C6%2C7%2C8&latent=3000&epochs=1",
+    "preset=course&normal=0%2C1%2C2%2C3%2C4%2C6%2C7%2C8%2C9&epochs=2",
+    "preset=course&batch=4096&hidden=2048%2C350&latent=350",
+    "preset=broadcasting&batch=128",
+    "preset=best",
+    "preset=course",
+)
+"""Settings that are allowed and each cost much memory of another kind."""
+
+
+async def class_takes_memory(server: Server, count: int, most: float, seconds: float) -> list[Row]:
+    """Scenario E: everybody starts one of the mixes with a seed of their own. most: MB that the server may take."""
+    chance = random.Random(0)
+    peak, refused, started = megabytes(server), 0, 0
+    visitors = []
+    for number in range(count):
+        settings = f"{chance.choice(MIXES)}&seed={number}"
+        visitor = await Visitor(server.url).open("train", settings)
+        await visitor.press("Start")
+        refused += "MB of memory" in visitor.texts()
+        started += "MB of memory" not in visitor.texts()
+        visitors.append(visitor)
+        peak = max(peak, megabytes(server))
+    artist = await Visitor(server.url).open("draw")
+    waits, ends, drawings = [], time.monotonic() + seconds, sketches(20)
+    while time.monotonic() < ends:
+        waits.append(await artist.draw(drawings[len(waits) % len(drawings)]))
+        peak = max(peak, megabytes(server))
+        await asyncio.sleep(0.5)
+    for visitor in (artist, *visitors):
+        await visitor.close()
+    return [
+        Row("trainings begun", ">= 1", f"{started}", started >= 1),
+        Row("trainings refused with a sentence", "", f"{refused}", None),
+        Row("drawings meanwhile", "all", f"{len(waits)}", True, f"p95 {percentile(waits, 0.95) * 1000:.0f} ms"),
+        Row("most memory", f"<= {1.1 * most:.0f} MB", f"{peak:.0f} MB", peak <= 1.1 * most, f"MEMORY_LIMIT {most:.0f} MB"),
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--students", type=int, default=30)
     parser.add_argument("--idle", type=int, default=100)
     parser.add_argument("--trained", type=int, default=10)
-    parser.add_argument("--only", default="ABC", help="letters of the scenarios wanted")
+    parser.add_argument("--hogs", type=int, default=10, help="beside two thirds of the students")
+    parser.add_argument("--memory", type=int, default=2000, help="MEMORY_LIMIT in MB of scenario E")
+    parser.add_argument("--seconds", type=float, default=120.0, help="of scenario E after the last Start")
+    parser.add_argument("--only", default="ABCDE", help="letters of the scenarios wanted")
     parser.add_argument("--quiet", type=float, default=45.0, help="seconds of drawing without training")
     asked = parser.parse_args()
     kept = True
@@ -201,10 +332,20 @@ def main() -> None:
         ),
         "B": (f"{asked.idle} idle tabs beside 10 that draw", lambda server: class_idles(server, asked.idle, 10)),
         "C": (f"{asked.trained} tabs that train again and again", lambda server: class_has_trained(server, asked.trained)),
+        "D": (
+            f"{asked.students * 2 // 3} students beside {asked.hogs} hogs",
+            lambda server: class_has_hogs(server, asked.students * 2 // 3, asked.hogs),
+        ),
+        "E": (
+            f"{asked.students} mixed trainings",
+            lambda server: class_takes_memory(server, asked.students, asked.memory, asked.seconds),
+        ),
     }
     try:
         for letter in asked.only:
             title, scenario = scenarios[letter]
+            if letter == "E":
+                os.environ["MEMORY_LIMIT"] = f"{asked.memory}M"
             with running() as server:
                 kept &= show(f"{letter}: {title}", asyncio.run(scenario(server)))
     except* AppError as failed:

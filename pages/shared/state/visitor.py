@@ -157,6 +157,7 @@ class Tab:
     job_problem: UserError | None = None
     was_active: bool = False
     trap_was_active: bool = False
+    trap_problem: UserError | None = None
     were_baselines_running: bool = False
     uploaded: str = ""
     picture: str = ""
