@@ -6,8 +6,7 @@ import streamlit as st
 
 from core.detector import AutoencoderDetector, Result
 from core.drawing import PictureError, from_canvas_png
-from pages.shared import replay
-from pages.shared.components import live_canvas
+from pages.shared.components import live_canvas, replay
 from pages.shared.html import pictures
 from pages.shared.html.pictures import Opinion
 from pages.shared.i18n.glossary import about
@@ -51,8 +50,9 @@ def show_verdict() -> None:
 
     Everything has its place before the first stroke, so that nothing moves while one draws.
     """
-    with session.pool().inference_priority():
-        show_judgement(drawings())
+    shown = drawings()
+    with session.turn_of_pen(is_moving(shown)):
+        show_judgement(shown)
 
 
 def show_judgement(shown: Drawings) -> None:
@@ -83,6 +83,8 @@ def show_judgement(shown: Drawings) -> None:
     with st.container(key="numbers", horizontal=True, gap="medium", vertical_alignment="bottom"):
         if detector and result:
             show_numbers(result, len(detector.calibration_scores_), normal)
+        else:
+            st.caption("\N{NO-BREAK SPACE}")  # an empty container would have no height
     with st.container(key="steps"):
         st.html(pictures.steps(config, shown.picked.title if shown.picked else _("Your drawing"), image, result))
     with st.container(key="error-legend"):

@@ -22,7 +22,7 @@ def show(page: str) -> None:
         with (
             st.container(key="hideable-detector", width="content"),
             st.popover(
-                _("Detector: {title}", title=session.choice_title(session.choice())),
+                _("Detector: {title}", title=title_in_use()),
                 icon=":material/troubleshoot:",
                 help=_("Which detector judges the images on every page. Click to change it."),
             ),
@@ -111,6 +111,12 @@ def _help() -> None:
         st.markdown("  \n".join(f"`{key}` {text}" for key, text in shortcuts.items()))
     st.markdown(f"**{_('What is this?')}**")
     st.markdown("\n\n".join(f"**{name}**  \n{text}" for name, text in glossary.entries().values()))
+
+
+def title_in_use() -> str:
+    """The detector in use, with its threshold where that was set by hand."""
+    title, threshold = session.choice_title(session.choice()), session.detector_config().threshold
+    return title if threshold is None else f"{title} · {_('own threshold {value:.4f}', value=threshold)}"
 
 
 def choose() -> None:

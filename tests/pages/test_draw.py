@@ -320,8 +320,8 @@ def test_brush_width_stays_when_the_page_is_left() -> None:
 
 def test_without_other_ways_no_browser_loads_an_uploader() -> None:
     app = open_page("draw")
-    assert not app.get("file_uploader")
-    assert len(with_other_ways(app).get("file_uploader")) == 1
+    assert not has(app, "picture")
+    assert has(with_other_ways(app), "picture")
 
 
 def test_a_file_stays_judged_when_the_other_ways_are_closed(digit: Digit) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.shared.messages import latest, turn, with_messages
+from pages.shared.components.messages import latest, turn, with_messages
 
 _component = st.components.v2.component(
     "live-canvas",

@@ -8,8 +8,8 @@ from typing import Literal
 import streamlit as st
 
 from pages.shared.charts.figures import ANOMALY_COLOUR, NORMAL_COLOUR
+from pages.shared.components.messages import latest, turn, with_messages
 from pages.shared.i18n.text import _
-from pages.shared.messages import latest, turn, with_messages
 
 _HERE = Path(__file__).parent
 _HTML = """

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from pages.shared.charts.figures import PLOT_BOTTOM, PLOT_LEFT, PLOT_RIGHT, PLOT_TOP
+from pages.shared.components.messages import latest, turn, with_messages
 from pages.shared.i18n.text import _, language, separators
-from pages.shared.messages import latest, turn, with_messages
 
 _HTML = '<div class="rail"><div class="line"></div><div class="grip" role="slider" tabindex="0"></div></div>'
 

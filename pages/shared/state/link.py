@@ -68,6 +68,7 @@ def _apply(parts: Mapping[str, str]) -> None:
         settings.fill(config)
         if ready := shipped_as(config):
             session.use(session.Choice(shipped=ready))
+            session.use_threshold(config.threshold)
         else:
             st.session_state["link-problem"] = LinkError(
                 "This link asks for a detector that is not trained yet. Its settings are on the Train page: press Start there."

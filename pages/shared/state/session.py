@@ -6,7 +6,8 @@ Caches here are shared by all visitors and hold only what is never changed.
 import os
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -221,6 +222,29 @@ def use(chosen: Choice) -> None:
     st.session_state["choice"] = chosen
 
 
+def use_threshold(value: float | None) -> None:
+    """Have the detector in use judge by this threshold on every page; None is its calibrated one. Raises SettingError."""
+    detector().at_threshold(value)
+    _thresholds()[choice()] = value
+
+
+def _thresholds() -> dict[Choice, float | None]:
+    """The thresholds that the visitor has set; another detector judges by the one that it was made with."""
+    return st.session_state.setdefault("thresholds", {})  # type: ignore[no-any-return]
+
+
+def _with_threshold(made: AutoencoderDetector, chosen: Choice) -> AutoencoderDetector:
+    """The detector as the visitor uses it; the same object until something changes, for what is remembered of it."""
+    wanted = _thresholds().get(chosen, made.config.threshold)
+    if wanted == made.config.threshold:
+        return made
+    held = st.session_state.get("at-own-threshold")
+    if held is None or held[0] is not made or held[1].config.threshold != wanted:
+        held = st.session_state["at-own-threshold"] = made, made.at_threshold(wanted)
+    found: AutoencoderDetector = held[1]
+    return found
+
+
 def most_kept() -> int:
     """Numbers in all detectors that a session keeps; four bytes each. Raises SettingError."""
     return limit("MAX_KEPT_PARAMETERS")
@@ -250,16 +274,21 @@ def detector() -> AutoencoderDetector:
 
 
 def detector_of(chosen: Choice) -> AutoencoderDetector:
-    """The detector of a choice that can be made now."""
+    """The detector of a choice that can be made now, at the threshold that the visitor has set for it."""
     if chosen.shipped:
-        return shipped_checkpoint(chosen.shipped).detector
+        return _with_threshold(shipped_checkpoint(chosen.shipped).detector, chosen)
     if chosen.run is not None:
         kept = runs()[chosen.run].detector
         assert kept is not None
-        return kept
+        return _with_threshold(kept, chosen)
     training = job()
     assert training is not None
     return training.detector()
+
+
+def checkpoint_of_run(number: int) -> Checkpoint:
+    """A run as it can be taken away, at the threshold that the visitor has set; its detector is still there."""
+    return replace(runs()[number].checkpoint, detector=detector_of(Choice(run=number)))
 
 
 def require_usable_choice() -> None:
@@ -337,6 +366,21 @@ def start_comparison(name: str, normal_classes: tuple[int, ...]) -> None:
 def pool() -> JobPool:
     # Threads that train on a cluster only wait for it; there will be more as soon as its workers are counted.
     return JobPool(1 if scheduler() and not os.environ.get("TRAINING_WORKERS") else None)
+
+
+@st.cache_resource(show_spinner=False)
+def _moving_pens() -> threading.Semaphore:
+    return threading.Semaphore(os.cpu_count() or 1)
+
+
+@contextmanager
+def turn_of_pen(is_moving: bool) -> Iterator[None]:
+    """What happens inside comes before training.
+
+    Of moving pens there are as many at a time as cores, so that those that were lifted come first.
+    """
+    with _moving_pens() if is_moving else nullcontext(), pool().inference_priority():
+        yield
 
 
 def scheduler() -> str:

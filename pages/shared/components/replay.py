@@ -6,9 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.shared.components.messages import latest, turn, with_messages
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _
-from pages.shared.messages import latest, turn, with_messages
 
 _HERE = Path(__file__).parent
 _HTML = """
