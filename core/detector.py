@@ -48,6 +48,7 @@ class DetectorConfig:
         whose latents are nearest. Only what was seen can then be redrawn (after MemAE, Gong et al. 2019).
     turns: each image is also looked at turned, so many steps of 8 degrees either way, and judged in
         the pose that is least strange.
+    threshold: set by hand; None is calibrated for the false-alarm rate.
     """
 
     data_set: str = "mnist"
@@ -59,11 +60,14 @@ class DetectorConfig:
     neighbours: int = 0
     turns: int = 0
     false_alarm_rate: float = 0.05
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         """Raises SettingError."""
         require_range("neighbours", self.neighbours, int, 0, 100)
         require_range("turns", self.turns, int, 0, 4)
+        if self.threshold is not None:
+            require_range("threshold", self.threshold, float, 0, 1e9)
         require_choice("preprocessing", self.preprocessing, PREPROCESSINGS)
         object.__setattr__(self, "normal_classes", tuple(sorted(self.normal_classes)))
 
@@ -106,7 +110,7 @@ class AutoencoderDetector:
     """Scores images by how badly an autoencoder of the normal class reconstructs them.
 
     Higher score = stranger. predict is 1 where score > threshold_, strictly. A detector that is
-    shared is never changed: at_false_alarm_rate gives a copy.
+    shared is never changed: at_false_alarm_rate and at_threshold give copies.
     """
 
     def __init__(self, config: DetectorConfig, model: Autoencoder | None = None, device: torch.device | None = None) -> None:
@@ -160,14 +164,26 @@ class AutoencoderDetector:
     def set_calibration(self, scores: Tensor) -> "AutoencoderDetector":
         """Set threshold_ from the scores (N,) of held-out normal images; returns self."""
         self.__dict__.pop("key", None)
-        self.threshold_ = conformal_threshold(scores, self.config.false_alarm_rate)
         self.calibration_scores_ = scores.sort().values
+        self.threshold_ = self.calibrated_threshold if self.config.threshold is None else self.config.threshold
         return self
+
+    @property
+    def calibrated_threshold(self) -> float:
+        """The threshold for the false-alarm rate, whatever was set by hand. Raises CalibrationError."""
+        return conformal_threshold(self.calibration_scores_, self.config.false_alarm_rate)
 
     def at_false_alarm_rate(self, rate: float) -> "AutoencoderDetector":
         """A copy with another threshold, sharing the network."""
+        return self._as(replace(self.config, false_alarm_rate=rate, threshold=None))
+
+    def at_threshold(self, threshold: float | None) -> "AutoencoderDetector":
+        """A copy with a threshold set by hand, or None for the calibrated one, sharing the network. Raises SettingError."""
+        return self._as(replace(self.config, threshold=threshold))
+
+    def _as(self, config: DetectorConfig) -> "AutoencoderDetector":
         other = copy(self)
-        other.config = replace(self.config, false_alarm_rate=rate)
+        other.config = config
         return other.set_calibration(self.calibration_scores_)
 
     @torch.inference_mode()
@@ -263,7 +279,7 @@ class AutoencoderDetector:
     @cached_property
     def key(self) -> str:
         """A short hash of settings and weights; equal keys give equal scores."""
-        digest = hashlib.sha256(repr(self.config).encode())
+        digest = hashlib.sha256(repr(replace(self.config, threshold=None)).encode())
         for parameter in (*self.model.state_dict().values(), self.memory_):
             digest.update(np.ascontiguousarray(parameter.detach().cpu().numpy()).tobytes())
         return digest.hexdigest()[:16]

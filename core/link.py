@@ -33,6 +33,7 @@ FIELDS = {
     "neighbours": ("neighbours",),
     "turns": ("turns",),
     "alarms": ("false_alarm_rate",),
+    "threshold": ("threshold",),
 }
 """Each part's name, and where its setting stands in a DetectorConfig."""
 
@@ -110,7 +111,7 @@ def _read(part: str, text: str, like: Any) -> Any:
             return {"0": False, "1": True}[text]
         if isinstance(like, tuple):
             return tuple(int(number) for number in text.split(",")) if text else ()
-        value = type(like)(text)
+        value = float(text) if like is None else type(like)(text)
     except (KeyError, ValueError):
         raise _unusable(part, text) from None
     if isinstance(value, float) and not math.isfinite(value):

@@ -70,7 +70,8 @@ class Shipped:
 
 
 def preset_of(config: DetectorConfig) -> str:
-    """The preset that a detector was made with, whatever its classes; “course” where it is of no preset."""
+    """The preset that a detector was made with, whatever its classes and threshold; “course” where it is of no preset."""
+    config = replace(config, threshold=None)
     for name in PRESETS:
         if replace(preset(name, config.data_set), normal_classes=config.normal_classes) == config:
             return name
@@ -78,7 +79,8 @@ def preset_of(config: DetectorConfig) -> str:
 
 
 def shipped_as(config: DetectorConfig) -> Shipped | None:
-    """The shipped checkpoint with exactly these settings, if there is one."""
+    """The shipped checkpoint with exactly these settings but for the threshold, if there is one."""
+    config = replace(config, threshold=None)
     name, classes = preset_of(config), config.normal_classes
     if len(classes) != 1 or replace(preset(name, config.data_set), normal_classes=classes) != config:
         return None

@@ -64,7 +64,8 @@ class EvaluateContext(PageContext):
 
     @cached_property
     def working(self) -> "WorkingThreshold":
-        return WorkingThreshold(self.detector.key, self.detector.calibration_scores_, self.detector.threshold_)
+        detector = self.detector
+        return WorkingThreshold(detector.key, detector.calibration_scores_, detector.calibrated_threshold, detector.threshold_)
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ class WorkingThreshold:
     key: str
     calibration_scores: Tensor
     calibrated: float
+    in_use: float
+    """By which every page judges."""
 
     @property
     def smallest_rate(self) -> float:
@@ -90,9 +93,9 @@ class WorkingThreshold:
 
     @property
     def value(self) -> float:
-        """Where the visitor has put it for this detector, else the calibrated one."""
+        """Where the visitor has put it for this detector, else the one in use."""
         key, value = tab().threshold
-        return float(value) if key == self.key else self.calibrated
+        return float(value) if key == self.key else self.in_use
 
     @property
     def is_new(self) -> bool:
@@ -104,6 +107,11 @@ class WorkingThreshold:
         tab().threshold = self.key, value
         rate = conformal_rate(self.calibration_scores, value)
         st.session_state[keys.KEPT_RATE] = min(self.rates, key=lambda offered: abs(offered - rate))
+
+    def put_back(self) -> None:
+        """Have every page judge by the calibrated threshold again."""
+        session.use_threshold(None)
+        self.move_to(self.calibrated)
 
     def follow_rate(self) -> None:
         """Put the threshold where the slider says."""
@@ -220,6 +228,7 @@ def show_threshold(
             icon=":material/visibility:",
             help=_("The threshold with the highest F1 on these very images. It looks at their labels."),
         )
+    offer_to_use(context, point.threshold)
     if working.smallest_rate > RATES[0]:
         st.caption(
             _(
@@ -230,6 +239,25 @@ def show_threshold(
             )
         )
     return chart, chart_place
+
+
+def offer_to_use(context: EvaluateContext, value: float) -> None:
+    """The threshold that was moved to, for all pages; and the way back. One in training has none to keep."""
+    if context.choice == TRAINING:
+        return
+    with st.container(horizontal=True):
+        if st.button(
+            _("Use this threshold"),
+            disabled=value == context.detector.threshold_,
+            icon=":material/check:",
+            help=_("On every page this detector judges by this threshold, until you put it back."),
+        ):
+            session.use_threshold(None if value == context.working.calibrated else value)
+            st.rerun()
+        if context.config.threshold is not None and st.button(
+            _("Back to the calibrated threshold"), on_click=context.working.put_back, icon=":material/undo:"
+        ):
+            st.rerun()  # the line above the page too
 
 
 def show_outcome(point: OperatingPoint) -> None:

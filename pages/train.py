@@ -288,10 +288,10 @@ def show_runs() -> list[Run]:
         overlaid = st.multiselect(_("Curves to lay over"), names, placeholder=_("Nothing"), key="overlaid", width=260)
         ready = [number for number, run in enumerate(runs) if run.detector]
         chosen = st.selectbox(_("Run to keep"), ready, index=len(ready) - 1, format_func=names.__getitem__, width=200)
-        kept = runs[chosen]
+        kept = session.checkpoint_of_run(chosen)
         st.download_button(
             _("Download checkpoint"),
-            lambda: as_file(kept.checkpoint),
+            lambda: as_file(kept),
             f"detector-{'-'.join(map(str, kept.config.normal_classes))}.safetensors",
             icon=":material/download:",
             on_click="ignore",

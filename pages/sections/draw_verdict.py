@@ -48,8 +48,9 @@ def show_verdict() -> None:
 
     Everything has its place before the first stroke, so that nothing moves while one draws.
     """
-    with session.pool().inference_priority():
-        show_judgement(visitor().drawings)
+    shown = visitor().drawings
+    with session.turn_of_pen(is_moving(shown)):
+        show_judgement(shown)
 
 
 def show_judgement(shown: Drawings) -> None:
@@ -80,6 +81,8 @@ def show_judgement(shown: Drawings) -> None:
     with st.container(key="numbers", horizontal=True, gap="medium", vertical_alignment="bottom"):
         if detector and result:
             show_numbers(result, len(detector.calibration_scores_), normal)
+        else:
+            st.caption("\N{NO-BREAK SPACE}")  # an empty container would have no height
     with st.container(key="steps"):
         st.html(pictures.steps(config, shown.picked.title if shown.picked else _("Your drawing"), image, result))
     with st.container(key="error-legend"):

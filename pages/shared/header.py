@@ -23,7 +23,7 @@ def show(page: str) -> None:
         with (
             st.container(key="hideable-detector", width="content"),
             st.popover(
-                _("Detector: {title}", title=session.choice_title(session.choice())),
+                _("Detector: {title}", title=title_in_use()),
                 icon=":material/troubleshoot:",
                 help=_("Which detector judges the images on every page. Click to change it."),
             ),
@@ -120,6 +120,12 @@ def _help() -> None:
         key="start-afresh",
         help=_("Forgets everything: trainings, runs, drawings and the password. For whoever comes after you at this machine."),
     )
+
+
+def title_in_use() -> str:
+    """The detector in use, with its threshold where that was set by hand."""
+    title, threshold = session.choice_title(session.choice()), session.detector_config().threshold
+    return title if threshold is None else f"{title} · {_('own threshold {value:.4f}', value=threshold)}"
 
 
 def choose() -> None:

@@ -208,14 +208,15 @@ def canvas_of(page: Page) -> Locator:
 
 
 def draw(page: Page, strokes: list[Stroke]) -> None:
-    """Draw with the pointer, in canvas pixels."""
+    """Draw with the pointer, in canvas pixels; a phone shows the canvas at another size."""
     box = canvas_of(page).bounding_box()
     assert box
+    scale = box["width"] / 320
     for stroke in strokes:
-        page.mouse.move(box["x"] + stroke[0][0], box["y"] + stroke[0][1])
+        page.mouse.move(box["x"] + scale * stroke[0][0], box["y"] + scale * stroke[0][1])
         page.mouse.down()
         for x, y in stroke[1:]:
-            page.mouse.move(box["x"] + x, box["y"] + y)
+            page.mouse.move(box["x"] + scale * x, box["y"] + scale * y)
         page.mouse.up()
 
 

@@ -5,6 +5,7 @@ B: idle tabs beside a few that draw, for the memory of a session.
 C: tabs that train the course's network again and again, for the same.
 D: a class that trains and draws beside hogs with the largest trainings that are allowed, which the teacher then ends.
 E: mixes of allowed settings, for the memory of the server.
+F: a class whose pens all move at once, first while nothing else happens, then beside trainings.
 Everything happens on this machine; count and time are bounded. The exit status is 1 when a bound is missed.
 """
 
@@ -16,7 +17,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
-from tests.load.server import Row, Server, megabytes, percentile, running, show, sketches
+from tests.load.server import Row, Server, growing, megabytes, percentile, running, show, sketches
 from tests.load.visitor import AppError, Sketch, Visitor
 
 PAUSE = 5.0
@@ -313,6 +314,80 @@ async def class_takes_memory(server: Server, count: int, most: float, seconds: f
     ]
 
 
+USUAL = 0.05
+"""Seconds, as in pages/shared/components/messages.js: after an answer a pen that moves rests, the longer the slower it was."""
+
+
+@dataclass
+class Artist:
+    """One session that draws without a pause, and what it saw: seconds to the answer for each moving and each lifted pen."""
+
+    number: int
+    moved: list[float] = field(default_factory=list)
+    lifted: list[float] = field(default_factory=list)
+
+    async def draw(self, url: str, drawings: list[list[Sketch]], over: asyncio.Event) -> None:
+        """Draw one stroke after the other, each from a little to the whole of it, for as long as a stroke takes a hand."""
+        chance = random.Random(self.number)
+        visitor = await Visitor(url).open("draw")
+        await asyncio.sleep(chance.uniform(0, STROKE + LIFTED))
+        turn = 0
+        while not over.is_set():
+            frames = drawings[(self.number + 7 * turn) % len(drawings)]
+            turn += 1
+            began = time.monotonic()
+            while (done := (time.monotonic() - began) / STROKE) < 1:
+                took = await visitor.move_pen(frames[int(done * (len(frames) - 1))], False)
+                self.moved.append(took)
+                await asyncio.sleep(min(took**2 / USUAL, max(0.0, began + STROKE - time.monotonic())))
+            self.lifted.append(await visitor.move_pen(frames[-1], True))
+            await asyncio.sleep(LIFTED)
+        await visitor.close()
+
+
+STROKE, LIFTED = 1.5, 1.0
+"""Seconds of a stroke, and between two."""
+
+
+async def all_draw(url: str, count: int, drawings: list[list[Sketch]], seconds: float) -> list[Artist]:
+    """A class that draws for some seconds; raises what any of them met, an answer that never came too."""
+    over = asyncio.Event()
+    artists = [Artist(number) for number in range(count)]
+    async with asyncio.TaskGroup() as group:
+        for artist in artists:
+            group.create_task(artist.draw(url, drawings, over))
+        await asyncio.sleep(seconds)
+        over.set()
+    return artists
+
+
+async def class_draws(server: Server, count: int, trainings: int, seconds: float) -> list[Row]:
+    """Scenario F."""
+    drawings = growing(40)
+    await all_draw(server.url, 2, drawings, 5)  # whatever is loaded once is loaded now
+    quiet = await all_draw(server.url, count, drawings, seconds)
+    trainers = [await Visitor(server.url).open("train", "preset=course&epochs=200") for _ in range(trainings)]
+    for trainer in trainers:
+        await trainer.press("Start")
+    busy = await all_draw(server.url, count, drawings, seconds)
+    for trainer in trainers:
+        await trainer.close()
+    rows, before = [], 0.0
+    for name, artists in (("none training", quiet), (f"{trainings} training", busy)):
+        moved = [wait for artist in artists for wait in artist.moved]
+        lifted = [wait for artist in artists for wait in artist.lifted]
+        p95 = percentile(lifted, 0.95)
+        limit = 2 * before if before else 0.4
+        detail = f"median {percentile(lifted, 0.5) * 1000:.0f} ms of {len(lifted)}, each answered"
+        wanted = f"<= {limit * 1000:.0f} ms"
+        rows.append(Row(f"pointer-up to verdict, p95, {name}", wanted, f"{p95 * 1000:.0f} ms", p95 <= limit, detail))
+        each = len(moved) / count / seconds * (STROKE + LIFTED) / STROKE
+        detail = f"median {percentile(moved, 0.5) * 1000:.0f} ms from the move to its answer"
+        rows.append(Row(f"answers a second to a moving pen, {name}", "", f"{each:.1f}", None, detail))
+        before = before or p95
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--students", type=int, default=30)
@@ -321,7 +396,7 @@ def main() -> None:
     parser.add_argument("--hogs", type=int, default=10, help="beside two thirds of the students")
     parser.add_argument("--memory", type=int, default=2000, help="MEMORY_LIMIT in MB of scenario E")
     parser.add_argument("--seconds", type=float, default=120.0, help="of scenario E after the last Start")
-    parser.add_argument("--only", default="ABCDE", help="letters of the scenarios wanted")
+    parser.add_argument("--only", default="ABCDEF", help="letters of the scenarios wanted")
     parser.add_argument("--quiet", type=float, default=45.0, help="seconds of drawing without training")
     asked = parser.parse_args()
     kept = True
@@ -339,6 +414,10 @@ def main() -> None:
         "E": (
             f"{asked.students} mixed trainings",
             lambda server: class_takes_memory(server, asked.students, asked.memory, asked.seconds),
+        ),
+        "F": (
+            f"{asked.students} students draw without a pause, {os.cpu_count()} cores",
+            lambda server: class_draws(server, asked.students, 2, asked.quiet / 2),
         ),
     }
     try:

@@ -61,6 +61,17 @@ def sketches(count: int) -> list[Sketch]:
     return [sketch(on_canvas(shaken(WAYS[number % 10][0], random))) for number in range(count)]
 
 
+def growing(count: int) -> list[list[Sketch]]:
+    """Drawings of one stroke as they grow, each from a tenth of it to the whole."""
+    random = np.random.default_rng(1)
+    made = []
+    for number in range(count):
+        (stroke, *_) = on_canvas(shaken(WAYS[number % 10][0], random))
+        lengths = sorted({max(2, len(stroke) * tenth // 10) for tenth in range(1, 11)})
+        made.append([sketch([stroke[:length]]) for length in lengths])
+    return made
+
+
 def percentile(seconds: Sequence[float], share: float) -> float:
     return float(np.quantile(np.array(seconds), share))
 

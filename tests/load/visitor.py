@@ -37,6 +37,7 @@ class Sketch:
     """A drawing as the canvas sends it, and as the page shows it once it is judged."""
 
     value: str
+    picture: str
     shown: str
 
 
@@ -51,7 +52,7 @@ def sketch(strokes: list[Stroke]) -> Sketch:
     assert image is not None
     raw = {"objects": [{"type": "path", "path": stroke} for stroke in strokes], "background": "#000000"}
     value = {"drawing": {"raw": raw, "data": png(pixels)}}
-    return Sketch(json.dumps(value), png(pictures.grey_pixels(image)))
+    return Sketch(json.dumps(value), png(pixels), png(pictures.grey_pixels(image)))
 
 
 @dataclass
@@ -69,6 +70,11 @@ def is_canvas(part: Part) -> bool:
     return part.kind == "bidi_component" and "drawable" in part.content.bidi_component.component_name
 
 
+def is_pen(part: Part) -> bool:
+    """Whether it is what watches the pen on the canvas."""
+    return part.kind == "bidi_component" and "live-canvas" in part.content.bidi_component.component_name
+
+
 class Visitor:
     """One tab. Its page is in `parts`, by place."""
 
@@ -81,6 +87,7 @@ class Visitor:
         self.page = ""
         self._page_hash = ""
         self._values: dict[str, str] = {}
+        self._turn = 0
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._run, self._fragments = "", set[str]()
         self._changed = asyncio.Condition()
@@ -186,6 +193,18 @@ class Visitor:
         await self._send(self._state(part.fragment))
         await self.wait(lambda: any(drawn.shown in html for html in self.htmls()))
         assert seen == len(self._values)
+        return time.monotonic() - started
+
+    async def move_pen(self, drawn: Sketch, is_whole: bool) -> float:
+        """Send what is on the canvas while the pen is down, or as it is lifted, and wait for its verdict; returns seconds."""
+        await self.wait(lambda: any(map(is_pen, self.parts.values())))
+        part = next(filter(is_pen, self.parts.values()))
+        self._turn += 1
+        frame = {"turn": self._turn, "generation": 0, "is_whole": is_whole, "png": drawn.picture}
+        self._values[part.content.bidi_component.id] = json.dumps({"frame": frame})
+        started, finished = time.monotonic(), self._finished
+        await self._send(self._state(part.fragment))
+        await self.wait(lambda: self._finished > finished and any(drawn.shown in html for html in self.htmls()))
         return time.monotonic() - started
 
     def htmls(self) -> Iterator[str]:

@@ -149,6 +149,8 @@ def test_at_the_server_itself_no_token_is_needed(monkeypatch: pytest.MonkeyPatch
         "Trainings running",
         "Trainings waiting",
         "Memory",
+        "Memory limit",
+        "Needed by visitors",
         "Threads",
     ]
 

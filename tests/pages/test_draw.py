@@ -320,8 +320,8 @@ def test_brush_width_stays_when_the_page_is_left() -> None:
 
 def test_without_other_ways_no_browser_loads_an_uploader() -> None:
     app = open_page("draw")
-    assert "picture" not in [each.key for each in app.get("file_uploader")]
-    assert "picture" in [each.key for each in with_other_ways(app).get("file_uploader")]
+    assert not has(app, "picture")
+    assert has(with_other_ways(app), "picture")
 
 
 def test_a_file_stays_judged_when_the_other_ways_are_closed(digit: Digit) -> None:

@@ -3,9 +3,11 @@
 import re
 import time
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+import streamlit as st
 import torch
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, confusion_matrix, f1_score, precision_score, recall_score, roc_auc_score
@@ -18,8 +20,22 @@ from core.conformal import conformal_threshold
 from core.data.datasets import FALLBACK, DataSet, Digits, load
 from core.detector import AutoencoderDetector
 from core.presets import Shipped
-from pages.shared.state import session
-from tests.pages.conftest import checked, detector_box, go_to, html_of, open_page, plain
+from pages.shared.state import keys, session
+from pages.shared.state.drawings import Picked
+from pages.shared.state.visitor import Choice
+from tests.pages.conftest import (
+    ROOT,
+    checked,
+    detector_box,
+    detector_line,
+    go_to,
+    html_of,
+    inside,
+    number_in,
+    open_page,
+    plain,
+    visitor_of,
+)
 
 
 def outcome(app: AppTest) -> list[int]:
@@ -56,6 +72,11 @@ def upload(app: AppTest, detector: AutoencoderDetector) -> AppTest:
     content = checkpoint.to_bytes(Checkpoint(detector, ()))
     app.file_uploader(key="upload-checkpoint").set_value(("mine.safetensors", content, "application/octet-stream"))
     return checked(app.run())
+
+
+def link(app: AppTest) -> str:
+    """The one that Share shows."""
+    return next(code.value for code in app.code if "normal=" in code.value)
 
 
 def sections(app: AppTest) -> list[str]:
@@ -176,6 +197,64 @@ def test_the_threshold_stays_with_its_detector() -> None:
     assert app.select_slider(key="kept-rate").value == 0.4
     use(app, session.Choice(shipped=Shipped("course", "mnist", 5)))
     assert app.select_slider(key="kept-rate").value == 0.05
+
+
+@pytest.mark.usefixtures("without_data")
+def test_a_threshold_is_put_in_use_everywhere_and_put_back(best: AutoencoderDetector) -> None:
+    def press(label: str) -> None:
+        next(button for button in app.button if button.label == label).click()
+        checked(app.run())
+
+    def labels() -> list[str]:
+        return [button.label for button in app.button]
+
+    app = open_page("evaluate")
+    assert next(button for button in app.button if button.label == "Use this threshold").disabled, "it is in use already"
+    app.select_slider(key="kept-rate").set_value(0.4)
+    checked(app.run())
+    press("Use this threshold")
+    own = best.at_false_alarm_rate(0.4).threshold_
+    assert detector_line(app).endswith(f"own threshold {own:.4f}")
+    assert f"threshold={own}" in link(app)
+    images = load(FALLBACK).test.images
+    go_to(app, "draw")
+    number = next(
+        number for number, score in enumerate(best.decision_function(images).tolist()) if own < score < best.threshold_
+    )
+    visitor_of(app).drawings.picked = Picked(images[[number]], "test image", "one between")
+    assert number_in(checked(app.run()), "threshold") == pytest.approx(own, abs=5.1e-5)
+    assert plain(html_of(inside(app, "verdict"))[0]).startswith("Anomaly")
+    go_to(app, "evaluate")
+    assert app.select_slider(key="kept-rate").value == 0.4
+    press("Back to the calibrated threshold")
+    assert "own threshold" not in detector_line(app)
+    assert "threshold=" not in link(app)
+    assert "Back to the calibrated threshold" not in labels()
+    assert number_in(go_to(app, "draw"), "threshold") == pytest.approx(best.threshold_, abs=5.1e-5)
+
+
+@pytest.mark.usefixtures("without_data")
+def test_a_link_brings_the_threshold_along(best: AutoencoderDetector) -> None:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60.0)
+    app.query_params["threshold"] = "0.0321"
+    app = checked(app.run())
+    assert detector_line(app).endswith("own threshold 0.0321")
+    assert visitor_of(app).choice == Choice(shipped=Shipped("best", "mnist", 5))
+
+
+@pytest.mark.usefixtures("without_data")
+def test_an_own_threshold_goes_into_the_checkpoint_and_comes_back_with_it(fitted: AutoencoderDetector) -> None:
+    app = upload(open_page("evaluate"), fitted)
+    app.select_slider(key="kept-rate").set_value(0.3)
+    checked(app.run())
+    next(button for button in app.button if button.label == "Use this threshold").click()
+    checked(app.run())
+    own = fitted.at_false_alarm_rate(0.3).threshold_
+    with patch.object(st, "session_state", {keys.VISITOR: visitor_of(app)}):
+        taken = checkpoint.to_bytes(session.checkpoint_of_run(0))
+    assert checkpoint.from_bytes(taken).detector.threshold_ == own
+    again = upload(open_page("evaluate"), checkpoint.from_bytes(taken).detector)
+    assert detector_line(again).endswith(f"own threshold {own:.4f}")
 
 
 @pytest.mark.usefixtures("without_data")

@@ -11,7 +11,7 @@ from core.errors import UserError
 from core.jobs.job import JobState, TrainingJob
 from core.training import TrainConfig
 from pages.shared.state import session
-from tests.pages.conftest import checked, go_to
+from tests.pages.conftest import checked, go_to, visitor_of
 from tests.pages.test_class import open_status
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def test_the_teacher_sees_and_ends_and_holds_the_trainings(monkeypatch: pytest.M
 def test_a_student_reads_that_the_teacher_ended_the_training_and_can_begin_anew(wait_until: "WaitUntil") -> None:
     app = open_status({"data": "uci-digits", "epochs": "50", "batch": "1"})
     app = press(go_to(app, "train"), "Start")
-    job = app.session_state["job"]
+    job = visitor_of(app).job
+    assert job
     wait_until(lambda: job.snapshot().has_begun)
     job.end(UserError("The teacher ended this training. Press Start for a new one."))
     wait_until(lambda: job.snapshot().state.is_over)
@@ -71,7 +72,7 @@ def test_a_training_for_which_there_is_no_memory_is_refused_with_a_sentence() ->
     before, budget.size = budget.size, budget.used() + 1_000_000
     try:
         press(app, "Start")
-        assert app.session_state["job"] is None if "job" in app.session_state else True
+        assert visitor_of(app).job is None
         assert any("MB of memory" in error.value for error in app.error)
     finally:
         budget.size = before

@@ -15,7 +15,7 @@ ALLOWED = {
     "core.data": {"core.errors", "core.preprocessing"},
     "core.photos": {"core.errors", "core.preprocessing"},
     "core": {"core.errors", "core.data", "core.photos"},
-    "core.jobs": {"core", "core.errors", "core.data"},
+    "core.jobs": {"core", "core.errors", "core.data", "core.server"},
     "core.server": {"core", "core.errors"},
     "core.experiments": {"core", "core.errors", "core.data", "core.jobs"},
     "core.jobs.dask": {"core", "core.errors", "core.data", "core.jobs", "core.experiments"},

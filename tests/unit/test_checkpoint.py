@@ -59,6 +59,7 @@ UNUSUAL = DetectorConfig(
     neighbours=4,
     turns=3,
     false_alarm_rate=0.11,
+    threshold=0.037,
 )
 PARTS = {"model": ModelConfig, "training": TrainConfig, "score": ScoreConfig}
 NETWORKS = [UNUSUAL.model, ModelConfig("convolutional", (5,), 6, "none", "he")]

@@ -15,6 +15,7 @@ from core import detector as detector_module
 from core.conformal import CalibrationError, conformal_rate, conformal_threshold
 from core.data.datasets import OneClassSplit
 from core.detector import SAME_WRITER_NEIGHBOURS, AutoencoderDetector, DetectorConfig, NotFittedError
+from core.errors import SettingError
 from core.experiments.shifts import moved_and_turned
 from core.model import ModelConfig
 from core.preprocessing import deskew, poses
@@ -225,6 +226,22 @@ def test_another_false_alarm_rate_is_a_copy(fitted: AutoencoderDetector) -> None
     assert other.config == replace(fitted.config, false_alarm_rate=0.3)
     count = len(before[3])
     assert other.threshold_ == before[3][math.ceil((count + 1) * 0.7) - 1] < fitted.threshold_
+
+
+def test_a_threshold_set_by_hand_is_a_copy_with_the_same_scores(fitted: AutoencoderDetector, split: OneClassSplit) -> None:
+    before = fitted.threshold_
+    images = split.test.images
+    scores = fitted.decision_function(images)
+    middle = float(scores.median())
+    other = fitted.at_threshold(middle)
+    assert (fitted.threshold_, fitted.config.threshold) == (before, None)
+    assert (other.threshold_, other.calibrated_threshold) == (middle, before)
+    assert other.predict(images).tolist() == [int(score > middle) for score in scores.tolist()]
+    assert other.key == fitted.key, "equal keys give equal scores"
+    for back in (other.at_threshold(None), other.at_false_alarm_rate(fitted.config.false_alarm_rate)):
+        assert (back.threshold_, back.config) == (before, fitted.config)
+    with pytest.raises(SettingError):
+        fitted.at_threshold(-1.0)
 
 
 # The key

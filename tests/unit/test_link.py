@@ -45,6 +45,7 @@ CONFIGS = some.builds(
     neighbours=some.integers(0, 100),
     turns=some.integers(0, 4),
     false_alarm_rate=some.floats(0.005, 0.3),
+    threshold=some.none() | some.floats(0.0, 1e9),
 )
 
 
@@ -95,6 +96,9 @@ def test_no_parts_are_the_best_detector_for_5() -> None:
         {"rate": "-1"},
         {"alarms": "0.9"},
         {"alarms": "0"},
+        {"threshold": "-0.1"},
+        {"threshold": "nan"},
+        {"threshold": "high"},
         {"seed": "9" * 99},
         {"seed": "1" * 10_000},
         {"batch": "4096", "broadcasting": "1"},

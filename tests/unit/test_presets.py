@@ -69,6 +69,8 @@ def test_a_detector_is_recognised_by_its_settings(name: str) -> None:
     config = PRESETS[name]
     assert preset_of(replace(config, normal_classes=(3, 4))) == name
     assert shipped_as(config) == Shipped(name, "mnist", 5)
+    assert shipped_as(replace(config, threshold=0.5)) == Shipped(name, "mnist", 5)
+    assert preset_of(replace(config, threshold=0.5)) == name
     assert shipped_as(replace(config, false_alarm_rate=0.07)) is None
     assert shipped_as(replace(config, normal_classes=(5, 6))) is None
     assert shipped_as(replace(config, normal_classes=())) is None

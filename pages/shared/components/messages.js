@@ -1,7 +1,9 @@
 // Messages of a component to the page: one is in flight at a time, for of two on their way the page may take the first for
 // the last. Each has a number, and the page's answer names the number that it answers; then the next is sent, which is
 // the newest. After so many milliseconds an answer is taken for lost, as it is when the connection was.
-const LOST = 2000;
+const LOST = 5000;
+// An answer that takes so many milliseconds is followed by a rest as long; twice as slow, by four times the rest.
+const USUAL = 50;
 
 class Messages {
   #send = null;
@@ -30,7 +32,7 @@ class Messages {
 
   /**
    * Send what make returns when its turn has come, or nothing where that is null; what was posted before and not sent is
-   * dropped. rests: a busy server first gets as long a rest as its last answer took, so that all share what there is.
+   * dropped. rests: a server first gets a rest, short where it is idle and long where it is busy, so that all share it.
    */
   post(make, rests = false) {
     this.#make = make;
@@ -47,7 +49,7 @@ class Messages {
     clearTimeout(this.#timer);
     if (this.#make === null) return;
     const isInFlight = this.#answered < this.#last;
-    const due = atOnce ? 0 : isInFlight ? this.#sent + LOST : this.#rests ? this.#sent + 2 * this.#took : 0;
+    const due = atOnce ? 0 : isInFlight ? this.#sent + LOST : this.#rests ? this.#sent + this.#took + this.#took ** 2 / USUAL : 0;
     const now = performance.now();
     if (now < due) {
       this.#timer = setTimeout(() => this.#flush(), due - now);

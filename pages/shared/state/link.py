@@ -70,6 +70,7 @@ def _apply(parts: Mapping[str, str]) -> None:
         settings.fill(config)
         if ready := shipped_as(config):
             session.use(Choice(shipped=ready))
+            session.use_threshold(config.threshold)
         else:
             tab().link_problem = LinkError(
                 "This link asks for a detector that is not trained yet. Its settings are on the Train page: press Start there."

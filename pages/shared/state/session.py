@@ -6,7 +6,8 @@ Caches here are shared by all visitors and hold only what is never changed.
 import os
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,6 +185,23 @@ def use(chosen: Choice) -> None:
     visitor().choice = chosen
 
 
+def use_threshold(value: float | None) -> None:
+    """Have the detector in use judge by this threshold on every page; None is its calibrated one. Raises SettingError."""
+    detector().at_threshold(value)
+    visitor().thresholds[choice()] = value
+
+
+def _with_threshold(made: AutoencoderDetector, chosen: Choice) -> AutoencoderDetector:
+    """The detector as the visitor uses it; the same object until something changes, for what is remembered of it."""
+    wanted = visitor().thresholds.get(chosen, made.config.threshold)
+    if wanted == made.config.threshold:
+        return made
+    held = visitor().at_own_threshold
+    if held is None or held[0] is not made or held[1].config.threshold != wanted:
+        held = visitor().at_own_threshold = made, made.at_threshold(wanted)
+    return held[1]
+
+
 def most_kept() -> int:
     """Numbers in all detectors that a visitor keeps; four bytes each. Raises SettingError."""
     return limit("MAX_KEPT_PARAMETERS")
@@ -216,16 +234,21 @@ def detector() -> AutoencoderDetector:
 
 
 def detector_of(chosen: Choice) -> AutoencoderDetector:
-    """The detector of a choice that can be made now."""
+    """The detector of a choice that can be made now, at the threshold that the visitor has set for it."""
     if chosen.shipped:
-        return shipped_checkpoint(chosen.shipped).detector
+        return _with_threshold(shipped_checkpoint(chosen.shipped).detector, chosen)
     if chosen.run is not None:
         kept = runs()[chosen.run].detector
         assert kept is not None
-        return kept
+        return _with_threshold(kept, chosen)
     training = job()
     assert training is not None
     return training.detector()
+
+
+def checkpoint_of_run(number: int) -> Checkpoint:
+    """A run as it can be taken away, at the threshold that the visitor has set; its detector is still there."""
+    return replace(runs()[number].checkpoint, detector=detector_of(Choice(run=number)))
 
 
 def require_usable_choice() -> None:
@@ -315,6 +338,21 @@ SESSION_BYTES = 8 * 2**20
 def require_room_for_upload(size: int) -> None:
     """Raises SettingError where there is no memory for what a checkpoint of so many bytes may become."""
     pool().budget.require(visitor().owner, Claim(3 * size))
+
+
+@st.cache_resource(show_spinner=False)
+def _moving_pens() -> threading.Semaphore:
+    return threading.Semaphore(os.cpu_count() or 1)
+
+
+@contextmanager
+def turn_of_pen(is_moving: bool) -> Iterator[None]:
+    """What happens inside comes before training.
+
+    Of moving pens there are as many at a time as cores, so that those that were lifted come first.
+    """
+    with _moving_pens() if is_moving else nullcontext(), pool().inference_priority():
+        yield
 
 
 def scheduler() -> str:

@@ -92,6 +92,8 @@ class Presence:
 class Visitor:
     """What one browser has; found again after a reload (pages/shared/state/visitors.py).
 
+    thresholds: that the visitor has set, by detector; None is the calibrated one. at_own_threshold: the detector in use as it
+    was made, and at such a threshold: the same object until something changes, for what is remembered of it.
     trap: the two jobs of Learn's trap. step: of the lesson; first_step: what Learn showed while its address had no step.
     restored: values of widgets, for a new tab. is_over: it was forgotten, and its tabs have to begin anew. lock: held while
     several fields change together, since two tabs may run at once.
@@ -104,6 +106,8 @@ class Visitor:
     is_admitted: bool = False
     is_teacher: bool = False
     choice: Choice = USUAL
+    thresholds: dict[Choice, float | None] = field(default_factory=dict)
+    at_own_threshold: tuple[AutoencoderDetector, AutoencoderDetector] | None = None
     runs: list[Run] = field(default_factory=list)
     job: TrainingJob | None = None
     is_job_wanted: bool = False
