@@ -6,8 +6,6 @@ size, safetensors structure, header, settings, shapes, finite numbers; only then
 """
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from safetensors.torch import save as save_tensors
 from core.data.datasets import SOURCES
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
 from core.errors import UserError
+from core.files import write_whole
 from core.metrics import Evaluation
 from core.model import outline
 from core.training import EpochLosses
@@ -80,14 +79,8 @@ def to_bytes(checkpoint: Checkpoint, weights: torch.dtype = torch.float32) -> by
 
 
 def write(checkpoint: Checkpoint, path: Path, weights: torch.dtype = torch.float32) -> None:
-    """Write the file aside and rename it into place, so that no half file is ever found there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = to_bytes(checkpoint, weights)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as aside:
-        whole = Path(aside, path.name)
-        whole.write_bytes(data)
-        os.replace(whole, path)
-    path.chmod(0o644)
+    """Write the file; no half file is ever found there."""
+    write_whole(path, to_bytes(checkpoint, weights))
 
 
 def read(path: Path) -> Checkpoint:

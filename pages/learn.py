@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 import torch
 
-from core.checkpoint import Checkpoint
+from core.checkpoint import Checkpoint, CheckpointError
 from core.data.datasets import data_directory
 from core.detector import AutoencoderDetector, Result
 from core.jobs.job import JobState, TrainingJob
@@ -20,7 +20,7 @@ from pages.shared.forms.slider import slider
 from pages.shared.html import pictures
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.lessons import lessons
-from pages.shared.i18n.text import _, formatted
+from pages.shared.i18n.text import _, formatted, translated
 from pages.shared.navigation import page_of
 from pages.shared.state import session
 from pages.shared.state.page_context import PageContext
@@ -53,7 +53,7 @@ def show() -> None:
     title, show_step = all_steps[step - 1]
     st.header(f"{step}. {title}", anchor=False)
     with st.container(key="lesson"):
-        st.fragment(show_step)(PageContext.of_detector_in_use(may_download=False))
+        st.fragment(show_lesson)(show_step, PageContext.of_detector_in_use(may_download=False))
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.button(_("Back"), icon=":material/arrow_back:", on_click=go_to, args=(step - 1,), disabled=step == 1)
         st.button(
@@ -65,6 +65,14 @@ def show() -> None:
             args=(step + 1,),
             disabled=step == len(all_steps),
         )
+
+
+def show_lesson(show_part: Callable[..., None], *context: PageContext) -> None:
+    """A step or a fragment inside it, or which of the files that it needs cannot be used."""
+    try:
+        show_part(*context)
+    except CheckpointError as error:
+        st.error(translated(error), icon=":material/error:")
 
 
 def go_to(step: int) -> None:
@@ -222,7 +230,7 @@ def trap(_context: PageContext) -> None:
         if not jobs:
             st.caption(_("Until then: both as they were trained before."))
     is_active = any(job.snapshot().state.is_active for job in jobs)
-    st.fragment(show_trap, run_every=0.7 if is_active else None)()
+    st.fragment(show_lesson, run_every=0.7 if is_active else None)(show_trap)
     with st.expander(_("How to notice it"), icon=":material/lightbulb:"):
         st.markdown(
             _(
@@ -312,8 +320,15 @@ def experiments(_context: PageContext) -> None:
         format_func=lambda name: known[name].title,
         key="experiment",
     )
-    made = ready(chosen)
     st.markdown(known[chosen].text)
+    if not Shipped(chosen, "mnist", 5).path.exists():
+        st.info(
+            _("No trained detector comes with this preset. Choose it on the page Train and press Start there."),
+            icon=":material/model_training:",
+        )
+        st.page_link(page_of("train"), icon=":material/model_training:")
+        return
+    made = ready(chosen)
     for column, part in zip(st.columns(2), before_and_after(made.detector, 8), strict=True):
         column.html(part)
     figures_ = made.evaluation

@@ -30,7 +30,7 @@ from core.data.datasets import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import choose_device, one_thread_at_a_time
 from core.errors import SettingError, UserError
-from core.metrics import evaluate
+from core.metrics import measure
 from core.model import outline, parameter_count
 from core.training import DivergedError, EpochLosses, Step, Trainer
 
@@ -241,9 +241,7 @@ class LocalBackend:
 def finished(detector: AutoencoderDetector, split: OneClassSplit) -> Checkpoint:
     """A trained detector, calibrated and measured on the test set."""
     ready(detector, split)
-    scores = detector.decision_function(split.test.images)
-    figures = evaluate(scores, split.test.labels, detector.config.normal_classes, detector.threshold_)
-    return Checkpoint(detector, evaluation=figures)
+    return Checkpoint(detector, evaluation=measure(detector, split.test))
 
 
 def ready(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDetector:

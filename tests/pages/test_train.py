@@ -97,12 +97,12 @@ def shown(app: AppTest) -> dict[str, Any]:
         "architecture": app.button_group(key="architecture").value,
         "hidden sizes": settings.hidden_sizes(app.text_input(key="hidden-sizes").value or ""),
         "latent dimension": app.number_input(key="latent-dim").value,
-        "latent activation": "relu" if app.toggle(key="latent-relu").value else "none",
-        "initialisation": "he" if app.toggle(key="he").value else "torch",
+        "latent activation": "relu" if app.toggle(key="latent-activation").value else "none",
+        "initialisation": "he" if app.toggle(key="initialisation").value else "torch",
         "epochs": app.slider(key="epochs").value,
         "batch size": app.number_input(key="batch-size").value,
         "learning rate": app.number_input(key="learning-rate").value,
-        "schedule": "one-cycle" if app.toggle(key="one-cycle").value else "constant",
+        "schedule": "one-cycle" if app.toggle(key="schedule").value else "constant",
         "noise": app.select_slider(key="noise").value,
         "seed": app.number_input(key="seed").value,
         "preprocessing": app.selectbox(key="preprocessing").value,
@@ -429,7 +429,7 @@ def test_a_training_that_ends_while_a_page_is_drawn_is_a_run_on_it(
     job = app.session_state["job"]
     wait_until(lambda: job.snapshot().state.is_over)
     settle, looks = session.collect_job, iter([False])
-    monkeypatch.setattr(session, "settle_job", lambda: next(looks, None) is None and settle())
+    monkeypatch.setattr(session, "collect_job", lambda: next(looks, None) is None and settle())
     go_to(app, "draw")
     assert app.session_state["job"] is None
     assert "run 1" in detector_line(app)
