@@ -62,10 +62,10 @@ sweep: $(CLUSTER)
 	$(BIN)/python -m core.experiments.sweep $(SWEEP)
 
 checkpoints: $(APP)
-	$(BIN)/python -m core.experiments.fit --preset best --classes 0-9 --write
-	$(BIN)/python -m core.experiments.fit --preset course --classes 0-9 --write
+	$(BIN)/python -m core.experiments.fit --preset best --normal 0-9 --write
+	$(BIN)/python -m core.experiments.fit --preset course --normal 0-9 --write
 	$(BIN)/python -m core.experiments.fit --preset narrow two-units wide few-epochs denoising broadcasting convolutional --write
-	$(BIN)/python -m core.experiments.fit --preset best --data-set fashion-mnist --classes 0-9 --write
+	$(BIN)/python -m core.experiments.fit --preset best --data fashion-mnist --normal 0-9 --write
 	$(BIN)/python -m core.experiments.compression
 
 screenshots: $(DEV) browser

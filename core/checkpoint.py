@@ -7,8 +7,6 @@ What is accepted, every page can show: whatever image comes, all that the networ
 """
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +20,11 @@ from torch import Tensor
 from core.data.datasets import LARGEST, SOURCES
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
 from core.errors import UserError
+from core.files import write_whole
 from core.metrics import Evaluation
 from core.model import Autoencoder, outline, reach
-from core.training import MAX_EPOCHS, EpochLosses
+from core.settings import SETTINGS, Number
+from core.training import EpochLosses
 
 FORMAT = "digit-anomaly-detector"
 VERSION = 1
@@ -88,14 +88,8 @@ def to_bytes(checkpoint: Checkpoint, weights: torch.dtype = torch.float32) -> by
 
 
 def write(checkpoint: Checkpoint, path: Path, weights: torch.dtype = torch.float32) -> None:
-    """Write into a staging folder and rename the file into place, so that no half file is ever found there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = to_bytes(checkpoint, weights)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as staging:
-        whole = Path(staging, path.name)
-        whole.write_bytes(data)
-        os.replace(whole, path)
-    path.chmod(0o644)
+    """Write the file; no half file is ever found there."""
+    write_whole(path, to_bytes(checkpoint, weights))
 
 
 def read(path: Path) -> Checkpoint:
@@ -210,9 +204,11 @@ def _settings(header: dict[str, Any]) -> tuple[DetectorConfig, tuple[EpochLosses
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CheckpointMismatchError("The file's settings cannot be used ({reason}).", reason=_short(error)) from error
     _require_usable(config)
-    if len(losses) > MAX_EPOCHS:
+    epochs = SETTINGS["epochs"].values
+    assert isinstance(epochs, Number)
+    if len(losses) > epochs.most:
         raise CheckpointMismatchError(
-            "The file holds the losses of {count:,} epochs; a training has at most {most}.", count=len(losses), most=MAX_EPOCHS
+            "The file holds the losses of {count:,} epochs; a training has at most {most}.", count=len(losses), most=epochs.most
         )
     if not all(0 <= loss <= LARGEST_SCORE for each in losses for loss in (each.train, each.validation)):
         raise CheckpointMismatchError("The file's losses are not finite numbers of at least 0.")

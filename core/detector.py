@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -14,10 +14,12 @@ from torch import Tensor
 
 from core.conformal import at_least_as_high, conformal_threshold, p_value
 from core.data.datasets import OneClassSplit
-from core.errors import UserError, require_choice, require_range
+from core.errors import UserError
+from core.memory import decode_each_once, reconstruct_from_memory, squared_norms
 from core.model import Autoencoder, ModelConfig, build, layers, parameter_count
-from core.preprocessing import PREPROCESSINGS, Preprocessing, poses, preprocess, turn_angles
+from core.preprocessing import Preprocessing, poses, preprocess, turn_angles
 from core.scoring import ScoreConfig, error_map, least_strange
+from core.settings import require_valid
 from core.training import EpochLosses, TrainConfig, Trainer
 
 BATCH = 512
@@ -64,11 +66,7 @@ class DetectorConfig:
 
     def __post_init__(self) -> None:
         """Raises SettingError."""
-        require_range("neighbours", self.neighbours, int, 0, 100)
-        require_range("turns", self.turns, int, 0, 4)
-        if self.threshold is not None:
-            require_range("threshold", self.threshold, float, 0, 1e9)
-        require_choice("preprocessing", self.preprocessing, PREPROCESSINGS)
+        require_valid(self)
         object.__setattr__(self, "normal_classes", tuple(sorted(self.normal_classes)))
 
 
@@ -126,7 +124,9 @@ class AutoencoderDetector:
         seen_train, seen_validation = (preprocess(images, self.config.preprocessing) for images in (train, validation))
         return Trainer(self.model, seen_train, seen_validation, self.config.training)
 
-    def fit(self, images: Tensor, calibration: Tensor | None = None) -> "AutoencoderDetector":
+    def fit(
+        self, images: Tensor, calibration: Tensor | None = None, after_epoch: Callable[[EpochLosses], None] = lambda _: None
+    ) -> "AutoencoderDetector":
         """Train on normal images (N, 1, 28, 28), then calibrate; returns self.
 
         Without calibration images, a fifth of the images, chosen by seed, is held out for that.
@@ -135,14 +135,20 @@ class AutoencoderDetector:
             order = torch.randperm(len(images), generator=torch.Generator().manual_seed(self.config.training.seed))
             held_out = max(1, len(images) // 5)
             images, calibration = images[order[held_out:]], images[order[:held_out]]
-        self.losses_ = [step.epoch_losses for step in self.trainer(images, calibration) if step.epoch_losses]
+        self.losses_ = []
+        for step in self.trainer(images, calibration):
+            if step.epoch_losses:
+                self.losses_.append(step.epoch_losses)
+                after_epoch(step.epoch_losses)
         return self.fit_memory(images).calibrate(calibration)
 
     losses_: list[EpochLosses]
 
-    def fit_split(self, split: OneClassSplit) -> "AutoencoderDetector":
+    def fit_split(
+        self, split: OneClassSplit, after_epoch: Callable[[EpochLosses], None] = lambda _: None
+    ) -> "AutoencoderDetector":
         """fit with the split's own calibration images."""
-        return self.fit(split.train, split.calibration)
+        return self.fit(split.train, split.calibration, after_epoch)
 
     @torch.inference_mode()
     def fit_memory(self, images: Tensor) -> "AutoencoderDetector":
@@ -226,14 +232,8 @@ class AutoencoderDetector:
             raise NotFittedError("The detector remembers no training images yet: fit it first.")
         memory = self.memory_.to(seen.device)  # (M, latent_dim)
         latents = self.model.encoder(seen)  # (N, latent_dim)
-        # Squared distance less the query's own square, which does not change the order.
-        distances = memory.square().sum(dim=1) - 2 * latents @ memory.T  # (N, M)
-        skip_nearest = min(skip_nearest, len(memory) - 1)
-        count = min(self.config.neighbours + skip_nearest, len(memory))
-        nearest = distances.topk(count, largest=False).indices[:, skip_nearest:]  # (N, K)
-        used, places = nearest.unique(return_inverse=True)  # each remembered image is redrawn once: (U,), (N, K)
-        reconstructions = self.model.decoder(memory[used])[places].mean(dim=1)
-        return reconstructions
+        decode = decode_each_once(memory, self.model.decoder)
+        return reconstruct_from_memory(latents, memory, squared_norms(memory), self.config.neighbours, decode, skip_nearest)
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28) in and out, in (0, 1)."""

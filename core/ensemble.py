@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from core.detector import AutoencoderDetector, Result
+from core.memory import reconstruct_from_memory, squared_norms
 from core.preprocessing import poses, preprocess
 from core.scoring import error_map, least_strange
 
@@ -32,10 +33,10 @@ class Ensemble:
         longest = max(len(each.memory_) for each in detectors)
         # Memories differ in length; an absent image is infinitely far away.
         self._memory = torch.zeros(len(detectors), longest, self._config.model.latent_dim)  # (E, M, latent_dim)
-        self._norms = torch.full((len(detectors), 1, longest), torch.inf)  # (E, 1, M)
+        self._norms = torch.full((len(detectors), longest), torch.inf)  # (E, M)
         for number, each in enumerate(detectors):
             self._memory[number, : len(each.memory_)] = each.memory_
-            self._norms[number, 0, : len(each.memory_)] = each.memory_.square().sum(dim=1)
+            self._norms[number, : len(each.memory_)] = squared_norms(each.memory_)
 
     @torch.inference_mode()
     def infer(self, images: Tensor) -> list[Result]:
@@ -44,18 +45,22 @@ class Ensemble:
         count, size = len(seen), len(self.detectors)
         latents = _run(self._encoders, seen.expand(size, *seen.shape))  # (E, N, latent_dim)
         if neighbours := self._config.neighbours:
-            distances = torch.baddbmm(self._norms, latents, self._memory.transpose(1, 2), alpha=-2)  # (E, N, M)
-            nearest = distances.topk(neighbours, largest=False).indices  # (E, N, K)
-            latents = self._memory[torch.arange(size)[:, None], nearest.flatten(1)]  # (E, N * K, latent_dim)
-        redrawn = _run(self._decoders, latents)
-        if neighbours:
-            redrawn = redrawn.view(size, count, neighbours, *seen.shape[1:]).mean(dim=2)  # (E, N, 1, 28, 28)
+            redrawn = reconstruct_from_memory(latents, self._memory, self._norms, neighbours, self._decode_remembered)
+        else:
+            redrawn = _run(self._decoders, latents)  # (E, N, 1, 28, 28)
         maps = error_map(seen.repeat(size, 1, 1, 1), redrawn.flatten(0, 1), self._config.score)
         maps = maps.view(size, count, *seen.shape[2:])
         return [
             detector.result(*least_strange(seen, reconstructions, own, self._config.turns, self._config.score))
             for detector, reconstructions, own in zip(self.detectors, redrawn, maps, strict=True)
         ]
+
+    def _decode_remembered(self, nearest: Tensor) -> Tensor:
+        """Indices (E, N, K) of remembered images to their reconstructions (E, N, K, 1, 28, 28)."""
+        size = len(self.detectors)
+        latents = self._memory[torch.arange(size)[:, None], nearest.flatten(1)]  # (E, N * K, latent_dim)
+        reconstructions = _run(self._decoders, latents)
+        return reconstructions.view(*nearest.shape, *reconstructions.shape[2:])
 
 
 def _stacked(modules: list[nn.Module]) -> tuple[nn.Module, dict[str, Any]]:

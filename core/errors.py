@@ -31,11 +31,17 @@ class SettingError(UserError, ValueError):
     """A setting that is malformed or out of range; the sentence says which and what is allowed."""
 
 
-def require_range(name: str, value: object, kind: type, low: float, high: float) -> None:
-    """Raises SettingError unless the value is a finite number of this kind (int or float) in [low, high]."""
-    is_number = isinstance(value, (int, kind)) and not isinstance(value, bool)
-    if not (is_number and low <= value <= high):  # type: ignore[operator]
-        raise SettingError("{name} is between {low:g} and {high:g}, not {value!r}.", name=name, low=low, high=high, value=value)
+def require_range(name: UserError, value: object, kind: type, low: float, high: float, in_percent: bool = False) -> None:
+    """Raises SettingError unless the value is a finite number of this kind (int or float) in [low, high].
+
+    in_percent: how the error says all three.
+    """
+    if isinstance(value, (int, kind)) and not isinstance(value, bool):
+        if low <= value <= high:  # type: ignore[operator]
+            return
+        if in_percent:
+            value, low, high = value * 100, low * 100, high * 100  # type: ignore[operator]
+    raise SettingError("{name} is between {low:g} and {high:g}, not {value!r}.", name=name, low=low, high=high, value=value)
 
 
 def require_choice(name: str, value: object, choices: tuple[object, ...]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from sklearn.metrics import (
 )
 from torch import Tensor
 
+from core.data.datasets import Digits
+from core.detector import DetectorConfig
 from core.errors import UserError
 
 Floats = NDArray[np.float64]
@@ -60,6 +63,21 @@ def evaluate(scores: Tensor, labels: Tensor, normal_classes: Collection[int], th
         false_alarm_rate=float(alarm[~is_anomaly].mean()),
         catch_rate=float(alarm[is_anomaly].mean()),
     )
+
+
+class Detector(Protocol):
+    """Anything that scores images and is calibrated."""
+
+    config: DetectorConfig
+    threshold_: float
+
+    def decision_function(self, images: Tensor, /) -> Tensor: ...
+
+
+def measure(detector: Detector, test: Digits) -> Evaluation:
+    """The figures of a calibrated detector on a test set: the one way, whoever asks."""
+    scores = detector.decision_function(test.images)
+    return evaluate(scores, test.labels, detector.config.normal_classes, detector.threshold_)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from core.errors import SettingError, require_choice
 from core.preprocessing import SIDE
+from core.settings import require_valid
 
 PIXELS = SIDE * SIDE
-MAX_UNITS = 4096
-MAX_HIDDEN_LAYERS = 6
 
 # torch's layers initialise themselves from one global generator; two sessions must not share a draw.
 _INITIALISATION = threading.Lock()
@@ -36,17 +34,9 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Raises SettingError for a network that is malformed or larger than this program builds."""
-        require_choice("architecture", self.architecture, ("dense", "convolutional"))
-        require_choice("latent_activation", self.latent_activation, ("relu", "none"))
-        require_choice("initialisation", self.initialisation, ("torch", "he"))
-        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
-        if len(self.hidden_sizes) > MAX_HIDDEN_LAYERS:
-            raise SettingError(
-                "At most {most} hidden layers are allowed, not {count}.", most=MAX_HIDDEN_LAYERS, count=len(self.hidden_sizes)
-            )
-        for size in (*self.hidden_sizes, self.latent_dim):
-            if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MAX_UNITS:
-                raise SettingError("A layer has between 1 and {most} units, not {size!r}.", most=MAX_UNITS, size=size)
+        # The convolutional network has no such layers, so that all its hidden sizes are one setting.
+        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes) if self.architecture == "dense" else ())
+        require_valid(self, "model")
 
 
 class Autoencoder(nn.Module):

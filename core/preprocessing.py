@@ -25,7 +25,6 @@ STROKE_WIDTH = 2.4
 """Pixels: the median width of MNIST's strokes."""
 
 Preprocessing = Literal["none", "deskew", "standard-stroke"]
-PREPROCESSINGS: tuple[Preprocessing, ...] = ("none", "deskew", "standard-stroke")
 
 
 # ---------------------------------------------------------------- pictures of any size

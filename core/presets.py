@@ -5,6 +5,7 @@ from pathlib import Path
 
 from core import checkpoint
 from core.checkpoint import Checkpoint, CheckpointError, CheckpointMismatchError
+from core.data.datasets import SOURCES
 from core.detector import DetectorConfig
 from core.model import ModelConfig
 from core.scoring import ScoreConfig
@@ -90,7 +91,7 @@ def shipped_as(config: DetectorConfig) -> Shipped | None:
 
 def shipped(data_set: str = "mnist", preset: str = "best") -> list[Shipped]:
     """The shipped checkpoints of a data set and preset, by class, those that are there."""
-    every = (Shipped(preset, data_set, label) for label in range(10))
+    every = (Shipped(preset, data_set, label) for label in range(len(SOURCES[data_set].class_names)))
     return [checkpoint for checkpoint in every if checkpoint.path.exists()]
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.errors import require_range
 from core.preprocessing import blur, turn_angles
+from core.settings import require_valid
 
 
 class ShapeMismatchError(ValueError):
@@ -36,9 +36,7 @@ class ScoreConfig:
 
     def __post_init__(self) -> None:
         """Raises SettingError."""
-        require_range("smoothing", self.smoothing, float, 0.0, 5.0)
-        require_range("power", self.power, float, 1.0, 4.0)
-        require_range("ink_exponent", self.ink_exponent, float, 0.0, 3.0)
+        require_valid(self, "score")
 
 
 def require_same_shape(images: Tensor, reconstructions: Tensor) -> None:

@@ -10,11 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
 
-from core.errors import UserError, require_choice, require_range
+from core.errors import N_, UserError, require_range
 from core.model import Autoencoder
 from core.scoring import require_same_shape
-
-MAX_EPOCHS = 200
+from core.settings import require_valid
 
 VALIDATED_AT_ONCE = 2048
 """Validation images whose loss is computed at a time; all nine classes' together would take hundreds of megabytes."""
@@ -46,14 +45,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Raises SettingError."""
-        require_choice("schedule", self.schedule, ("constant", "one-cycle"))
-        require_range("epochs", self.epochs, int, 1, MAX_EPOCHS)
-        require_choice("broadcasting", self.broadcasting, (False, True))
-        # Comparing every image with every other takes the square of the batch in memory.
-        require_range("batch_size", self.batch_size, int, 1, 128 if self.broadcasting else 4096)
-        require_range("learning_rate", self.learning_rate, float, 1e-6, 10.0)
-        require_range("noise", self.noise, float, 0.0, 1.0)
-        require_range("seed", self.seed, int, 0, 2**31 - 1)
+        require_valid(self, "training")
+        if self.broadcasting:  # comparing every image with every other takes the square of the batch in memory
+            require_range(UserError(N_("Batch size")), self.batch_size, int, 1, 128)
 
 
 def mean_squared_error(images: Tensor, reconstructions: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 import torch
 
-from core.checkpoint import Checkpoint
+from core.checkpoint import Checkpoint, CheckpointError
 from core.data.datasets import data_directory
 from core.detector import AutoencoderDetector, Result
 from core.errors import UserError
@@ -58,7 +58,7 @@ def show() -> None:
     title, show_step = all_steps[step - 1]
     st.header(f"{step}. {title}", anchor=False)
     with st.container(key="lesson"):
-        st.fragment(show_step)(PageContext.of_detector_in_use(may_download=False))
+        st.fragment(show_lesson)(show_step, PageContext.of_detector_in_use(may_download=False))
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.button(_("Back"), icon=":material/arrow_back:", on_click=go_to, args=(step - 1,), disabled=step == 1)
         st.button(
@@ -70,6 +70,14 @@ def show() -> None:
             args=(step + 1,),
             disabled=step == len(all_steps),
         )
+
+
+def show_lesson(show_part: Callable[..., None], *context: PageContext) -> None:
+    """A step or a fragment inside it, or which of the files that it needs cannot be used."""
+    try:
+        show_part(*context)
+    except CheckpointError as error:
+        st.error(translated(error), icon=":material/error:")
 
 
 def go_to(step: int) -> None:
@@ -235,7 +243,7 @@ def trap(_context: PageContext) -> None:
             st.caption(_("Until then: both as they were trained before."))
     active = [snapshot for job in jobs if (snapshot := job.snapshot()).state.is_active]
     seconds = session.WAITING_POLL if any(snapshot.turn > 3 for snapshot in active) else 0.7
-    st.fragment(show_trap, run_every=seconds if active else None)()
+    st.fragment(show_lesson, run_every=seconds if active else None)(show_trap)
     with st.expander(_("How to notice it"), icon=":material/lightbulb:"):
         st.markdown(
             _(
@@ -335,8 +343,15 @@ def experiments(_context: PageContext) -> None:
         format_func=lambda name: known[name].title,
         key="experiment",
     )
-    made = ready(chosen)
     st.markdown(known[chosen].text)
+    if not Shipped(chosen, "mnist", 5).path.exists():
+        st.info(
+            _("No trained detector comes with this preset. Choose it on the page Train and press Start there."),
+            icon=":material/model_training:",
+        )
+        st.page_link(page_of("train"), icon=":material/model_training:")
+        return
+    made = ready(chosen)
     for column, part in zip(st.columns(2), before_and_after(made.detector, 8), strict=True):
         column.html(part)
     figures_ = made.evaluation

@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -149,6 +149,16 @@ class Source:
     torchvision_class: type[datasets.MNIST] | None = None
     # What the four archives weigh together; only the progress bar of a download uses it.
     archive_bytes: int = 0
+    # Reads a data set that is not torchvision's; it is given DATA_DIR and raises DataError.
+    read: "Callable[[Path], DataSet] | None" = None
+
+    def __post_init__(self) -> None:
+        if (self.torchvision_class is None) == (self.read is None):
+            raise ValueError(f"The data set “{self.name}” needs a torchvision class or a function that reads it.")
+
+    @property
+    def is_downloadable(self) -> bool:
+        return self.torchvision_class is not None
 
     @property
     def folder(self) -> str:
@@ -192,7 +202,7 @@ SOURCES = {
             datasets.KMNIST,
             21_240_369,
         ),
-        Source("uci-digits", N_("UCI digits"), DIGIT_NAMES),
+        Source("uci-digits", N_("UCI digits"), DIGIT_NAMES, read=lambda _directory: _load_uci_digits()),
     )
 }
 LARGEST = 60_000
@@ -227,9 +237,9 @@ def load(name: str, directory: Path | None = None) -> DataSet:
     both naming the files; never downloads.
     """
     source = source_of(name)
-    if source.torchvision_class is None:
-        return _load_uci_digits()
     directory = directory or data_directory()
+    if source.read:
+        return source.read(directory)
     folder = directory / source.folder
     if damaged := damaged_archives(source, directory):
         names = ", ".join(str(path) for path in damaged)
@@ -430,6 +440,17 @@ class Download:
         self._thread.join()
         if self.error:
             raise self.error
+
+
+def load_or_download(name: str) -> DataSet:
+    """A data set from DATA_DIR, downloaded into it first where it is missing. Raises DataError."""
+    try:
+        return load(name)
+    except MissingDataError:
+        if not source_of(name).is_downloadable:
+            raise
+        Download(name).wait()
+        return load(name)
 
 
 def main() -> None:

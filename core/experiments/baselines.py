@@ -1,6 +1,7 @@
 """Other methods for the same task, by scikit-learn, and how they are measured."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -73,6 +74,28 @@ BASELINES: dict[str, Method] = {
 }
 
 
+@dataclass
+class Baseline:
+    """A scorer with a threshold, to be measured as detectors are."""
+
+    config: DetectorConfig
+    scorer: Scorer
+    threshold_: float = math.nan
+
+    def decision_function(self, images: Tensor) -> Tensor:
+        return self.scorer(images)
+
+    def calibrate(self, images: Tensor) -> None:
+        """Set threshold_ from held-out normal images (N, 1, 28, 28)."""
+        self.threshold_ = conformal_threshold(self.scorer(images), self.config.false_alarm_rate)
+
+
+def fitted(method: Method, config: DetectorConfig, train: Tensor) -> Baseline | AutoencoderDetector:
+    """One method, fitted on normal training images (N, 1, 28, 28) and not yet calibrated."""
+    made = method(config, train)
+    return made if isinstance(made, AutoencoderDetector) else Baseline(config, made)
+
+
 @dataclass(frozen=True)
 class Trial:
     """One method fitted, calibrated on the held-out images and evaluated on the test set.
@@ -88,19 +111,14 @@ class Trial:
 def measure(method: Method, config: DetectorConfig, split: OneClassSplit) -> Trial:
     """Fit one method, calibrate it on the held-out images, and score the split's test set."""
     started = time.perf_counter()
-    made = method(config, split.train)
-    fitted = time.perf_counter()
-    scorer, held_out = (
-        (made.decision_function, made.calibration_scores) if isinstance(made, AutoencoderDetector) else (made, made)
-    )
-    scores = scorer(split.test.images)
-    scored = time.perf_counter()
-    threshold = conformal_threshold(held_out(split.calibration), config.false_alarm_rate)
-    return Trial(
-        evaluate(scores, split.test.labels, config.normal_classes, threshold),
-        fit_seconds=fitted - started,
-        score_seconds=(scored - fitted) * 10_000 / len(split.test.images),
-    )
+    detector = fitted(method, config, split.train)
+    fit_seconds = time.perf_counter() - started
+    detector.calibrate(split.calibration)
+    started = time.perf_counter()
+    scores = detector.decision_function(split.test.images)
+    score_seconds = (time.perf_counter() - started) * 10_000 / len(split.test.images)
+    figures = evaluate(scores, split.test.labels, config.normal_classes, detector.threshold_)
+    return Trial(figures, fit_seconds, score_seconds)
 
 
 class Comparison:

@@ -13,7 +13,7 @@ classes of the training file.
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -22,13 +22,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from core.conformal import conformal_threshold
-from core.data.datasets import SOURCES, DataError, DataSet, Digits, OneClassSplit, as_images, split_one_class
+from core.data.datasets import SOURCES, DataSet, Digits, OneClassSplit, as_images, load_or_download, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
-from core.experiments.baselines import BASELINES, Method, Scorer, measure
-from core.experiments.fit import load_or_download, parse_classes
+from core.errors import UserError
+from core.experiments import options
+from core.experiments.baselines import BASELINES, Method, fitted
+from core.experiments.baselines import measure as trial_of
 from core.experiments.shifts import SHIFTS
-from core.metrics import evaluate
+from core.metrics import measure
 from core.presets import preset
 
 OTHERS_PER_CLASS = 500
@@ -112,7 +113,7 @@ PUBLISHED = (
 
 def run(method: str, config: DetectorConfig, split: OneClassSplit) -> Row:
     """One method's row."""
-    trial = measure(METHODS[method], config, split)
+    trial = trial_of(METHODS[method], config, split)
     figures = trial.evaluation
     return Row(
         dataset=config.data_set,
@@ -144,20 +145,17 @@ def selection_split(data: DataSet, split: OneClassSplit, normal: tuple[int, ...]
     return replace(split, test=Digits(images, labels, data.name))
 
 
-def run_all(data: DataSet, methods: list[str], normals: list[tuple[int, ...]], seeds: int, selecting: bool) -> Iterator[Row]:
+def run_all(data: DataSet, methods: list[str], configs: Sequence[DetectorConfig], selecting: bool) -> Iterator[Row]:
     """Every method on every normal set with every seed."""
-    with tqdm(total=len(methods) * len(normals) * seeds, unit="fit") as bar:
-        for normal in normals:
-            for seed in range(seeds):
-                config = DetectorConfig(data_set=data.name, normal_classes=normal)
-                config = replace(config, training=replace(config.training, seed=config.training.seed + seed))
-                split = split_one_class(data, normal, config.training.seed)
-                if selecting:
-                    split = selection_split(data, split, normal)
-                for method in methods:
-                    bar.set_description(f"{method} {'+'.join(map(str, normal))}")
-                    yield run(method, config, split)
-                    bar.update()
+    with tqdm(total=len(methods) * len(configs), unit="fit") as bar:
+        for config in configs:
+            split = split_one_class(data, config.normal_classes, config.training.seed)
+            if selecting:
+                split = selection_split(data, split, config.normal_classes)
+            for method in methods:
+                bar.set_description(f"{method} {'+'.join(map(str, config.normal_classes))}")
+                yield run(method, config, split)
+                bar.update()
 
 
 @dataclass(frozen=True)
@@ -172,25 +170,17 @@ class ShiftRow:
     catch_rate: float
 
 
-def run_shifts(data: DataSet, methods: list[str], normals: list[tuple[int, ...]], seed: int) -> Iterator[ShiftRow]:
+def run_shifts(data: DataSet, methods: list[str], configs: Sequence[DetectorConfig]) -> Iterator[ShiftRow]:
     """Every method on every normal set, fitted and calibrated on unchanged images, then judging changed ones."""
-    for normal in normals:
-        config = DetectorConfig(data_set=data.name, normal_classes=normal)
-        config = replace(config, training=replace(config.training, seed=seed))
-        split = split_one_class(data, normal, seed)
+    for config in configs:
+        split = split_one_class(data, config.normal_classes, config.training.seed)
         for method in methods:
-            scorer = METHODS[method](config, split.train)
-            if isinstance(scorer, AutoencoderDetector):
-                threshold = scorer.calibrate(split.calibration).threshold_
-                score: Scorer = scorer.decision_function
-            else:
-                score = scorer
-                threshold = conformal_threshold(score(split.calibration), config.false_alarm_rate)
+            detector = fitted(METHODS[method], config, split.train)
+            detector.calibrate(split.calibration)
             for name, shift in SHIFTS.items():
-                figures = evaluate(score(shift(split.test.images)), split.test.labels, normal, threshold)
-                yield ShiftRow(
-                    method, "+".join(map(str, normal)), name, figures.auroc, figures.false_alarm_rate, figures.catch_rate
-                )
+                figures = measure(detector, replace(split.test, images=shift(split.test.images)))
+                normal = "+".join(map(str, config.normal_classes))
+                yield ShiftRow(method, normal, name, figures.auroc, figures.false_alarm_rate, figures.catch_rate)
 
 
 def shift_table(rows: list[ShiftRow]) -> str:
@@ -229,43 +219,45 @@ def table(rows: list[Row]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", choices=SOURCES, default="mnist")
-    parser.add_argument(
-        "--digits", help="one detector for each: 5, 0-9; + joins a set: 0+1+2+3+4; 0-9 unless given, 5 with --shifts"
-    )
+    options.add_settings(parser, several=["normal"], single=["data", "seed"], data=["mnist"], seed=["1337"])
+    options.add_older_name(parser, "--dataset", "data")
+    options.add_older_name(parser, "--digits", "normal")
     parser.add_argument("--methods", nargs="+", help=", ".join(METHODS))
-    parser.add_argument("--seeds", type=int, default=1, help="how many, from 1337 on")
+    parser.add_argument("--seeds", type=int, default=1, help="how many, from --seed on")
     parser.add_argument("--select", action="store_true", help="compare on the training file only")
     parser.add_argument("--shifts", action="store_true", help="the table of robustness: changed test images, one seed")
     parser.add_argument("--json", type=Path, help="write one object a row to this file")
     arguments = parser.parse_args()
-    arguments.digits = arguments.digits or ("5" if arguments.shifts else "0-9")
+    arguments.normal = arguments.normal or (["5"] if arguments.shifts else ["0-9"])
     arguments.methods = arguments.methods or (["best", "course"] if arguments.shifts else list(METHODS)[:7])
     methods = [name for part in arguments.methods for name in part.split(",")]
     if unknown := set(methods) - set(METHODS):
         parser.error(f"There is no method {', '.join(sorted(unknown))}. Choose from: {', '.join(METHODS)}.")
-    normals: list[tuple[int, ...]] = (
-        [tuple(int(part) for part in arguments.digits.split("+"))]
-        if "+" in arguments.digits
-        else [(label,) for label in parse_classes(arguments.digits)]
-    )
+    try:
+        run_command(arguments, methods)
+    except UserError as error:
+        raise SystemExit(str(error)) from None
+
+
+def run_command(arguments: argparse.Namespace, methods: list[str]) -> None:
+    """What the command line asks for. Raises DataError, LinkError and SettingError."""
+    (_, first), *_others = options.combinations({"seed": arguments.seed})
+    seeds = [str(first.training.seed + number) for number in range(1 if arguments.shifts else arguments.seeds)]
+    # A method brings its own settings; of these only data set, classes, seed and false-alarm rate count.
+    axes = {"preset": ["course"]} | options.axes(arguments) | {"seed": seeds}
+    configs = [config for _, config in options.combinations(axes)]
+    data = load_or_download(configs[0].data_set)
     if arguments.shifts:
-        try:
-            shift_rows = list(run_shifts(load_or_download(arguments.dataset), methods, normals, DetectorConfig().training.seed))
-        except DataError as error:
-            raise SystemExit(str(error)) from None
+        shift_rows = list(run_shifts(data, methods, configs))
         if arguments.json:
             arguments.json.write_text(json.dumps([asdict(row) for row in shift_rows], indent=1))
         print(shift_table(shift_rows))
         return
-    try:
-        rows = list(run_all(load_or_download(arguments.dataset), methods, normals, arguments.seeds, arguments.select))
-    except DataError as error:
-        raise SystemExit(str(error)) from None
+    rows = list(run_all(data, methods, configs, arguments.select))
     if arguments.json:
         arguments.json.write_text(json.dumps([row.as_json() for row in rows], indent=1))
     print(table(rows))
-    if arguments.dataset == "mnist" and not arguments.select:
+    if data.name == "mnist" and not arguments.select:
         print("\n| published, mean over ten digits | AUROC | source |\n|---|---|---|")
         print("\n".join(f"| {name} | {figure} | {source} |" for name, figure, source in PUBLISHED))
 

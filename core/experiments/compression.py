@@ -2,10 +2,11 @@
 
     python -m core.experiments.compression     trains them and writes checkpoints/compression.safetensors
 
-Digit 5, seed 1337, every other setting the course's; the bottleneck has no ReLU, which would leave
-so few numbers half dead. The file holds figures and pictures, no networks.
+Digit 5, MNIST and seed 1337 unless said otherwise, every other setting the course's; the bottleneck has no
+ReLU, which would leave so few numbers half dead. The file holds figures and pictures, no networks.
 """
 
+import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,12 +15,15 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from core.data.datasets import DataError, DataSet
+from core.data.datasets import DataSet, load_or_download
 from core.detector import DetectorConfig
-from core.experiments.fit import fit, load_or_download
+from core.errors import UserError
+from core.experiments import options
+from core.experiments.fit import fit
+from core.files import write_whole
 from core.model import PIXELS
 from core.presets import CHECKPOINTS, COURSE
 from core.training import mean_squared_error
@@ -92,7 +96,7 @@ def as_bytes(images: Tensor) -> Tensor:
 
 def write(compression: Compression, path: Path = PATH) -> None:
     tensors = {name: getattr(compression, name) for name in TENSORS}
-    save_file(tensors, path, {"measured": json.dumps([asdict(entry) for entry in compression.measured])})
+    write_whole(path, save(tensors, {"measured": json.dumps([asdict(entry) for entry in compression.measured])}))
 
 
 @cache
@@ -113,12 +117,19 @@ def table(compression: Compression) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m core.experiments.compression", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_settings(parser, single=["data", "seed"], data=["mnist"], seed=["1337"])
+    parser.add_argument("--file", type=Path, default=PATH, help="where the figures go, unless into the file that Latent reads")
+    asked = parser.parse_args(arguments)
     try:
-        compression = measure(load_or_download("mnist"))
-    except DataError as error:
+        (_, course), *_others = options.combinations({"preset": ["course"]} | options.axes(asked))
+        compression = measure(load_or_download(course.data_set), course)
+    except UserError as error:
         raise SystemExit(str(error)) from None
-    write(compression)
+    write(compression, asked.file)
     print(table(compression))
 
 

@@ -1,41 +1,24 @@
-"""Train a preset from the command line, print its losses and figures, and write checkpoints.
+"""Train presets from the command line, print losses and figures, and write checkpoints.
 
-python -m core.experiments.fit --preset course --classes 5
-python -m core.experiments.fit --preset best --classes 0-9 --write
+python -m core.experiments.fit --preset course --normal 5
+python -m core.experiments.fit --preset best --normal 0-9 --write
 """
 
 import argparse
-import itertools
 import time
-from dataclasses import replace
+from collections.abc import Sequence
 
 import torch
 
 from core import checkpoint
-from core.data.datasets import SOURCES, DataError, DataSet, Download, MissingDataError, load, split_one_class
+from core.data.datasets import DataSet, load_or_download, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import choose_device
-from core.metrics import evaluate
-from core.presets import PRESETS, Shipped, preset
+from core.errors import UserError
+from core.experiments import options
+from core.metrics import measure
+from core.presets import Shipped
 from core.training import EpochLosses
-
-
-def parse_classes(text: str) -> list[int]:
-    """Classes from text such as 5, 0-9 or 1,3,7-9."""
-    classes: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        classes += range(int(first), int(last or first) + 1)
-    return classes
-
-
-def load_or_download(name: str) -> DataSet:
-    """A data set from DATA_DIR, downloaded into it first where it is missing."""
-    try:
-        return load(name)
-    except MissingDataError:
-        Download(name).wait()
-        return load(name)
 
 
 def fit(config: DetectorConfig, data: DataSet, half_precision: bool = False) -> checkpoint.Checkpoint:
@@ -45,50 +28,56 @@ def fit(config: DetectorConfig, data: DataSet, half_precision: bool = False) -> 
     and figures agree.
     """
     split = split_one_class(data, config.normal_classes, config.training.seed)
-    detector = AutoencoderDetector(config, device=choose_device())
     losses: list[EpochLosses] = []
-    for step in detector.trainer(split.train, split.calibration):
-        if step.epoch_losses:
-            losses.append(step.epoch_losses)
-            print(f"epoch {step.epoch:3d}  train {step.epoch_losses.train:.6f}  validation {step.epoch_losses.validation:.6f}")
+
+    def tell(epoch: EpochLosses) -> None:
+        losses.append(epoch)
+        print(f"epoch {len(losses):3d}  train {epoch.train:.6f}  validation {epoch.validation:.6f}")
+
+    detector = AutoencoderDetector(config, device=choose_device()).fit_split(split, tell)
     if half_precision:
         detector.model.half().float()
-    detector.fit_memory(split.train)
-    if half_precision:
+        detector.fit_memory(split.train)
         detector.memory_ = detector.memory_.half().float()
-    detector.calibrate(split.calibration)
-    scores = detector.decision_function(split.test.images)
-    figures = evaluate(scores, split.test.labels, config.normal_classes, detector.threshold_)
-    return checkpoint.Checkpoint(detector, tuple(losses), figures)
+        detector.calibrate(split.calibration)
+    return checkpoint.Checkpoint(detector, tuple(losses), measure(detector, split.test))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", choices=PRESETS, default=["best"], nargs="+")
-    parser.add_argument("--data-set", choices=SOURCES, default="mnist")
-    parser.add_argument("--classes", type=parse_classes, default=[5], help="one detector for each: 5, 0-9, 1,3,7-9")
-    parser.add_argument("--seed", type=int, default=1337)
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m core.experiments.fit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    usual = {"data": ["mnist"], "normal": ["5"], "preset": ["best"], "seed": ["1337"]}
+    options.add_settings(parser, several=list(usual), **usual)
+    options.add_older_name(parser, "--data-set", "data")
+    options.add_older_name(parser, "--classes", "normal")
     parser.add_argument("--write", action="store_true", help="write into checkpoints/, weights in half precision")
-    arguments = parser.parse_args()
+    asked = parser.parse_args(arguments)
     try:
-        data = load_or_download(arguments.data_set)
-    except DataError as error:
+        wanted = list(options.combinations(options.axes(asked)))
+        if asked.write and any(len(config.normal_classes) > 1 for _, config in wanted):
+            parser.error("A checkpoint in checkpoints/ has one normal class.")
+        data = {name: load_or_download(name) for name in dict.fromkeys(config.data_set for _, config in wanted)}
+        for name, config in wanted:
+            fit_and_tell(name, config, data[config.data_set], asked.write)
+    except UserError as error:
         raise SystemExit(str(error)) from None
-    for name, label in itertools.product(arguments.preset, arguments.classes):
-        settings = preset(name, arguments.data_set)
-        config = replace(settings, normal_classes=(label,), training=replace(settings.training, seed=arguments.seed))
-        started = time.perf_counter()
-        made = fit(config, data, half_precision=arguments.write)
-        figures, seconds = made.evaluation, time.perf_counter() - started
-        assert figures is not None
-        print(
-            f"{arguments.data_set} {label} {name}: AUROC {figures.auroc:.4f}, "
-            f"false alarms {figures.false_alarm_rate:.1%}, caught {figures.catch_rate:.1%}, {seconds:.1f} s"
-        )
-        if arguments.write:
-            path = Shipped(name, arguments.data_set, label).path
-            checkpoint.write(made, path, weights=torch.float16)
-            print(f"wrote {path}")
+
+
+def fit_and_tell(name: str, config: DetectorConfig, data: DataSet, write: bool) -> None:
+    """Train one detector of a preset, print its figures, and write its file where that is wanted."""
+    started = time.perf_counter()
+    made = fit(config, data, half_precision=write)
+    figures, seconds = made.evaluation, time.perf_counter() - started
+    assert figures is not None
+    print(
+        f"{data.name} {'+'.join(map(str, config.normal_classes))} {name}: AUROC {figures.auroc:.4f}, "
+        f"false alarms {figures.false_alarm_rate:.1%}, caught {figures.catch_rate:.1%}, {seconds:.1f} s"
+    )
+    if write:
+        path = Shipped(name, data.name, config.normal_classes[0]).path
+        checkpoint.write(made, path, weights=torch.float16)
+        print(f"wrote {path}")
 
 
 if __name__ == "__main__":

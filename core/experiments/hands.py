@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from core.checkpoint import CheckpointError
 from core.drawing import PictureError, from_picture
 from core.ensemble import Ensemble
+from core.errors import UserError
+from core.experiments import options
 from core.presets import read, shipped
 
 
@@ -106,15 +107,18 @@ def table(rows: Sequence[Row]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--preset", choices=("best", "course"), default="best", help="which shipped detectors")
+    options.add_settings(parser, single=["data", "preset"], data=["mnist"], preset=["best"])
     parser.add_argument("--json", type=Path, help="write one object a picture to this file")
     arguments = parser.parse_args()
     if not arguments.folder.is_dir():
         parser.error(f"{arguments.folder} is not a folder.")
-    made = shipped("mnist", arguments.preset)
     try:
+        (preset, config), *_ = options.combinations(options.axes(arguments))
+        made = shipped(config.data_set, preset)
+        if not made:
+            parser.error(f"No detector ships with the preset {preset} for {config.data_set}.")
         experts = Ensemble([read(each).detector for each in made])
-    except CheckpointError as error:
+    except UserError as error:
         raise SystemExit(str(error)) from None
     rows = list(judge(arguments.folder, [str(each.normal_class) for each in made], experts))
     if arguments.json:

@@ -5,23 +5,22 @@ python -m core.experiments.sweep --normal 0-9 --preset best --latent 4 24 64 --s
 python -m core.experiments.sweep --data mnist kmnist --preset course convolutional --noise 0 0.3 --workers 2
 python -m core.experiments.sweep --scheduler tcp://10.0.0.1:8786        the same on a cluster of Dask
 
-Every part of a link (core/link.py) is an option that takes several values, a-b for all from a to b;
-the grid is every combination. What is not said is as in a link without it. A detector that is in the
+Every setting is an option that takes several values (core/experiments/options.py) and a column of the table; the grid
+is every combination. What is not said is as in a link without it. A detector that is in the
 table is not trained again, so a sweep that was interrupted goes on with the same command.
 """
 
 import argparse
 import csv
 import io
-import itertools
 import os
 import platform
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean, stdev
@@ -31,11 +30,13 @@ from urllib.parse import parse_qsl, urlencode
 from tqdm import tqdm
 
 from core import link
-from core.data.datasets import DataSet, data_directory, split_one_class
+from core.data.datasets import DataSet, data_directory, load_or_download, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import UserError
-from core.experiments.fit import load_or_download
-from core.metrics import evaluate
+from core.experiments import options
+from core.files import write_whole
+from core.metrics import measure as measure_detector
+from core.settings import SETTINGS, Number, Setting, written
 
 TABLE = "sweep.csv"
 """The table's name in DATA_DIR, where the page Evaluate looks for it."""
@@ -59,20 +60,11 @@ class SweepError(UserError, ValueError):
 class Row:
     """One detector. settings: the link's query that opens Train with them, and the row's key.
 
-    normal: classes joined by +; hidden: units of each layer, joined by commas. The losses are the last epoch's
-    mean squared errors; fit_seconds: training and calibration. From python on: where it was trained.
+    The losses are the last epoch's mean squared errors; fit_seconds: training and calibration. From python on: where
+    it was trained. The table has a column for each setting besides, after the first.
     """
 
     settings: str
-    data_set: str
-    normal: str
-    preset: str
-    architecture: str
-    hidden: str
-    latent_dim: int
-    noise: float
-    epochs: int
-    seed: int
     auroc: float
     average_precision: float
     false_alarm_rate: float
@@ -86,8 +78,25 @@ class Row:
     scikit_learn: str
     platform: str
 
+    @cached_property
+    def config(self) -> DetectorConfig:
+        return config_of(self.settings)[1]
 
-COLUMNS = {field.name: cast(type, field.type) for field in fields(Row)}
+    @property
+    def normal(self) -> str:
+        """The normal classes, joined by +."""
+        return _joined(self.config)
+
+    @property
+    def cells(self) -> dict[str, object]:
+        """The line of the table."""
+        own = asdict(self)
+        return {"settings": own.pop("settings"), **described(self.settings), **own}
+
+
+KINDS = {field.name: cast(type, field.type) for field in fields(Row)}
+"""The columns that a table must have: those that do not follow from the first."""
+
 SHARES = ("auroc", "average_precision", "false_alarm_rate", "catch_rate")
 MEASURED = (*SHARES, "train_loss", "validation_loss", "fit_seconds")
 
@@ -100,21 +109,30 @@ def config_of(settings: str) -> tuple[str, DetectorConfig]:
     return link.decode(dict(parse_qsl(settings, keep_blank_values=True)))
 
 
-def described(settings: str) -> dict[str, object]:
-    """The row's columns that follow from its settings. Raises LinkError."""
+def described(settings: str) -> dict[str, int | float | str]:
+    """The columns that follow from the settings: one for each, by its name in links. Raises LinkError."""
     name, config = config_of(settings)
     return {
-        "settings": settings,
         "data_set": config.data_set,
-        "normal": "+".join(map(str, config.normal_classes)),
+        "normal": _joined(config),
         "preset": name,
-        "architecture": config.model.architecture,
-        "hidden": ",".join(map(str, config.model.hidden_sizes)),
-        "latent_dim": config.model.latent_dim,
-        "noise": config.training.noise,
-        "epochs": config.training.epochs,
-        "seed": config.training.seed,
+        **{column: _cell(setting, config) for column, setting in SETTINGS.items()},
     }
+
+
+def _joined(config: DetectorConfig) -> str:
+    return "+".join(map(str, config.normal_classes))
+
+
+def _cell(setting: Setting, config: DetectorConfig) -> int | float | str:
+    value: int | float = setting.of(config)
+    return setting.values.kind(value) if isinstance(setting.values, Number) else written(value)
+
+
+def columns() -> list[str]:
+    """The columns of the table, in order."""
+    first, *others = KINDS
+    return [first, "data_set", "normal", "preset", *SETTINGS, *others]
 
 
 def measure(settings: str, data: DataSet) -> Row | str:
@@ -130,10 +148,9 @@ def measure(settings: str, data: DataSet) -> Row | str:
         seconds = time.perf_counter() - started
     except UserError as error:
         return str(error)
-    scores = detector.decision_function(split.test.images)
-    figures = evaluate(scores, split.test.labels, config.normal_classes, detector.threshold_)
+    figures = measure_detector(detector, split.test)
     return Row(
-        **described(settings),  # type: ignore[arg-type]
+        settings=settings,
         auroc=figures.auroc,
         average_precision=figures.average_precision,
         false_alarm_rate=figures.false_alarm_rate,
@@ -154,23 +171,18 @@ def measure(settings: str, data: DataSet) -> Row | str:
 
 def grid(axes: Mapping[str, Sequence[str]]) -> list[str]:
     """The settings of every combination of values, each once, in the order of the table. Raises LinkError."""
-    values = [[value for text in texts for value in _expanded(text)] for texts in axes.values()]
-    combinations = (link.decode(dict(zip(axes, each, strict=True))) for each in itertools.product(*values))
-    found = {urlencode(link.encode(config, name), safe=","): None for name, config in combinations}
-    return sorted(found, key=lambda settings: _place(described(settings)))
+    found = {query(name, config): None for name, config in options.combinations(axes)}
+    return sorted(found, key=_place)
 
 
-def _expanded(text: str) -> list[str]:
-    """“0-9” as its ten numbers; anything else as it is."""
-    if not re.fullmatch(r"\d{1,9}-\d{1,9}", text):
-        return [text]
-    first, last = map(int, text.split("-"))
-    return [str(number) for number in range(first, last + 1)]
+def query(name: str, config: DetectorConfig) -> str:
+    """The settings as the row's key: the parts of a link in their usual order."""
+    return urlencode(link.encode(config, name), safe=",")
 
 
-def _place(columns: Mapping[str, object]) -> tuple[object, ...]:
+def _place(settings: str) -> tuple[object, ...]:
     """Rows stand by their settings' values, numbers by size."""
-    return *(columns[name] for name in list(COLUMNS)[1 : list(COLUMNS).index("auroc")]), columns["settings"]
+    return *described(settings).values(), settings
 
 
 # ---------------------------------------------------------------- the table
@@ -178,25 +190,19 @@ def _place(columns: Mapping[str, object]) -> tuple[object, ...]:
 
 def write(rows: Iterable[Row], path: Path) -> None:
     """Write the table whole: CSV, or Parquet where the name ends so. Raises SweepError."""
-    table = [asdict(row) for row in rows]
+    table = [row.cells for row in rows]
     if path.suffix == ".parquet":
         content = _parquet(table)
     else:
         text = io.StringIO()
-        lines = csv.DictWriter(text, list(COLUMNS), lineterminator="\n")
+        lines = csv.DictWriter(text, columns(), lineterminator="\n")
         lines.writeheader()
         lines.writerows(table)
         content = text.getvalue().encode()
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        staging.write_bytes(content)
-        os.replace(staging, path)
+        write_whole(path, content)
     except OSError as error:
         raise SweepError("{path} cannot be written: {reason}.", path=path, reason=error.strerror or str(error)) from error
-    finally:
-        with suppress(OSError):
-            staging.unlink()
 
 
 def _parquet(table: list[dict[str, object]]) -> bytes:
@@ -232,8 +238,8 @@ def from_bytes(content: bytes) -> list[Row]:
     """The rows of a table, CSV or Parquet, each checked; where settings stand twice, the later row. Raises SweepError."""
     if len(content) > MAX_BYTES:
         raise _too_large(len(content))
-    columns, table = _parquet_cells(content) if content.startswith(b"PAR1") else _csv_cells(content)
-    if missing := [name for name in COLUMNS if name not in columns]:
+    found, table = _parquet_cells(content) if content.startswith(b"PAR1") else _csv_cells(content)
+    if missing := [name for name in KINDS if name not in found]:
         raise SweepError("This is not a sweep's table: it has no column “{column}”.", column=missing[0])
     rows = [_row(number, cells) for number, cells in enumerate(table, start=1)]
     return list({row.settings: row for row in rows}.values())
@@ -255,8 +261,8 @@ def _parquet_cells(content: bytes) -> tuple[Sequence[str], list[dict[str, object
         size = sum(file.metadata.row_group(number).total_byte_size for number in range(file.metadata.num_row_groups))
         if max(size, file.metadata.num_rows) > MAX_BYTES:
             raise _too_large(size)
-        columns = file.schema_arrow.names
-        return columns, file.read([name for name in COLUMNS if name in columns]).to_pylist()
+        found = file.schema_arrow.names
+        return found, file.read([name for name in columns() if name in found]).to_pylist()
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise SweepError("The Parquet file is damaged.") from error
 
@@ -264,7 +270,7 @@ def _parquet_cells(content: bytes) -> tuple[Sequence[str], list[dict[str, object
 def _row(number: int, cells: Mapping[str, object]) -> Row:
     """The cells of one line as a Row. Raises SweepError."""
     values: dict[str, object] = {}
-    for name, kind in COLUMNS.items():
+    for name, kind in KINDS.items():
         try:
             values[name] = value = kind(cells[name])
         except (TypeError, ValueError, OverflowError):
@@ -272,17 +278,25 @@ def _row(number: int, cells: Mapping[str, object]) -> Row:
         # A line that is cut off lacks cells; a share may be a rounding error above one.
         if cells[name] is None or (name in MEASURED and not 0 <= value <= (1 + 1e-9 if name in SHARES else LARGEST)):
             raise _unusable(number, name, cells[name])
-    row = Row(**values)  # type: ignore[arg-type]
     try:
-        expected = described(row.settings)
+        # Written by an earlier version, or by hand, the same settings may stand in another order.
+        values["settings"] = settings = query(*config_of(str(values["settings"])))
+        expected = described(settings)
     except UserError as error:
         raise SweepError(
             "Row {row} of the table has settings that cannot be used. {reason}", row=number, reason=error
         ) from error
     for name, value in expected.items():
-        if values[name] != value:
+        if name in cells and not _is_same(cells[name], value):
             raise _unusable(number, name, cells[name])
-    return row
+    return Row(**values)  # type: ignore[arg-type]
+
+
+def _is_same(cell: Any, value: int | float | str) -> bool:
+    try:
+        return bool(type(value)(cell) == value)
+    except (TypeError, ValueError):
+        return False
 
 
 def _unusable(number: int, column: str, value: object) -> SweepError:
@@ -316,8 +330,8 @@ def kind_of(row: Row) -> tuple[tuple[str, str], ...]:
 def by_bottleneck(rows: Iterable[Row], figure: str) -> dict[str, dict[int, Figure]]:
     """For each set of normal classes and each size of the bottleneck, a figure over the seeds; rows of one kind."""
     values: dict[str, dict[int, list[float]]] = {}
-    for row in sorted(rows, key=lambda row: _place(asdict(row))):
-        values.setdefault(row.normal, {}).setdefault(row.latent_dim, []).append(getattr(row, figure))
+    for row in sorted(rows, key=lambda row: _place(row.settings)):
+        values.setdefault(row.normal, {}).setdefault(row.config.model.latent_dim, []).append(getattr(row, figure))
     return {
         normal: {
             size: Figure(mean(seeds), stdev(seeds) if len(seeds) > 1 else 0.0, len(seeds)) for size, seeds in sizes.items()
@@ -359,7 +373,7 @@ def run(asked: Sequence[str], path: Path, workers: int, scheduler: str | None = 
                 failures.append(f"{settings}: {outcome}")
             else:
                 rows[settings] = outcome
-                write(sorted(rows.values(), key=lambda row: _place(asdict(row))), path)
+                write(sorted(rows.values(), key=lambda row: _place(row.settings)), path)
             bar.update()
     return failures
 
@@ -381,17 +395,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m core.experiments.sweep", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for part in link.PARTS:
-        parser.add_argument(f"--{part}", nargs="+", metavar=part.upper())
+    options.add_settings(parser, several=link.names())
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count(), help="processes of one thread; 0: this one, without Dask"
     )
     parser.add_argument("--scheduler", help="address of a Dask scheduler; its workers do the work")
     parser.add_argument("--table", type=Path, default=data_directory() / TABLE, help="CSV, or Parquet where the name ends so")
     asked = parser.parse_args(arguments)
-    axes = {part: values for part in link.PARTS if (values := getattr(asked, part))} or DEFAULT_GRID
     try:
-        settings = grid(axes)
+        settings = grid(options.axes(asked) or DEFAULT_GRID)
         failures = run(settings, asked.table, asked.workers, asked.scheduler)
     except UserError as error:
         raise SystemExit(str(error)) from None

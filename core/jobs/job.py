@@ -42,7 +42,7 @@ from core.jobs.limits import (
     whole_number_from_environment,
     work,
 )
-from core.metrics import evaluate
+from core.metrics import measure
 from core.model import build, outline
 from core.training import DivergedError, EpochLosses, Step, Trainer
 
@@ -244,9 +244,7 @@ class LocalBackend:
 def finished(detector: AutoencoderDetector, split: OneClassSplit) -> Checkpoint:
     """A trained detector, calibrated and measured on the test set."""
     ready(detector, split)
-    scores = detector.decision_function(split.test.images)
-    figures = evaluate(scores, split.test.labels, detector.config.normal_classes, detector.threshold_)
-    return Checkpoint(detector, evaluation=figures)
+    return Checkpoint(detector, evaluation=measure(detector, split.test))
 
 
 def ready(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDetector:

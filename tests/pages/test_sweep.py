@@ -51,7 +51,8 @@ def test_the_best_bottleneck_for_each_digit_with_its_spread(rows: list[Row], wit
     assert table["Normal"].tolist() == ["0, 1", "5"]
     for line, normal in zip(table.to_dict("records"), ("0+1", "5"), strict=True):
         aurocs = {
-            size: [row.auroc for row in rows[:-1] if (row.normal, row.latent_dim) == (normal, size)] for size in (2, 1024)
+            size: [row.auroc for row in rows[:-1] if (row.normal, row.config.model.latent_dim) == (normal, size)]
+            for size in (2, 1024)
         }
         best = max(aurocs, key=lambda size: mean(aurocs[size]))
         assert line["Best bottleneck"] == f"{best:,}"
@@ -62,7 +63,8 @@ def test_the_best_bottleneck_for_each_digit_with_its_spread(rows: list[Row], wit
     app.selectbox(key="sweep-figure").set_value("validation_loss")
     (table,) = tables(checked(app.run()))
     losses = [
-        mean(row.validation_loss for row in rows[:-1] if (row.normal, row.latent_dim) == ("5", size)) for size in (2, 1024)
+        mean(row.validation_loss for row in rows[:-1] if (row.normal, row.config.model.latent_dim) == ("5", size))
+        for size in (2, 1024)
     ]
     assert table.iloc[1]["Validation loss"].startswith(f"{min(losses):.4f} ± ")
 

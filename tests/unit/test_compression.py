@@ -83,9 +83,9 @@ def test_command_writes_and_prints(
 ) -> None:
     written: list[Compression] = []
     monkeypatch.setattr(compression, "load_or_download", lambda name: name)
-    monkeypatch.setattr(compression, "measure", lambda data: made)
-    monkeypatch.setattr(compression, "write", written.append)
-    compression.main()
+    monkeypatch.setattr(compression, "measure", lambda data, course: made)
+    monkeypatch.setattr(compression, "write", lambda made, path: written.append(made))
+    compression.main([])
     assert written == [made]
     assert f"| 3 | 12 | 2% | {made.measured[1].error:.4f} |" in capsys.readouterr().out
 
@@ -96,7 +96,7 @@ def test_command_without_data_ends_in_a_sentence(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(compression, "load_or_download", fail)
     with pytest.raises(SystemExit, match="No mnist"):
-        compression.main()
+        compression.main([])
 
 
 def test_bytes_of_a_latent() -> None:

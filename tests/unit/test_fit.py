@@ -1,6 +1,5 @@
 """Fitting from the command line, on the UCI digits and on a mirror on this machine."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +10,10 @@ import torch
 
 from core import presets
 from core.checkpoint import Checkpoint, from_bytes, read, to_bytes
-from core.data.datasets import DataSet, OneClassSplit
+from core.data.datasets import DataSet, OneClassSplit, load_or_download
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.experiments import fit as fit_module
-from core.experiments.fit import fit, load_or_download, main, parse_classes
+from core.experiments.fit import fit, main
 from core.metrics import evaluate
 
 if TYPE_CHECKING:
@@ -24,13 +23,6 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEVICE", "cpu")
-
-
-@pytest.mark.parametrize(
-    ("text", "classes"), [("5", [5]), ("0-9", list(range(10))), ("1,3,7-9", [1, 3, 7, 8, 9]), ("2-2", [2])]
-)
-def test_classes_from_text(text: str, classes: list[int]) -> None:
-    assert parse_classes(text) == classes
 
 
 def test_missing_data_set_is_downloaded_once(
@@ -66,17 +58,12 @@ def test_half_precision_loses_nothing_in_the_file(small: DetectorConfig, uci: Da
     assert found.detector.threshold_ == made.detector.threshold_
 
 
-def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    monkeypatch.setattr(sys, "argv", ["fit", *arguments])
-    main()
-
-
 def test_command_line_writes_one_checkpoint_a_class(
     small: DetectorConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(presets, "CHECKPOINTS", tmp_path)
     monkeypatch.setitem(presets.PRESETS, "course", small)
-    run_main(monkeypatch, "--preset", "course", "--data-set", "uci-digits", "--classes", "3-4", "--seed", "8", "--write")
+    main(["--preset", "course", "--data", "uci-digits", "--normal", "3-4", "--seed", "8", "--write"])
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"uci-digits-{n}-course.safetensors" for n in (3, 4)]
     made = read(tmp_path / "uci-digits-4-course.safetensors")
     assert made.config == replace(small, normal_classes=(4,), training=replace(small.training, seed=8))
@@ -90,4 +77,4 @@ def test_command_line_without_data_or_network_ends_in_a_sentence(
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     mirror.broken = dict.fromkeys(mirror.files, "page")
     with pytest.raises(SystemExit, match="MNIST could not be downloaded"):
-        run_main(monkeypatch, "--data-set", "mnist")
+        main(["--data", "mnist"])

@@ -7,20 +7,21 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from torch import Tensor
 
+from core import files
 from core.data.datasets import DataSet, split_one_class
 from core.detector import AutoencoderDetector
 from core.experiments import sweep
 from core.experiments.sweep import (
-    COLUMNS,
     Row,
     SweepError,
     by_bottleneck,
+    columns,
     config_of,
     from_bytes,
     grid,
@@ -48,9 +49,9 @@ def rows(uci: DataSet) -> list[Row]:
     return [row for row in measured if isinstance(row, Row)]
 
 
-def as_csv(cells: list[dict[str, object]], columns: list[str] | None = None) -> bytes:
+def as_csv(cells: list[dict[str, object]], names: list[str] | None = None) -> bytes:
     text = io.StringIO()
-    lines = csv.DictWriter(text, columns or list(COLUMNS), extrasaction="ignore")
+    lines = csv.DictWriter(text, names or columns(), extrasaction="ignore")
     lines.writeheader()
     lines.writerows(cells)
     return text.getvalue().encode()
@@ -89,8 +90,9 @@ def test_a_row_says_what_the_detector_does(rows: list[Row], uci: DataSet) -> Non
     assert (row.auroc, row.average_precision) == (figures.auroc, figures.average_precision)
     assert (row.false_alarm_rate, row.catch_rate) == (figures.false_alarm_rate, figures.catch_rate)
     assert (row.train_loss, row.validation_loss) == (detector.losses_[-1].train, detector.losses_[-1].validation)
-    assert (row.data_set, row.normal, row.preset, row.hidden) == ("uci-digits", "5", "course", "16")
-    assert (row.latent_dim, row.epochs, row.seed) == (16, 2, 2)
+    cells = row.cells
+    assert [cells[name] for name in ("data_set", "normal", "preset", "hidden")] == ["uci-digits", "5", "course", "16"]
+    assert [cells[name] for name in ("latent", "epochs", "seed", "noise", "broadcasting")] == [16, 2, 2, 0.0, "0"]
     assert row.python == sys.version.split()[0]
 
 
@@ -128,7 +130,7 @@ def test_a_write_that_fails_leaves_the_old_table(rows: list[Row], tmp_path: Path
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sweep.os, "replace", fail)
+    monkeypatch.setattr(files.os, "replace", fail)
     with pytest.raises(SweepError, match="No space left"):
         write(rows, path)
     assert read(path) == rows[:1]
@@ -146,30 +148,39 @@ Spoil = Callable[[list[dict[str, object]]], bytes]
         (lambda _: b'"never closed', "neither CSV nor Parquet"),
         (lambda _: b"PAR1 and nothing more", "Parquet file is damaged"),
         (lambda _: b"a,b\n1,2\n", "no column “settings”"),
-        (lambda cells: as_csv(cells, list(COLUMNS)[:-1]), "no column “platform”"),
+        (lambda cells: as_csv(cells, columns()[:-1]), "no column “platform”"),
         (lambda cells: as_csv(cells).rsplit(b",", 3)[0], "Row 8 .* is “None”"),
         (lambda cells: as_csv([cells[0] | {"auroc": "high"}]), "Row 1 .*“auroc” is “high”"),
         (lambda cells: as_csv([cells[0] | {"auroc": "1.2"}]), "Row 1 .*“auroc” is “1.2”"),
         (lambda cells: as_csv([cells[0], cells[1] | {"train_loss": "nan"}]), "Row 2 .*“train_loss” is “nan”"),
         (lambda cells: as_csv([cells[0] | {"fit_seconds": "inf"}]), "“fit_seconds” is “inf”"),
-        (lambda cells: as_csv([cells[0] | {"latent_dim": "3"}]), "“latent_dim” is “3”"),
+        (lambda cells: as_csv([cells[0] | {"latent": "3"}]), "“latent” is “3”"),
+        (lambda cells: as_csv([cells[0] | {"turns": "many"}]), "“turns” is “many”"),
         (lambda cells: as_csv([cells[0] | {"settings": "data=cifar"}]), "settings that cannot be used"),
         (lambda _: b"x" * (sweep.MAX_BYTES + 1), "at most 16 MB"),
     ],
 )
 def test_a_malformed_table_is_refused_in_a_sentence(spoil: Spoil, says: str, rows: list[Row]) -> None:
     with pytest.raises(SweepError, match=says):
-        from_bytes(spoil([asdict(row) for row in rows]))
+        from_bytes(spoil([row.cells for row in rows]))
 
 
 def test_settings_that_stand_twice_count_once(rows: list[Row]) -> None:
     later = replace(rows[0], fit_seconds=9.0)
-    assert from_bytes(as_csv([asdict(row) for row in (*rows, later)])) == [later, *rows[1:]]
+    assert from_bytes(as_csv([row.cells for row in (*rows, later)])) == [later, *rows[1:]]
 
 
 def test_a_spreadsheet_s_mark_and_further_columns_do_no_harm(rows: list[Row]) -> None:
-    cells = [asdict(row) | {"note": "mine"} for row in rows]
-    assert from_bytes(b"\xef\xbb\xbf" + as_csv(cells, ["note", *COLUMNS])) == rows
+    cells = [row.cells | {"note": "mine"} for row in rows]
+    assert from_bytes(b"\xef\xbb\xbf" + as_csv(cells, ["note", *columns()])) == rows
+
+
+def test_a_table_of_an_earlier_version_is_read_whatever_settings_it_has_columns_for(rows: list[Row]) -> None:
+    kept = [name for name in columns() if name not in sweep.SETTINGS]
+    cells = [row.cells | {"latent_dim": row.config.model.latent_dim} for row in rows]
+    for each in cells:  # the parts of a link in another order are the same settings
+        each["settings"] = "&".join(reversed(str(each["settings"]).split("&")))
+    assert from_bytes(as_csv(cells, [*kept, "latent_dim"])) == rows
 
 
 # ---------------------------------------------------------------- what it says
@@ -177,7 +188,7 @@ def test_a_spreadsheet_s_mark_and_further_columns_do_no_harm(rows: list[Row]) ->
 
 def test_figures_by_bottleneck_are_means_and_spreads_over_seeds(rows: list[Row]) -> None:
     values = {"0": (0.8, 0.9), "5": (0.5, 0.7)}
-    made = [replace(row, auroc=values[row.normal][row.seed - 1]) for row in rows]
+    made = [replace(row, auroc=values[row.normal][row.config.training.seed - 1]) for row in rows]
     found = by_bottleneck(reversed(made), "auroc")
     assert list(found) == ["0", "5"]
     assert list(found["0"]) == [2, 16]

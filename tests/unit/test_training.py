@@ -262,7 +262,8 @@ def test_a_finished_trainer_does_not_go_on(split: OneClassSplit) -> None:
     ],
 )
 def test_settings_out_of_range_are_refused(setting: str, value: Any) -> None:
-    with pytest.raises(SettingError, match=rf"\A{setting} is between .*\.\Z"):
+    label = {"epochs": "Epochs", "batch_size": "Batch size", "learning_rate": "Learning rate", "noise": "Noise", "seed": "Seed"}
+    with pytest.raises(SettingError, match=rf"\A{label[setting]} is between .*\.\Z"):
         TrainConfig(**{setting: value})
 
 

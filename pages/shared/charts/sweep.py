@@ -76,7 +76,7 @@ def title_of(kind: tuple[tuple[str, str], ...]) -> str:
 
 def normal_names(rows: list[Row], figures: Mapping[str, object]) -> dict[str, str]:
     """The names of the normal classes, by how the table writes them."""
-    data_set = rows[0].data_set
+    data_set = rows[0].config.data_set
     return {normal: session.class_names(data_set, tuple(map(int, normal.split("+")))) for normal in figures}
 
 

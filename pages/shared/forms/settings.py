@@ -1,4 +1,4 @@
-"""The settings of a training, as widgets that read and write one DetectorConfig."""
+"""The settings of a training, as widgets that read and write one DetectorConfig; core/settings.py has a row for each."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,18 +10,23 @@ from core.detector import DetectorConfig
 from core.device import available_devices, choose_device
 from core.errors import SettingError
 from core.jobs.limits import require_allowed
-from core.model import ModelConfig
-from core.preprocessing import PREPROCESSINGS
 from core.presets import preset
-from core.scoring import ScoreConfig
-from core.training import MAX_EPOCHS, TrainConfig
+from core.settings import SETTINGS, Choice, LayerSizes, Number, Setting, Switch, changed
 from pages.shared.forms.slider import slider
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _
 from pages.shared.state import session
 
-DENSE, CONVOLUTIONAL = "dense", "convolutional"
+
+def key_of(setting: Setting) -> str:
+    """The key of a setting's widget: its field's name, as in latent-dim."""
+    return setting.place[-1].replace("_", "-")
+
+
+def is_filled() -> bool:
+    """Whether the widgets have values: the page was open, or a link filled them."""
+    return key_of(SETTINGS["epochs"]) in st.session_state
 
 
 def fill_from_preset() -> None:
@@ -32,41 +37,56 @@ def fill_from_preset() -> None:
 
 def fill(config: DetectorConfig) -> None:
     """Put settings into the widgets."""
-    st.session_state.update(
-        {
-            "data-set": config.data_set,
-            "normal-classes": list(config.normal_classes),
-            "broadcasting": config.training.broadcasting,
-            "architecture": config.model.architecture,
-            "hidden-sizes": ", ".join(str(size) for size in config.model.hidden_sizes),
-            "latent-dim": config.model.latent_dim,
-            "latent-relu": config.model.latent_activation == "relu",
-            "he": config.model.initialisation == "he",
-            "epochs": config.training.epochs,
-            "batch-size": config.training.batch_size,
-            "learning-rate": config.training.learning_rate,
-            "one-cycle": config.training.schedule == "one-cycle",
-            "noise": config.training.noise,
-            "seed": config.training.seed,
-            "preprocessing": config.preprocessing,
-            "smoothing": config.score.smoothing,
-            "power": config.score.power,
-            "ink-exponent": config.score.ink_exponent,
-            "neighbours": config.neighbours,
-            "turns": config.turns,
-            "false-alarm-rate": round(config.false_alarm_rate * 100, 9),
-        }
-    )
+    st.session_state["data-set"] = config.data_set
+    st.session_state["normal-classes"] = list(config.normal_classes)
+    for setting in SETTINGS.values():
+        if setting.widget != "none":
+            st.session_state[key_of(setting)] = _to_widget(setting, setting.of(config))
+
+
+def _to_widget(setting: Setting, value: Any) -> Any:
+    """A setting's value as its widget holds it."""
+    match setting.values:
+        case Switch(on=on):
+            return value == on
+        case LayerSizes():
+            return ", ".join(map(str, value))
+        case Number(kind=kind, in_percent=in_percent):
+            return round(value * 100, 9) if in_percent else kind(value)
+    return value
+
+
+def _from_widget(setting: Setting, value: Any) -> Any:
+    match setting.values:
+        case Switch(off=off, on=on):
+            return on if value else off
+        case LayerSizes():
+            return hidden_sizes(value)
+        case Number(in_percent=True):
+            return value / 100
+    return value
+
+
+def means_something(setting: Setting) -> bool:
+    """Whether the setting is asked for, and has an effect beside the others as they stand."""
+    if setting.widget == "none":
+        return False
+    if setting.only_for is None:
+        return True
+    other, value = setting.only_for
+    return bool(st.session_state[key_of(SETTINGS[other])] == value)
 
 
 def ask(disabled: bool) -> None:
     """All settings as widgets."""
-    if "epochs" not in st.session_state:
+    if not is_filled():
         st.session_state["preset"] = "course"
         fill_from_preset()
     keep: dict[str, Any] = {"persist_state": "session", "disabled": disabled}
     data_set = st.selectbox(_("Data set"), list(SOURCES), format_func=session.title_of, key="data-set", **keep)
     names = session.names_of(data_set)
+    # Another data set may have fewer classes.
+    st.session_state["normal-classes"] = [label for label in st.session_state["normal-classes"] if label < len(names)]
     st.pills(
         _("Normal class"),
         range(len(names)),
@@ -87,129 +107,61 @@ def ask(disabled: bool) -> None:
         **keep,
     )
     st.caption(presets[st.session_state["preset"]].text)
-    st.slider(_("Epochs"), 1, MAX_EPOCHS if st.session_state["epochs"] > 50 else 50, key="epochs", help=about("epoch"), **keep)
+    _ask_section("", disabled)
     with st.expander(_("Network"), icon=":material/hourglass_empty:", key="hideable-network"):
-        st.segmented_control(
-            _("Architecture"),
-            [DENSE, CONVOLUTIONAL],
-            format_func={DENSE: _("Dense"), CONVOLUTIONAL: _("Convolutional")}.__getitem__,
-            required=True,
-            key="architecture",
-            **keep,
-        )
-        is_dense = st.session_state["architecture"] == DENSE
-        st.text_input(
-            _("Hidden sizes"),
-            key="hidden-sizes",
-            help=_("Units of each layer before the bottleneck, such as 512, 256. The decoder mirrors them."),
-            persist_state="session",
-            disabled=disabled or not is_dense,
-        )
-        st.number_input(_("Latent dimension"), 1, 4096, key="latent-dim", help=about("latent"), **keep)
-        st.toggle(_("ReLU in the bottleneck"), key="latent-relu", **keep)
-        st.toggle(
-            _("He's initialisation"),
-            key="he",
-            help=_("Weights that keep signals the same size from layer to layer: more is learnt in the same time."),
-            **keep,
-        )
+        _ask_section("network", disabled)
     with st.expander(_("Training"), icon=":material/tune:", key="hideable-training"):
-        st.number_input(_("Batch size"), 1, 4096, key="batch-size", help=about("batch"), **keep)
-        st.number_input(
-            _("Learning rate"), 0.0, 10.0, step=0.0005, format="%g", key="learning-rate", help=about("learning rate"), **keep
-        )
-        st.toggle(
-            _("One-cycle learning rate"),
-            key="one-cycle",
-            help=_("The learning rate rises and falls once over the training, instead of staying the same."),
-            **keep,
-        )
-        slider(
-            _("Noise"),
-            0.0,
-            1.0,
-            0.05,
-            "noise",
-            help=_("Added to the input only: the network has to clean it up (denoising autoencoder)."),
-            **keep,
-        )
-        st.toggle(
-            _("Broadcasting trap"),
-            key="broadcasting",
-            help=_("The course's mistake: compares every image of a batch with every reconstruction."),
-            **keep,
-        )
-        st.number_input(_("Seed"), 0, 2**31 - 1, key="seed", help=about("seed"), **keep)
+        _ask_section("training", disabled)
         if len(devices := available_devices()) > 1 and not session.scheduler():
             usual = devices.index(choose_device().type)
             st.selectbox(_("Device"), devices, usual, format_func=device_title, key="device", **keep)
     with st.expander(_("Score"), icon=":material/straighten:", key="hideable-score"):
-        st.selectbox(
-            _("Before the network"),
-            list(PREPROCESSINGS),
-            format_func={
-                "none": _("Images as they are"),
-                "deskew": _("Straightened"),
-                "standard-stroke": _("Straightened, strokes of one width"),
-            }.__getitem__,
-            key="preprocessing",
-            help=_("Takes the slant out of every image, or also how thick and how faint the pen was. For digits only."),
-            **keep,
-        )
-        slider(
-            _("Smoothing in pixels"),
-            0.0,
-            3.0,
-            0.1,
-            "smoothing",
-            help=_("Blurs the error map: strokes that are off by a hair then do not count."),
-            **keep,
-        )
-        st.slider(
-            _("Remembered neighbours"),
-            0,
-            30,
-            key="neighbours",
-            help=_(
-                "0: the network redraws freely. Else it redraws this many training images that are most alike, and averages."
-            ),
-            **keep,
-        )
-        st.slider(
-            _("Turns either way"),
-            0,
-            4,
-            key="turns",
-            help=_("Each image is also looked at turned, in steps of 8 degrees, and judged where it is least strange."),
-            **keep,
-        )
-        slider(
-            _("Power of an error"),
-            1.0,
-            4.0,
-            0.5,
-            "power",
-            help=_("2 squares each pixel's error. Higher: a few large errors count more than many small ones."),
-            **keep,
-        )
-        slider(
-            _("Ink exponent"),
-            0.0,
-            3.0,
-            0.1,
-            "ink-exponent",
-            help=_("Divides the score by the image's ink to this power: more ink has more to get wrong."),
-            **keep,
-        )
-        slider(
-            _("False-alarm rate in %"),
-            0.5,
-            30.0,
-            0.5,
-            "false-alarm-rate",
-            help=about("false-alarm rate"),
-            **keep,
-        )
+        _ask_section("score", disabled)
+
+
+def _ask_section(section: str, disabled: bool) -> None:
+    for setting in SETTINGS.values():
+        if setting.section == section and setting.widget != "none":
+            _ask(setting, disabled or not means_something(setting))
+
+
+def _ask(setting: Setting, disabled: bool) -> None:
+    """One setting's widget."""
+    label, key, values = _(setting.label), key_of(setting), setting.values
+    keep: dict[str, Any] = {
+        "key": key,
+        "help": about(setting.term) if setting.term else _(setting.help) if setting.help else None,
+        "persist_state": "session",
+        "disabled": disabled,
+    }
+    match setting.widget, values:
+        case "slider", Number(kind=kind, step=step):
+            least, most = slider_range(values, st.session_state[key])
+            if kind is int:
+                st.slider(label, int(least), int(most), step=step, **keep)
+            else:
+                slider(label, least, most, (step or 1) * (100 if values.in_percent else 1), **keep)
+        case "number", Number(kind=kind, step=step):
+            form = "%g" if kind is float else None
+            st.number_input(label, kind(values.least), kind(values.most), step=step, format=form, **keep)
+        case "buttons", Choice(labels=labels):
+            st.segmented_control(label, list(labels), format_func=lambda value: _(labels[value]), required=True, **keep)
+        case "list", Choice(labels=labels):
+            st.selectbox(label, list(labels), format_func=lambda value: _(labels[value]), **keep)
+        case "toggle", Switch():
+            st.toggle(label, **keep)
+        case "text", LayerSizes():
+            st.text_input(label, **keep)
+        case widget, _values:
+            raise TypeError(f"The setting “{setting.name}” cannot be shown as “{widget}”.")
+
+
+def slider_range(values: Number, value: float) -> tuple[float, float]:
+    """What a slider offers, as its widget holds it: the usual values, all where the value is none of them."""
+    scale = 100 if values.in_percent else 1
+    least, most = (scale * end for end in values.usual or (values.least, values.most))
+    # A slider of numbers with a fraction takes any value in by itself.
+    return (least, most) if values.kind is float or least <= value <= most else (values.least, values.most)
 
 
 def read() -> DetectorConfig:
@@ -218,32 +170,11 @@ def read() -> DetectorConfig:
     Buttons call this when they are pressed: what the page knew when it drew them may be older.
     """
     state = st.session_state
-    is_dense = state["architecture"] == DENSE
-    config = DetectorConfig(
-        data_set=state["data-set"],
-        normal_classes=tuple(sorted(state["normal-classes"])),
-        preprocessing=state["preprocessing"],
-        model=ModelConfig(
-            state["architecture"],
-            hidden_sizes(state["hidden-sizes"]) if is_dense else (),
-            state["latent-dim"],
-            "relu" if state["latent-relu"] else "none",
-            "he" if state["he"] else "torch",
-        ),
-        training=TrainConfig(
-            state["epochs"],
-            state["batch-size"],
-            state["learning-rate"],
-            "one-cycle" if state["one-cycle"] else "constant",
-            state["noise"],
-            state["seed"],
-            state["broadcasting"],
-        ),
-        score=ScoreConfig(state["smoothing"], state["power"], state["ink-exponent"]),
-        neighbours=state["neighbours"],
-        turns=state["turns"],
-        false_alarm_rate=state["false-alarm-rate"] / 100,
-    )
+    config = replace(preset("course", state["data-set"]), normal_classes=tuple(state["normal-classes"]))
+    asked = {
+        name: _from_widget(setting, state[key_of(setting)]) for name, setting in SETTINGS.items() if means_something(setting)
+    }
+    config = changed(config, asked)
     require_allowed(config)
     return config
 

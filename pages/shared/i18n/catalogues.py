@@ -47,7 +47,9 @@ def texts() -> Catalog:
 
 
 def read(code: str) -> Catalog:
-    """The catalogue of a language as it stands."""
+    """The catalogue of a language as it stands; empty for a new one."""
+    if not catalogue_path(code).exists():
+        return Catalog(locale=code, charset="utf-8")
     with catalogue_path(code).open("rb") as file:
         return read_po(file, locale=code)
 
@@ -58,6 +60,7 @@ def main() -> None:
         catalogue = read(code)
         catalogue.update(wanted, no_fuzzy_matching=True)
         catalogue.obsolete.clear()
+        catalogue_path(code).parent.mkdir(parents=True, exist_ok=True)
         with catalogue_path(code).open("wb") as file:
             write_po(file, catalogue, width=120, include_lineno=False)
         missing = sum(not message.string or not all(message.string) for message in catalogue if message.id)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from core.presets import PRESETS
 from pages.shared.i18n.text import _
 
 
@@ -14,8 +15,8 @@ class Lesson:
 
 
 def lessons() -> dict[str, Lesson]:
-    """Every preset of core.presets, in the order in which a teacher would show them."""
-    return {
+    """Every preset of core.presets, in the order in which a teacher would show them; one without a lesson by its name."""
+    known = {
         "best": Lesson(
             _("Best detector"),
             _("Straight digits with even strokes, a memory instead of free redrawing, a score that forgives a hair's breadth."),
@@ -48,3 +49,4 @@ def lessons() -> dict[str, Lesson]:
             _("Convolutional"), _("Small filters that slide over the image: a tenth of the weights, and about as good.")
         ),
     }
+    return known | {name: Lesson(name, "") for name in PRESETS if name not in known}

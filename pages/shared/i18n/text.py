@@ -52,7 +52,7 @@ def catalogue_path(code: str) -> Path:
 
 @cache
 def _catalogue(code: str) -> gettext.NullTranslations:
-    if code == "en":
+    if code == "en" or not catalogue_path(code).exists():  # a new language is English until `make messages`
         return gettext.NullTranslations()
     compiled = io.BytesIO()
     with catalogue_path(code).open("rb") as file:

@@ -125,7 +125,7 @@ def show_problem() -> None:
 def link(page: str, hide: tuple[str, ...] = (), projector: bool = False) -> str:
     """The address of a page with the settings as they stand there."""
     parts = {"lang": language()}
-    if page == "train" and keys.EPOCHS in st.session_state:
+    if page == "train" and settings.is_filled():
         with suppress(UserError):  # settings that cannot be trained are not worth a link
             parts |= encode(settings.read(), st.session_state[keys.PRESET])
     else:

@@ -74,7 +74,7 @@ def data_set(name: str, may_download: bool = True) -> DataAtHand:
         return DataAtHand(loaded(name, directory))
     except DataError as error:
         fallback = loaded(FALLBACK, directory)
-        if not may_download:
+        if not may_download or not SOURCES[name].is_downloadable:
             return DataAtHand(fallback, translated(error))
         damaged = translated(error) + " " if isinstance(error, DamagedDataError) else ""
         # setdefault evaluates its argument, and a Download starts at once.
@@ -167,8 +167,7 @@ def runs() -> list[Run]:
 
 def choices() -> list[Choice]:
     """Every detector that can be chosen now."""
-    kinds = [("mnist", preset) for preset in lessons()] + [("fashion-mnist", "best")]
-    available = [Choice(shipped=entry) for data_set, preset in kinds for entry in shipped(data_set, preset)]
+    available = [Choice(shipped=entry) for name in SOURCES for preset in lessons() for entry in shipped(name, preset)]
     kept = [Choice(run=number) for number, run in enumerate(runs()) if run.detector]
     return ([TRAINING] if has_begun() else []) + kept[::-1] + available
 

@@ -1,0 +1,68 @@
+"""Settings on the command line: every part of a link is an option that takes the same values, and several of them.
+
+a-b is all whole numbers from a to b. The options that all commands share are --data, --normal, --preset and --seed.
+"""
+
+import argparse
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from core import link
+from core.data.datasets import SOURCES
+from core.detector import DetectorConfig
+from core.presets import PRESETS
+from core.settings import SETTINGS
+
+HELP = {
+    "data": f"data set: {', '.join(SOURCES)}",
+    "normal": "normal classes: 5; 0-9 for one detector each; 0,2,4 for one whose normal class is a set",
+    "preset": f"named settings: {', '.join(PRESETS)}",
+    "seed": "a whole number; 1-5 for five of them",
+}
+
+
+def add_settings(
+    parser: argparse.ArgumentParser, several: Sequence[str] = (), single: Sequence[str] = (), **usual: Sequence[str]
+) -> None:
+    """Options of these names, with several values or a single one each; usual: the values where an option is not given."""
+    for name in (*several, *single):
+        row = SETTINGS.get(name)
+        parser.add_argument(
+            f"--{name}",
+            nargs="+" if name in several else 1,
+            metavar=name.upper(),
+            default=usual.get(name),
+            help=HELP.get(name) or (row.label.replace("%", "%%") if row else None),
+        )
+
+
+def add_older_name(parser: argparse.ArgumentParser, older: str, name: str) -> None:
+    """Another option for the one value of a setting; for normal classes with commas between several, and + inside a set."""
+    kind = one_each if name == "normal" else lambda text: [text]
+    parser.add_argument(older, dest=name, type=kind, default=argparse.SUPPRESS, help=f"the older name of --{name}")
+
+
+def one_each(text: str) -> list[str]:
+    """“0+1,3,7-9” as the values 0,1 and 3 and 7-9."""
+    return [part.replace("+", ",") for part in text.split(",")]
+
+
+def axes(arguments: argparse.Namespace) -> dict[str, list[str]]:
+    """The values of every setting that has some."""
+    return {name: values for name in link.names() if (values := getattr(arguments, name, None))}
+
+
+def combinations(values: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, DetectorConfig]]:
+    """Every combination of values: the preset's name and the settings. Raises LinkError, SettingError."""
+    each = [[value for text in texts for value in _expanded(text)] for texts in values.values()]
+    for combination in itertools.product(*each):
+        yield link.decode(dict(zip(values, combination, strict=True)))
+
+
+def _expanded(text: str) -> list[str]:
+    """“0-9” as its ten numbers; anything else as it is."""
+    if not re.fullmatch(r"\d{1,9}-\d{1,9}", text):
+        return [text]
+    first, last = map(int, text.split("-"))
+    return [str(number) for number in range(first, last + 1)]
