@@ -38,9 +38,9 @@ class Number:
             return
         require_range(UserError(setting.label), value, self.kind, self.least, self.most, in_percent=self.in_percent)
 
-    def parse(self, text: str) -> float:
+    def parse(self, text: str) -> float | None:
         """What `written` wrote; raises ValueError, as every parse does."""
-        return self.kind(text)
+        return None if self.is_optional and not text else self.kind(text)
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,8 @@ class LayerSizes:
 
 def written(value: object) -> str:
     """A setting's value in links and tables."""
+    if value is None:
+        return ""
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(int(value)) if isinstance(value, bool) else str(value)
@@ -169,8 +171,7 @@ _ROWS = (
         help=N_("Weights that keep signals the same size from layer to layer: more is learnt in the same time."),
     ),
     Setting("epochs", ("training", "epochs"), Number(int, 1, 200, usual=(1, 50)), "slider", "", N_("Epochs"), term="epoch"),
-    Setting("batch", ("training", "batch_size"), Number(int, 1, 4096), "number", "training", N_("Batch size"),
-    term="batch"),
+    Setting("batch", ("training", "batch_size"), Number(int, 1, 4096), "number", "training", N_("Batch size"), term="batch"),
     Setting(
         "rate",
         ("training", "learning_rate"),
@@ -239,8 +240,7 @@ _ROWS = (
         "slider",
         "score",
         N_("Remembered neighbours"),
-        help=N_("0: the network redraws freely. Else it redraws this many training images that are most alike, and
-        averages."),
+        help=N_("0: the network redraws freely. Else it redraws this many training images that are most alike, and averages."),
     ),
     Setting(
         "turns",

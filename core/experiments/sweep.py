@@ -125,8 +125,8 @@ def _joined(config: DetectorConfig) -> str:
 
 
 def _cell(setting: Setting, config: DetectorConfig) -> int | float | str:
-    value: int | float = setting.of(config)
-    return setting.values.kind(value) if isinstance(setting.values, Number) else written(value)
+    value = setting.of(config)
+    return setting.values.kind(value) if isinstance(setting.values, Number) and value is not None else written(value)
 
 
 def columns() -> list[str]:
@@ -383,7 +383,7 @@ def runner_of(workers: int, scheduler: str | None) -> AbstractContextManager[Run
     if scheduler is None and workers <= 0:
         return nullcontext(in_this_process)
     try:
-        from core.jobs.dask.sweep import connected
+        from core.experiments.sweep_on_dask import connected
     except ModuleNotFoundError:
         raise SweepError(
             "Dask is not installed. Install it with: pip install -r requirements-cluster.txt. Or choose --workers 0."

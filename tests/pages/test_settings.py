@@ -96,6 +96,6 @@ def test_every_setting_has_a_row_and_every_choice_its_label() -> None:
                 assert set(get_args(kind)) == set(labels)
             case Switch(off=off, on=on):
                 assert set(get_args(kind) or (False, True)) == {off, on}
-            case Number(kind=number):
-                assert kind is number
+            case Number(kind=number, is_optional=is_optional):
+                assert kind == (number | None if is_optional else number)
         assert setting.help == "" or setting.term == ""

@@ -17,8 +17,8 @@ ALLOWED = {
     "core": {"core.errors", "core.data", "core.photos"},
     "core.jobs": {"core", "core.errors", "core.data", "core.server"},
     "core.server": {"core", "core.errors"},
-    "core.experiments": {"core", "core.errors", "core.data", "core.jobs"},
-    "core.jobs.dask": {"core", "core.errors", "core.data", "core.jobs", "core.experiments"},
+    "core.experiments": {"core", "core.errors", "core.data", "core.jobs", "core.jobs.dask"},
+    "core.jobs.dask": {"core", "core.errors", "core.data", "core.jobs"},
     "pages.shared": {"core", "core.errors", "core.data", "core.photos", "core.jobs", "core.jobs.dask", "core.server"}
     | {"core.experiments"},
     "pages": {"pages.shared", "core", "core.errors", "core.data", "core.photos", "core.jobs", "core.server"}

@@ -247,7 +247,7 @@ def test_a_wrong_option_ends_in_a_sentence(option: str, says: str) -> None:
 
 
 def test_without_dask_workers_are_refused_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "core.jobs.dask.sweep", raising=False)
+    monkeypatch.delitem(sys.modules, "core.experiments.sweep_on_dask", raising=False)
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(SystemExit, match="Dask is not installed"):
         main([*TINY, "--workers", "2", "--table", str(tmp_path / "sweep.csv")])

@@ -16,32 +16,28 @@ from pages.shared.forms.slider import slider
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _
-from pages.shared.state import session
-
-
-def key_of(setting: Setting) -> str:
-    """The key of a setting's widget: its field's name, as in latent-dim."""
-    return setting.place[-1].replace("_", "-")
+from pages.shared.state import keys, session
+from pages.shared.state.keys import of_setting
 
 
 def is_filled() -> bool:
     """Whether the widgets have values: the page was open, or a link filled them."""
-    return key_of(SETTINGS["epochs"]) in st.session_state
+    return of_setting(SETTINGS["epochs"]) in st.session_state
 
 
 def fill_from_preset() -> None:
     """Put a preset's values into the widgets; data set and normal classes stay what they are."""
-    config = preset(st.session_state["preset"], st.session_state.get("data-set", "mnist"))
-    fill(replace(config, normal_classes=tuple(st.session_state.get("normal-classes", config.normal_classes))))
+    config = preset(st.session_state[keys.PRESET], st.session_state.get(keys.DATA_SET, "mnist"))
+    fill(replace(config, normal_classes=tuple(st.session_state.get(keys.NORMAL_CLASSES, config.normal_classes))))
 
 
 def fill(config: DetectorConfig) -> None:
     """Put settings into the widgets."""
-    st.session_state["data-set"] = config.data_set
-    st.session_state["normal-classes"] = list(config.normal_classes)
+    st.session_state[keys.DATA_SET] = config.data_set
+    st.session_state[keys.NORMAL_CLASSES] = list(config.normal_classes)
     for setting in SETTINGS.values():
         if setting.widget != "none":
-            st.session_state[key_of(setting)] = _to_widget(setting, setting.of(config))
+            st.session_state[of_setting(setting)] = _to_widget(setting, setting.of(config))
 
 
 def _to_widget(setting: Setting, value: Any) -> Any:
@@ -74,25 +70,25 @@ def means_something(setting: Setting) -> bool:
     if setting.only_for is None:
         return True
     other, value = setting.only_for
-    return bool(st.session_state[key_of(SETTINGS[other])] == value)
+    return bool(st.session_state[of_setting(SETTINGS[other])] == value)
 
 
 def ask(disabled: bool) -> None:
     """All settings as widgets."""
     if not is_filled():
-        st.session_state["preset"] = "course"
+        st.session_state[keys.PRESET] = "course"
         fill_from_preset()
     keep: dict[str, Any] = {"persist_state": "session", "disabled": disabled}
-    data_set = st.selectbox(_("Data set"), list(SOURCES), format_func=session.title_of, key="data-set", **keep)
+    data_set = st.selectbox(_("Data set"), list(SOURCES), format_func=session.title_of, key=keys.DATA_SET, **keep)
     names = session.names_of(data_set)
     # Another data set may have fewer classes.
-    st.session_state["normal-classes"] = [label for label in st.session_state["normal-classes"] if label < len(names)]
+    st.session_state[keys.NORMAL_CLASSES] = [label for label in st.session_state[keys.NORMAL_CLASSES] if label < len(names)]
     st.pills(
         _("Normal class"),
         range(len(names)),
         selection_mode="multi",
         format_func=lambda label: names[label],
-        key="normal-classes",
+        key=keys.NORMAL_CLASSES,
         wrap=True,
         help=about("normal digit"),
         **keep,
@@ -102,11 +98,11 @@ def ask(disabled: bool) -> None:
         _("Preset"),
         list(presets),
         format_func=lambda name: presets[name].title,
-        key="preset",
+        key=keys.PRESET,
         on_change=fill_from_preset,
         **keep,
     )
-    st.caption(presets[st.session_state["preset"]].text)
+    st.caption(presets[st.session_state[keys.PRESET]].text)
     _ask_section("", disabled)
     with st.expander(_("Network"), icon=":material/hourglass_empty:", key="hideable-network"):
         _ask_section("network", disabled)
@@ -114,7 +110,7 @@ def ask(disabled: bool) -> None:
         _ask_section("training", disabled)
         if len(devices := available_devices()) > 1 and not session.scheduler():
             usual = devices.index(choose_device().type)
-            st.selectbox(_("Device"), devices, usual, format_func=device_title, key="device", **keep)
+            st.selectbox(_("Device"), devices, usual, format_func=device_title, key=keys.DEVICE, **keep)
     with st.expander(_("Score"), icon=":material/straighten:", key="hideable-score"):
         _ask_section("score", disabled)
 
@@ -127,7 +123,7 @@ def _ask_section(section: str, disabled: bool) -> None:
 
 def _ask(setting: Setting, disabled: bool) -> None:
     """One setting's widget."""
-    label, key, values = _(setting.label), key_of(setting), setting.values
+    label, key, values = _(setting.label), of_setting(setting), setting.values
     keep: dict[str, Any] = {
         "key": key,
         "help": about(setting.term) if setting.term else _(setting.help) if setting.help else None,
@@ -170,9 +166,11 @@ def read() -> DetectorConfig:
     Buttons call this when they are pressed: what the page knew when it drew them may be older.
     """
     state = st.session_state
-    config = replace(preset("course", state["data-set"]), normal_classes=tuple(state["normal-classes"]))
+    config = replace(preset("course", state[keys.DATA_SET]), normal_classes=tuple(state[keys.NORMAL_CLASSES]))
     asked = {
-        name: _from_widget(setting, state[key_of(setting)]) for name, setting in SETTINGS.items() if means_something(setting)
+        name: _from_widget(setting, state[of_setting(setting)])
+        for name, setting in SETTINGS.items()
+        if means_something(setting)
     }
     config = changed(config, asked)
     require_allowed(config)

@@ -3,6 +3,8 @@
 What a visitor has is in `Visitor`, what one tab knows in `Tab` (pages/shared/state/visitor.py); only widgets have keys.
 """
 
+from core.settings import SETTINGS, Setting
+
 VISITOR, TAB, LANGUAGE = "visitor", "tab", "language"
 """Not of widgets: the two objects, and the language of this tab."""
 
@@ -15,14 +17,8 @@ BRUSH = "brush"
 LIVE_CANVAS = "live-canvas"
 PICTURE_DIGITS, REPLAY = "picture-digits", "replay"
 
-# Train: the settings (pages/shared/forms/settings.py), and how curves are shown.
-DATA_SET, NORMAL_CLASSES, PRESET, EPOCHS = "data-set", "normal-classes", "preset", "epochs"
-ARCHITECTURE, HIDDEN_SIZES, LATENT_DIM = "architecture", "hidden-sizes", "latent-dim"
-LATENT_RELU, HE = "latent-relu", "he"
-BATCH_SIZE, LEARNING_RATE, ONE_CYCLE, NOISE, BROADCASTING = "batch-size", "learning-rate", "one-cycle", "noise", "broadcasting"
-SEED, DEVICE = "seed", "device"
-PREPROCESSING, SMOOTHING, POWER, INK_EXPONENT = "preprocessing", "smoothing", "power", "ink-exponent"
-NEIGHBOURS, TURNS, FALSE_ALARM_RATE = "neighbours", "turns", "false-alarm-rate"
+# Train: what is asked beside the settings of core/settings.py (of_setting), and how curves are shown.
+DATA_SET, NORMAL_CLASSES, PRESET, DEVICE = "data-set", "normal-classes", "preset", "device"
 LOG_SCALE = "log-scale"
 
 # Browse.
@@ -50,10 +46,13 @@ def direction(number: int) -> str:
     return f"direction-{number}"
 
 
+def of_setting(setting: Setting) -> str:
+    """A setting's widget: its field's name, as in latent-dim."""
+    return setting.place[-1].replace("_", "-")
+
+
 RESTORED = (
-    *(BRUSH, LOG_SCALE, BROWSE_CLASSES, BROWSE_VERDICT, BROWSE_ORDER),
-    *(DATA_SET, NORMAL_CLASSES, PRESET, EPOCHS, ARCHITECTURE, HIDDEN_SIZES, LATENT_DIM, LATENT_RELU, HE),
-    *(BATCH_SIZE, LEARNING_RATE, ONE_CYCLE, NOISE, BROADCASTING, SEED, DEVICE),
-    *(PREPROCESSING, SMOOTHING, POWER, INK_EXPONENT, NEIGHBOURS, TURNS, FALSE_ALARM_RATE),
+    *(BRUSH, LOG_SCALE, BROWSE_CLASSES, BROWSE_VERDICT, BROWSE_ORDER, DATA_SET, NORMAL_CLASSES, PRESET, DEVICE),
+    *(of_setting(setting) for setting in SETTINGS.values() if setting.widget != "none"),
 )
 """Widgets whose values a new tab of a known visitor begins with."""

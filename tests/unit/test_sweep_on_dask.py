@@ -13,7 +13,7 @@ from tests.cluster import Cluster
 
 pytest.importorskip("distributed", reason="Dask is not installed: pip install -r requirements-cluster.txt")
 
-from core.jobs.dask import sweep as dask_sweep
+from core.experiments import sweep_on_dask as dask_sweep
 from core.jobs.dask import workers
 
 TINY = {"data": ["uci-digits"], "preset": ["course"], "hidden": ["64"], "epochs": ["30"]}
