@@ -48,10 +48,7 @@ def steps() -> tuple[tuple[str, Callable[[PageContext], None]], ...]:
 def show() -> None:
     """The page."""
     all_steps = steps()
-    step = int(st.session_state.setdefault(keys.STEP, visitor().step))
-    visitor().step = step
-    if tab().is_step_chosen:
-        link.write_step(step)
+    step = current_step()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.title(_("Learn"), width="content")
         st.pagination(len(all_steps), key=keys.STEP, on_change=choose_step, persist_state="session")
@@ -78,6 +75,24 @@ def show_lesson(show_part: Callable[..., None], *context: PageContext) -> None:
         show_part(*context)
     except CheckpointError as error:
         st.error(translated(error), icon=":material/error:")
+
+
+def current_step() -> int:
+    """What was chosen just now, else what the address has (a link, a reload, Back and Forward), else where this tab was."""
+    own, here = visitor(), tab()
+    if here.is_step_chosen:  # the address may be older than the click
+        here.is_step_chosen = False
+        own.step = int(st.session_state[keys.STEP])
+        link.write_step(own.step)
+    elif asked := st.query_params.get("step"):
+        own.step = int(asked)
+    elif here.is_step_in_address:  # Back to where Learn was opened
+        own.step = own.first_step
+    else:
+        own.step = own.first_step = int(st.session_state.get(keys.STEP, own.step))
+    here.is_step_in_address = "step" in st.query_params
+    st.session_state[keys.STEP] = own.step
+    return own.step
 
 
 def go_to(step: int) -> None:

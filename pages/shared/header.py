@@ -99,7 +99,11 @@ def _share(page: str) -> None:
 
 
 def _help() -> None:
-    """All shortcuts, and every technical word, in one place."""
+    """A way to forget everything, all shortcuts, and every technical word, in one place."""
+    st.button(_("Start afresh"), on_click=visitors.start_afresh, icon=":material/restart_alt:", key="start-afresh")
+    st.caption(
+        _("Forgets everything: trainings, runs, drawings and the password. For whoever comes after you at this machine.")
+    )
     shortcuts = {
         "S": _("Start or resume"),
         "P": _("Pause"),
@@ -112,14 +116,6 @@ def _help() -> None:
         st.markdown("  \n".join(f"`{key}` {text}" for key, text in shortcuts.items()))
     st.markdown(f"**{_('What is this?')}**")
     st.markdown("\n\n".join(f"**{name}**  \n{text}" for name, text in glossary.entries().values()))
-    st.divider()
-    st.button(
-        _("Start afresh"),
-        on_click=visitors.start_afresh,
-        icon=":material/restart_alt:",
-        key="start-afresh",
-        help=_("Forgets everything: trainings, runs, drawings and the password. For whoever comes after you at this machine."),
-    )
 
 
 def title_in_use() -> str:

@@ -50,7 +50,7 @@ async def class_comes_and_goes(server: Server) -> None:
     await second.open("train")
     await second.wait(lambda: "Training: epoch" in second.texts() or "Waiting" in second.texts())
 
-    # The other reloads the page, which is a new session, and starts again; the old training has nobody.
+    # The other is gone, and somebody starts in another browser; the old training has nobody.
     await first.close()
     again = await trains(server)
     await teacher.wait(lambda: trainings(teacher) == 3)

@@ -64,7 +64,6 @@ def _apply(parts: Mapping[str, str]) -> None:
         tab().hidden = tuple(hidden)
     if "view" in parts:
         tab().view = parts["view"]
-    _take_step(parts.get("step", ""))
     if about_detector and about_detector != tab().link_detector and session.job() is None:
         st.session_state[keys.PRESET] = name
         settings.fill(config)
@@ -78,19 +77,8 @@ def _apply(parts: Mapping[str, str]) -> None:
         tab().link_detector, tab().link_choice = about_detector, session.choice()
 
 
-def _take_step(asked: str) -> None:
-    """Go to the lesson's step that the address has, after a reload, Back and Forward too; without one to where Learn began."""
-    if tab().is_step_chosen:
-        return  # the address is older than the click
-    if asked:
-        st.session_state[keys.STEP] = visitor().step = int(asked)
-    elif "step" in (tab().link_written or {}) and tab().page == "learn":
-        st.session_state[keys.STEP] = visitor().step = visitor().first_step
-
-
 def write_step(step: int) -> None:
     """Put the lesson's step, which was chosen just now, into the address; Back leads to the one before."""
-    tab().is_step_chosen = False
     st.query_params["step"] = str(step)
     tab().link_written = st.query_params.to_dict()
 

@@ -500,5 +500,4 @@ def note_page(name: str) -> None:
     if tab().page != name:
         tab().page = name
         tab().visit += 1
-        if name == "learn" and "step" not in st.query_params:
-            visitor().first_step = visitor().step
+        tab().is_step_in_address = False

@@ -140,16 +140,17 @@ class Tab:
     """What one tab knows; a reload begins a new one.
 
     visit: a number that is new each time a page is opened. is_step_chosen: the lesson's step was chosen just now, and the
-    address does not have it yet. hidden, view: what the link asks for. link_written: the address as this tab left it.
-    link_detector: what the last link said of the detector; link_choice: the detector in use when that was taken up.
-    looks_seldom: whether the page looks at the job seldom. was_active, trap_was_active, were_baselines_running: as they
-    were last shown. uploaded, picture: files that were taken up.
+    address does not have it yet; is_step_in_address: it had one when Learn ran last. hidden, view: what the link asks for.
+    link_written: the address as this tab left it. link_detector: what the last link said of the detector; link_choice: the
+    detector in use when that was taken up. looks_seldom: whether the page looks at the job seldom. was_active, trap_was_active,
+    were_baselines_running: as they were last shown. uploaded, picture: files that were taken up.
     """
 
     page: str = ""
     visit: int = 0
     canvas: CanvasOnScreen = field(default_factory=CanvasOnScreen)
     is_step_chosen: bool = False
+    is_step_in_address: bool = False
     hidden: tuple[str, ...] = ()
     view: str = ""
     is_language_chosen: bool = False

@@ -1,0 +1,149 @@
+"""Who is kept, for how long, and what a token is worth."""
+
+import weakref
+from dataclasses import dataclass, field
+
+import pytest
+
+from core.server.access import SignedTokens
+from pages.shared.state import visitor as visitor_module
+from pages.shared.state.visitor import Visitor
+from pages.shared.state.visitors import DISCONNECT_TIMEOUT, MOST_DISCONNECTED, Visitors
+
+TOKENS = SignedTokens(b"secret")
+
+
+@dataclass
+class Job:
+    """Stands for a training, of which a visitor that is gone must let go."""
+
+    dropped: int = 0
+
+    def drop(self) -> None:
+        self.dropped += 1
+
+
+@dataclass
+class World:
+    """A clock that a test sets, and the sessions that are connected."""
+
+    now: float = 0.0
+    connected: set[str] = field(default_factory=set)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World(now=1000.0)
+    monkeypatch.setattr(visitor_module, "is_connected", lambda session: session in made.connected)
+    return made
+
+
+@pytest.fixture
+def visitors(world: World) -> Visitors:
+    return Visitors(TOKENS, lambda: world.now)
+
+
+def come(world: World, visitors: Visitors, token: str, session: str) -> Visitor:
+    world.connected.add(session)
+    return visitors.find(token, session)
+
+
+def wait(world: World, visitors: Visitors, seconds: float) -> None:
+    """Let time pass as a server does, which looks every fifteen seconds."""
+    until = world.now + seconds
+    while world.now < until:
+        world.now = min(until, world.now + 15.0)
+        visitors.forget_the_gone()
+
+
+def test_a_reload_finds_the_same_visitor(world: World, visitors: Visitors) -> None:
+    token = TOKENS.new()
+    first = come(world, visitors, token, "one")
+    world.connected.clear()
+    wait(world, visitors, DISCONNECT_TIMEOUT - 1)
+    assert come(world, visitors, token, "two") is first
+    assert come(world, visitors, TOKENS.new(), "three") is not first
+
+
+def test_who_is_gone_for_long_is_let_go_with_his_training(world: World, visitors: Visitors) -> None:
+    token, job = TOKENS.new(), Job()
+    first = come(world, visitors, token, "one")
+    first.job = job  # type: ignore[assignment]
+    wait(world, visitors, 10 * DISCONNECT_TIMEOUT)
+    assert len(visitors) == 1, "connected, and so kept for as long as it lasts"
+    world.connected.clear()
+    wait(world, visitors, DISCONNECT_TIMEOUT - 15)
+    assert (len(visitors), job.dropped) == (1, 0)
+    wait(world, visitors, 30)
+    assert (len(visitors), job.dropped, first.is_over) == (0, 1, True)
+    gone = weakref.ref(first)
+    del first
+    assert gone() is None
+    assert come(world, visitors, token, "two").job is None
+
+
+def test_one_of_several_tabs_keeps_the_visitor(world: World, visitors: Visitors) -> None:
+    token = TOKENS.new()
+    first = come(world, visitors, token, "one")
+    come(world, visitors, token, "two")
+    world.connected.remove("one")
+    wait(world, visitors, 2 * DISCONNECT_TIMEOUT)
+    assert first.presence.is_connected()
+    world.connected.clear()
+    assert not first.presence.is_connected()
+    world.connected.add("one")
+    assert not first.presence.is_connected(), "long forgotten by Streamlit too"
+    world.connected.add("two")
+    assert first.presence.is_connected(), "a bad Wi-Fi: the same session again"
+
+
+def test_many_reloads_leave_one_visitor_and_few_sessions(world: World, visitors: Visitors) -> None:
+    token = TOKENS.new()
+    for number in range(1000):
+        world.connected = {f"session {number}"}
+        visitors.find(token, f"session {number}")
+        wait(world, visitors, 15)
+    [kept] = visitors._kept.values()
+    assert len(kept.presence._seen) < 20
+
+
+def test_of_too_many_who_are_gone_those_who_left_first_are_let_go(world: World, visitors: Visitors) -> None:
+    stays = come(world, visitors, TOKENS.new(), "stays")
+    left = []
+    for number in range(MOST_DISCONNECTED + 5):
+        left.append(come(world, visitors, TOKENS.new(), str(number)))
+        world.connected.remove(str(number))
+        world.now += 1
+    visitors.forget_the_gone()
+    assert [visitor.is_over for visitor in left] == [True] * 5 + [False] * MOST_DISCONNECTED
+    assert not stays.is_over
+
+
+def test_whoever_starts_afresh_is_another_visitor(world: World, visitors: Visitors) -> None:
+    token, job = TOKENS.new(), Job()
+    first = come(world, visitors, token, "one")
+    first.is_admitted, first.trap = True, (job,)  # type: ignore[assignment]
+    visitors.forget(first)
+    assert (first.is_over, job.dropped, len(visitors)) == (True, 1, 0)
+    assert not come(world, visitors, token, "two").is_admitted
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", "a", "a.b", "ü.ü", "\udcff", "x" * 10_000, SignedTokens(b"another").new()],
+    ids=["empty", "dot", "word", "signed", "umlauts", "surrogate", "long", "foreign"],
+)
+def test_a_token_that_was_not_handed_out_is_nobodys_and_keeps_nobody(text: str, world: World, visitors: Visitors) -> None:
+    assert not TOKENS.is_ours(text)
+    assert come(world, visitors, text, "one") is not come(world, visitors, text, "two")
+    assert len(visitors) == 0
+
+
+def test_tokens_are_long_and_never_the_same() -> None:
+    made = {TOKENS.new() for _ in range(1000)}
+    assert len(made) == 1000
+    assert all(TOKENS.is_ours(token) for token in made)
+    token = made.pop()
+    for place in range(len(token)):
+        changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
+        assert not TOKENS.is_ours(changed)
