@@ -191,7 +191,7 @@ def tell_systemd(line: str) -> None:
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     """From the moment in which everybody can come, which is told, to the end."""
-    from core.jobs_limits import whole_number_from_environment
+    from core.jobs.limits import whole_number_from_environment
     from pages.shared import entry
 
     entry.begin()

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import N_, UserError
 from core.jobs.job import Snapshot, TrainingJob
-from core.jobs_limits import MEGABYTE, memory_limit
+from core.jobs.limits import MEGABYTE, memory_limit
 from core.model import layers
 from core.server import process
 from pages.shared import header, monitor

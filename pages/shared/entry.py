@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.checkpoint import CheckpointError
 from core.data.datasets import FALLBACK, DataError, data_directory
-from core.jobs_limits import require_usable_environment
+from core.jobs.limits import require_usable_environment
 from core.presets import Shipped
 from pages.shared import header, monitor
 from pages.shared.html import style

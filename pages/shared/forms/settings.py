@@ -9,7 +9,7 @@ from core.data.datasets import SOURCES
 from core.detector import DetectorConfig
 from core.device import available_devices, choose_device
 from core.errors import SettingError
-from core.jobs_limits import require_allowed
+from core.jobs.limits import require_allowed
 from core.model import ModelConfig
 from core.preprocessing import PREPROCESSINGS
 from core.presets import preset

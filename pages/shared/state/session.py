@@ -33,7 +33,7 @@ from core.ensemble import Ensemble
 from core.errors import SettingError
 from core.experiments.baselines import Comparison
 from core.jobs.job import JobPool, JobState, Snapshot, TrainingBackend, TrainingJob
-from core.jobs_limits import Claim, Owner, claim_of_detector, limit
+from core.jobs.limits import Claim, Owner, claim_of_detector, limit
 from core.metrics import Evaluation
 from core.presets import Shipped, shipped
 from core.training import EpochLosses
