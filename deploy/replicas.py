@@ -96,9 +96,11 @@ class Replicas:
         configure.write(self._folder, listen, [f"127.0.0.1:{port}" for port in ports], self._folder / "cache")
         (self._folder / "nginx.conf").write_text(MAIN.format(folder=self._folder, root=ROOT))
         share = max(1, (os.cpu_count() or 1) // len(ports))
-        # Each would take all cores for its trainings, and all together must not.
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        # Each would take all cores and three quarters of the memory, and all together must not.
         self._environment = {
             "TRAINING_WORKERS": str(share),
+            "MEMORY_LIMIT": f"{memory * 3 // 4 // len(ports) // 2**20}M",
             "DRAIN_SECONDS": "600",
             **os.environ,
             "STREAMLIT_SERVER_COOKIE_SECRET": cookie_secret(),

@@ -80,7 +80,7 @@ FIRST_TURN = 3.0
 SHORT = 3.0
 """A training with at most so much left, in trainings of the course's network, is short; its turns come more often."""
 
-LONG_TURNS = 4
+LONG_TURNS = 6
 """Where both wait, one turn in so many is for a long training; ten would else take a third from twenty short ones."""
 
 LIVE_TRAIN, LIVE_CALIBRATION = 6000, 1500

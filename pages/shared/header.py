@@ -164,6 +164,8 @@ def job_sentence(snapshot: Snapshot) -> str:
     """Where a job stands, in words."""
     if snapshot.is_held:
         return _("The teacher holds all trainings for now.")
+    if snapshot.state is JobState.QUEUED and not (snapshot.ahead or snapshot.wait):
+        return _("Its turn has come: the images are being made ready.")
     if snapshot.state is JobState.QUEUED:
         place = ngettext("Waiting: {count} training is ahead.", "Waiting: {count} trainings are ahead.", snapshot.ahead)
         return f"{place} {_('It starts in about {seconds:,.0f} s.', seconds=snapshot.wait)}" if snapshot.wait else place

@@ -20,7 +20,6 @@ from core.data.datasets import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError, UserError
 from core.jobs import job as jobs_module
-from core.jobs import limits as jobs_limits
 from core.jobs.job import JobPool, JobState, Snapshot, TrainingJob
 from core.jobs.limits import Owner, require_usable_environment
 from core.metrics import evaluate
@@ -493,7 +492,7 @@ def test_visitors_have_turns_and_not_jobs(long: DetectorConfig, split: OneClassS
 
 
 @pytest.mark.usefixtures("quick")
-def test_where_short_and_long_ones_wait_one_turn_in_four_is_for_a_long_one(
+def test_where_short_and_long_ones_wait_one_turn_in_six_is_for_a_long_one(
     long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
 ) -> None:
     pool = JobPool(workers=1)
@@ -507,8 +506,8 @@ def test_where_short_and_long_ones_wait_one_turn_in_four_is_for_a_long_one(
     told = short[0].snapshot().turn, hogs[0].snapshot().turn
     for job in (*short, *hogs):
         job.drop()
-    assert turns[0] == pytest.approx(3 * turns[1], rel=0.2)
-    assert told == (4, 24)
+    assert turns[0] == pytest.approx(5 * turns[1], rel=0.2)
+    assert told == pytest.approx((3.6, 36))
 
 
 def test_the_first_turn_shows_an_epoch(small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil") -> None:
@@ -641,13 +640,13 @@ def test_a_limit_that_is_no_number_is_told(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingError, match=f"{name}.*“{value}”"):
-        JobPool() if name == "TRAINING_WORKERS" else jobs_limits.require_allowed(small)
+        JobPool() if name == "TRAINING_WORKERS" else limits.require_allowed(small)
 
 
 def test_no_training_is_longer_or_larger_than_the_teacher_allows(
     new_job: NewJob, small: DetectorConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parameters = jobs_limits.parameter_count(new_job(small).detector().model)
+    parameters = limits.parameter_count(new_job(small).detector().model)
     monkeypatch.setenv("MAX_EPOCHS", str(small.training.epochs))
     monkeypatch.setenv("MAX_PARAMETERS", str(parameters))
     new_job(small)

@@ -12,7 +12,6 @@ import torch
 from core.data.datasets import Digits, OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError
-from core.jobs import limits as jobs_limits
 from core.jobs.job import JobPool, JobState, TrainingJob
 from core.jobs.limits import Budget, Claim, MemoryFullError, Owner, claim_of, memory_limit, require_allowed, work
 from core.model import ModelConfig, multiplications, outline, parameter_count
@@ -113,12 +112,12 @@ def test_memory_limit_as_people_write_it(text: str, size: int, monkeypatch: pyte
 def test_a_memory_limit_that_is_none_is_told(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMORY_LIMIT", text)
     with pytest.raises(SettingError, match=r"MEMORY_LIMIT .* 2G or 500M"):
-        jobs_limits.require_usable_environment()
+        limits.require_usable_environment()
 
 
 def test_without_a_memory_limit_it_is_three_quarters_of_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MEMORY_LIMIT", raising=False)
-    monkeypatch.setattr(jobs_limits, "_memory_there", lambda: 4 * 1024**3)
+    monkeypatch.setattr(limits, "_memory_there", lambda: 4 * 1024**3)
     assert memory_limit() == 3 * 1024**3
 
 
@@ -159,11 +158,11 @@ def test_nobody_may_have_more_than_a_share_and_the_last_part_is_for_small_ones()
 
 def test_a_server_above_its_limit_takes_nothing_new(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMORY_LIMIT", "2G")
-    monkeypatch.setattr(jobs_limits, "memory_in_use", lambda: 500.0)
+    monkeypatch.setattr(limits, "memory_in_use", lambda: 500.0)
     budget = Budget()
     assert budget.size == 1548 * MB
     budget.require(Owner(), Claim(MB))
-    monkeypatch.setattr(jobs_limits, "memory_in_use", lambda: 2100.0)
+    monkeypatch.setattr(limits, "memory_in_use", lambda: 2100.0)
     with pytest.raises(MemoryFullError):
         budget.require(Owner(), Claim(MB))
 
