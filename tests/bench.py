@@ -4,6 +4,8 @@ What is compared takes turns, so that a machine that slows down slows both. Noth
 the repository. The exit status is 1 when a bound is missed.
 """
 
+import asyncio
+import base64
 import os
 import shutil
 import statistics
@@ -33,7 +35,7 @@ from torchvision.transforms import ToTensor
 from core import checkpoint
 from core.data.datasets import FALLBACK, SOURCES, DataError, DataSet, OneClassSplit, load, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
-from core.drawing import from_canvas
+from core.drawing import from_canvas, from_canvas_png
 from core.ensemble import Ensemble
 from core.experiments import sweep
 from core.jobs.job import JobPool, TrainingJob
@@ -41,6 +43,7 @@ from core.model import ModelConfig, build
 from core.presets import Shipped, shipped
 from core.training import TrainConfig, Trainer
 from tests.browser import conftest as browser_tests
+from tests.load.visitor import Visitor, sketch
 from tests.pages.conftest import open_page
 from tests.strokes import WAYS, Stroke, on_canvas, rgba
 
@@ -70,6 +73,11 @@ def bounded(what: str, value: float, limit: float, unit: str, detail: str) -> Ro
     """A row whose value shall not exceed its limit; unit is x, ms or s."""
     digits = 0 if unit == "ms" and limit >= 100 else 2
     return Row(what, f"<= {limit:g} {unit}", detail, f"{value:.{digits}f} {unit}", value <= limit)
+
+
+def at_least(what: str, value: float, limit: float, detail: str) -> Row:
+    """A row whose value shall not fall below its limit."""
+    return Row(what, f">= {limit:g}", detail, f"{value:.1f}", value >= limit)
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -390,9 +398,9 @@ def wait_for_answer(page: Page, key: str, stroke: Stroke) -> float:
 
 @contextmanager
 def serving(folder: Path, data_directory: Path, log: Path) -> Iterator[browser_tests.Server]:
-    """The app.py of a folder, started as the browser tests start theirs."""
+    """The app.py of a folder."""
     with patch.object(browser_tests, "ROOT", folder):
-        server = browser_tests.start_server(data_directory, log)
+        server = browser_tests.start_server(data_directory, log, way=browser_tests.as_streamlit_run)
     try:
         yield server
     finally:
@@ -424,17 +432,148 @@ def verdict_row(browser: Browser, folder: Path) -> Row:
     return bounded("pointer-up to verdict, more than on a bare page", verdict - ink, 150, "ms", detail)
 
 
-def browser_row() -> Row:
-    """The verdict's row, or why there is none."""
+# In the page, with one clock: when each move of the pen happened, when an answer to it was on screen, and what was sent.
+WATCH_PEN = """
+() => {
+    const seen = (window.pen = { moves: [], answers: [], lifted: 0, sent: 0 });
+    const score = () => document.querySelector(".st-key-score")?.textContent ?? "";
+    addEventListener("pointermove", event => event.buttons && seen.moves.push(performance.now()), true);
+    addEventListener("pointerup", () => { seen.lifted = performance.now(); }, true);
+    let last = score();
+    new MutationObserver(() => {
+        const now = score();
+        if (now === "" || now === last) return;
+        last = now;
+        seen.answers.push(performance.now());
+    }).observe(document.body, { childList: true, subtree: true, characterData: true });
+}
+"""
+# Each message of a moving pen; before the page opens its connection.
+WATCH_SENT = """
+    window.sent = [];
+    const send = WebSocket.prototype.send;
+    WebSocket.prototype.send = function (data) {
+        window.sent.push(performance.now());
+        return send.call(this, data);
+    };
+"""
+POINTS_WITHOUT_INK = """
+points => {
+    const roots = [...document.querySelectorAll(".st-key-canvas *")].map(element => element.shadowRoot).filter(Boolean);
+    const pen = roots.at(-1).querySelector(".dc-canvas.lower-canvas").getContext("2d");
+    return points.filter(([x, y]) => pen.getImageData(Math.round(x), Math.round(y), 1, 1).data[0] < 128).length;
+}
+"""
+PEN_STROKES = 10
+PEN_PACE = 16
+"""Milliseconds between two moves of the pen, as a screen of 60 Hz shows them."""
+
+
+def slow_stroke(page: Page, stroke: Stroke) -> dict[str, Any]:
+    """Draw one stroke at a hand's pace; what the page saw of it."""
+    box = browser_tests.canvas_of(page).bounding_box()
+    assert box
+    page.evaluate(WATCH_PEN)
+    page.mouse.move(box["x"] + stroke[0][0], box["y"] + stroke[0][1])
+    page.mouse.down()
+    for x, y in stroke[1:]:
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        page.wait_for_timeout(PEN_PACE)
+    page.mouse.up()
+    browser_tests.final_score(page)
+    seen: dict[str, Any] = page.evaluate("window.pen")
+    return seen
+
+
+def pen_rows(browser: Browser, folder: Path) -> list[Row]:
+    """What a browser shows while the pen moves, and when it was lifted."""
+    finals, waits, rates = list[float](), list[float](), list[float]()
+    sent, without_ink = 0, 0
+    with serving(browser_tests.ROOT, browser_tests.REAL_DATA, folder / "pen.log") as server:
+        page = browser.new_page(viewport={"width": 1366, "height": 768})
+        page.add_init_script(WATCH_SENT)
+        browser_tests.open_page(page, server, "draw")
+        page.wait_for_load_state("networkidle")
+        for turn in range(PEN_STROKES + 1):
+            (stroke, *_) = on_canvas(WAYS[turn % 10][0])
+            seen = slow_stroke(page, stroke)
+            if turn:  # the first one warms up
+                sent += len(stroke)
+                without_ink += page.evaluate(POINTS_WITHOUT_INK, stroke)
+                answers = np.array(seen["answers"])
+                while_down = answers[answers < seen["lifted"]]
+                rates.append(1000 * len(while_down) / (seen["lifted"] - seen["moves"][0]))
+                messages = np.array(page.evaluate("window.sent"))
+                for move in seen["moves"]:
+                    asked = messages[messages >= move][:1]
+                    waits += (answers[answers > asked][:1] - move).tolist() if len(asked) else []
+                finals.append(float(answers[answers >= seen["lifted"]][:1].sum() or seen["lifted"]) - seen["lifted"])
+            page.get_by_role("button", name="Clear").click()
+            page.locator(".st-key-score").wait_for(state="detached")
+            browser_tests.settled(page)
+        page.close()
+    ended = [wait for wait in finals if wait]
+    detail = f"{len(ended)} of {len(finals)} strokes; the last answer of the others was the final one"
+    return [
+        bounded("pointer-up to the final verdict, median", statistics.median(ended), 120, "ms", detail),
+        bounded("the same, 95 of 100", float(np.quantile(ended, 0.95)), 200, "ms", f"slowest {max(ended):.0f} ms"),
+        at_least("answers a second while drawing", statistics.median(rates), 6.0, f"{min(rates):.1f} to {max(rates):.1f}"),
+        bounded("from a move of the pen to its answer, median", statistics.median(waits), 150, "ms", f"{len(waits)} moves"),
+        Row("points of a stroke without ink on the canvas", "0", f"{sent} points sent", f"{without_ink}", without_ink == 0),
+    ]
+
+
+def live_answer_row(detector: AutoencoderDetector) -> Row:
+    """The processor time of a server for one answer to a moving pen, by messages without a browser; core's share of it."""
+    (stroke, *_) = on_canvas(WAYS[DIGIT][0])
+    frames = [sketch([stroke[:length]]) for length in range(4, len(stroke), 2)]
+
+    def spent(server: browser_tests.Server) -> float:
+        fields = Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    async def draw(server: browser_tests.Server) -> tuple[float, int]:
+        visitor = await Visitor(server.url).open("draw")
+        for frame in frames:
+            await visitor.move_pen(frame, False)
+        before = spent(server)
+        for frame in 4 * frames:
+            await visitor.move_pen(frame, False)
+        after = spent(server)
+        await visitor.close()
+        return after - before, 4 * len(frames)
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(browser_tests.ROOT, browser_tests.REAL_DATA, Path(folder, "log.txt")) as server,
+    ):
+        total, count = asyncio.run(draw(server))
+    files = [base64.b64decode(frame.picture.partition(",")[2]) for frame in frames]
+
+    def judge() -> None:
+        for file in files:
+            image = from_canvas_png(file)
+            assert image is not None
+            detector.infer(image)
+
+    (core,) = medians([judge], 5)
+    answer, core = 1000 * total / count, 1000 * core / len(files)
+    detail = f"{count} answers, of which core reads and judges in {core:.1f} ms (<= 6); the ten detectors are in it"
+    row = bounded("server: processor time of one answer to a moving pen", answer, 12, "ms", detail)
+    return replace(row, kept=bool(row.kept) and core <= 6)
+
+
+def browser_rows() -> list[Row]:
+    """What is measured in a browser, or why it is not."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
         except PlaywrightError as error:
             reason = f"no Chromium: {str(error).splitlines()[0]}"
-            return Row("pointer-up to verdict, more than on a bare page", "<= 150 ms", reason)
+            return [Row("pointer-up to verdict, more than on a bare page", "<= 150 ms", reason)]
         try:
-            return verdict_row(browser, Path(folder))
+            return [verdict_row(browser, Path(folder)), *pen_rows(browser, Path(folder))]
         finally:
             browser.close()
 
@@ -458,7 +597,8 @@ def measure(data: DataSet, detector: AutoencoderDetector) -> Iterator[Row]:
     yield experts_row()
     yield browse_row()
     yield evaluate_row()
-    yield browser_row()
+    yield live_answer_row(detector)
+    yield from browser_rows()
 
 
 def main() -> None:
