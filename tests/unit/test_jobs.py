@@ -20,6 +20,7 @@ from core.data.datasets import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError, UserError
 from core.jobs import job as jobs_module
+from core.jobs import limits
 from core.jobs.job import JobPool, JobState, Snapshot, TrainingJob
 from core.jobs.limits import Owner, require_usable_environment
 from core.metrics import evaluate
