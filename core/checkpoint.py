@@ -30,6 +30,7 @@ MAX_BYTES = 64 * 2**20
 MAX_HEADER_BYTES = 2**20
 CALIBRATION_SCORES = "calibration_scores"
 MEMORY = "memory"
+USUAL_LOOPS = "usual_loops"
 
 
 class CheckpointError(UserError):
@@ -75,6 +76,8 @@ def to_bytes(checkpoint: Checkpoint, weights: torch.dtype = torch.float32) -> by
     tensors = {name: tensor.detach().cpu().to(weights).contiguous() for name, tensor in detector.model.state_dict().items()}
     if detector.config.neighbours:
         tensors[MEMORY] = detector.memory_.to(weights).contiguous()
+    if detector.config.score.loop_weight:
+        tensors[USUAL_LOOPS] = detector.usual_loops_.float()
     tensors[CALIBRATION_SCORES] = detector.calibration_scores_.float()
     return save_tensors(tensors, {FORMAT: json.dumps(header)})
 
@@ -122,6 +125,8 @@ def from_bytes(data: bytes) -> Checkpoint:
     if config.neighbours:
         remembered = tensors[MEMORY].shape[0] if MEMORY in tensors and tensors[MEMORY].ndim else 1
         expected[MEMORY] = (max(remembered, 1), config.model.latent_dim)
+    if config.score.loop_weight:
+        expected[USUAL_LOOPS] = (2,)
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if expected != found:
         odd = sorted(set(expected.items()) ^ set(found.items()))[0][0]
@@ -138,11 +143,15 @@ def from_bytes(data: bytes) -> Checkpoint:
     scores = scores.float()
     if not bool(scores.isfinite().all()) or bool((scores < 0).any()):
         raise CheckpointMismatchError("The calibration scores are not finite numbers of at least 0.")
-    memory = weights.pop(MEMORY, None)
+    memory, loops = weights.pop(MEMORY, None), weights.pop(USUAL_LOOPS, None)
+    if loops is not None and (float(loops[0]) < 0 or float(loops[1]) <= 0):
+        raise CheckpointMismatchError("The usual size of loops is not a mean of at least 0 and a deviation above 0.")
     model.load_state_dict(weights, assign=True)
     detector = AutoencoderDetector(config, model)
     if memory is not None:
         detector.memory_ = memory
+    if loops is not None:
+        detector.usual_loops_ = loops
     detector.set_calibration(scores)
     return Checkpoint(detector, losses, evaluation)
 

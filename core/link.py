@@ -29,6 +29,7 @@ FIELDS = {
     "smoothing": ("score", "smoothing"),
     "power": ("score", "power"),
     "ink": ("score", "ink_exponent"),
+    "loops": ("score", "loop_weight"),
     "preprocessing": ("preprocessing",),
     "neighbours": ("neighbours",),
     "turns": ("turns",),

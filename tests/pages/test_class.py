@@ -185,7 +185,7 @@ def shipped_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     """A copy of the folder of shipped detectors, which a test may spoil."""
     folder = tmp_path / "checkpoints"
     shutil.copytree(presets.CHECKPOINTS, folder)
-    caches: list[Any] = [session.shipped_checkpoint, session.experts]
+    caches: list[Any] = [session.shipped_checkpoint, session.ensemble]
     for cache in caches:
         cache.clear()
     monkeypatch.setattr(presets, "CHECKPOINTS", folder)

@@ -109,6 +109,7 @@ def shown(app: AppTest) -> dict[str, Any]:
         "smoothing": app.select_slider(key="smoothing").value,
         "power": app.select_slider(key="power").value,
         "ink exponent": app.select_slider(key="ink-exponent").value,
+        "loop weight": app.select_slider(key="loop-weight").value,
         "neighbours": app.slider(key="neighbours").value,
         "turns": app.slider(key="turns").value,
         "false-alarm rate": pytest.approx(number(app.select_slider(key="false-alarm-rate").value) / 100),
@@ -132,6 +133,7 @@ def meant(config: DetectorConfig) -> dict[str, Any]:
         "smoothing": config.score.smoothing,
         "power": config.score.power,
         "ink exponent": config.score.ink_exponent,
+        "loop weight": config.score.loop_weight,
         "neighbours": config.neighbours,
         "turns": config.turns,
         "false-alarm rate": config.false_alarm_rate,
@@ -429,7 +431,7 @@ def test_a_training_that_ends_while_a_page_is_drawn_is_a_run_on_it(
     job = app.session_state["job"]
     wait_until(lambda: job.snapshot().state.is_over)
     settle, looks = session.collect_job, iter([False])
-    monkeypatch.setattr(session, "settle_job", lambda: next(looks, None) is None and settle())
+    monkeypatch.setattr(session, "collect_job", lambda: next(looks, None) is None and settle())
     go_to(app, "draw")
     assert app.session_state["job"] is None
     assert "run 1" in detector_line(app)

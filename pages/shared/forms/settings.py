@@ -52,6 +52,7 @@ def fill(config: DetectorConfig) -> None:
             "smoothing": config.score.smoothing,
             "power": config.score.power,
             "ink-exponent": config.score.ink_exponent,
+            "loop-weight": config.score.loop_weight,
             "neighbours": config.neighbours,
             "turns": config.turns,
             "false-alarm-rate": round(config.false_alarm_rate * 100, 9),
@@ -202,6 +203,17 @@ def ask(disabled: bool) -> None:
             **keep,
         )
         slider(
+            _("Loop weight"),
+            0.0,
+            1.0,
+            0.02,
+            "loop-weight",
+            help=_(
+                "Raises the score where the ink encloses more or less than in training images: a 6 has a loop, a 5 has none."
+            ),
+            **keep,
+        )
+        slider(
             _("False-alarm rate in %"),
             0.5,
             30.0,
@@ -239,7 +251,7 @@ def read() -> DetectorConfig:
             state["seed"],
             state["broadcasting"],
         ),
-        score=ScoreConfig(state["smoothing"], state["power"], state["ink-exponent"]),
+        score=ScoreConfig(state["smoothing"], state["power"], state["ink-exponent"], state["loop-weight"]),
         neighbours=state["neighbours"],
         turns=state["turns"],
         false_alarm_rate=state["false-alarm-rate"] / 100,
