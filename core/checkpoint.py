@@ -32,6 +32,7 @@ MAX_BYTES = 64 * 2**20
 MAX_HEADER_BYTES = 2**20
 CALIBRATION_SCORES = "calibration_scores"
 MEMORY = "memory"
+USUAL_LOOPS = "usual_loops"
 
 LARGEST_LATENT, LARGEST_NUMBER = 1e16, 1e36
 """What a network may compute at most: the sum of thousands of latents' squares is still a number, and every sum on the way."""
@@ -83,6 +84,8 @@ def to_bytes(checkpoint: Checkpoint, weights: torch.dtype = torch.float32) -> by
     tensors = {name: tensor.detach().cpu().to(weights).contiguous() for name, tensor in detector.model.state_dict().items()}
     if detector.config.neighbours:
         tensors[MEMORY] = detector.memory_.to(weights).contiguous()
+    if detector.config.score.loop_weight:
+        tensors[USUAL_LOOPS] = detector.usual_loops_.float()
     tensors[CALIBRATION_SCORES] = detector.calibration_scores_.float()
     return save_tensors(tensors, {FORMAT: json.dumps(header)})
 
@@ -128,6 +131,8 @@ def from_bytes(data: bytes) -> Checkpoint:
                 "The file remembers {count:,} images; no data set has more than {most:,}.", count=remembered, most=LARGEST
             )
         expected[MEMORY] = (max(remembered, 1), config.model.latent_dim)
+    if config.score.loop_weight:
+        expected[USUAL_LOOPS] = (2,)
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if expected != found:
         odd = sorted(set(expected.items()) ^ set(found.items()))[0][0]
@@ -146,12 +151,18 @@ def from_bytes(data: bytes) -> Checkpoint:
         raise CheckpointMismatchError("The calibration scores are not finite numbers of at least 0.")
     if len(scores) > LARGEST or float(scores.max()) > LARGEST_SCORE:
         raise CheckpointMismatchError("The calibration scores are more or larger than any detector's.")
-    memory = weights.pop(MEMORY, None)
+    memory, loops = weights.pop(MEMORY, None), weights.pop(USUAL_LOOPS, None)
+    if loops is not None and not (
+        0 <= float(loops[0]) <= LARGEST_SCORE and 1 / LARGEST_SCORE <= float(loops[1]) <= LARGEST_SCORE
+    ):
+        raise CheckpointMismatchError("The usual size of loops is not a mean of at least 0 and a deviation above 0.")
     model.load_state_dict(weights, assign=True)
     _require_numbers(model, memory)
     detector = AutoencoderDetector(config, model)
     if memory is not None:
         detector.memory_ = memory
+    if loops is not None:
+        detector.usual_loops_ = loops
     detector.set_calibration(scores)
     return Checkpoint(detector, losses, evaluation)
 

@@ -17,8 +17,8 @@ from core.data.datasets import OneClassSplit
 from core.errors import UserError
 from core.memory import decode_each_once, reconstruct_from_memory, squared_norms
 from core.model import Autoencoder, ModelConfig, build, layers, parameter_count
-from core.preprocessing import Preprocessing, poses, preprocess, turn_angles
-from core.scoring import ScoreConfig, error_map, least_strange
+from core.preprocessing import Preprocessing, enclosed_side, poses, preprocess, turn_angles
+from core.scoring import ScoreConfig, error_map, least_strange, loop_factor, usual_loops
 from core.settings import require_valid
 from core.training import EpochLosses, TrainConfig, Trainer
 
@@ -85,7 +85,7 @@ class Result:
 
     images (N, 1, 28, 28): as the network sees them, in the pose they are judged in; reconstructions the same shape;
     error_maps (N, 28, 28), signed; scores, p_values, verdicts (N,); verdict 1 is an anomaly. at_least_as_high (N,): how
-    many calibration scores are.
+    many calibration scores are. loop_factors (N,), at least 1: what unusual loops made of the score.
     """
 
     images: Tensor
@@ -95,6 +95,7 @@ class Result:
     at_least_as_high: Tensor
     p_values: Tensor
     verdicts: Tensor
+    loop_factors: Tensor
     threshold: float
 
 
@@ -118,6 +119,7 @@ class AutoencoderDetector:
         self.threshold_: float = math.nan
         self.calibration_scores_: Tensor = torch.empty(0)
         self.memory_: Tensor = torch.empty(0, config.model.latent_dim)
+        self.usual_loops_: Tensor = torch.empty(0)
 
     def trainer(self, train: Tensor, validation: Tensor) -> Trainer:
         """The Trainer of this detector's network, on raw images (N, 1, 28, 28)."""
@@ -152,11 +154,22 @@ class AutoencoderDetector:
 
     @torch.inference_mode()
     def fit_memory(self, images: Tensor) -> "AutoencoderDetector":
-        """Keep the latents of training images (N, 1, 28, 28) where the detector uses them; returns self."""
-        if self.config.neighbours:
-            self.model.eval()
-            parts = (preprocess(part.to(self.device), self.config.preprocessing) for part in torch.split(images, BATCH))
-            self.memory_ = torch.cat([self.model.encoder(seen).cpu() for seen in parts])
+        """Keep what the detector uses of training images (N, 1, 28, 28), their latents and usual loops; returns self."""
+        has_loops, has_memory = bool(self.config.score.loop_weight), bool(self.config.neighbours)
+        if not (has_loops or has_memory):
+            return self
+        self.model.eval()
+        sides, latents = [], []
+        for part in torch.split(images, BATCH):
+            seen = preprocess(part.to(self.device), self.config.preprocessing)
+            if has_loops:
+                sides.append(enclosed_side(seen).cpu())
+            if has_memory:
+                latents.append(self.model.encoder(seen).cpu())
+        if has_loops:
+            self.usual_loops_ = usual_loops(torch.cat(sides))
+        if has_memory:
+            self.memory_ = torch.cat(latents)
         return self
 
     def calibrate(self, images: Tensor) -> "AutoencoderDetector":
@@ -193,23 +206,37 @@ class AutoencoderDetector:
         return other.set_calibration(self.calibration_scores_)
 
     @torch.inference_mode()
-    def _run(self, images: Tensor, skip_nearest: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Images as the network sees them, reconstructions, error maps, scores; all on the CPU."""
+    def _run(self, images: Tensor, skip_nearest: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Images as the network sees them, reconstructions, error maps, scores, loop factors; all on the CPU."""
         self.model.eval()
         parts = []
         score, turns = self.config.score, self.config.turns
         for batch in torch.split(images, max(1, self._at_once // len(turn_angles(turns)))):
-            seen = poses(preprocess(batch.to(self.device), self.config.preprocessing), turns)
+            upright = preprocess(batch.to(self.device), self.config.preprocessing)
+            seen = poses(upright, turns)
             reconstructions = self._redraw(seen, skip_nearest)
             maps = error_map(seen, reconstructions, score)
             seen, reconstructions, maps, scores = least_strange(seen, reconstructions, maps, turns, score)
-            parts.append((seen.cpu(), reconstructions.cpu(), maps.cpu(), scores.cpu()))
+            factors = self.loop_factors(upright)
+            parts.append((seen.cpu(), reconstructions.cpu(), maps.cpu(), (scores * factors).cpu(), factors.cpu()))
         if not parts:
-            return images, images, images.squeeze(1), images.flatten()
+            return images, images, images.squeeze(1), images.flatten(), images.flatten()
         if len(parts) == 1:
             return parts[0]
-        seen, reconstructions, maps, scores = (torch.cat(part) for part in zip(*parts, strict=True))
-        return seen, reconstructions, maps, scores
+        seen, reconstructions, maps, scores, factors = (torch.cat(part) for part in zip(*parts, strict=True))
+        return seen, reconstructions, maps, scores, factors
+
+    def loop_factors(self, images: Tensor, sides: Tensor | None = None) -> Tensor:
+        """What the scores (N,) of preprocessed images (N, 1, 28, 28) are multiplied by, at least 1. Raises NotFittedError.
+
+        sides: enclosed_side of the images, where it is known.
+        """
+        if self.config.score.loop_weight == 0:
+            return torch.ones(len(images), device=images.device)
+        if len(self.usual_loops_) == 0:
+            raise NotFittedError("The detector remembers no training images yet: fit it first.")
+        sides = enclosed_side(images) if sides is None else sides
+        return loop_factor(sides, self.usual_loops_.to(images.device), self.config.score)
 
     @property
     def _at_once(self) -> int:
@@ -259,12 +286,12 @@ class AutoencoderDetector:
         """Everything about raw images (N, 1, 28, 28) from one pass. Raises NotFittedError."""
         return self.result(*self._run(images))
 
-    def result(self, seen: Tensor, reconstructions: Tensor, maps: Tensor, scores: Tensor) -> Result:
+    def result(self, seen: Tensor, reconstructions: Tensor, maps: Tensor, scores: Tensor, factors: Tensor) -> Result:
         """The verdict on images that were preprocessed, redrawn, compared and scored elsewhere. Raises NotFittedError."""
         verdicts = self._verdicts(scores)
         as_high = at_least_as_high(self.calibration_scores_, scores)
         p_values = p_value(as_high, len(self.calibration_scores_))
-        return Result(seen, reconstructions, maps, scores, as_high, p_values, verdicts, self.threshold_)
+        return Result(seen, reconstructions, maps, scores, as_high, p_values, verdicts, factors, self.threshold_)
 
     def _verdicts(self, scores: Tensor) -> Tensor:
         if len(self.calibration_scores_) == 0:
@@ -280,6 +307,6 @@ class AutoencoderDetector:
     def key(self) -> str:
         """A short hash of settings and weights; equal keys give equal scores."""
         digest = hashlib.sha256(repr(replace(self.config, threshold=None)).encode())
-        for parameter in (*self.model.state_dict().values(), self.memory_):
+        for parameter in (*self.model.state_dict().values(), self.memory_, self.usual_loops_):
             digest.update(np.ascontiguousarray(parameter.detach().cpu().numpy()).tobytes())
         return digest.hexdigest()[:16]

@@ -44,6 +44,9 @@ FRAMED_SIDES = (*MNIST_SIDES, 26, 27, 28)
 FEWEST_SHADES = 8
 """Of 256; a picture with less between its darkest and its lightest pixel has one colour."""
 
+SMALL_SIDE = 64
+"""Pixels: in a smaller picture strokes are a pixel wide, and faint ones fall to pieces."""
+
 
 @dataclass(frozen=True)
 class FoundDigit:
@@ -152,7 +155,9 @@ def _exact(page: Frame) -> ReadPicture | None:
     is_light = is_light_on_dark(grey)
     if not is_light:
         grey = 255 - grey
-    ink = grey > FAINTEST_INK * 255
+    # By the picture's own contrast: strokes of a hard pencil are faint all along, and thin ones would be cut to pieces.
+    paper = int(np.median(grey))
+    ink = grey > paper + FAINTEST_INK * (int(grey.max()) - paper)
     rows, columns = np.nonzero(ink.any(axis=1))[0], np.nonzero(ink.any(axis=0))[0]
     if rows.size == 0 or max(np.ptp(rows), np.ptp(columns)) + 1 not in (FRAMED_SIDES if is_light else MNIST_SIDES):
         return None
@@ -164,8 +169,11 @@ def _exact(page: Frame) -> ReadPicture | None:
 def _segmented(page: Frame) -> ReadPicture:
     """The digits of one frame; raises PictureError where there is none, or too many."""
     picture = Image.fromarray(page.pixels)
-    if np.ptp(np.array(picture.getextrema()), axis=1).max() < FEWEST_SHADES:
+    shades = np.ptp(np.array(picture.getextrema()), axis=1).max()
+    if shades < FEWEST_SHADES:
         raise PictureError("No digit was found: the picture has one colour only. Write with a dark pen on light paper.")
+    if max(picture.size) < SMALL_SIDE and shades < FAINTEST_INK * 255:
+        raise PictureError("The picture is small and nearly blank: no digit can be read in it. Write with a dark pen.")
     preview = at_working_size(picture)
     found = segment(np.asarray(preview))
     _require_digits(found)

@@ -9,7 +9,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from core.detector import AutoencoderDetector, Result
 from core.memory import reconstruct_from_memory, squared_norms
-from core.preprocessing import poses, preprocess
+from core.preprocessing import enclosed_side, poses, preprocess
 from core.scoring import error_map, least_strange
 
 
@@ -41,7 +41,8 @@ class Ensemble:
     @torch.inference_mode()
     def infer(self, images: Tensor) -> list[Result]:
         """What each detector's infer says of raw images (N, 1, 28, 28), to within rounding."""
-        seen = poses(preprocess(images, self._config.preprocessing), self._config.turns)
+        upright = preprocess(images, self._config.preprocessing)
+        seen = poses(upright, self._config.turns)
         count, size = len(seen), len(self.detectors)
         latents = _run(self._encoders, seen.expand(size, *seen.shape))  # (E, N, latent_dim)
         if neighbours := self._config.neighbours:
@@ -50,10 +51,15 @@ class Ensemble:
             redrawn = _run(self._decoders, latents)  # (E, N, 1, 28, 28)
         maps = error_map(seen.repeat(size, 1, 1, 1), redrawn.flatten(0, 1), self._config.score)
         maps = maps.view(size, count, *seen.shape[2:])
-        return [
-            detector.result(*least_strange(seen, reconstructions, own, self._config.turns, self._config.score))
-            for detector, reconstructions, own in zip(self.detectors, redrawn, maps, strict=True)
-        ]
+        sides = enclosed_side(upright) if self._config.score.loop_weight else None
+        results = []
+        for detector, reconstructions, own in zip(self.detectors, redrawn, maps, strict=True):
+            judged, redrawing, errors, scores = least_strange(
+                seen, reconstructions, own, self._config.turns, self._config.score
+            )
+            factors = detector.loop_factors(upright, sides)
+            results.append(detector.result(judged, redrawing, errors, scores * factors, factors))
+        return results
 
     def _decode_remembered(self, nearest: Tensor) -> Tensor:
         """Indices (E, N, K) of remembered images to their reconstructions (E, N, K, 1, 28, 28)."""

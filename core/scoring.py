@@ -1,8 +1,9 @@
 """THE definition of error map and anomaly score; nothing else computes one.
 
-Three stages: the residual (image minus reconstruction), smoothed a little, and the mean of its
-power, divided by the image's ink. With no smoothing, a power of 2 and an ink exponent of 0 the score
-is the course's mean squared error.
+Four stages: the residual (image minus reconstruction), smoothed a little, the mean of its power,
+divided by the image's ink, and a factor for loops that are unusual for the normal class. With no
+smoothing, a power of 2, an ink exponent and a loop weight of 0 the score is the course's mean
+squared error.
 """
 
 from dataclasses import dataclass
@@ -28,11 +29,14 @@ class ScoreConfig:
         many small ones.
     ink_exponent: the score is divided by the image's mean ink to this power, since more ink has
         more to get wrong. 0 is none.
+    loop_weight: the score grows by this share for each squared standard deviation by which what the
+        ink encloses differs from the normal images'. 0 is none.
     """
 
     smoothing: float = 0.0
     power: float = 2.0
     ink_exponent: float = 0.0
+    loop_weight: float = 0.0
 
     def __post_init__(self) -> None:
         """Raises SettingError."""
@@ -95,3 +99,20 @@ def least_strange(
     least, pose = by_pose.min(dim=0)
     places = pose * len(least) + torch.arange(len(least), device=pose.device)
     return images[places], reconstructions[places], error_maps[places], least
+
+
+LEAST_DEVIATION = 0.5
+"""Pixels: a speck of paper between two strokes is no loop, however rare it is among the normal images."""
+
+
+def usual_loops(sides: Tensor) -> Tensor:
+    """Mean and standard deviation (2,) in pixels of core.preprocessing.enclosed_side (N,) of normal images."""
+    return torch.stack([sides.mean(), sides.var(correction=0).add(LEAST_DEVIATION**2).sqrt()])
+
+
+def loop_factor(sides: Tensor, usual: Tensor, config: ScoreConfig) -> Tensor:
+    """What the scores of images are multiplied by, (N,), at least 1.
+
+    sides (N,): core.preprocessing.enclosed_side of the images; usual (2,): usual_loops of the normal ones.
+    """
+    return 1 + config.loop_weight * ((sides - usual[0]) / usual[1]).square()

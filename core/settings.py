@@ -270,6 +270,15 @@ _ROWS = (
         help=N_("Divides the score by the image's ink to this power: more ink has more to get wrong."),
     ),
     Setting(
+        "loops",
+        ("score", "loop_weight"),
+        Number(float, 0.0, 1.0, step=0.02),
+        "slider",
+        "score",
+        N_("Loop weight"),
+        help=N_("Raises the score where the ink encloses more or less than in training images: a 6 has a loop, a 5 has none."),
+    ),
+    Setting(
         "alarms",
         ("false_alarm_rate",),
         Number(float, 0.0001, 0.9999, step=0.005, usual=(0.005, 0.3), in_percent=True),

@@ -88,6 +88,7 @@ METHODS: dict[str, Method] = {
     "no-recall": autoencoder(lambda config: replace(config, neighbours=0)),
     "no-turns": autoencoder(lambda config: replace(config, turns=0)),
     "no-blur": autoencoder(lambda config: replace(config, score=replace(config.score, smoothing=0.0))),
+    "no-loops": autoencoder(lambda config: replace(config, score=replace(config.score, loop_weight=0.0))),
     "no-ink": autoencoder(lambda config: replace(config, score=replace(config.score, ink_exponent=0.0))),
     "cube": autoencoder(lambda config: replace(config, score=replace(config.score, power=3.0, ink_exponent=1.5))),
     "square": autoencoder(lambda config: replace(config, score=replace(config.score, power=2.0, ink_exponent=1.0))),

@@ -196,7 +196,9 @@ def _read(contrast: Floats) -> _Found:
     to_picture = np.eye(3)
     strokes = contrast > level
     if not has_lines(strokes):
-        return _group(contrast, strokes, noise, False)
+        found = _group(contrast, strokes, noise, False)
+        # A digit whose foot stands in the shadow along the picture's edge is one piece with it, but darker.
+        return found if found.digits else _group(contrast, contrast > max(level, otsu(contrast[::2, ::2])), noise, False)
     if tilt := tilt_of_lines(strokes):
         height, width = contrast.shape
         cosine, sine = np.cos(tilt), np.sin(tilt)

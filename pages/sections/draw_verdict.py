@@ -146,7 +146,15 @@ def show_replay(shown: Drawings, detector: AutoencoderDetector | None, result: R
 
 def measured(result: Result, normal: str) -> str:
     """The verdict in words of what was measured."""
-    ratio = float(result.scores[0]) / result.threshold
+    ratio, factor = float(result.scores[0]) / result.threshold, float(result.loop_factors[0])
+    if bool(result.verdicts[0]) and ratio <= factor:
+        return _(
+            "Redrawn as “{normal}”, its error is {share:.0%} of the threshold, but its loops are not those of “{normal}”: "
+            "{ratio:.1f} times the threshold.",
+            normal=normal,
+            share=ratio / factor,
+            ratio=max(ratio, 1.1),
+        )
     if bool(result.verdicts[0]):
         return _("Redrawn as “{normal}”, its error is {ratio:.1f} times the threshold.", normal=normal, ratio=max(ratio, 1.1))
     if ratio < 0.01:

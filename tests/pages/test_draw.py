@@ -16,9 +16,10 @@ from streamlit.testing.v1 import AppTest
 
 from core import checkpoint
 from core.data.datasets import FALLBACK, load
-from core.detector import AutoencoderDetector
+from core.detector import AutoencoderDetector, Result
 from core.drawing import from_canvas
 from core.presets import Shipped
+from pages.sections import draw_verdict
 from pages.shared.state.drawings import MOST_MOMENTS, Moments
 from tests.pages.conftest import checked, go_to, has, html_of, inside, number_in, open_page, plain, verdicts, visitor_of
 from tests.strokes import WAYS, on_canvas, rgba
@@ -124,6 +125,21 @@ def test_both_verdicts_are_possible(pen: Pen, digit: Digit) -> None:
         seen.append(verdict(checked(app.run())).split(",")[0])
     assert re.fullmatch(r"NormalRedrawn as “5”", seen[0])
     assert re.fullmatch(r"AnomalyRedrawn as “5”", seen[1])
+
+
+def test_loops_that_alone_make_the_anomaly_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draw_verdict, "_", lambda text, **values: text.format(**values))
+    one = torch.ones(1)
+
+    def told(score: float, factor: float) -> str:
+        scores, verdict_of = torch.tensor([score]), torch.tensor([int(score > 2)])
+        return draw_verdict.measured(Result(one, one, one, scores, one, one, verdict_of, torch.tensor([factor]), 2.0), "5")
+
+    assert told(3.0, 2.0) == (
+        "Redrawn as “5”, its error is 75% of the threshold, but its loops are not those of “5”: 1.5 times the threshold."
+    )
+    assert told(6.0, 2.0) == "Redrawn as “5”, its error is 3.0 times the threshold."
+    assert told(1.0, 1.5) == "Redrawn as “5”, its error is 50% of the threshold."
 
 
 def test_background_without_ink_is_a_blank_canvas(pen: Pen, digit: Digit) -> None:

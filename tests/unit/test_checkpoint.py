@@ -55,7 +55,7 @@ UNUSUAL = DetectorConfig(
     training=TrainConfig(
         epochs=7, batch_size=33, learning_rate=0.0021, schedule="one-cycle", noise=0.15, seed=99, broadcasting=True
     ),
-    score=ScoreConfig(smoothing=0.7, power=3.0, ink_exponent=0.3),
+    score=ScoreConfig(smoothing=0.7, power=3.0, ink_exponent=0.3, loop_weight=0.4),
     neighbours=4,
     turns=3,
     false_alarm_rate=0.11,
@@ -320,6 +320,11 @@ BAD_TENSORS = {
     "whole numbers": lambda tensors: tensors.update({WEIGHT: tensors[WEIGHT].int()}),
     "missing weight": lambda tensors: tensors.pop(WEIGHT),
     "surplus weight": lambda tensors: tensors.update({"x" * 10_000: torch.zeros(1)}),
+    "no usual loops": lambda tensors: tensors.pop("usual_loops"),
+    "three usual loops": lambda tensors: tensors.update(usual_loops=torch.ones(3)),
+    "NaN usual loop": lambda tensors: tensors.update(usual_loops=torch.tensor([1.0, float("nan")])),
+    "negative usual loop": lambda tensors: tensors.update(usual_loops=torch.tensor([-1.0, 1.0])),
+    "loops without deviation": lambda tensors: tensors.update(usual_loops=torch.tensor([1.0, 0.0])),
     "no calibration scores": lambda tensors: tensors.pop("calibration_scores"),
     "empty calibration scores": lambda tensors: tensors.update(calibration_scores=torch.zeros(0)),
     "square calibration scores": lambda tensors: tensors.update(calibration_scores=torch.zeros(2, 2)),

@@ -262,6 +262,7 @@ def test_key_changes_with_a_single_weight(fitted: AutoencoderDetector) -> None:
     "change",
     [
         {"score": ScoreConfig(smoothing=0.5)},
+        {"score": ScoreConfig(loop_weight=0.1)},
         {"preprocessing": "deskew"},
         {"normal_classes": (6,)},
         {"false_alarm_rate": 0.1},
@@ -303,6 +304,31 @@ def test_memory_redraws_the_mean_of_the_nearest_training_images(split: OneClassS
 def test_memory_has_to_be_filled_before_use(split: OneClassSplit) -> None:
     with pytest.raises(NotFittedError, match="remembers no training images"):
         AutoencoderDetector(DetectorConfig(neighbours=3)).decision_function(split.test.images[:1])
+
+
+def test_unusual_loops_raise_the_score(split: OneClassSplit) -> None:
+    model = ModelConfig(hidden_sizes=(16,), latent_dim=4, latent_activation="none")
+    config = DetectorConfig(model=model, score=ScoreConfig(loop_weight=0.25))
+    without = AutoencoderDetector(DetectorConfig(model=model))
+    detector = AutoencoderDetector(config, without.model)
+    with pytest.raises(NotFittedError, match="remembers no training images"):
+        detector.decision_function(split.test.images[:1])
+    loop = torch.ones(2, 1, 28, 28)
+    loop[0, 0, 10:14, 10:14] = 0.0  # encloses a square of 4 pixels, the other image nothing
+    detector.fit_memory(loop)
+    mean, deviation = 2.0, (4.0 + 0.25) ** 0.5
+    factors = [1 + 0.25 * ((side - mean) / deviation) ** 2 for side in (4.0, 0.0, 20.0)]
+    ring = torch.ones(1, 1, 28, 28)
+    ring[0, 0, 4:24, 4:24] = 0.0
+    images = torch.cat([loop, ring])
+    detector.calibrate(images)
+    expected = without.decision_function(images) * torch.tensor(factors)
+    torch.testing.assert_close(detector.decision_function(images), expected)
+    assert detector.infer(images).loop_factors.tolist() == pytest.approx(factors)
+    untouched = without.calibrate(images).infer(images)
+    assert untouched.loop_factors.tolist() == [1.0, 1.0, 1.0]
+    assert untouched.scores.equal(without.decision_function(images))
+    assert AutoencoderDetector(config, without.model).key != detector.key
 
 
 def test_calibration_leaves_the_nearest_remembered_images_out(split: OneClassSplit) -> None:

@@ -410,6 +410,21 @@ def test_dark_corners_are_paper() -> None:
     only_digit(vignette(sheet()))
 
 
+def shaded_below(image: Image.Image) -> bytes:
+    """The paper's lower edge in the shadow of the phone, with the grain of a dim room."""
+    rows = np.arange(image.height) / image.height
+    light = 1 - 0.35 * ((rows - 0.93) / 0.07).clip(0, 1)
+    grain = np.random.default_rng(0).normal(0, 6, (image.height, image.width))
+    return encode(Image.fromarray((np.asarray(image) * light[:, None] + grain).clip(0, 255).astype(np.uint8)))
+
+
+def test_a_digit_whose_foot_stands_in_a_shadow_is_read() -> None:
+    digit = pen(Image.new("L", (600, 600), 215), 25, 0.08, 1.55)
+    assert looks_like_the_drawing(shaded_below(digit), 0.85)
+    with pytest.raises(PictureError, match="No digit was found"):
+        read_picture(shaded_below(Image.new("L", (600, 600), 215)))
+
+
 def test_an_empty_sheet_with_dark_corners_holds_no_digit() -> None:
     with pytest.raises(PictureError, match="no pen strokes"):
         read_picture(vignette(Image.new("RGB", (800, 600), "#e1e1e1")))
@@ -530,12 +545,29 @@ def test_a_saved_image_comes_back_exactly(save: str, seed: int) -> None:
     assert torch.equal(found.digits[0].image[0, 0], torch.from_numpy(small(seed)).float() / 255)
 
 
+@pytest.mark.parametrize("darkest", [9, 24, 80])
+def test_a_faint_saved_image_comes_back_exactly(darkest: int) -> None:
+    faint = np.round(small(0) * (darkest / 255)).astype(np.uint8)
+    found = read_picture(encode(Image.fromarray(255 - faint)))
+    assert found.is_exact
+    assert torch.equal(found.digits[0].image[0, 0], torch.from_numpy(faint).float() / 255)
+
+
 def test_a_small_drawing_that_was_never_framed_is_framed() -> None:
     image = Image.new("L", (28, 28), 255)
     image.paste(pen(Image.new("L", (14, 14), 255), 0, 0.12), (2, 3))
     found = read_picture(encode(image))
     assert not found.is_exact
     assert max(box(found.digits[0].image)) == 20
+
+
+def test_a_small_picture_that_is_nearly_blank_is_told() -> None:
+    paper = Image.new("L", (28, 28), 255)
+    with pytest.raises(PictureError, match="small and nearly blank"):
+        read_picture(encode(pen(paper.copy(), 235, 0.04)))
+    assert read_picture(encode(pen(paper, 100, 0.04))).digits
+    # A dim photo of a pencil's stroke is no more than that between its darkest and its lightest pixel.
+    assert looks_like_the_drawing(encode(pen(Image.new("L", (400, 300), 80), 60, 0.08)))
 
 
 # Frames and pages

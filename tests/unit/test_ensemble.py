@@ -23,8 +23,14 @@ CONVOLUTIONAL = replace(SMALL, model=ModelConfig("convolutional", (), 4))
 
 @pytest.mark.parametrize(
     "config",
-    [SMALL, replace(SMALL, neighbours=3), CONVOLUTIONAL, replace(SMALL, neighbours=3, turns=2)],
-    ids=["plain", "memory", "convolutional", "turns"],
+    [
+        SMALL,
+        replace(SMALL, neighbours=3),
+        CONVOLUTIONAL,
+        replace(SMALL, neighbours=3, turns=2),
+        replace(SMALL, turns=1, score=replace(SMALL.score, loop_weight=0.2)),
+    ],
+    ids=["plain", "memory", "convolutional", "turns", "loops"],
 )
 def test_batched_pass_agrees_with_each_detector(config: DetectorConfig, uci: DataSet) -> None:
     detectors = []
@@ -35,7 +41,7 @@ def test_batched_pass_agrees_with_each_detector(config: DetectorConfig, uci: Dat
     for detector, together in zip(detectors, Ensemble(detectors).infer(images), strict=True):
         alone = detector.infer(images)
         assert together.threshold == alone.threshold
-        for name in ("images", "reconstructions", "error_maps", "scores", "p_values", "verdicts"):
+        for name in ("images", "reconstructions", "error_maps", "scores", "loop_factors", "p_values", "verdicts"):
             torch.testing.assert_close(getattr(together, name), getattr(alone, name), rtol=1e-4, atol=1e-5)
 
 

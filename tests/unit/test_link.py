@@ -40,7 +40,11 @@ CONFIGS = some.builds(
         broadcasting=some.booleans(),
     ),
     score=some.builds(
-        ScoreConfig, smoothing=some.floats(0.0, 5.0), power=some.floats(1.0, 4.0), ink_exponent=some.floats(0.0, 3.0)
+        ScoreConfig,
+        smoothing=some.floats(0.0, 5.0),
+        power=some.floats(1.0, 4.0),
+        ink_exponent=some.floats(0.0, 3.0),
+        loop_weight=some.floats(0.0, 1.0),
     ),
     neighbours=some.integers(0, 100),
     turns=some.integers(0, 4),

@@ -7,11 +7,23 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from core.data.datasets import DataSet
 from core.experiments.shifts import moved_and_turned
-from core.preprocessing import STROKE_WIDTH, centre_in_frame, deskew, frame, poses, preprocess, preprocess_steps, turn_angles
+from core.preprocessing import (
+    INK_LEVELS,
+    STROKE_WIDTH,
+    centre_in_frame,
+    deskew,
+    enclosed_side,
+    frame,
+    poses,
+    preprocess,
+    preprocess_steps,
+    turn_angles,
+)
 
 PICTURES = arrays(np.float32, st.tuples(st.integers(1, 60), st.integers(1, 60)), elements=st.floats(0, 1, width=32))
 IMAGES = arrays(np.float32, (28, 28), elements=st.floats(0, 1, width=32))
@@ -333,3 +345,41 @@ def test_framed_strokes_stay_in_range(ink: NDArray[np.float32]) -> None:
     framed = frame(ink)
     assert (framed.shape, framed.dtype) == ((28, 28), np.float32)
     assert 0.0 <= framed.min() <= framed.max() <= 1.0
+
+
+# What the ink encloses
+
+
+def ring(inside: int, ink: float = 1.0) -> Tensor:
+    """An image (1, 1, 28, 28) of a square ring, two pixels wide, around a square of paper."""
+    image = torch.zeros(1, 1, 28, 28)
+    image[..., 2 : inside + 6, 2 : inside + 6] = ink
+    image[..., 4 : inside + 4, 4 : inside + 4] = 0.0
+    return image
+
+
+def test_enclosed_side_by_hand() -> None:
+    two = torch.maximum(ring(3), ring(4).flip(2, 3))
+    assert enclosed_side(torch.cat([ring(6), two, torch.zeros(1, 1, 28, 28)])).tolist() == pytest.approx([6.0, 5.0, 0.0])
+    gap = ring(6)
+    gap[..., 6, 2:4] = 0.0
+    assert enclosed_side(gap).tolist() == [0.0]
+    # Two of the four levels are below this ink: half of the 36 pixels.
+    assert enclosed_side(ring(6, ink=0.5)).tolist() == pytest.approx([18**0.5])
+    # The image's border is no wall.
+    assert enclosed_side(ring(6)[..., 4:, :]).tolist() == [0.0]
+
+
+@given(arrays(np.float32, (3, 12, 12), elements=st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0])))
+def test_enclosed_side_by_filling_holes(images: NDArray[np.float32]) -> None:
+    areas = [
+        np.mean([(ndimage.binary_fill_holes(image > level) & (image <= level)).sum() for level in INK_LEVELS])
+        for image in images
+    ]
+    found = enclosed_side(torch.from_numpy(images)[:, None])
+    assert found.tolist() == pytest.approx(np.sqrt(areas).tolist(), abs=1e-6)
+    assert enclosed_side(torch.from_numpy(images)[:, None].rot90(1, (2, 3))).tolist() == pytest.approx(found.tolist())
+
+
+def test_no_image_encloses_nothing() -> None:
+    assert enclosed_side(torch.zeros(0, 1, 28, 28)).shape == (0,)

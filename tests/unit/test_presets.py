@@ -17,7 +17,7 @@ def test_the_course_preset_is_the_courses_lesson() -> None:
     assert [stage.units for stage in layers(COURSE.model)] == [784, 512, 256, 128, 256, 512, 784]
     assert (COURSE.training.epochs, COURSE.training.batch_size, COURSE.training.learning_rate) == (10, 64, 1e-3)
     assert (COURSE.training.noise, COURSE.preprocessing) == (0.0, "none")
-    assert (COURSE.score.smoothing, COURSE.score.ink_exponent) == (0.0, 0.0)
+    assert (COURSE.score.smoothing, COURSE.score.ink_exponent, COURSE.score.loop_weight) == (0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("name", PRESETS)

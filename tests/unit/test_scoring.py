@@ -9,7 +9,18 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from core.scoring import ScoreConfig, ShapeMismatchError, anomaly_score, error_map, least_strange, require_same_shape
+from core.preprocessing import enclosed_side
+from core.scoring import (
+    LEAST_DEVIATION,
+    ScoreConfig,
+    ShapeMismatchError,
+    anomaly_score,
+    error_map,
+    least_strange,
+    loop_factor,
+    require_same_shape,
+    usual_loops,
+)
 from core.training import mean_squared_error
 
 BLANK = torch.zeros(1, 1, 28, 28)
@@ -90,9 +101,17 @@ def test_blank_images_have_a_finite_score() -> None:
 
 
 @pytest.mark.parametrize("value", [-0.1, 9.0, math.nan, math.inf, 5.1, "1"], ids=str)
-@pytest.mark.parametrize("setting", ["smoothing", "power", "ink_exponent"])
-def test_settings_out_of_range_are_refused(setting: str, value: float) -> None:
-    with pytest.raises(ValueError, match=rf"\A{setting} is between [01] and"):
+@pytest.mark.parametrize(
+    ("setting", "label"),
+    [
+        ("smoothing", "Smoothing in pixels"),
+        ("power", "Power of an error"),
+        ("ink_exponent", "Ink exponent"),
+        ("loop_weight", "Loop weight"),
+    ],
+)
+def test_settings_out_of_range_are_refused(setting: str, label: str, value: float) -> None:
+    with pytest.raises(ValueError, match=rf"\A{label} is between [01] and"):
         ScoreConfig(**{setting: value})
 
 
@@ -113,3 +132,17 @@ def test_without_turns_the_score_is_the_anomaly_score() -> None:
     maps = error_map(images, torch.zeros_like(images), ScoreConfig())
     scores = least_strange(images, torch.zeros_like(images), maps, 0, ScoreConfig())[3]
     assert scores.equal(anomaly_score(maps, images, ScoreConfig()))
+
+
+def test_loop_factor_by_hand() -> None:
+    factors = loop_factor(torch.tensor([1.0, 3.0, 7.0]), torch.tensor([3.0, 2.0]), ScoreConfig(loop_weight=0.5))
+    assert factors.tolist() == [1 + 0.5 * 1, 1.0, 1 + 0.5 * 4]
+
+
+def test_usual_loops_by_hand() -> None:
+    images = torch.ones(4, 1, 28, 28)
+    for image, side in zip(images, (2, 2, 4, 8), strict=True):
+        image[0, 10 : 10 + side, 10 : 10 + side] = 0.0
+    assert usual_loops(enclosed_side(images)).tolist() == pytest.approx([4.0, (6.0 + LEAST_DEVIATION**2) ** 0.5])
+    # One image, or all alike: the deviation is no less than the size of a speck.
+    assert usual_loops(enclosed_side(images[:1])).tolist() == pytest.approx([2.0, LEAST_DEVIATION])
