@@ -100,6 +100,7 @@ class Replicas:
         self._environment = {
             "TRAINING_WORKERS": str(share),
             "DRAIN_SECONDS": "600",
+            "FORWARDED_ALLOW_IPS": "127.0.0.1",
             **os.environ,
             "STREAMLIT_SERVER_COOKIE_SECRET": cookie_secret(),
         }

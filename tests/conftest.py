@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 from torchvision import datasets
 
+from core.data import datasets as data
 from core.data.datasets import DataSet, MissingDataError, OneClassSplit, load, split_one_class
-from core.data.datasets import datasets as data
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.model import ModelConfig
 from core.training import TrainConfig

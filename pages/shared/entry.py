@@ -4,6 +4,7 @@ from contextlib import suppress
 
 import streamlit as st
 
+from core import web
 from core.checkpoint import CheckpointError
 from core.data.datasets import FALLBACK, DataError, data_directory
 from core.jobs.job import require_usable_environment
@@ -50,6 +51,7 @@ def load() -> None:
     Raises SettingError or DeviceError for a setting of the environment that cannot be used.
     """
     require_usable_environment()
+    web.require_usable()
     with without_visitor():
         for entry in PAGES:
             assert callable(entry.show)

@@ -120,7 +120,7 @@ def may_see_status(app: AppTest) -> bool:
 )
 def test_status_is_for_whoever_has_the_token(monkeypatch: pytest.MonkeyPatch, secret: str, given: str, may: bool) -> None:
     monkeypatch.setenv("STATUS_TOKEN", secret)
-    access._door.clear()  # type: ignore[attr-defined]
+    access._door.cache_clear()
     app = open_status({"token": given} if given else {})
     assert "token" not in app.query_params
     assert not app.warning
@@ -185,7 +185,7 @@ def shipped_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     """A copy of the folder of shipped detectors, which a test may spoil."""
     folder = tmp_path / "checkpoints"
     shutil.copytree(presets.CHECKPOINTS, folder)
-    caches: list[Any] = [session.shipped_checkpoint, session.experts]
+    caches: list[Any] = [session.shipped_checkpoint, session.ensemble]
     for cache in caches:
         cache.clear()
     monkeypatch.setattr(presets, "CHECKPOINTS", folder)

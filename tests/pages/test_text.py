@@ -117,5 +117,5 @@ def test_every_word_that_is_explained_is_in_the_glossary() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "pages").rglob("*.py"))
     asked = set(re.findall(r'about\("([^"]+)"\)', source))
     assert asked
-    body = "from pages.shared import glossary\nfor word in glossary.entries(): st.text(word)"
+    body = "from pages.shared.i18n import glossary\nfor word in glossary.entries(): st.text(word)"
     assert asked <= set(spoken("en", body))

@@ -429,7 +429,7 @@ def test_a_training_that_ends_while_a_page_is_drawn_is_a_run_on_it(
     job = app.session_state["job"]
     wait_until(lambda: job.snapshot().state.is_over)
     settle, looks = session.collect_job, iter([False])
-    monkeypatch.setattr(session, "settle_job", lambda: next(looks, None) is None and settle())
+    monkeypatch.setattr(session, "collect_job", lambda: next(looks, None) is None and settle())
     go_to(app, "draw")
     assert app.session_state["job"] is None
     assert "run 1" in detector_line(app)

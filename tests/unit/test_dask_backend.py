@@ -231,7 +231,7 @@ def test_a_scheduler_that_says_nothing_holds_nobody_up(
     cluster: Cluster, new_job: NewJob, long: DetectorConfig, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_training, "CONNECTING", 0.5)
-    monkeypatch.setattr(cluster_training, "SILENCE", 1.0)
+    monkeypatch.setattr(cluster_training, "HEARTBEAT", 1.0)
     job = new_job(long)
     job.resume()
     wait_until(lambda: len(job.snapshot().losses) > 0)

@@ -17,6 +17,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 from torchvision import datasets, transforms
 
+from core.data import datasets as data
 from core.data.datasets import (
     DamagedDataError,
     DataError,
@@ -31,7 +32,6 @@ from core.data.datasets import (
     load,
     split_one_class,
 )
-from core.data.datasets import datasets as data
 
 if TYPE_CHECKING:
     from tests.conftest import Mirror, TinyMnist, WaitUntil

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from core import checkpoint
+from core.data import datasets as data
 from core.data.datasets import DamagedDataError, DataError, DownloadError, OneClassSplit, download, load
-from core.data.datasets import datasets as data
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.jobs.job import JobPool, JobState, TrainingJob
 

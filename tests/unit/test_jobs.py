@@ -19,8 +19,8 @@ from torch import Tensor
 from core.data.datasets import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError, UserError
+from core.jobs import job as jobs_module
 from core.jobs.job import JobPool, JobState, Snapshot, TrainingJob, require_usable_environment
-from core.jobs.job import job as jobs_module
 from core.metrics import evaluate
 from core.model import ModelConfig
 from core.training import DivergedError, Trainer
@@ -567,7 +567,7 @@ def test_a_live_detector_can_be_let_go_in_the_middle_of_a_look(
 def test_a_job_whose_browser_is_gone_pauses_sooner(
     long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs_module, "PATIENCE_OFFLINE", 0.3)
+    monkeypatch.setattr(jobs_module, "DISCONNECT_TIMEOUT", 0.3)
     connected = True
     job = TrainingJob(long, split, JobPool(workers=1), is_connected=lambda: connected)
     job.resume()

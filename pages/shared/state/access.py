@@ -1,25 +1,51 @@
 """Who comes in: the class, by a shared password; the teacher, to the status page."""
 
 import os
+import time
+from functools import cache
 
 import streamlit as st
 
-from core.server.access import PasswordGate
+from core.server.access import LONGEST_QUEUE, LetIn, PasswordGate
 from pages.shared.i18n.text import _
+from pages.shared.once import once
+from pages.shared.streamlit_internals import session_id
+
+BROWSER = "browser"
+"""The cookie that tells one browser from another: random, set with the first page, not readable by scripts."""
+
+# Not in one of Streamlit's caches: what is in there can be cleared while the server runs.
 
 
-@st.cache_resource(show_spinner=False)
+@cache
 def _door(secret: str) -> PasswordGate:
     return PasswordGate(secret)
+
+
+@once
+def _let_in() -> LetIn:
+    return LetIn()
+
+
+def is_let_in(*keys: str) -> bool:
+    """Whether a visitor may have more than the password's form: by his session's number or by his browser's cookie.
+
+    The one answer to this question, for pages and for what the server refuses before any page runs.
+    """
+    return not os.environ.get("CLASS_PASSWORD") or _let_in().holds(*keys)
 
 
 def _address() -> str:
     return st.context.ip_address or "this machine"
 
 
+def _browser() -> str:
+    return st.context.cookies.get(BROWSER, "")
+
+
 def is_open() -> bool:
-    """Whether this visitor may see the pages: no CLASS_PASSWORD is set, or it was given."""
-    return not os.environ.get("CLASS_PASSWORD") or bool(st.session_state.get("admitted"))
+    """Whether this visitor may see the pages: no CLASS_PASSWORD is set, or it was given in this tab or this browser."""
+    return bool(st.session_state.get("admitted")) or is_let_in(_browser())
 
 
 def ask() -> None:
@@ -31,13 +57,25 @@ def ask() -> None:
         asked = st.form_submit_button(_("Come in"), type="primary")
     if not asked:
         return
-    if wait := door.wait(_address()):
+    if wait := _waits(door):
         st.warning(_("Wait {seconds:.0f} s, then try again.", seconds=max(1.0, wait)))
-    elif door.verify(_address(), answer):
+    elif door.verify(_browser(), _address(), answer):
         st.session_state["admitted"] = True
+        _let_in().add(session_id(), _browser())
         st.rerun()
     else:
         st.error(_("That is not the password."))
+
+
+def _waits(door: PasswordGate) -> float:
+    """Wait for this answer's turn; seconds where it cannot be looked at now."""
+    if wait := door.wait(_browser(), _address()):
+        return wait
+    turn = door.turn(_address())
+    if turn is None:
+        return LONGEST_QUEUE
+    time.sleep(turn)  # the visitor's own thread
+    return 0.0
 
 
 def is_teacher() -> bool:
@@ -49,11 +87,17 @@ def is_teacher() -> bool:
     if given:
         # A secret does not stay in the address, from where it would be shared.
         del st.query_params["token"]
-        if token and _door(token).verify(_address(), given):
+        if token and not _waits(_door(token)) and _door(token).verify(_browser(), _address(), given):
             st.session_state["teacher"] = True
     if st.session_state.get("teacher"):
         return True
     return _sits_at_the_server()
+
+
+def has_token(given: str, address: str) -> bool:
+    """Whether this is the STATUS_TOKEN; for a program, which waits for no turn."""
+    token = os.environ.get("STATUS_TOKEN", "")
+    return bool(token) and _door(token).turn(address) == 0 and _door(token).verify("", address, given)
 
 
 def _sits_at_the_server() -> bool:

@@ -38,6 +38,7 @@ from core.presets import Shipped, shipped
 from core.training import EpochLosses
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, translated
+from pages.shared.once import once
 from pages.shared.streamlit_internals import connection
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def loaded(name: str, directory: Path) -> DataSet:
     return load(name, directory)
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def _downloads() -> dict[tuple[str, Path], Download]:
     return {}
 
@@ -311,7 +312,7 @@ def scoring_seconds(in_use: AutoencoderDetector, data: DataSet) -> float:
 # ---------------------------------------------------------------- baselines
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def _comparisons() -> tuple[threading.Lock, dict[tuple[str, tuple[int, ...]], Comparison]]:
     return threading.Lock(), {}
 
@@ -333,7 +334,7 @@ def start_comparison(name: str, normal_classes: tuple[int, ...]) -> None:
 # ---------------------------------------------------------------- training
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def pool() -> JobPool:
     # Threads that train on a cluster only wait for it; there will be more as soon as its workers are counted.
     return JobPool(1 if scheduler() and not os.environ.get("TRAINING_WORKERS") else None)
@@ -344,7 +345,7 @@ def scheduler() -> str:
     return os.environ.get("DASK_SCHEDULER_ADDRESS", "")
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def _cluster() -> "Cluster":
     """The one connection of this server. Raises SettingError where Dask is not installed."""
     try:
