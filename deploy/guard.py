@@ -18,8 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core import web
 from core.server.access import MOST_KNOWN, network
+from pages.shared.html import style
 from pages.shared.i18n.text import translated
-from pages.shared.state.access import BROWSER, has_token, is_let_in
+from pages.shared.state.access import BROWSER, IN_A_TAB, IN_ANOTHER_SITE, has_token, is_let_in
 from pages.shared.streamlit_internals import inline_scripts, same_origin_token, settle_uploads
 
 FOR_THE_CLASS = ("/_stcore/upload_file/", "/media/", "/component/", "/_stcore/bidi-components/", "/_stcore/agent/")
@@ -47,7 +48,10 @@ class Headers:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in inline_scripts()]
+        hashes = [
+            base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+            for script in [*inline_scripts(), *style.scripts()]
+        ]
         self._embedders = web.embed_origins()
         self._policy = POLICY.format(
             scripts=" ".join(f"'sha256-{digest}'" for digest in hashes), embedders=" ".join(self._embedders)
@@ -178,8 +182,8 @@ def _is_of_own_page(request: HTTPConnection) -> bool:
 def framed(address: str, request: HTTPConnection) -> HTMLResponse:
     """What stands in the frame of a site that may not show the app: why, and the way into a tab of its own."""
     language = request.headers.get("Accept-Language", "en")[:2].lower()
-    why = translated(language, "This page cannot be used inside of another site.")
-    way = translated(language, "Open it in a tab of its own")
+    why = translated(language, IN_ANOTHER_SITE)
+    way = translated(language, IN_A_TAB)
     body = f'<!doctype html><meta charset="utf-8"><title>See the anomaly</title><p>{html.escape(why)}</p>'
     link = f'<p><a href="{html.escape(address)}" target="_blank" rel="noopener">{html.escape(way)}</a></p>'
     # Nothing can be pressed here that another site could have somebody press unseen.

@@ -210,7 +210,7 @@ def load() -> None:
     run_no_page_files()
     refuse_messages_of_left_pages()
     refuse_messages(is_let_in, BROWSER)
-    keep_no_sessions_of_strangers(is_let_in)
+    keep_no_sessions_of_strangers(is_let_in, BROWSER)
     share_script_loop()
     with ended_at_once():
         from core.errors import UserError

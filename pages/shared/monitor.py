@@ -1,7 +1,7 @@
 """The server as a whole: its log, its last errors, its memory."""
 
 from core.server.process import LastErrors, keep_giving_back_memory, keep_no_large_blocks, log_as_json
-from pages.shared.once import once
+from pages.shared.state.once import once
 
 
 @once

@@ -152,7 +152,7 @@ def _cookies(session_id: str) -> Mapping[str, str]:
     return found.client.client_context.cookies if found and found.client and found.client.client_context else {}
 
 
-def keep_no_sessions_of_strangers(is_let_in: Callable[..., bool]) -> None:
+def keep_no_sessions_of_strangers(is_let_in: Callable[..., bool], cookie: str) -> None:
     """Have a session end with its connection unless its visitor is let in.
 
     Streamlit keeps the last 128 that lost their connection, for two minutes; strangers would push the class out.
@@ -163,7 +163,7 @@ def keep_no_sessions_of_strangers(is_let_in: Callable[..., bool]) -> None:
 
     @wraps(original)
     def disconnect_session(manager: WebsocketSessionManager, session_id: str) -> None:
-        if manager.is_active_session(session_id) and not is_let_in(session_id):
+        if manager.is_active_session(session_id) and not is_let_in(session_id, _cookies(session_id).get(cookie, "")):
             manager.mark_session_nonresumable(session_id)
         original(manager, session_id)
 

@@ -114,7 +114,8 @@ def translated(error: UserError) -> str:
 MOST_QUOTED = 200
 """Characters of a text from outside that are shown."""
 
-_HARMLESS = re.compile(r"[^\W_]+(?:(?:, | |-)[^\W_]+)*|[-+]?\d+(?:\.\d+)?")
+_WORD = r"[^\W_](?:\w*[^\W_])?"
+_HARMLESS = re.compile(rf"{_WORD}(?:(?:, | |-){_WORD})*|[-+]?\d+(?:\.\d+)?")
 """Words and numbers, in which Markdown sees nothing."""
 
 
@@ -135,6 +136,11 @@ def plain(text: str) -> str:
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     space = " " if "`" in (line[0], line[-1]) else ""
     return f"{fence}{space}{line}{space}{fence}"
+
+
+def words(text: str) -> str:
+    """A name from outside for labels and legends, where code has no place: its letters, digits, dots and hyphens."""
+    return " ".join(re.sub(r"[^\w .()-]|_|(?<=www)\.", " ", text, flags=re.IGNORECASE).split())[:40]
 
 
 class _Quoted:

@@ -6,13 +6,18 @@ from functools import cache
 
 import streamlit as st
 
+from core.errors import N_
 from core.server.access import LONGEST_QUEUE, LetIn, PasswordGate
 from pages.shared.i18n.text import _
-from pages.shared.once import once
+from pages.shared.state.once import once
 from pages.shared.streamlit_internals import session_id
 
 BROWSER = "browser"
 """The cookie that tells one browser from another: random, set with the first page, not readable by scripts."""
+
+IN_ANOTHER_SITE = N_("This page cannot be used inside of another site.")
+IN_A_TAB = N_("Open it in a tab of its own")
+"""What stands in the frame of a site that EMBED_ORIGINS does not name."""
 
 # Not in one of Streamlit's caches: what is in there can be cleared while the server runs.
 
@@ -95,9 +100,9 @@ def is_teacher() -> bool:
 
 
 def has_token(given: str, address: str) -> bool:
-    """Whether this is the STATUS_TOKEN; for a program, which waits for no turn."""
+    """Whether this is the STATUS_TOKEN; for a program, which waits for no turn and is told from others by what it says."""
     token = os.environ.get("STATUS_TOKEN", "")
-    return bool(token) and _door(token).turn(address) == 0 and _door(token).verify("", address, given)
+    return bool(token) and _door(token).turn(address) == 0 and _door(token).verify(given, address, given)
 
 
 def _sits_at_the_server() -> bool:

@@ -38,7 +38,7 @@ from core.presets import Shipped, shipped
 from core.training import EpochLosses
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, translated
-from pages.shared.once import once
+from pages.shared.state.once import once
 from pages.shared.streamlit_internals import connection
 
 if TYPE_CHECKING:
