@@ -51,6 +51,7 @@ load: $(DEV) proxy
 	$(BIN)/python -m tests.load.fuzz
 	$(BIN)/python -m tests.load.load
 	$(BIN)/python -m tests.load.replicas
+	$(BIN)/python -m tests.load.crowd
 
 soak: $(DEV)
 	$(BIN)/python -m tests.load.soak --minutes $(MINUTES)

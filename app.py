@@ -12,4 +12,4 @@ if is_served():
 else:
     replica.load()
     # `streamlit run` looks for this name and serves it.
-    app = st.App(__file__, lifespan=replica.lifespan, middleware=replica.MIDDLEWARE)
+    app = st.App(__file__, lifespan=replica.lifespan, middleware=replica.middleware())

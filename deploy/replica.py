@@ -23,7 +23,7 @@ import sys
 import time
 import webbrowser
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import streamlit as st
@@ -35,7 +35,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.net_util import get_internal_ip
 from streamlit.web.server.server_util import get_display_address
 
-from pages.shared.streamlit_internals import frontend_files, refuse_messages_of_left_pages, run_no_page_files, web_server
+from pages.shared.streamlit_internals import (
+    believe_proxies,
+    frontend_files,
+    idle_connections,
+    keep_no_sessions_of_strangers,
+    refuse_large_messages,
+    refuse_messages,
+    refuse_messages_of_left_pages,
+    run_no_page_files,
+    share_script_loop,
+    web_server,
+)
 
 OF_OPEN_PAGES = ("/_stcore/", "/media/", "/component/", "/static/")
 """What a page asks for that is open already, also below its own address; everything else is a page being opened.
@@ -129,11 +140,13 @@ class VisitorCookie:
     """
 
     def __init__(self, app: ASGIApp) -> None:
+        from core.server import web
         from pages.shared.state import visitors
 
         self._app = app
         self._tokens = visitors.kept().tokens
         self._name = visitors.cookie_name
+        self._is_embedded = bool(web.embed_origins())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not opens_page(scope) and scope["type"] != "websocket":
@@ -149,7 +162,9 @@ class VisitorCookie:
         scope = {**scope, "headers": [header for header in scope["headers"] if header[0] != b"cookie"]}
         scope["headers"].append((b"cookie", line.encode("latin-1", "replace")))
         secure = "; Secure" if scope["scheme"] in ("https", "wss") else ""
-        given = f"{self._name()}={token}; Path=/; HttpOnly; SameSite=Lax{secure}".encode()
+        # In a frame of another site browsers send such cookies only, and only over https.
+        site = "SameSite=None; Partitioned" if self._is_embedded and secure else "SameSite=Lax"
+        given = f"{self._name()}={token}; Path=/; HttpOnly; {site}{secure}".encode()
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.accept"):
@@ -183,14 +198,64 @@ class FrontendFiles:
         await self._answers[path](scope, receive, send)
 
 
-MIDDLEWARE = [Middleware(Connections), Middleware(FrontendFiles), Middleware(VisitorCookie)]
+def middleware() -> list[Middleware]:
+    """What a request passes, the outermost first; after `load`, which refuses settings that it cannot read."""
+    from deploy.guard import Admission, ConnectionLimits, Headers
+
+    return [Middleware(part) for part in (Headers, ConnectionLimits, Connections, VisitorCookie, Admission, FrontendFiles)]
+
+
+OPEN_FILES = 8192
+"""For a thousand visitors, whose browsers open several connections each while they load a page."""
+
+FEW_FILES = 1024
+"""Fewer are told at the start."""
+
+
+def raise_limit_of_open_files() -> int:
+    """Let this process hold as many open files as the system allows it, OPEN_FILES at most; how many that are."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows counts them in another way
+        return OPEN_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= OPEN_FILES:
+        return OPEN_FILES
+    for most in (OPEN_FILES, hard if hard != resource.RLIM_INFINITY else 0):
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, max(most, hard) if hard != resource.RLIM_INFINITY else hard))
+            return most
+    return soft
+
+
+SILENT_SECONDS = 10.0
+"""For a connection to say what it wants; browsers open some to have them at hand."""
+
+OWN_FILES = 100
+"""Open files that are no connection: data, libraries, the log."""
+
+
+async def end_idle_connections(server: uvicorn.Server, most_files: int) -> None:
+    """Close connections that ask for nothing: after SILENT_SECONDS, and at once where open files run out."""
+    since: dict[asyncio.Transport, float] = {}
+    while True:
+        now = time.monotonic()
+        since = {transport: since.get(transport, now) for transport in idle_connections(server)}
+        too_many = len(server.server_state.connections) - (most_files - OWN_FILES)
+        for number, (transport, first) in enumerate(sorted(since.items(), key=lambda item: item[1])):
+            if number < too_many or now - first > SILENT_SECONDS:
+                transport.abort()
+        await asyncio.sleep(0.5)
 
 
 def load() -> None:
     """Load all that the first visitors need; until then nobody is answered, and no file of pages/ is run on its own."""
     print("Loading the pages and the detectors …", flush=True)
+    if (most := raise_limit_of_open_files()) < FEW_FILES:
+        print(f"This system allows {most} open files, enough for about {most // 4} visitors; more with: ulimit -n {FEW_FILES}")
     run_no_page_files()
     refuse_messages_of_left_pages()
+    share_script_loop()
     with ended_at_once():
         from core.errors import UserError
         from pages.shared import entry
@@ -243,14 +308,23 @@ def tell_systemd(line: str) -> None:
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     """From the moment in which everybody can come, which is told, to the end."""
-    from core.jobs.limits import whole_number_from_environment
+    from core.server import web
+    from core.server.environment import whole_number_from_environment
     from pages.shared import entry
+    from pages.shared.state.access import is_let_in
+    from pages.shared.state.visitors import cookie_name
 
+    refuse_messages(is_let_in, cookie_name())
+    keep_no_sessions_of_strangers(is_let_in, cookie_name())
     entry.begin()
+    loop = asyncio.get_running_loop()
+    tasks: list[asyncio.Task[None]] = []
     if server := web_server():
         ending.take_signals(server)
-    loop = asyncio.get_running_loop()
-    tasks = [loop.create_task(ending.end_when_empty(whole_number_from_environment("DRAIN_SECONDS", 0, least=0)))]
+        believe_proxies(server, web.proxies())
+        refuse_large_messages(server)
+        tasks.append(loop.create_task(end_idle_connections(server, raise_limit_of_open_files())))
+    tasks.append(loop.create_task(ending.end_when_empty(whole_number_from_environment("DRAIN_SECONDS", 0, least=0))))
     tasks.append(loop.create_task(forget_the_gone(15.0)))
     if watchdog := int(os.environ.get("WATCHDOG_USEC", "0")):
         tasks.append(loop.create_task(say_that_it_answers(watchdog / 1e6 / 3)))

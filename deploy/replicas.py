@@ -102,6 +102,7 @@ class Replicas:
             "TRAINING_WORKERS": str(share),
             "MEMORY_LIMIT": f"{memory * 3 // 4 // len(ports) // 2**20}M",
             "DRAIN_SECONDS": "600",
+            "FORWARDED_ALLOW_IPS": "127.0.0.1",
             **os.environ,
             "STREAMLIT_SERVER_COOKIE_SECRET": cookie_secret(),
         }

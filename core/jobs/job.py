@@ -32,18 +32,10 @@ from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import one_thread_at_a_time
 from core.errors import UserError
 from core.jobs.images import SharedImages, TrainingImages
-from core.jobs.limits import (
-    Budget,
-    Claim,
-    Owner,
-    claim_of,
-    claim_of_detector,
-    require_allowed,
-    whole_number_from_environment,
-    work,
-)
+from core.jobs.limits import Budget, Claim, Owner, claim_of, claim_of_detector, require_allowed, work
 from core.metrics import measure
 from core.model import build, outline
+from core.server.environment import whole_number_from_environment
 from core.training import DivergedError, EpochLosses, Step, Trainer
 
 LOG = logging.getLogger(__name__)

@@ -14,25 +14,13 @@ from core.detector import DetectorConfig
 from core.device import choose_device
 from core.errors import SettingError
 from core.model import layers, multiplications, outline, parameter_count
+from core.server.environment import whole_number_from_environment
 from core.server.process import give_back_memory, memory_in_use
 
 # ---------------------------------------------------------------- settings of the environment
 
 LIMITS = {"MAX_EPOCHS": 200, "MAX_PARAMETERS": 5_000_000, "MAX_KEPT_PARAMETERS": 2_500_000, "MAX_WORK": 50}
 """What the environment can set, and what is allowed where it does not. MAX_WORK: in trainings of the course's network."""
-
-
-def whole_number_from_environment(name: str, default: int, least: int = 1) -> int:
-    """A setting of at least `least`; raises SettingError for anything else."""
-    text = os.environ.get(name) or str(default)
-    if not text.isdecimal() or int(text) < least:
-        raise SettingError(
-            "{name} in the environment is a whole number of at least {least}, not “{text}”.",
-            name=name,
-            least=least,
-            text=text[:30],
-        )
-    return int(text)
 
 
 def limit(name: str) -> int:

@@ -1,50 +1,92 @@
-"""A shared secret at the door, compared in constant time with a pause after wrong answers; and tokens that nobody can forge."""
+"""Who comes in by a shared secret: compared in constant time, with pauses after wrong answers; and who was let in.
+
+A wrong answer makes its own browser wait, which a class behind one address does not feel. Whoever takes a new browser
+for each guess is slowed by his address: after FREE wrong answers within a minute, answers from there are looked at one
+after another, each PACE seconds after the last. A right one has its turn among them and is let in.
+"""
 
 import hashlib
 import hmac
+import ipaddress
 import secrets
 import threading
 import time
+from collections import OrderedDict, deque
 from collections.abc import Callable
+from typing import Any
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 10.0
-"""Seconds. Each wrong answer doubles the pause; it stays short, since a class may share one address."""
+"""Seconds that a browser waits. Each wrong answer doubles the pause."""
 
 REMEMBERED = 60.0
 """Seconds after which a wrong answer is forgotten."""
 
+FREE = 10
+"""Wrong answers of an address within REMEMBERED that slow nobody: a class mistypes."""
+
+PACE = 1.0
+"""Seconds between two looks at answers from an address with more: 86,400 guesses a day."""
+
+LONGEST_QUEUE = 30.0
+"""Seconds; with so many answers waiting, further ones are refused."""
+
+MOST_KNOWN = 10_000
+"""Browsers and addresses that are remembered; the oldest are forgotten first."""
+
 
 class PasswordGate:
-    """Opens to whoever knows the secret. After a wrong answer the same address has to wait, and nobody else does.
+    """Opens to whoever knows the secret: `wait`, then `turn`, then `opens`.
 
+    browser: what tells one browser of an address from another, "" for those that cannot be told.
     clock: seconds, as time.monotonic gives them.
     """
 
     def __init__(self, secret: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._secret = _digest(secret)
         self._clock = clock
-        self._wrong: dict[str, tuple[int, float]] = {}
+        self._wrong: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
+        self._answers: OrderedDict[str, deque[float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def wait(self, address: str) -> float:
-        """Seconds until an answer from this address is looked at again; 0 for at once."""
-        count, last = self._wrong.get(address, (0, 0.0))
+    def wait(self, browser: str, address: str) -> float:
+        """Seconds until this browser's answers are looked at again; 0 for at once."""
+        count, last = self._wrong.get((browser, network(address)), (0, 0.0))
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(count - 1, 10)) if count else 0.0
         return max(0.0, last + pause - self._clock())
 
-    def verify(self, address: str, answer: str) -> bool:
-        """Whether the answer is right; an answer during a pause is not looked at and counts as wrong."""
+    def turn(self, address: str) -> float | None:
+        """Take a place among the answers of an address; seconds until it is looked at, None where too many wait."""
+        place = network(address)
         with self._lock:
-            if self.wait(address) > 0:
-                return False
             now = self._clock()
-            self._wrong = {known: wrong for known, wrong in self._wrong.items() if now - wrong[1] < REMEMBERED}
+            # An answer counts as wrong until it was right, or many at a time would all be the first.
+            looks = self._answers.pop(place, deque(maxlen=FREE))
+            self._answers[place] = looks
+            _keep(self._answers)
+            is_slowed = len(looks) == FREE and looks[0] > now - REMEMBERED
+            due = max(now, looks[-1] + PACE) if is_slowed else now
+            if due > now + LONGEST_QUEUE:
+                return None
+            looks.append(due)
+            return due - now
+
+    def verify(self, browser: str, address: str, answer: str) -> bool:
+        """Whether the answer is right; an answer during its browser's pause is not looked at."""
+        known = browser, network(address)
+        with self._lock:
+            if self.wait(browser, address) > 0:
+                return False
             # Digests are of one length, so that the time tells nothing of the secret's.
             if hmac.compare_digest(_digest(answer), self._secret):
-                self._wrong.pop(address, None)
+                self._wrong.pop(known, None)
+                if looks := self._answers.get(known[1]):
+                    looks.popleft()
                 return True
-            self._wrong[address] = self._wrong.get(address, (0, 0.0))[0] + 1, now
+            now = self._clock()
+            count, last = self._wrong.pop(known, (0, now))
+            self._wrong[known] = (count + 1 if now - last < REMEMBERED else 1), now
+            _keep(self._wrong)
             return False
 
 
@@ -64,6 +106,41 @@ class SignedTokens:
 
     def _signature(self, token: str) -> str:
         return hmac.new(self._secret, token.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+class LetIn:
+    """Sessions in which the password was given, by their numbers, which nobody can guess."""
+
+    def __init__(self) -> None:
+        self._keys: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, *keys: str) -> None:
+        with self._lock:
+            for key in filter(None, keys):
+                self._keys.pop(key, None)
+                self._keys[key] = None
+            _keep(self._keys)
+
+    def holds(self, *keys: str) -> bool:
+        """Whether one of the keys is known."""
+        return any(key in self._keys for key in keys)
+
+
+def network(address: str) -> str:
+    """What one visitor has for himself: an address of IPv4, 64 bits of IPv6."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+def _keep(known: OrderedDict[Any, Any]) -> None:
+    while len(known) > MOST_KNOWN:
+        known.popitem(last=False)
 
 
 def _digest(text: str) -> bytes:

@@ -8,6 +8,7 @@ from core.checkpoint import CheckpointError
 from core.data.datasets import FALLBACK, DataError, data_directory
 from core.jobs.limits import require_usable_environment
 from core.presets import Shipped
+from core.server import web
 from pages.shared import header, monitor
 from pages.shared.html import style
 from pages.shared.i18n.text import _, resolve_language, translated
@@ -56,6 +57,7 @@ def load() -> None:
     Raises SettingError or DeviceError for a setting of the environment that cannot be used.
     """
     require_usable_environment()
+    web.require_usable()
     with without_visitor():
         for entry in PAGES:
             assert callable(entry.show)

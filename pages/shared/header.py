@@ -1,14 +1,12 @@
 """The line on every page: which detector is in use, a way to change it, and how a training goes."""
 
-import re
-
 import streamlit as st
 
 from core.checkpoint import CheckpointError, from_bytes
 from core.errors import SettingError, UserError
 from core.jobs.job import JobState, Snapshot
 from pages.shared.i18n import glossary
-from pages.shared.i18n.text import LANGUAGES, _, language, ngettext, set_language, translated
+from pages.shared.i18n.text import LANGUAGES, _, language, ngettext, set_language, translated, words
 from pages.shared.state import keys, link, session, visitors
 from pages.shared.state.visitor import Run, tab
 
@@ -147,11 +145,9 @@ def upload() -> None:
     file = st.file_uploader(_("Upload a checkpoint"), type=["safetensors"], key=keys.UPLOADED_CHECKPOINT)
     if file is None or tab().uploaded == file.file_id:
         return
-    # Labels understand Markdown; a file's name shall be read, not obeyed.
-    name = re.sub(r"[^\w .()-]", "_", file.name)[:40]
     try:
         session.require_room_for_upload(file.size)
-        loaded = Run.of(_("uploaded: {name}", name=name), "uploaded", from_bytes(file.getvalue()))
+        loaded = Run.of(_("uploaded: {name}", name=words(file.name)), "uploaded", from_bytes(file.getvalue()))
         session.use(session.add_run(loaded))
     except (CheckpointError, SettingError) as error:
         st.error(f"{translated(error)} " + _("The detector in use stays as it was."), icon=":material/error:")

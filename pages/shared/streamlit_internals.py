@@ -3,9 +3,11 @@
 tests/unit/test_streamlit_internals.py has one test for each of them: after an upgrade it says which one broke.
 """
 
+import asyncio
 import logging
+import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, wraps
 from pathlib import Path
@@ -15,11 +17,19 @@ import streamlit as st
 import streamlit.runtime
 import uvicorn
 from streamlit.file_util import get_static_dir
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.runtime import app_session
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.runtime_util import get_max_widget_state_size_bytes
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
+from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
+from streamlit.web.server.starlette.starlette_app_utils import generate_xsrf_token_string
+from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 # ---------------------------------------------------------------- pages
 
@@ -90,6 +100,122 @@ def refuse_messages_of_left_pages() -> None:
     AppSession.request_rerun = request_rerun  # type: ignore[method-assign,assignment]
 
 
+OF_BROWSERS = {"rerun_script", "stop_script", "app_heartbeat", "file_urls_request", "backend_operation_request"}
+"""Messages that a page's own widgets send; the others are a developer's: clear_cache, set_run_on_save, debug_… ."""
+
+OF_WIDGETS = {"deferred_file", "dataframe_chunk"}
+"""The same for backend_operation_request, whose others write to the program's folder."""
+
+OF_THE_DOOR = {"string_value", "trigger_value"}
+"""What the widgets of the password's form send."""
+
+MOST_FILES = 20
+"""Files that one message announces."""
+
+
+def refuse_messages(is_let_in: Callable[..., bool], cookie: str) -> None:
+    """Have every session drop what only a developer sends, and what a visitor has no use for who is not let in.
+
+    Streamlit obeys clear_cache from anybody, which throws away what all visitors share. is_let_in: of a session's number
+    and of what its browser's cookie says.
+    """
+    if hasattr(AppSession.handle_backmsg, "__wrapped__"):
+        return
+    original = AppSession.handle_backmsg
+
+    @wraps(original)
+    def handle_backmsg(session: AppSession, msg: BackMsg) -> None:
+        kind = msg.WhichOneof("type")
+        if (
+            kind not in OF_BROWSERS
+            or (kind == "backend_operation_request" and msg.backend_operation_request.WhichOneof("payload") not in OF_WIDGETS)
+            or (kind == "file_urls_request" and len(msg.file_urls_request.file_names) > MOST_FILES)
+        ):
+            return
+        if not is_let_in(session.id, _cookies(session.id).get(cookie, "")):
+            if kind not in ("rerun_script", "app_heartbeat"):
+                return
+            asked = msg.rerun_script.widget_states.widgets
+            kept = [widget for widget in asked if widget.WhichOneof("value") in OF_THE_DOOR and widget.ByteSize() < 2000]
+            del asked[:]
+            asked.extend(kept[:10])
+        original(session, msg)
+
+    AppSession.handle_backmsg = handle_backmsg  # type: ignore[method-assign,assignment]
+
+
+def _cookies(session_id: str) -> Mapping[str, str]:
+    """The cookies with which the browser of a session connected."""
+    if not streamlit.runtime.exists():
+        return {}
+    found = streamlit.runtime.get_instance()._session_mgr.get_active_session_info(session_id)
+    return found.client.client_context.cookies if found and found.client and found.client.client_context else {}
+
+
+def keep_no_sessions_of_strangers(is_let_in: Callable[..., bool], cookie: str) -> None:
+    """Have a session end with its connection unless its visitor is let in.
+
+    Streamlit keeps the last 128 that lost their connection, for two minutes; strangers would push the class out.
+    """
+    if hasattr(WebsocketSessionManager.disconnect_session, "__wrapped__"):
+        return
+    original = WebsocketSessionManager.disconnect_session
+
+    @wraps(original)
+    def disconnect_session(manager: WebsocketSessionManager, session_id: str) -> None:
+        if manager.is_active_session(session_id) and not is_let_in(session_id, _cookies(session_id).get(cookie, "")):
+            manager.mark_session_nonresumable(session_id)
+        original(manager, session_id)
+
+    WebsocketSessionManager.disconnect_session = disconnect_session  # type: ignore[method-assign,assignment]
+
+
+def share_script_loop() -> None:
+    """Have all sessions share one event loop for their scripts, which never use it.
+
+    Streamlit makes one for each, and each holds three open files until the session is forgotten, two minutes after its
+    tab was closed: thirty tabs that reload twice are 300 of the 256 that a Mac allows.
+    """
+    if hasattr(AppSession.__init__, "__wrapped__"):
+        return
+    original, shared = AppSession.__init__, asyncio.new_event_loop()
+
+    @wraps(original)
+    def initialise(session: AppSession, *arguments: Any, **named: Any) -> None:
+        original(session, *arguments, **named)
+        session._script_event_loop.close()
+        session._script_event_loop = shared
+
+    AppSession.__init__ = initialise  # type: ignore[method-assign,assignment]
+    app_session._close_script_event_loop = lambda loop: None
+
+
+def settle_uploads(session_id: str, most: int) -> None:
+    """After a file has come: of a session that ended meanwhile it is forgotten, of others the oldest beyond so many bytes.
+
+    Streamlit looks before the file comes whether its session is there, and would keep it for ever.
+    """
+    running = streamlit.runtime.get_instance()
+    files = cast(MemoryUploadedFileManager, running.uploaded_file_mgr)
+    if running._session_mgr.get_session_info(session_id) is None:
+        files.remove_session_files(session_id)
+        return
+    kept = list(files.file_storage.get(session_id, {}).values())
+    while kept and sum(len(file.data) for file in kept) > most:
+        files.remove_file(session_id, kept.pop(0).file_id)
+
+
+def same_origin_token() -> list[tuple[bytes, bytes]]:
+    """Headers that satisfy Streamlit's check against forged requests, which needs a cookie that a frame does not get."""
+    token = generate_xsrf_token_string().encode()
+    return [(b"x-xsrftoken", token), (b"cookie", XSRF_COOKIE_NAME.encode() + b"=" + token)]
+
+
+def inline_scripts() -> list[str]:
+    """The scripts inside of Streamlit's page, for a content policy."""
+    return re.findall(r"<script>(.*?)</script>", Path(get_static_dir(), "index.html").read_text(encoding="utf-8"), re.DOTALL)
+
+
 def session_id() -> str:
     """The session that calls now, a new one for each tab and each reload; empty without a visitor."""
     context = get_script_run_ctx()
@@ -133,6 +259,24 @@ def web_server() -> uvicorn.Server | None:
     """
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     return server if isinstance(server, uvicorn.Server) else None
+
+
+def believe_proxies(server: uvicorn.Server, addresses: str) -> None:
+    """Believe X-Forwarded-For of these alone; left to itself uvicorn also believes this machine, where anybody may be."""
+    server.config.forwarded_allow_ips = addresses
+    if isinstance(server.config.loaded_app, ProxyHeadersMiddleware):
+        server.config.loaded_app.trusted_hosts = type(server.config.loaded_app.trusted_hosts)(addresses)
+
+
+def refuse_large_messages(server: uvicorn.Server) -> None:
+    """Take no message in that is larger than what Streamlit reads; uvicorn would collect 200 MB of it first."""
+    server.config.ws_max_size = get_max_widget_state_size_bytes()
+
+
+def idle_connections(server: uvicorn.Server) -> list[asyncio.Transport]:
+    """The connections on which no request is being answered, WebSockets aside."""
+    http = [protocol for protocol in server.server_state.connections if hasattr(protocol, "cycle")]
+    return [protocol.transport for protocol in http if protocol.cycle is None or protocol.cycle.response_complete]
 
 
 def frontend_files() -> dict[str, Path]:

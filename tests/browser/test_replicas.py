@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 from core.presets import Shipped
 from deploy.configure import replicas_conf, write
 from tests.browser.conftest import SOME_SECONDS, draw, eventually, run_journey, settled
-from tests.load.replicas import Replicas, Seen, attend, running_replicas
+from tests.load.replicas import FIGURES, Replicas, Seen, attend, running_replicas
 from tests.load.visitor import Visitor
 from tests.strokes import WAYS, on_canvas
 
@@ -76,8 +76,8 @@ def test_a_cookie_that_names_no_replica_is_like_none(replicas: Replicas, cookie:
 
 
 def test_figures_are_not_for_the_world(replicas: Replicas) -> None:
-    assert ask(replicas, "_stcore/metrics")[0] == 404
-    assert replicas.ask(1, "_stcore/metrics"), "they are there without nginx"
+    assert ask(replicas, FIGURES)[0] == 404
+    assert replicas.ask(1, FIGURES), "they are there without nginx"
 
 
 async def looks_for_status(url: str) -> None:

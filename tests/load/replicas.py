@@ -27,6 +27,10 @@ from tests.load.visitor import AppError, Sketch, Visitor
 PATIENCE = 120.0
 """Seconds for which anything here is waited for."""
 
+TOKEN = "token-of-the-teacher"
+FIGURES = f"_stcore/metrics?token={TOKEN}"
+"""What a replica tells of itself."""
+
 
 class Replicas:
     """What `make replicas` starts, and its processes, by the number of the replica."""
@@ -37,7 +41,7 @@ class Replicas:
         self.count = count
         self._log = log
         environment = {**os.environ, "DATA_DIR": str(data), "no_proxy": "localhost,127.0.0.1"}
-        environment |= {"http_proxy": NOWHERE, "https_proxy": NOWHERE}
+        environment |= {"http_proxy": NOWHERE, "https_proxy": NOWHERE, "STATUS_TOKEN": TOKEN}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "deploy.replicas", "--replicas", str(count), "--port", str(port)],
             cwd=ROOT,
@@ -73,7 +77,7 @@ class Replicas:
             return None
 
     def sessions(self, number: int) -> int:
-        found = re.search(r"^active_sessions (\d+)", self.ask(number, "_stcore/metrics") or "", re.MULTILINE)
+        found = re.search(r"^active_sessions (\d+)", self.ask(number, FIGURES) or "", re.MULTILINE)
         return int(found[1]) if found else 0
 
     def nginx_kilobytes(self) -> int:

@@ -41,6 +41,9 @@ HOSTILE = "<img src=x onerror=alert(1)>![a](//b.cd) `x`.safetensors"
 @pytest.fixture
 def password(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("CLASS_PASSWORD", "ünü 5")
+    monkeypatch.setattr(access, "_browser", lambda: "one")
+    access._let_in.forget()
+    access._door.cache_clear()
     return "ünü 5"
 
 
@@ -110,6 +113,7 @@ def test_no_password_is_asked_unless_one_is_set() -> None:
 def far_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """The visitor does not sit at the server."""
     monkeypatch.setattr(access, "_sits_at_the_server", lambda: False)
+    monkeypatch.setattr(access, "_browser", lambda: "one")
 
 
 def open_status(query: dict[str, str]) -> AppTest:
@@ -132,7 +136,7 @@ def may_see_status(app: AppTest) -> bool:
 )
 def test_status_is_for_whoever_has_the_token(monkeypatch: pytest.MonkeyPatch, secret: str, given: str, may: bool) -> None:
     monkeypatch.setenv("STATUS_TOKEN", secret)
-    access._door.clear()  # type: ignore[attr-defined]
+    access._door.cache_clear()
     app = open_status({"token": given} if given else {})
     assert "token" not in app.query_params
     assert not app.warning
@@ -168,7 +172,7 @@ def test_a_file_name_is_read_and_not_obeyed() -> None:
 
 def test_a_link_cannot_put_a_link_or_a_picture_on_the_page() -> None:
     app = open_status({"preset": "![a](//b.cd)<b>"})
-    assert r"!\[a\](//b.cd)\<b\>" in app.warning[0].value
+    assert "“`![a](//b.cd)<b>`”" in app.warning[0].value, "as code, in which nothing is obeyed"
 
 
 def test_more_than_the_teacher_allows_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

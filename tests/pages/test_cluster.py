@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.data.datasets import FALLBACK
+from pages.shared.state import session
 from tests.pages.conftest import ROOT, checked, go_to, inside, open_page
 from tests.pages.test_train import press, rerun_until, status
 
@@ -40,9 +40,11 @@ def on_cluster(without_data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """The app is told of a cluster that does not answer."""
     address = "tcp://127.0.0.1:9"
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", address)
-    st.cache_resource.clear()
+    for made in (session.pool, session._cluster):
+        made.forget()
     yield address
-    st.cache_resource.clear()
+    for made in (session.pool, session._cluster):
+        made.forget()
 
 
 def train_page() -> AppTest:

@@ -1,10 +1,12 @@
 """Each private interface of Streamlit, its web server and the canvas that the app uses; a red test says which one broke."""
 
+import asyncio
 import inspect
 import logging
 import re
 import signal
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,12 +16,23 @@ import streamlit as st
 import streamlit.runtime
 import uvicorn
 from streamlit.file_util import get_static_dir
+from streamlit.proto.BackMsg_pb2 import (
+    BackendOperationRequest,
+    BackMsg,
+    DeferredFileRequestPayload,
+    InstallSkillsRequestPayload,
+)
 from streamlit.proto.ClientState_pb2 import ClientState
-from streamlit.runtime import Runtime
+from streamlit.proto.Common_pb2 import FileUploaderState, FileURLsRequest
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
+from streamlit.runtime import Runtime, app_session
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
+from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.app_discovery import discover_asgi_app
 
@@ -72,6 +85,142 @@ def test_a_message_of_a_page_that_was_left_is_refused(monkeypatch: pytest.Monkey
     assert "self._client_state.page_script_hash = page_script_hash" in inspect.getsource(
         AppSession._handle_scriptrunner_event_on_event_loop
     ), "what knows the page that runs, after st.switch_page too"
+
+
+DEVELOPERS = (
+    BackMsg(clear_cache=True),
+    BackMsg(set_run_on_save=True),
+    BackMsg(load_git_info=True),
+    BackMsg(debug_disconnect_websocket=True),
+    BackMsg(debug_shutdown_runtime=True),
+    BackMsg(backend_operation_request=BackendOperationRequest(install_skills=InstallSkillsRequestPayload())),
+    BackMsg(),
+)
+PAGES = (
+    BackMsg(rerun_script=ClientState()),
+    BackMsg(app_heartbeat=True),
+    BackMsg(stop_script=True),
+    BackMsg(file_urls_request=FileURLsRequest(file_names=["a"])),
+    BackMsg(backend_operation_request=BackendOperationRequest(deferred_file=DeferredFileRequestPayload())),
+)
+
+
+def obeyed(messages: Sequence[BackMsg], is_let_in: bool, monkeypatch: pytest.MonkeyPatch) -> list[BackMsg]:
+    """What a session is given of the messages of a visitor."""
+    accepted: list[BackMsg] = []
+    monkeypatch.setattr(AppSession, "handle_backmsg", lambda _session, message: accepted.append(message))
+    streamlit_internals.refuse_messages(lambda *_keys: is_let_in, "browser")
+    session: Any = SimpleNamespace(id="one")
+    for message in messages:
+        AppSession.handle_backmsg(session, message)
+    return accepted
+
+
+@pytest.mark.parametrize("is_let_in", [True, False])
+def test_what_only_a_developer_sends_is_dropped(is_let_in: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not obeyed(DEVELOPERS, is_let_in, monkeypatch)
+    known = {field.name for field in BackMsg.DESCRIPTOR.oneofs_by_name["type"].fields}
+    assert known == {message.WhichOneof("type") for message in (*DEVELOPERS[:-1], *PAGES)}, "a new kind of message"
+
+
+def test_a_page_is_heard_and_a_stranger_only_with_what_the_password_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert obeyed(PAGES, True, monkeypatch) == list(PAGES)
+    assert obeyed(PAGES, False, monkeypatch) == list(PAGES[:2])
+
+
+def test_of_a_stranger_only_the_forms_own_values_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [
+        WidgetState(id="password", string_value="right"),
+        WidgetState(id="come in", trigger_value=True),
+        WidgetState(id="canvas", json_value="{}"),
+        WidgetState(id="picture", file_uploader_state_value=FileUploaderState()),
+        WidgetState(id="bytes", bytes_value=b"0"),
+        WidgetState(id="much", string_value="0" * 5000),
+    ]
+    message = BackMsg(rerun_script=ClientState(widget_states=WidgetStates(widgets=values)))
+    [taken] = obeyed([message], False, monkeypatch)
+    assert [widget.id for widget in taken.rerun_script.widget_states.widgets] == ["password", "come in"]
+
+
+def test_a_message_announces_few_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = BackMsg(file_urls_request=FileURLsRequest(file_names=["a"] * (streamlit_internals.MOST_FILES + 1)))
+    assert not obeyed([many], True, monkeypatch)
+
+
+def test_a_stranger_is_not_kept_and_the_class_is_by_session_or_by_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+    monkeypatch.setattr(WebsocketSessionManager, "disconnect_session", lambda _manager, _name: None)
+    streamlit_internals.keep_no_sessions_of_strangers(lambda *keys: "known" in keys, "browser")
+    clients = {"a": "known", "b": "unknown", "known": "unknown"}
+    monkeypatch.setattr(streamlit_internals, "_cookies", lambda name: {"browser": clients[name]})
+    manager: Any = SimpleNamespace(is_active_session=clients.__contains__, mark_session_nonresumable=ended.append)
+    for name in (*clients, "gone"):
+        WebsocketSessionManager.disconnect_session(manager, name)
+    assert ended == ["b"]
+
+
+def test_all_sessions_share_one_loop_for_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[asyncio.AbstractEventLoop] = []
+
+    def initialise(session: Any) -> None:
+        session._script_event_loop = asyncio.new_event_loop()
+        made.append(session._script_event_loop)
+
+    close = app_session._close_script_event_loop
+    monkeypatch.setattr(AppSession, "__init__", initialise)
+    monkeypatch.setattr(app_session, "_close_script_event_loop", close)
+    streamlit_internals.share_script_loop()
+    sessions: list[Any] = [SimpleNamespace(), SimpleNamespace()]
+    for session in sessions:
+        AppSession.__init__(session)
+        app_session._close_script_event_loop(session._script_event_loop)
+    assert sessions[0]._script_event_loop is sessions[1]._script_event_loop
+    assert not sessions[0]._script_event_loop.is_closed()
+    assert all(loop.is_closed() for loop in made), "their open files are given back"
+    sessions[0]._script_event_loop.close()
+
+
+class FakeRuntime:
+    """Holds files of sessions, of which some are there."""
+
+    def __init__(self, *sessions: str) -> None:
+        self.uploaded_file_mgr = MemoryUploadedFileManager("upload")
+        self._session_mgr = SimpleNamespace(get_session_info=lambda name: name if name in sessions else None)
+        for name in ("a", "b"):
+            for number in range(3):
+                self.uploaded_file_mgr.add_file(name, UploadedFileRec(f"{number}", "name", "type", b"0" * 100))
+
+    def held(self, name: str) -> list[str]:
+        return list(self.uploaded_file_mgr.file_storage.get(name, {}))
+
+
+def test_of_a_session_that_ended_no_file_is_kept_and_of_others_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = FakeRuntime("a")
+    monkeypatch.setattr(streamlit.runtime, "get_instance", lambda: running)
+    streamlit_internals.settle_uploads("a", 300)
+    assert running.held("a") == ["0", "1", "2"]
+    streamlit_internals.settle_uploads("a", 250)
+    streamlit_internals.settle_uploads("b", 300)
+    assert (running.held("a"), running.held("b")) == (["1", "2"], [])
+    assert {"remove_file", "remove_session_files"} <= set(dir(MemoryUploadedFileManager))
+    assert "session_id" in inspect.signature(Runtime.is_active_session).parameters
+
+
+@pytest.mark.parametrize("trusted", ["", "10.0.0.9", "127.0.0.0/8"])
+def test_only_named_proxies_are_believed(trusted: str) -> None:
+    seen: list[str] = []
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        seen.append(scope["client"][0])
+
+    config = uvicorn.Config(app, log_config=None)
+    config.load()
+    streamlit_internals.believe_proxies(uvicorn.Server(config), trusted)
+    for peer in ("127.0.0.1", "10.0.0.9"):
+        scope = {"type": "http", "client": (peer, 1), "headers": [(b"x-forwarded-for", b"1.2.3.4")], "scheme": "http"}
+        asyncio.run(config.loaded_app(scope, None, None))  # type: ignore[arg-type,misc]
+    expected = {"": ["127.0.0.1", "10.0.0.9"], "10.0.0.9": ["127.0.0.1", "1.2.3.4"], "127.0.0.0/8": ["1.2.3.4", "10.0.0.9"]}
+    assert seen == expected[trusted]
 
 
 def test_the_web_server_is_known_by_its_handler_of_signals() -> None:

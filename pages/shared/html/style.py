@@ -1,14 +1,16 @@
 """The app's style sheet, and what a link adds to it: hidden controls, larger type for a projector."""
 
+import json
 from pathlib import Path
 
 import streamlit as st
 
-from pages.shared.i18n.text import _, language
+from pages.shared.i18n.text import LANGUAGES, _, language
 from pages.shared.state import link
 
 _STYLE_SHEET = Path(__file__).parent / "style.css"
 _UPLOAD = "[data-testid=stFileUploaderDropzone] button"
+_REFUSED = "[data-testid=stFileUploader]:has([data-testid=stFileChipIconError])"
 _PLACES = {
     "navigation": '[data-testid="stTopNavLinkContainer"], [data-testid="stTopNavSection"]',
     # With its column, whose place the rest of the page takes.
@@ -23,14 +25,31 @@ def apply() -> None:
     rules = "".join(f"{place} {{ display: none; }}" for place in places)
     # Streamlit's own words are English only; these are the ones that stand on a page.
     rules += f"{_UPLOAD} p {{ font-size: 0; }} {_UPLOAD} p::after {{ content: '{_('Upload')}'; font-size: 1rem; }}"
+    refused = _(
+        "This file was not taken: it is larger than {most} MB, of another kind, or it was cut off on its way.",
+        most=st.get_option("server.maxUploadSize"),
+    )
+    rules += f"{_REFUSED}::after {{ content: {json.dumps(refused, ensure_ascii=False)}; display: block; font-weight: 600; }}"
     if language() != "en":
         rules += "[data-testid=stFileUploaderDropzoneInstructions] { display: none; }"
-    script = f"document.documentElement.lang = '{language()}';"
     if link.is_projector():
         rules += "html { font-size: 135%; } .block-container { max-width: none !important; }"
+    written = script(language(), link.is_projector())
+    st.html(f"<style>{rules}</style><script>{written}</script>", unsafe_allow_javascript=True)
+
+
+def script(code: str, is_projector: bool) -> str:
+    """What a page's only script does."""
+    text = f"document.documentElement.lang = '{code}';"
+    if is_projector:
         # No browser goes to full screen by itself; the first touch or key takes it there.
-        script += """
+        text += """
             for (const event of ["pointerdown", "keydown"])
                 document.addEventListener(event, () => document.documentElement.requestFullscreen?.(), { once: true });
         """
-    st.html(f"<style>{rules}</style><script>{script}</script>", unsafe_allow_javascript=True)
+    return text
+
+
+def scripts() -> list[str]:
+    """Every script that a page may have, for the content policy, which knows each by its text."""
+    return [script(code, is_projector) for code in LANGUAGES for is_projector in (False, True)]

@@ -77,7 +77,7 @@ class _Formatter(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         text = format(value, format_spec)
-        return text.translate(self._marks) if format_spec and not isinstance(value, str) else text
+        return text.translate(self._marks) if format_spec and isinstance(value, (int, float)) else text
 
 
 _formatter = cache(_Formatter)
@@ -102,13 +102,62 @@ def ngettext(one: str, many: str, count: int, **values: Any) -> str:
     return _filled(_catalogue(language()).ngettext(one, many, count), {"count": count, **values})
 
 
+def translated_into(code: str, message: str) -> str:
+    """The message where no session is, in a language that may not be one of ours."""
+    return _catalogue(code if code in LANGUAGES else "en").gettext(message)
+
+
 def translated(error: UserError) -> str:
-    """An error of core in the session's language."""
+    """An error of core in the session's language; what it quotes is shown as it is written."""
     return _(error.template, **{name: _shown(value) for name, value in error.values.items()})
 
 
+MOST_QUOTED = 200
+"""Characters of a text from outside that are shown."""
+
+_WORD = r"[^\W_](?:\w*[^\W_])?"
+_HARMLESS = re.compile(rf"{_WORD}(?:(?:, | |-){_WORD})*|[-+]?\d+(?:\.\d+)?")
+"""Words and numbers, in which Markdown sees nothing."""
+
+
+def plain(text: str) -> str:
+    """Text from outside, a link's, a file's or its name, as Markdown that shows it and does nothing else.
+
+    Escapes do not do: Streamlit looks for addresses, emoji, icons and colours after they are gone. Inside of code it looks
+    for nothing.
+    """
+    line = " ".join(text.split())
+    line = line if len(line) <= MOST_QUOTED else line[: MOST_QUOTED - 1] + "…"
+    line = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line)
+    if not line or _HARMLESS.fullmatch(line):
+        return line
+    # An icon's address is rewritten before anything is read as code.
+    line = line.replace(":material/", ":material\N{WORD JOINER}/")
+    # Code ends with as many backquotes as it began with, and a space next to them is not shown.
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    space = " " if "`" in (line[0], line[-1]) else ""
+    return f"{fence}{space}{line}{space}{fence}"
+
+
+def words(text: str) -> str:
+    """A name from outside for labels and legends, where code has no place: its letters, digits, dots and hyphens."""
+    return " ".join(re.sub(r"[^\w .()-]|_|(?<=www)\.", " ", text, flags=re.IGNORECASE).split())[:40]
+
+
+class _Quoted:
+    """A value that may come from outside, however a message formats it."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __format__(self, spec: str) -> str:
+        return plain(format(self._value, spec))
+
+    def __repr__(self) -> str:
+        return plain(repr(self._value))
+
+
 def _shown(value: Any) -> Any:
-    """A value of a sentence; text, which may come from a link or a file, cannot become a link, a picture or code."""
     if isinstance(value, UserError):
         return translated(value)
-    return re.sub(r"[\\`\[\]<>$]", r"\\\g<0>", value) if isinstance(value, str) else value
+    return value if value is None or isinstance(value, (bool, int, float)) else _Quoted(value)

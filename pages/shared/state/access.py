@@ -1,21 +1,52 @@
 """Who comes in: the class, by a shared password, once a browser; the teacher, to the status page."""
 
 import os
+import time
+from functools import cache
 
 import streamlit as st
 
-from core.server.access import PasswordGate
+from core.errors import N_
+from core.server.access import LONGEST_QUEUE, LetIn, PasswordGate
 from pages.shared.i18n.text import _
+from pages.shared.state import visitors
+from pages.shared.state.once import once
 from pages.shared.state.visitor import visitor
+from pages.shared.streamlit_internals import session_id
+
+IN_ANOTHER_SITE = N_("This page cannot be used inside of another site.")
+IN_A_TAB = N_("Open it in a tab of its own")
+"""What stands in the frame of a site that EMBED_ORIGINS does not name."""
+
+# Not in one of Streamlit's caches: what is in there can be cleared while the server runs.
 
 
-@st.cache_resource(show_spinner=False)
+@cache
 def _door(secret: str) -> PasswordGate:
     return PasswordGate(secret)
 
 
+@once
+def _let_in() -> LetIn:
+    return LetIn()
+
+
+def is_let_in(session: str, cookie: str = "") -> bool:
+    """Whether a visitor may have more than the password's form: by the number of a session, or by a browser's cookie.
+
+    The one answer to this question for what the server refuses before any page runs.
+    """
+    if not os.environ.get("CLASS_PASSWORD"):
+        return True
+    return _let_in().holds(session) or visitors.kept().is_admitted(cookie)
+
+
 def _address() -> str:
     return st.context.ip_address or "this machine"
+
+
+def _browser() -> str:
+    return st.context.cookies.get(visitors.cookie_name(), "")
 
 
 def is_open() -> bool:
@@ -32,13 +63,25 @@ def ask() -> None:
         asked = st.form_submit_button(_("Come in"), type="primary")
     if not asked:
         return
-    if wait := door.wait(_address()):
+    if wait := _waits(door):
         st.warning(_("Wait {seconds:.0f} s, then try again.", seconds=max(1.0, wait)))
-    elif door.verify(_address(), answer):
+    elif door.verify(_browser(), _address(), answer):
         visitor().is_admitted = True
+        _let_in().add(session_id())
         st.rerun()
     else:
         st.error(_("That is not the password."))
+
+
+def _waits(door: PasswordGate) -> float:
+    """Wait for this answer's turn; seconds where it cannot be looked at now."""
+    if wait := door.wait(_browser(), _address()):
+        return wait
+    turn = door.turn(_address())
+    if turn is None:
+        return LONGEST_QUEUE
+    time.sleep(turn)  # the visitor's own thread
+    return 0.0
 
 
 def is_teacher() -> bool:
@@ -50,9 +93,15 @@ def is_teacher() -> bool:
     if given:
         # A secret does not stay in the address, from where it would be shared.
         del st.query_params["token"]
-        if token and _door(token).verify(_address(), given):
+        if token and not _waits(_door(token)) and _door(token).verify(_browser(), _address(), given):
             visitor().is_teacher = True
     return visitor().is_teacher or _sits_at_the_server()
+
+
+def has_token(given: str, address: str) -> bool:
+    """Whether this is the STATUS_TOKEN; for a program, which waits for no turn and is told from others by what it says."""
+    token = os.environ.get("STATUS_TOKEN", "")
+    return bool(token) and _door(token).turn(address) == 0 and _door(token).verify(given, address, given)
 
 
 def _sits_at_the_server() -> bool:

@@ -38,6 +38,7 @@ from core.jobs.limits import Claim, claim_of_detector, limit
 from core.presets import Shipped, shipped
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, translated
+from pages.shared.state.once import once
 from pages.shared.state.visitor import TRAINING, USUAL, Choice, Run, tab, visitor
 from pages.shared.streamlit_internals import connected_sessions, uploaded_bytes
 
@@ -62,7 +63,7 @@ def loaded(name: str, directory: Path) -> DataSet:
     return load(name, directory)
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def _downloads() -> dict[tuple[str, Path], Download]:
     return {}
 
@@ -299,7 +300,7 @@ def scoring_seconds(in_use: AutoencoderDetector, data: DataSet) -> float:
 # ---------------------------------------------------------------- baselines
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def _comparisons() -> tuple[threading.Lock, dict[tuple[str, tuple[int, ...]], Comparison]]:
     return threading.Lock(), {}
 
@@ -322,7 +323,7 @@ def start_comparison(name: str, normal_classes: tuple[int, ...]) -> None:
 # ---------------------------------------------------------------- training
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def pool() -> JobPool:
     # Threads that train on a cluster only wait for it; there will be more as soon as its workers are counted.
     made = JobPool(1 if scheduler() and not os.environ.get("TRAINING_WORKERS") else None)
@@ -359,7 +360,7 @@ def scheduler() -> str:
     return os.environ.get("DASK_SCHEDULER_ADDRESS", "")
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def _cluster() -> "Cluster":
     """The one connection of this server. Raises SettingError where Dask is not installed."""
     try:

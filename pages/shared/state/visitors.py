@@ -47,6 +47,11 @@ class Visitors:
             found.presence.note(session, self._clock())
         return found
 
+    def is_admitted(self, token: str) -> bool:
+        """Whether the visitor of this token is kept and has given the password."""
+        found = self._kept.get(token)
+        return found is not None and found.is_admitted
+
     def forget(self, gone: Visitor) -> None:
         """End a visitor's trainings and let go of all that he has; his tabs have to begin anew."""
         with self._lock:

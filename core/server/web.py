@@ -1,0 +1,58 @@
+"""What the environment says of the web around the app: who may show it, whose word counts, how many come."""
+
+import ipaddress
+import os
+import re
+
+from core.errors import SettingError
+from core.server.environment import whole_number_from_environment
+
+MOST_CONNECTIONS = 1000
+"""Open pages on one server where MAX_CONNECTIONS does not say."""
+
+MOST_FROM_ONE_ADDRESS = 200
+"""The same for one address, which a whole school may share."""
+
+
+def embed_origins() -> tuple[str, ...]:
+    """EMBED_ORIGINS: the sites that may show the app in a frame, such as https://moodle.example.org. Raises SettingError."""
+    origins = os.environ.get("EMBED_ORIGINS", "").replace(",", " ").split()
+    for origin in origins:
+        if not re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", origin):
+            raise SettingError(
+                "EMBED_ORIGINS in the environment lists sites such as https://moodle.example.org, not “{text}”.",
+                text=origin[:60],
+            )
+    return tuple(origins)
+
+
+def proxies() -> str:
+    """FORWARDED_ALLOW_IPS: addresses whose X-Forwarded-For is believed, with commas; none unless set. Raises SettingError."""
+    text = os.environ.get("FORWARDED_ALLOW_IPS", "").replace(" ", "")
+    for part in filter(None, text.split(",")):
+        try:
+            ipaddress.ip_network(part)
+        except ValueError:
+            raise SettingError(
+                "FORWARDED_ALLOW_IPS in the environment lists addresses of proxies such as 127.0.0.1, not “{text}”.",
+                text=part[:60],
+            ) from None
+    return text
+
+
+def most_connections() -> int:
+    """MAX_CONNECTIONS. Raises SettingError."""
+    return whole_number_from_environment("MAX_CONNECTIONS", MOST_CONNECTIONS)
+
+
+def most_from_one_address() -> int:
+    """MAX_CONNECTIONS_PER_ADDRESS. Raises SettingError."""
+    return whole_number_from_environment("MAX_CONNECTIONS_PER_ADDRESS", MOST_FROM_ONE_ADDRESS)
+
+
+def require_usable() -> None:
+    """Raises SettingError for a setting that cannot be used."""
+    embed_origins()
+    proxies()
+    most_connections()
+    most_from_one_address()

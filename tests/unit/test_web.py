@@ -1,0 +1,66 @@
+"""Settings of the web around the app, and what the limit of open files is raised to."""
+
+import re
+import resource
+
+import pytest
+
+from core.errors import SettingError
+from core.server import web
+from deploy import replica
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("EMBED_ORIGINS", "moodle.example.org"),
+        ("EMBED_ORIGINS", "https://moodle.example.org/course"),
+        ("EMBED_ORIGINS", "https://a.example; script-src *"),
+        ("EMBED_ORIGINS", "*"),
+        ("FORWARDED_ALLOW_IPS", "nginx"),
+        ("FORWARDED_ALLOW_IPS", "*"),
+        ("MAX_CONNECTIONS", "0"),
+        ("MAX_CONNECTIONS_PER_ADDRESS", "many"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_told(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, text)
+    with pytest.raises(SettingError, match=f"^{name} in the environment .*not “{re.escape(text.split()[0][:10])}"):
+        web.require_usable()
+
+
+def test_settings_that_can_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    web.require_usable()
+    assert (web.embed_origins(), web.proxies()) == ((), "")
+    monkeypatch.setenv("EMBED_ORIGINS", "https://moodle.example.org, http://127.0.0.1:9000")
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "127.0.0.1, 10.0.0.0/8,::1")
+    assert web.embed_origins() == ("https://moodle.example.org", "http://127.0.0.1:9000")
+    assert web.proxies() == "127.0.0.1,10.0.0.0/8,::1"
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "may_raise", "most"),
+    [
+        (256, resource.RLIM_INFINITY, True, replica.OPEN_FILES),
+        (256, 4096, False, 4096),
+        (256, 256, False, 256),
+        (1024, 65536, False, replica.OPEN_FILES),
+        (100_000, 100_000, False, replica.OPEN_FILES),
+    ],
+)
+def test_the_limit_of_open_files_is_raised_as_far_as_the_system_allows(
+    soft: int, hard: int, may_raise: bool, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = [(soft, hard)]
+
+    def setrlimit(_kind: int, wanted: tuple[int, int]) -> None:
+        above = hard != resource.RLIM_INFINITY and max(wanted) > hard
+        if above and not may_raise:
+            raise ValueError
+        limits.append(wanted)
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", setrlimit)
+    assert replica.raise_limit_of_open_files() == most
+    assert limits[-1][0] >= most or soft >= most
+    assert limits[-1][0] >= soft, "never lowered"
