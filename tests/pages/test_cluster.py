@@ -60,7 +60,7 @@ def test_a_cluster_without_dask_here_is_told_and_the_rest_works(on_cluster: str,
     assert "Runs on: cluster" in [caption.value for caption in app.caption]
     press(app, "start")
     assert [error.value for error in app.error] == [
-        f"Trainings run on the cluster at {on_cluster}, but dask is not installed here. "
+        f"Trainings run on the cluster at `{on_cluster}`, but dask is not installed here. "
         "Install it with: pip install -r requirements-cluster.txt. Or start without DASK_SCHEDULER_ADDRESS."
     ]
     assert status(app) == "Ready. Press **Start** and watch."
@@ -73,7 +73,7 @@ def test_a_cluster_that_does_not_answer_is_told_on_every_page(on_cluster: str, m
     app = train_page()
     press(app, "start")
     rerun_until(app, lambda app: bool(app.warning))
-    told = f"The cluster at {on_cluster} does not answer."
+    told = f"The cluster at `{on_cluster}` does not answer."
     assert [warning.value for warning in app.warning] == [f"{told} Press Resume to try again."]
     assert app.button(key="start").label == "Resume"
     assert not app.button(key="start").disabled

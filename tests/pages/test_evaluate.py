@@ -3,6 +3,7 @@
 import re
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import numpy as np
@@ -36,6 +37,9 @@ from tests.pages.conftest import (
     plain,
     visitor_of,
 )
+
+if TYPE_CHECKING:
+    from tests.conftest import WaitUntil
 
 
 def outcome(app: AppTest) -> list[int]:
@@ -258,12 +262,16 @@ def test_an_own_threshold_goes_into_the_checkpoint_and_comes_back_with_it(fitted
 
 
 @pytest.mark.usefixtures("without_data")
-def test_while_a_detector_is_in_training() -> None:
+def test_while_a_detector_is_in_training(wait_until: "WaitUntil") -> None:
     app = open_page("train")
     app.selectbox(key="data-set").set_value(FALLBACK)
     app.slider(key="epochs").set_value(100)
     checked(app.run())
     checked(app.button(key="start").click().run())
+    job = visitor_of(app).job
+    assert job
+    wait_until(lambda: job.snapshot().has_begun)
+    checked(app.run())
     go_to(app, "evaluate")
     assert any("in training" in markdown.value for markdown in app.markdown)
     assert sum(outcome(app)) == len(load(FALLBACK).test.labels)
