@@ -86,6 +86,11 @@ async def come_in(visitor: Visitor) -> None:
     await visitor.wait(lambda: "Detector" in visitor.texts())
 
 
+def cookie_of(server: Server) -> str:
+    """The name of the cookie that finds a visitor again."""
+    return f"visitor-{server.url.rpartition(':')[2]}"
+
+
 def test_every_answer_has_headers_and_figures_are_for_the_teacher(server: Server) -> None:
     for path in ("/", "/draw", "/_stcore/health", "/media/none.png", "/_stcore/metrics", "/static/none.js"):
         headers = ask(server, path)[1]
@@ -97,7 +102,7 @@ def test_every_answer_has_headers_and_figures_are_for_the_teacher(server: Server
     assert ask(server, "/_stcore/metrics?token=wrong")[0] == 404
     assert ask(server, f"/_stcore/metrics?token={TOKEN}")[0] == 200
     assert ask(server, "/_stcore/metrics", Authorization=f"Bearer {TOKEN}")[0] == 200
-    [cookie] = re.findall(r"browser=[\w-]{40,}; (.*)", ask(server, "/")[1]["set-cookie"])
+    [cookie] = re.findall(rf"{cookie_of(server)}=[\w.-]{{90,}}; (.*)", ask(server, "/")[1]["set-cookie"])
     assert "HttpOnly" in cookie
 
 
@@ -111,7 +116,7 @@ def test_without_the_password_files_are_refused_and_with_it_bounded_and_let_go(s
         await come_in(visitor)
         assert await send(visitor.session_id, "a", 1000) == 204
         assert await send("a-session-that-is-not-there", "a", 1000) == 403
-        cookie = f"browser={visitor.cookies['browser']}"
+        cookie = f"{cookie_of(server)}={visitor.cookies[cookie_of(server)]}"
         assert (await asyncio.to_thread(ask, server, "/media/a.png", Cookie=cookie))[0] == 404, "looked for"
         # However many come, the newest are kept.
         for number in range(12):
