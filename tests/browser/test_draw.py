@@ -65,6 +65,7 @@ def test_no_stroke_is_lost_when_drawn_as_soon_as_the_canvas_is_there(page: Page,
     draw(page, strokes)
     expected = final_score(page)
     for _ in range(5):
+        page.context.clear_cookies()  # somebody else, whose canvas is clean
         page.goto(f"{server.url}/draw")  # and no waiting for the script
         draw(page, strokes)
         expect(page.locator(".st-key-score")).to_have_text(expected)

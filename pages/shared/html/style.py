@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.shared.i18n.text import LANGUAGES, _, language
-from pages.shared.state import link
+from pages.shared.state import link, visitors
 
 _STYLE_SHEET = Path(__file__).parent / "style.css"
 _UPLOAD = "[data-testid=stFileUploaderDropzone] button"
@@ -19,7 +19,7 @@ _PLACES = {
 
 
 def apply() -> None:
-    """Send the style to the browser; the page's language too, which screen readers set_language by."""
+    """Send the style to the browser; the page's language too, which screen readers speak by."""
     st.html(_STYLE_SHEET)
     places = [_PLACES.get(name, f".st-key-hideable-{name}") for name in link.hidden()]
     rules = "".join(f"{place} {{ display: none; }}" for place in places)
@@ -52,4 +52,4 @@ def script(code: str, is_projector: bool) -> str:
 
 def scripts() -> list[str]:
     """Every script that a page may have, for the content policy, which knows each by its text."""
-    return [script(code, is_projector) for code in LANGUAGES for is_projector in (False, True)]
+    return [visitors.LOAD_ANEW, *(script(code, is_projector) for code in LANGUAGES for is_projector in (False, True))]

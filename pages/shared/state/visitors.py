@@ -4,19 +4,17 @@ The cookie is random, signed by the server and says nothing; all it leads to is 
 cookies is a visitor as long as its tab is connected. All tabs of a browser are one visitor (pages/shared/state/visitor.py).
 """
 
-import json
 import threading
 import time
 from collections.abc import Callable
 from functools import cache
-from urllib.parse import urlencode
 
 import streamlit as st
 
 from core.jobs.job import JobState
 from core.server.access import SignedTokens
 from pages.shared.state import keys
-from pages.shared.state.visitor import Visitor, tab, visitor
+from pages.shared.state.visitor import Visitor, visitor
 from pages.shared.streamlit_internals import cookie_secret, session_id
 
 DISCONNECT_TIMEOUT = 600.0
@@ -107,9 +105,14 @@ def start_afresh() -> None:
     kept().forget(visitor())
 
 
+LOAD_ANEW = """
+    const here = new URLSearchParams(window.location.search), kept = new URLSearchParams();
+    for (const name of ["hide", "view"]) if (here.has(name)) kept.set(name, here.get(name));
+    window.location.replace(new URL(kept.size ? `./?${kept}` : "./", window.location.href));
+"""
+"""Always the same text, which the content policy knows."""
+
+
 def load_anew() -> None:
     """Have the browser load the first page; what a teacher's link hides stays hidden."""
-    query = {name: text for name, text in (("hide", ",".join(tab().hidden)), ("view", tab().view)) if text}
-    address = f"./?{urlencode(query, safe=',')}" if query else "./"
-    script = f"window.location.replace(new URL({json.dumps(address)}, window.location.href))"
-    st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
+    st.html(f"<script>{LOAD_ANEW}</script>", unsafe_allow_javascript=True)
