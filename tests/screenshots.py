@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from pages.shared.i18n.text import LANGUAGES
 from pages.shared.navigation import PAGES
-from tests.browser.conftest import REAL_DATA, Server, canvas_of, draw, final_score, open_page, settled, start_server
+from tests.browser.conftest import REAL_DATA, Server, canvas_of, draw, final_score, open_page, settled, start_server, until
 from tests.strokes import WAYS, on_canvas
 
 OUTPUT = Path("screenshots")
@@ -41,7 +41,7 @@ def show(page: Page, server: Server, name: str, language: str) -> None:
         expect(page.locator(".expert").first).to_be_visible()
     if name == "train":
         page.locator(".st-key-start button").click()
-        page.wait_for_function("document.querySelector('.st-key-job-status [role=progressbar]')?.ariaValueNow >= 40")
+        until(page, "document.querySelector('.st-key-job-status [role=progressbar]')?.ariaValueNow >= 40")
         page.locator(".st-key-button-pause button").click()
         expect(page.locator(".st-key-start button")).to_be_enabled()
     if name == "evaluate":
@@ -54,11 +54,11 @@ def show(page: Page, server: Server, name: str, language: str) -> None:
     if name == "scores":
         page.get_by_test_id("stExpander").first.locator("summary").click()
         expect(page.locator(".st-key-all-scores .main-svg").first).to_be_visible()
-        page.wait_for_function("document.getAnimations().every(moving => moving.playState !== 'running')")
+        until(page, "document.getAnimations().every(moving => moving.playState !== 'running')")
     settled(page)
     page.mouse.move(0, 0)
     # Charts and pictures are painted after the script has ended.
-    page.wait_for_function("[...document.images].every(image => image.complete)")
+    until(page, "[...document.images].every(image => image.complete)")
     page.evaluate("new Promise(done => requestIdleCallback(done, { timeout: 2000 }))")
 
 

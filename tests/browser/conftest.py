@@ -200,6 +200,11 @@ def eventually(page: Page, condition: Callable[[], bool]) -> None:
         page.wait_for_timeout(50)
 
 
+def until(page: Page, expression: str) -> None:
+    """Wait until JavaScript is true; Playwright's own wait_for_function would need the page to allow eval."""
+    eventually(page, lambda: bool(page.evaluate(expression)))
+
+
 def canvas_of(page: Page) -> Locator:
     # The last: after Clear the old canvas leaves a moment later than the new one comes.
     canvas = page.locator(".st-key-canvas canvas.upper-canvas").last

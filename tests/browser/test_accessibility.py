@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from pages.shared.i18n.text import LANGUAGES
 from pages.shared.navigation import PAGES
-from tests.browser.conftest import Server, draw, final_score, open_page, settled
+from tests.browser.conftest import Server, draw, final_score, open_page, settled, until
 from tests.strokes import WAYS, on_canvas
 
 PATHS = (*(entry.path for entry in PAGES if not entry.for_teacher), "learn?step=4", "learn?step=6", "learn?step=7")
@@ -40,7 +40,7 @@ def painted(page: Page) -> None:
     """Wait until charts and pictures are there, and nothing is a grey placeholder any more."""
     settled(page)
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
-    page.wait_for_function("[...document.images].every(image => image.complete)")
+    until(page, "[...document.images].every(image => image.complete)")
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import ENDLESS, HAS_MNIST, Server, draw, eventually, open_page, start_server
+from tests.browser.conftest import ENDLESS, HAS_MNIST, Server, draw, eventually, open_page, start_server, until
 from tests.browser.test_train import STATUS, batches, points_of
 from tests.cluster import Cluster
 from tests.strokes import WAYS, on_canvas
@@ -49,9 +49,9 @@ def reach(page: Page, epoch: int) -> None:
 
 def test_two_visitors_train_with_live_curves_and_pause_and_stop(page: Page, other: Page, server: Server) -> None:
     start(page, server, ENDLESS)
-    page.wait_for_function("document.querySelector('.js-plotly-plot')?.data?.[0]?.y?.length > 5")
+    until(page, "document.querySelector('.js-plotly-plot')?.data?.[0]?.y?.length > 5")
     first = points_of(page)
-    page.wait_for_function(f"document.querySelector('.js-plotly-plot')?.data?.[0]?.y?.length > {first + 20}")
+    until(page, f"document.querySelector('.js-plotly-plot')?.data?.[0]?.y?.length > {first + 20}")
     expect(page.get_by_text("Other classes")).to_be_visible()
 
     start(other, server, ENDLESS)

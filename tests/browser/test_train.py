@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import ENDLESS, Server, draw, open_page, settled
+from tests.browser.conftest import ENDLESS, Server, draw, open_page, settled, until
 from tests.strokes import WAYS, on_canvas
 
 STATUS = ".st-key-job-status"
@@ -49,9 +49,9 @@ def test_train_pause_resume_and_draw_meanwhile(page: Page, server: Server) -> No
     fill(page, "Batch size", "1")
     page.get_by_role("button", name="Start").click()
     expect(page.locator(STATUS)).to_contain_text("Training: epoch")
-    page.wait_for_function("document.querySelector('.js-plotly-plot')?.data?.[0]?.y?.length > 5")
+    until(page, "document.querySelector('.js-plotly-plot')?.data?.[0]?.y?.length > 5")
     first = points_of(page)
-    page.wait_for_function(f"document.querySelector('.js-plotly-plot')?.data?.[0]?.y?.length > {first + 20}")
+    until(page, f"document.querySelector('.js-plotly-plot')?.data?.[0]?.y?.length > {first + 20}")
     expect(page.get_by_text("Other classes")).to_be_visible()
 
     page.get_by_role("button", name="Pause").click()
