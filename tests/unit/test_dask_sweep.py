@@ -1,4 +1,7 @@
-"""The sweep on Dask: the same table from any number of workers, whatever becomes of one of them."""
+"""The sweep on Dask: the same table from any number of workers, whatever becomes of one of them.
+
+Its name puts it before the tests that use AppTest, which takes `__main__` for itself: a LocalCluster could not start its workers.
+"""
 
 import multiprocessing
 from collections.abc import Iterator
