@@ -1,6 +1,6 @@
 """The sweep on Dask: the same table from any number of workers, whatever becomes of one of them.
 
-Its name puts it before the tests that use AppTest, which takes `__main__` for itself: a LocalCluster could not start its workers.
+Its name puts it before the tests that use AppTest, which takes `__main__` for itself: no LocalCluster could start then.
 """
 
 import multiprocessing
