@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.server import web
-from core.server.access import MOST_KNOWN, network
+from core.server.access import keep_newest, network
 from pages.shared.html import style
 from pages.shared.i18n.text import translated_into
 from pages.shared.state.access import IN_A_TAB, IN_ANOTHER_SITE, has_token, is_let_in
@@ -103,8 +103,7 @@ class ConnectionLimits:
         due = max(now, self._due.pop(address, now))
         is_in_time = due - now < 60
         self._due[address] = due + 60 / self._most_here if is_in_time else due
-        if len(self._due) > MOST_KNOWN:
-            self._due.popitem(last=False)
+        keep_newest(self._due)
         return is_in_time
 
 

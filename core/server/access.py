@@ -63,7 +63,7 @@ class PasswordGate:
             # An answer counts as wrong until it was right, or many at a time would all be the first.
             looks = self._answers.pop(place, deque(maxlen=FREE))
             self._answers[place] = looks
-            _keep(self._answers)
+            keep_newest(self._answers)
             is_slowed = len(looks) == FREE and looks[0] > now - REMEMBERED
             due = max(now, looks[-1] + PACE) if is_slowed else now
             if due > now + LONGEST_QUEUE:
@@ -86,7 +86,7 @@ class PasswordGate:
             now = self._clock()
             count, last = self._wrong.pop(known, (0, now))
             self._wrong[known] = (count + 1 if now - last < REMEMBERED else 1), now
-            _keep(self._wrong)
+            keep_newest(self._wrong)
             return False
 
 
@@ -120,7 +120,7 @@ class LetIn:
             for key in filter(None, keys):
                 self._keys.pop(key, None)
                 self._keys[key] = None
-            _keep(self._keys)
+            keep_newest(self._keys)
 
     def holds(self, *keys: str) -> bool:
         """Whether one of the keys is known."""
@@ -138,7 +138,8 @@ def network(address: str) -> str:
     return str(parsed)
 
 
-def _keep(known: OrderedDict[Any, Any]) -> None:
+def keep_newest(known: OrderedDict[Any, Any]) -> None:
+    """Forget the oldest beyond MOST_KNOWN."""
     while len(known) > MOST_KNOWN:
         known.popitem(last=False)
 

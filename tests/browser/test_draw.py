@@ -6,13 +6,14 @@ import io
 import re
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, CDPSession, FloatRect, Page, WebSocketRoute, expect
 from torch import Tensor
 
 from core import checkpoint
@@ -253,14 +254,22 @@ def test_a_pen_with_pressure(page: Page, server: Server) -> None:
     assert inked(page) is not None
 
 
-def test_a_second_finger_changes_nothing_that_is_not_on_the_canvas(server: Server, chromium: Browser) -> None:
-    phone = chromium.new_context(viewport={"width": 390, "height": 664}, has_touch=True, is_mobile=True)
+@contextmanager
+def touched_canvas(server: Server, chromium: Browser, height: int) -> Iterator[tuple[Page, FloatRect, CDPSession]]:
+    """Draw on a phone, where its canvas is, and what sends its fingers."""
+    phone = chromium.new_context(viewport={"width": 390, "height": height}, has_touch=True, is_mobile=True)
     page = phone.new_page()
     try:
         open_page(page, server, "draw")
         box = canvas_of(page).bounding_box()
         assert box
-        fingers = phone.new_cdp_session(page)
+        yield page, box, phone.new_cdp_session(page)
+    finally:
+        phone.close()
+
+
+def test_a_second_finger_changes_nothing_that_is_not_on_the_canvas(server: Server, chromium: Browser) -> None:
+    with touched_canvas(server, chromium, height=664) as (page, box, fingers):
         (stroke,) = drawing(7)
         points = [{"x": box["x"] + x, "y": box["y"] + y, "id": 1} for x, y in stroke]
         second = {"x": box["x"] + 20, "y": box["y"] + 300, "id": 2}
@@ -274,8 +283,6 @@ def test_a_second_finger_changes_nothing_that_is_not_on_the_canvas(server: Serve
         expect(page.locator(".st-key-score")).to_be_visible()
         assert_verdict_is_of_canvas(page)
         assert inked(page) is not None
-    finally:
-        phone.close()
 
 
 def test_a_moment_of_the_drawing_is_looked_at_again(page: Page, server: Server) -> None:
@@ -463,13 +470,7 @@ def test_the_strip_of_drawings_can_be_taken_away(page: Page, server: Server) -> 
 
 
 def test_a_finger_draws_on_the_canvas_and_scrolls_above_and_below_it(server: Server, chromium: Browser) -> None:
-    phone = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = phone.new_page()
-    try:
-        open_page(page, server, "draw")
-        box = canvas_of(page).bounding_box()
-        assert box
-        fingers = phone.new_cdp_session(page)
+    with touched_canvas(server, chromium, height=844) as (page, box, fingers):
 
         def swipe(x: float, top: float, bottom: float) -> None:
             """A finger that moves upwards."""
@@ -489,5 +490,3 @@ def test_a_finger_draws_on_the_canvas_and_scrolls_above_and_below_it(server: Ser
             page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop = 0")
             swipe(box["x"] + 160, bottom - 140, bottom)
             eventually(page, lambda: scrolled() > 50)
-    finally:
-        phone.close()

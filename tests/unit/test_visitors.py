@@ -8,7 +8,7 @@ import pytest
 from core.server.access import SignedTokens
 from pages.shared.state import visitor as visitor_module
 from pages.shared.state.visitor import Visitor
-from pages.shared.state.visitors import DISCONNECT_TIMEOUT, MOST_DISCONNECTED, Visitors
+from pages.shared.state.visitors import KEPT_SECONDS, MOST_DISCONNECTED, Visitors
 
 TOKENS = SignedTokens(b"secret")
 
@@ -60,7 +60,7 @@ def test_a_reload_finds_the_same_visitor(world: World, visitors: Visitors) -> No
     token = TOKENS.new()
     first = come(world, visitors, token, "one")
     world.connected.clear()
-    wait(world, visitors, DISCONNECT_TIMEOUT - 1)
+    wait(world, visitors, KEPT_SECONDS - 1)
     assert come(world, visitors, token, "two") is first
     assert come(world, visitors, TOKENS.new(), "three") is not first
 
@@ -69,10 +69,10 @@ def test_who_is_gone_for_long_is_let_go_with_his_training(world: World, visitors
     token, job = TOKENS.new(), Job()
     first = come(world, visitors, token, "one")
     first.job = job  # type: ignore[assignment]
-    wait(world, visitors, 10 * DISCONNECT_TIMEOUT)
+    wait(world, visitors, 10 * KEPT_SECONDS)
     assert len(visitors) == 1, "connected, and so kept for as long as it lasts"
     world.connected.clear()
-    wait(world, visitors, DISCONNECT_TIMEOUT - 15)
+    wait(world, visitors, KEPT_SECONDS - 15)
     assert (len(visitors), job.dropped) == (1, 0)
     wait(world, visitors, 30)
     assert (len(visitors), job.dropped, first.is_over) == (0, 1, True)
@@ -87,7 +87,7 @@ def test_one_of_several_tabs_keeps_the_visitor(world: World, visitors: Visitors)
     first = come(world, visitors, token, "one")
     come(world, visitors, token, "two")
     world.connected.remove("one")
-    wait(world, visitors, 2 * DISCONNECT_TIMEOUT)
+    wait(world, visitors, 2 * KEPT_SECONDS)
     assert first.presence.is_connected()
     world.connected.clear()
     assert not first.presence.is_connected()

@@ -332,7 +332,7 @@ def pool() -> JobPool:
 
 
 SESSION_BYTES = 8 * 2**20
-"""What a tab takes with its drawings and what its pages remember, measured by tests/load."""
+"""What a tab is taken to need for its drawings and what its pages remember: a generous guess, not a measurement."""
 
 
 def require_room_for_upload(size: int) -> None:
@@ -340,7 +340,7 @@ def require_room_for_upload(size: int) -> None:
     pool().budget.require(visitor().owner, Claim(3 * size))
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def _moving_pens() -> threading.Semaphore:
     return threading.Semaphore(os.cpu_count() or 1)
 

@@ -92,6 +92,7 @@ class Presence:
 class Visitor:
     """What one browser has; found again after a reload (pages/shared/state/visitors.py).
 
+    owner: as trainings and memory know them. is_job_wanted: the job is to be the detector in use from its first turn on.
     thresholds: that the visitor has set, by detector; None is the calibrated one. at_own_threshold: the detector in use as it
     was made, and at such a threshold: the same object until something changes, for what is remembered of it.
     trap: the two jobs of Learn's trap. step: of the lesson; first_step: what Learn showed while its address had no step.

@@ -17,7 +17,7 @@ from pages.shared.state import keys
 from pages.shared.state.visitor import Visitor, visitor
 from pages.shared.streamlit_internals import cookie_secret, session_id
 
-DISCONNECT_TIMEOUT = 600.0
+KEPT_SECONDS = 600.0
 """Seconds for which a visitor without a connection is kept."""
 
 MOST_DISCONNECTED = 100
@@ -63,7 +63,7 @@ class Visitors:
             away = [(known.presence.seconds_away(now), known) for known in self._kept.values()]
         away = sorted((entry for entry in away if entry[0] > 0), key=lambda entry: entry[0])
         for number, (seconds, known) in enumerate(away):
-            if seconds > DISCONNECT_TIMEOUT or number >= MOST_DISCONNECTED:
+            if seconds > KEPT_SECONDS or number >= MOST_DISCONNECTED:
                 self.forget(known)
 
 
