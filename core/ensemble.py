@@ -28,6 +28,7 @@ class Ensemble:
             raise ValueError("Experts share network, preprocessing, score, neighbours and turns.")
         self.detectors = list(detectors)
         self._config = detectors[0].config
+        self.preprocessing = self._config.preprocessing
         self._encoders = _stacked([each.model.encoder for each in detectors])
         self._decoders = _stacked([each.model.decoder for each in detectors])
         longest = max(len(each.memory_) for each in detectors)
@@ -39,9 +40,12 @@ class Ensemble:
             self._norms[number, : len(each.memory_)] = squared_norms(each.memory_)
 
     @torch.inference_mode()
-    def infer(self, images: Tensor) -> list[Result]:
-        """What each detector's infer says of raw images (N, 1, 28, 28), to within rounding."""
-        upright = preprocess(images, self._config.preprocessing)
+    def infer(self, images: Tensor, preprocessed: Tensor | None = None) -> list[Result]:
+        """What each detector's infer says of raw images (N, 1, 28, 28), to within rounding.
+
+        preprocessed: what preprocess makes of them, where it is known.
+        """
+        upright = preprocess(images, self.preprocessing) if preprocessed is None else preprocessed
         seen = poses(upright, self._config.turns)
         count, size = len(seen), len(self.detectors)
         latents = _run(self._encoders, seen.expand(size, *seen.shape))  # (E, N, latent_dim)
