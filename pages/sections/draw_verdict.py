@@ -76,7 +76,8 @@ def answer_moving_pen() -> None:
         on_screen.is_answer_due = False
         with session.turn_of_pen(True):
             judged = Judged.of(shown)
-            changed = judged.parts(shown)
+            changed = judged.parts(shown, on_screen.opinions)
+            on_screen.opinions = judged.opinions
             on_screen.answers += 1
             shown.canvas.moments.scores(judged.detector, float(judged.result.scores[0]))
     live_canvas.show(keys.MOVING_PEN, on_screen.generation, CANVAS_SIDE, follow_moving_pen, changed)
@@ -100,12 +101,16 @@ class Judged:
         normal = session.class_names(detector.config.data_set, detector.config.normal_classes)
         return cls(image, detector, result, normal, judging.ask_all(image, may_wait=is_moving(shown)))
 
-    def parts(self, shown: Drawings) -> dict[str, str]:
-        """HTML of all that follows the pen, by the key of the container that it stands in."""
+    def parts(self, shown: Drawings, on_screen: Sequence[Opinion] | None = None) -> dict[str, str]:
+        """HTML of all that follows the pen, by the key of the container that it stands in.
+
+        on_screen: opinions whose cards need not be made again.
+        """
         score, threshold = float(self.result.scores[0]), self.result.threshold
         total, preprocessed = len(self.detector.calibration_scores_), judging.preprocess_steps_of(self.image)
         title = shown.picked.title if shown.picked else _("Your drawing")
-        return {
+        cards = {} if self.opinions is on_screen else {"cards": pictures.ensemble(self.opinions)}
+        return cards | {
             "verdict": pictures.verdict(bool(self.result.verdicts[0]), measured(self.result, self.normal), what_it_is(shown)),
             "second-opinion": pictures.note(second_opinion(score, threshold, self.normal, self.opinions)),
             "gauge": pictures.gauge(score, threshold),
@@ -113,7 +118,6 @@ class Judged:
             "threshold": pictures.number(threshold),
             "as-high": pictures.note(as_high(self.result, total, self.normal)),
             "steps": pictures.steps(self.detector.config, title, preprocessed, self.image, self.result),
-            "cards": pictures.ensemble(self.opinions),
         }
 
 

@@ -1,5 +1,6 @@
 """What a visitor has drawn or picked: the drawing, the image before the detector, and the strip of what was judged."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -98,7 +99,8 @@ class CanvasOnScreen:
     opened: part of its key; with a new number it begins anew with the strokes `initial`, which must not change otherwise, or
     the canvas loads them and a stroke in progress is lost. visit, generation: for which it was opened. seen: the strokes
     that it sent last, or was given. frame_seconds, png, image: of the newest frame that the pen sent, see live_canvas.
-    is_answer_due: a moving pen has sent a frame. answers: how many quick answers there were.
+    is_answer_due: a moving pen has sent a frame. opinions: whose cards the last quick answer had. answers: how many quick
+    answers there were.
     """
 
     opened: int = 0
@@ -110,6 +112,7 @@ class CanvasOnScreen:
     png: bytes = b""
     image: Tensor | None = None
     is_answer_due: bool = False
+    opinions: Sequence[Opinion] | None = None
     answers: int = 0
 
     def show(self, canvas: Canvas, visit: int) -> None:

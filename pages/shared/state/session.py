@@ -146,12 +146,12 @@ def class_names(data_set_name: str, classes: tuple[int, ...]) -> str:
 # ---------------------------------------------------------------- detectors
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def shipped_checkpoint(choice: Shipped) -> Checkpoint:
     return presets.read(choice)
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def ensemble(data_set_name: str) -> tuple[list[str], Ensemble]:
     """The shipped best detectors of a data set, else MNIST's, and what each calls normal."""
     ready = {}
