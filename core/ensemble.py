@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from core.detector import AutoencoderDetector, Result
-from core.memory import reconstruct_from_memory, squared_norms
+from core.memory import decode_each_once, reconstruct_from_memory, squared_norms
 from core.preprocessing import enclosed_side, poses, preprocess
 from core.scoring import error_map, least_strange
 
@@ -67,10 +67,9 @@ class Ensemble:
 
     def _decode_remembered(self, nearest: Tensor) -> Tensor:
         """Indices (E, N, K) of remembered images to their reconstructions (E, N, K, 1, 28, 28)."""
-        size = len(self.detectors)
-        latents = self._memory[torch.arange(size)[:, None], nearest.flatten(1)]  # (E, N * K, latent_dim)
-        reconstructions = _run(self._decoders, latents)
-        return reconstructions.view(*nearest.shape, *reconstructions.shape[2:])
+        # One after the other: poses of one image have most neighbours in common, and each detector another number of them.
+        decoders = (decode_each_once(each.memory_, each.model.decoder) for each in self.detectors)
+        return torch.stack([decode(own) for decode, own in zip(decoders, nearest, strict=True)])
 
 
 def _stacked(modules: list[nn.Module]) -> tuple[nn.Module, dict[str, Any]]:
