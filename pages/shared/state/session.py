@@ -33,8 +33,10 @@ from core.detector import AutoencoderDetector, DetectorConfig
 from core.ensemble import Ensemble
 from core.errors import SettingError
 from core.experiments.baselines import Comparison
-from core.jobs.job import JobPool, JobState, Snapshot, TrainingBackend, TrainingJob
+from core.jobs.backend import TrainingBackend
+from core.jobs.job import JobState, Snapshot, TrainingJob
 from core.jobs.limits import Claim, claim_of_detector, limit
+from core.jobs.pool import JobPool
 from core.presets import Shipped, shipped
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, translated
