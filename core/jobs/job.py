@@ -33,7 +33,7 @@ from core.device import one_thread_at_a_time
 from core.errors import UserError
 from core.jobs.images import SharedImages, TrainingImages
 from core.jobs.limits import Budget, Claim, Owner, claim_of, claim_of_detector, require_allowed, work
-from core.metrics import measure
+from core.metrics import can_measure, measure
 from core.model import build, outline
 from core.server.environment import whole_number_from_environment
 from core.training import DivergedError, EpochLosses, Step, Trainer
@@ -234,14 +234,14 @@ class LocalBackend:
 
 
 def finished(detector: AutoencoderDetector, split: OneClassSplit) -> Checkpoint:
-    """A trained detector, calibrated and measured on the test set."""
+    """A trained detector, calibrated and, where the test set has normal images and anomalies, measured on it."""
     ready(detector, split)
-    return Checkpoint(detector, evaluation=measure(detector, split.test))
+    return Checkpoint(detector, evaluation=measure(detector, split.test) if can_measure(detector, split.test) else None)
 
 
 def ready(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDetector:
     """The detector, calibrated with its weights as they stand."""
-    return detector.fit_memory(split.train).calibrate(split.calibration)
+    return detector.fit_memory(split.train).calibrate(split.calibration, split.copies)
 
 
 _numbers = itertools.count(1)
@@ -417,7 +417,7 @@ class TrainingJob:
         model = outline(self.config.model) if snapshot.has_begun else build(self.config.model, self.config.training.seed)
         model.load_state_dict(snapshot.weights or model.state_dict(), assign=True)
         split = images.prepared.split
-        few = OneClassSplit(split.train[:LIVE_TRAIN], split.calibration[:LIVE_CALIBRATION], split.test)
+        few = OneClassSplit(split.train[:LIVE_TRAIN], split.calibration[:LIVE_CALIBRATION], split.test, split.copies)
         detector = ready(AutoencoderDetector(self.config, model), few)
         self._current, self._current_made = (snapshot.version, detector), time.monotonic()
         return detector

@@ -58,7 +58,7 @@ def show_judgement(shown: Drawings) -> None:
     live_canvas.show(keys.LIVE_CANVAS, tab().canvas.generation, CANVAS_SIDE, follow_pen)
     image = shown.image
     config = session.detector_config()
-    normal = session.class_names(config.data_set, config.normal_classes)
+    normal = session.normal_names(config)
     if shown.problem:
         st.error(translated(shown.problem), icon=":material/error:")
     detector, result = judging.judge(image) if image is not None else (None, None)
