@@ -156,9 +156,7 @@ def show() -> None:
 
 def only_one_kind() -> str:
     """Where nothing is an anomaly."""
-    return _(
-        "All these images are of the normal kind, so there is nothing to tell apart and no AUROC. Keep drawings of others."
-    )
+    return _("All these images are of the normal kind: there is nothing to tell apart and no AUROC. Keep drawings of others.")
 
 
 def share(value: float) -> str:

@@ -23,9 +23,7 @@ def ask(context: PageContext) -> None:
         format_func=session.title_of,
         key=keys.TEST_SOURCE,
         on_change=lambda: session.use_test_source(st.session_state[keys.TEST_SOURCE]),
-        help=_(
-            "The same kind by other hands and pens: classes with the name of a normal one are normal, all others anomalies."
-        ),
+        help=_("The same kinds by other hands and pens: a class with a normal one's name is normal, all others are anomalies."),
         width=260,
     )
     if shown == own and context.data.is_one_pile:

@@ -206,13 +206,15 @@ def use_test_source(name: str) -> None:
 
 
 def test_images(config: DetectorConfig, data: DataSet) -> Digits:
-    """The images of a data set on which a detector with these settings was not trained."""
+    """The images of a data set that neither trained a detector with these settings nor set its threshold."""
     if data.is_one_pile and data.name == config.data_set:
         return split_of(config, data).test
     source = own_data.source_of(config.data_set) if is_own(config.data_set) else None
     if source is None or not data.is_one_pile:
         return data.test
-    trained = {image.numpy().tobytes() for image in source_data(source).train_images}
+    own = source_data(source)
+    plan = split_of(config, own)
+    trained = {image.numpy().tobytes() for image in own.train_images[torch.cat([plan.train, plan.calibration])]}
     new = torch.tensor([image.numpy().tobytes() not in trained for image in data.train_images])
     return Digits(data.test.images[new], data.test.labels[new], data.name)
 
