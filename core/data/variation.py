@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-ENOUGH = 1500
+ENOUGH = 1000
 """Images to train on: a set with fewer is filled up with copies."""
 
 LARGEST_TURN, LARGEST_SLANT, LARGEST_STRETCH, LARGEST_MOVE, LARGEST_BEND = 12.0, 0.15, 0.15, 1.5, 2.0

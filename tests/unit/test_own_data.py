@@ -18,7 +18,6 @@ from core.presets import preset, preset_of
 from core.training import TrainConfig, Trainer
 from tests.signs import many
 
-
 SMALL = ModelConfig(hidden_sizes=(16,), latent_dim=4)
 
 
