@@ -33,7 +33,7 @@ def draw_area() -> None:
     left, right = st.columns([1, 1.6], gap="large")
     with session.pool().inference_priority():  # the verdict comes before anybody's next batch, and before the rest of the page
         with left:
-            with st.container(key="canvas-tools"):
+            with st.container(key="canvas-tools", horizontal=True):
                 st.button(_("Clear"), on_click=clear, icon=":material/delete:", shortcut="X")
                 show_quick_keep(clear)
             with st.container(key="canvas"):

@@ -38,7 +38,14 @@ FIVE = ("star", "moon", "house", "heart", "arrow")
 def on_canvas(strokes: list[Stroke], side: int = 320, size: float = 0.62) -> list[Stroke]:
     """Strokes in canvas pixels, the sign in the middle at the given share of the canvas' height."""
     scale, offset = side * size / 100, side * (1 - size) / 2
-    return [[(x * scale + offset, y * scale + offset) for x, y in stroke] for stroke in strokes]
+    return [[(x * scale + offset, y * scale + offset) for x, y in along(stroke)] for stroke in strokes]
+
+
+def along(stroke: Stroke, steps: int = 6) -> Stroke:
+    """A stroke with points on its straight parts too: a canvas rounds off what lies between two points."""
+    shares = np.linspace(0, 1, steps, endpoint=False)
+    parts = zip(stroke, stroke[1:], strict=False)
+    return [*((a + (c - a) * s, b + (d - b) * s) for (a, b), (c, d) in parts for s in map(float, shares)), stroke[-1]]
 
 
 def drawn(sign: str, random: np.random.Generator) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Server, draw, final_score, open_page, settled
+from tests.browser.conftest import Server, canvas_of, draw, final_score, open_page, settled
 from tests.signs import SIGNS, on_canvas
 from tests.strokes import shaken
 
@@ -20,6 +20,7 @@ def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def draw_sign(page: Page, sign: str, random: np.random.Generator) -> None:
+    page.get_by_role("heading", name="Draw a digit").scroll_into_view_if_needed()
     draw(page, on_canvas(shaken(SIGNS[sign], random)))
     final_score(page)
 
@@ -44,7 +45,7 @@ def test_from_the_first_star_to_a_detector_that_knows_stars(page: Page, server: 
     page.get_by_role("option", name="My drawings").click()
     expect(page.locator(".st-key-normal-classes")).to_contain_text("star")
     settled(page)
-    page.get_by_role("button", name="Start", exact=True).click()
+    page.locator(".st-key-start button").click()
     started = time.monotonic()
     expect(page.locator(".st-key-job-status")).to_contain_text("in use on the other pages")
     print(f"Ready after {time.monotonic() - started:.1f} s")
