@@ -1,5 +1,6 @@
 """Made-up signs as pointer strokes, as tests/strokes.py has digits: corners stay corners."""
 
+import itertools
 from functools import partial
 
 import numpy as np
@@ -44,7 +45,7 @@ def on_canvas(strokes: list[Stroke], side: int = 320, size: float = 0.62) -> lis
 def along(stroke: Stroke, steps: int = 6) -> Stroke:
     """A stroke with points on its straight parts too: a canvas rounds off what lies between two points."""
     shares = np.linspace(0, 1, steps, endpoint=False)
-    parts = zip(stroke, stroke[1:], strict=False)
+    parts = itertools.pairwise(stroke)
     return [*((a + (c - a) * s, b + (d - b) * s) for (a, b), (c, d) in parts for s in map(float, shares)), stroke[-1]]
 
 

@@ -39,11 +39,11 @@ def show_quick_keep(clear: Callable[[], None]) -> None:
 def show_examples(clear: Callable[[], None]) -> None:
     """A name and a button; what was kept, by kind; and ways in and out."""
     own = visitor().own
-    title = _("Your own signs: keep drawings as examples")
-    if len(own):
-        title = _("Your own signs: {counts}", counts=", ".join(f"{kind} {count}" for kind, count in own.counts.items()))
+    if problem := tab().own_problem:
+        st.error(translated(problem), icon=":material/error:")
+    title = _("Your own signs: keep drawings as examples")  # always the same: with another label a browser closes it
     box = st.expander(title, icon=":material/collections_bookmark:", key="own-examples", on_change="rerun")
-    if not box.open and not len(own):
+    if not box.open:
         return
     with box:
         show_keeping(own, clear)
@@ -72,8 +72,6 @@ def show_keeping(own: OwnImages, clear: Callable[[], None]) -> None:
             help=_("Keeps what is judged now under this name, and clears the canvas for the next."),
             key="keep-example",
         )
-    if problem := tab().own_problem:
-        st.error(translated(problem), icon=":material/error:")
     if enough := [kind for kind, count in own.counts.items() if count >= FEWEST]:
         st.page_link(
             page_of("train"), label=_("Train a detector of {kinds}", kinds=", ".join(enough)), icon=":material/model_training:"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Server, canvas_of, draw, final_score, open_page, settled
+from tests.browser.conftest import Server, draw, final_score, open_page, settled
 from tests.signs import SIGNS, on_canvas
 from tests.strokes import shaken
 
