@@ -11,7 +11,7 @@ from core.checkpoint import Checkpoint, CheckpointMismatchError
 from core.data.datasets import SOURCES, DataSet, EmptySplitError, plan_split, split_one_class
 from core.data.own import LONGEST_NAME, MOST_IMAGES, MOST_KINDS, OwnDataError, OwnImages, kind_name, nothing
 from core.data.variation import ENOUGH, copies_of, varied
-from core.detector import SAME_WRITER_NEIGHBOURS, AutoencoderDetector, DetectorConfig
+from core.detector import VARIED_NEIGHBOURS, AutoencoderDetector, DetectorConfig
 from core.link import LinkError, decode, encode
 from core.model import ModelConfig
 from core.presets import preset, preset_of
@@ -172,7 +172,7 @@ def test_calibration_leaves_out_an_image_with_its_copies(own: OwnImages) -> None
     )
     split = split_one_class(own.data_set, (0,), seed=3, vary=True)
     detector = AutoencoderDetector(config).fit_split(split)
-    expected = detector.calibration_scores(split.calibration, SAME_WRITER_NEIGHBOURS * (1 + split.copies)).sort().values
+    expected = detector.calibration_scores(split.calibration, VARIED_NEIGHBOURS * (1 + split.copies)).sort().values
     assert torch.equal(detector.calibration_scores_, expected)
 
 

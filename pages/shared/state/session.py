@@ -37,8 +37,10 @@ from core.detector import AutoencoderDetector, DetectorConfig
 from core.ensemble import Ensemble
 from core.errors import SettingError
 from core.experiments.baselines import Comparison
-from core.jobs.job import JobPool, JobState, Snapshot, TrainingBackend, TrainingJob
+from core.jobs.backend import TrainingBackend
+from core.jobs.job import JobState, Snapshot, TrainingJob
 from core.jobs.limits import Claim, claim_of_detector, limit
+from core.jobs.pool import JobPool
 from core.presets import Shipped, shipped
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, translated
@@ -234,7 +236,7 @@ def keep_own(images: OwnImages) -> None:
 # ---------------------------------------------------------------- detectors
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def shipped_checkpoint(choice: Shipped) -> Checkpoint:
     return presets.read(choice)
 
@@ -244,7 +246,7 @@ def ensemble(data_set_name: str) -> tuple[list[str], Ensemble]:
     return _ensemble("mnist" if is_own(data_set_name) else data_set_name)
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def _ensemble(data_set_name: str) -> tuple[list[str], Ensemble]:
     ready = {}
     for entry in shipped(data_set_name) or shipped():
