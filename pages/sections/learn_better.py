@@ -1,12 +1,15 @@
 """The lesson's eighth step: a better score, built up idea after idea."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from core import ideas
 from core.ideas import IDEAS, Measured
+from core.latent import sample
 from core.metrics import evaluate
 from core.presets import Shipped
-from pages.sections.learn_context import normal_class, other_classes
+from pages.sections.learn_context import cells, image_at, name_of, normal_class, nth, other_classes
 from pages.sections.learn_question import choose, say, two_columns
 from pages.shared.charts import lesson as charts
 from pages.shared.html import pictures
@@ -46,8 +49,9 @@ def measured(idea: str, context: PageContext, hardest: int) -> Measured:
 
 def show(context: PageContext) -> None:
     """Which class is missed most, and what helps."""
-    figures = evaluate(context.scores, context.labels, context.config.normal_classes, context.detector.threshold_)
-    by_class = figures.auroc_by_class
+    looked_at = sample(context.labels, ideas.IMAGES)
+    normal_classes, threshold = context.config.normal_classes, context.detector.threshold_
+    by_class = evaluate(context.scores[looked_at], context.labels[looked_at], normal_classes, threshold).auroc_by_class
     others = other_classes(context)
     hardest = min(others, key=by_class.__getitem__)
     lesson = visitor().lesson
@@ -61,7 +65,11 @@ def show(context: PageContext) -> None:
         )
         if given is None:
             st.caption(_("To tell well is measured by AUROC: 1 is perfect, 0.5 is a guess."), help=about("auroc"))
-            return
+    if given is None:
+        with right:
+            show_examples(context, others)
+        return
+    with left:
         say(given, because(context, hardest, by_class[hardest]))
         names = explained()
         name, purpose = names[IDEAS[lesson.ideas - 1]]
@@ -123,6 +131,14 @@ def below_a_guess(name: str, normal: str, auroc: float) -> str:
         normal=normal,
         auroc=auroc,
     )
+
+
+def show_examples(context: PageContext, others: Sequence[int]) -> None:
+    """One image of each class."""
+    for start in range(0, len(others), 5):
+        chosen = [nth(context.labels == label, 1) for label in others[start : start + 5]]
+        contents = [pictures.picture(image_at(context, index)[0], name_of(context, index)) for index in chosen]
+        st.html(f'<div class="lesson-columns">{cells(contents, [name_of(context, index) for index in chosen])}</div>')
 
 
 def next_idea() -> None:

@@ -4,12 +4,13 @@ import streamlit as st
 
 from core.experiments import seeds
 from core.experiments.seeds import Spread
-from core.model import outline, parameter_count
+from core.model import layers, outline, parameter_count
 from core.presets import COURSE, PRESETS, Shipped
 from pages.sections.learn_better import below_a_guess
 from pages.sections.learn_context import USUAL_CLASS
 from pages.sections.learn_question import choose, say, two_columns
 from pages.sections.learn_trap import before_and_after, ready
+from pages.shared.html import pictures
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, formatted
@@ -63,9 +64,11 @@ def show(_context: PageContext) -> None:
             st.markdown(remark(chosen))
         if is_open:
             st.button(_("Use it on every page"), on_click=put_in_use, args=(chosen,), icon=":material/troubleshoot:")
-    if is_open:
-        with right:
+    with right:
+        if is_open:
             show_figures(chosen)
+        else:
+            st.html(pictures.hourglass(layers(PRESETS[chosen].model)))
 
 
 def show_figures(name: str) -> None:

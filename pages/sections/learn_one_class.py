@@ -60,8 +60,7 @@ def show(context: PageContext) -> None:
 
 
 def reason(context: PageContext, chosen: list[int], verdicts: torch.Tensor) -> str:
-    ""
-    """What passed although it is none, or what was an alarm although it is one; else that the network redraws one class only."""
+    """What passed although it is none, or was an alarm although it is one; else that the network redraws one class only."""
     for index, verdict in zip(chosen, verdicts.tolist(), strict=True):
         name = name_of(context, index)
         if not verdict and not context.is_normal[index]:

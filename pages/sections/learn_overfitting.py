@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import streamlit as st
+import torch
 
-from core.data.datasets import data_directory
+from core.data.datasets import PlannedSplit, data_directory
 from core.jobs.job import Snapshot, TrainingJob
 from core.presets import COURSE
 from core.training import EpochLosses
@@ -13,6 +14,7 @@ from pages.sections import learn_training
 from pages.sections.learn_context import normal_class
 from pages.sections.learn_question import choose, say, two_columns
 from pages.shared.charts import lesson as charts
+from pages.shared.html import pictures
 from pages.shared.i18n.text import _
 from pages.shared.state import session
 from pages.shared.state.page_context import PageContext
@@ -43,8 +45,11 @@ def show(context: PageContext) -> None:
             (_("Fall to the end"), _("Fall, then stay"), _("Fall, then rise")),
             2,
         )
-        if given is None:
-            return
+    if given is None:
+        with right:
+            st.html(f'<div class="lesson-few">{pictures.png_picture(few(context), _("The images to learn from"))}</div>')
+        return
+    with left:
         st.button(_("Train now"), icon=":material/play_arrow:", type="primary", on_click=begin, args=(normal_class(context),))
         learn_training.show_problem()
         jobs = visitor().overfitting
@@ -53,6 +58,19 @@ def show(context: PageContext) -> None:
             say(given, told(result))
     with right:
         learn_training.look("overfitting", show_curves)
+
+
+def few(context: PageContext) -> bytes:
+    """The images to learn from, as one picture."""
+    images = _few(context.data.name, normal_class(context)).images().train
+    rows = [torch.cat(list(row.squeeze(1)), dim=1) for row in torch.split(images, IMAGES // 5)]
+    return pictures.png((torch.cat(rows) * 255).round().to(torch.uint8).numpy())
+
+
+def _few(data_set: str, label: int) -> PlannedSplit:
+    """The split of which the first images only are trained on."""
+    whole = session.split(data_set, data_directory(), (label,), COURSE.training.seed)
+    return replace(whole, train=whole.train[:IMAGES], calibration=whole.calibration[:HELD_OUT], key=(whole.key, IMAGES))
 
 
 def told(curve: Sequence[EpochLosses]) -> str:
@@ -86,9 +104,7 @@ def begin(label: int) -> None:
         at_hand = session.data_set("mnist", may_download=False).data
         training = replace(COURSE.training, epochs=EPOCHS, batch_size=BATCH)
         config = replace(COURSE, data_set=at_hand.name, normal_classes=(label,), training=training)
-        whole = session.split(at_hand.name, data_directory(), (label,), training.seed)
-        few = replace(whole, train=whole.train[:IMAGES], calibration=whole.calibration[:HELD_OUT], key=(whole.key, IMAGES))
-        return [session.new_job(config, few)]
+        return [session.new_job(config, _few(at_hand.name, label))]
 
     learn_training.start("overfitting", make)
 

@@ -29,10 +29,11 @@ def choose(question: str, text: str, options: Sequence[str], right: int | None) 
     """One of several; the answer is the option's number from 0."""
     given = _ask(question, text)
     key = keys.answer(question, round_of(question))
+    if given:
+        st.session_state[key] = given.value
     st.pills(
         text,
         range(len(options)),
-        default=int(given.value) if given and not isinstance(given.value, tuple) else None,
         format_func=lambda number: options[number],
         key=key,
         label_visibility="collapsed",
@@ -46,12 +47,13 @@ def choose_several(question: str, text: str, options: Sequence[str], right: Sequ
     """Any of several, then a button; the answer is the options' numbers."""
     given = _ask(question, text)
     key = keys.answer(question, round_of(question))
+    if given and isinstance(given.value, tuple):
+        st.session_state[key] = list(given.value)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.pills(
             text,
             range(len(options)),
             selection_mode="multi",
-            default=list(given.value) if given and isinstance(given.value, tuple) else None,
             format_func=lambda number: options[number],
             key=key,
             label_visibility="collapsed",

@@ -37,10 +37,11 @@ def show(context: PageContext) -> None:
             st.markdown(f"**{text}**")
         options = options_of(question)
         key = keys.answer(f"quiz-{quiz.seed}", quiz.number)
+        if is_answered:
+            st.session_state[key] = quiz.given[quiz.number]
         st.pills(
             text,
             range(len(options)),
-            default=quiz.given[quiz.number] if is_answered else None,
             format_func=lambda number: options[number],
             key=key,
             label_visibility="collapsed",

@@ -51,9 +51,8 @@ def show_threshold(context: PageContext) -> None:
             say(
                 given,
                 _(
-                    "Above your line lie {own:,} of {count:,} ({share:.1%}), above the threshold of "
-                    "{threshold:.4f} {wanted:,}: "
-                    "it is the score that {rate:.0%} of normal images exceed.",
+                    "Above your line lie {own:,} of {count:,} ({share:.1%}); above the threshold, {threshold:.4f}, "
+                    "lie {wanted:,}: it is the score that {rate:.0%} of normal images exceed.",
                     own=above,
                     share=above / len(scores),
                     count=len(scores),
@@ -84,8 +83,12 @@ def show_price(context: PageContext) -> None:
             lambda count: formatted(count, "d"),
             lambda count: abs(count - 100 * usual.catch_rate) <= NEAR_SHARE,
         )
+    with right:
         if given is None:
+            chart = lesson.normal_scores(context.detector.calibration_scores_, None, context.detector.threshold_)
+            st.plotly_chart(chart, key="lesson-calibrated", config=CHART, alt=_("Scores of held-out normal images"))
             return
+    with left:
         say(
             given,
             _(

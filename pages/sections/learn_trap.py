@@ -13,12 +13,12 @@ from core.detector import AutoencoderDetector
 from core.jobs.job import JobState, Snapshot, TrainingJob
 from core.presets import PRESETS, Shipped
 from pages.sections import learn_training
-from pages.sections.learn_context import USUAL_CLASS
+from pages.sections.learn_context import USUAL_CLASS, cells
 from pages.sections.learn_question import choose, say, two_columns
 from pages.shared.charts import figures
 from pages.shared.html import pictures
 from pages.shared.i18n.glossary import about
-from pages.shared.i18n.text import _, formatted
+from pages.shared.i18n.text import _
 from pages.shared.state import session
 from pages.shared.state.page_context import PageContext
 from pages.shared.state.visitor import visitor
@@ -34,7 +34,7 @@ def ready(preset: str) -> Checkpoint:
     return session.shipped_checkpoint(Shipped(preset, "mnist", USUAL_CLASS))
 
 
-def show(_context: PageContext) -> None:
+def show(context: PageContext) -> None:
     """What will a network draw that compares all images with all others?"""
     left, right = two_columns()
     with left:
@@ -65,9 +65,12 @@ def show(_context: PageContext) -> None:
             if not visitor().trap:
                 st.caption(_("Until then: both as they were trained before."))
             learn_training.show_problem()
-    if given:
-        with right:
+    with right:
+        if given:
             learn_training.look("trap", show_both)
+        else:
+            usual = context.data.test.images[context.labels == USUAL_CLASS][:4]
+            st.html(cells([pictures.picture(image, _("Image")) for image in usual], [""] * len(usual)))
 
 
 def begin() -> None:
@@ -94,7 +97,7 @@ def show_both(snapshots: Sequence[Snapshot]) -> None:
     figure = figures.loss_curves(
         (), np.empty(0, dtype=np.float32), 1, PRESETS["course"].training.epochs, curves, log_scale=False
     )
-    figure.update_layout(height=200)
+    figure.update_layout(height=170, legend={"y": 1, "x": 1, "xanchor": "right", "orientation": "v"})
     st.plotly_chart(figure, key="trap-losses", config={"displayModeBar": False}, alt=_("Loss by epoch"))
     for number, column in enumerate(st.columns(2, gap="medium")):
         with column:
@@ -108,14 +111,11 @@ def show_both(snapshots: Sequence[Snapshot]) -> None:
                 made = ready(PAIR[number])
                 trained = made.detector
             if trained:
-                st.html("".join(before_and_after(trained, 4)))
-            validation, auroc = st.columns(2)
+                st.html(f'<div class="lesson-pair">{"".join(before_and_after(trained, 4))}</div>')
             if losses[number]:
-                validation.metric(
-                    _("Validation loss"), formatted(losses[number][-1].validation, ".3f"), help=about("validation loss")
-                )
-            if made and made.evaluation:
-                auroc.metric(_("AUROC"), formatted(made.evaluation.auroc, ".2f"), help=about("auroc"))
+                told = [_("validation loss {loss:.3f}", loss=losses[number][-1].validation)]
+                told += [_("AUROC {auroc:.2f}", auroc=made.evaluation.auroc)] if made and made.evaluation else []
+                st.caption(", ".join(told), help=about("auroc"))
     if snapshots and all(snapshot.state is JobState.DONE for snapshot in snapshots):
         st.success(_("Same network, same images, same seed. Only the shapes differ."), icon=":material/check:")
 

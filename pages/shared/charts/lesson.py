@@ -15,7 +15,7 @@ GUESS_COLOUR, LINE_COLOUR = "#6d6af2", "#8a8a94"
 BINS = 50
 
 
-def normal_scores(scores: Tensor, guess: float, threshold: float | None) -> go.Figure:
+def normal_scores(scores: Tensor, guess: float | None, threshold: float | None) -> go.Figure:
     """How many held-out normal images have which score, the line that was guessed and, once it is known, the threshold."""
     edges = np.linspace(0.0, float(scores.max()) * 1.02, BINS + 1)
     counts, _edges = np.histogram(scores.numpy(), edges)
