@@ -69,6 +69,9 @@ POLL_SECONDS = 1.0
 FIRST_TURN = 3.0
 """Seconds after which a short training's first turn ends though it has not trained an epoch."""
 
+SIBLING_SECONDS = 0.25
+"""A shorter turn, where nobody else waits: two trainings of one visitor go side by side, the one that is behind first."""
+
 SHORT = 3.0
 """A training with at most so much left, in trainings of the course's network, is short; its turns come more often."""
 
@@ -389,8 +392,12 @@ class TrainingJob:
     @property
     def is_short(self) -> bool:
         """Whether little is left to do: it will soon be over, or one batch is all that is wanted."""
-        left = 1 - self._trained / len(self._batch_losses)
-        return self._wanted in ("step", "stop") or left * self.work <= SHORT
+        return self._wanted in ("step", "stop") or (1 - self.share) * self.work <= SHORT
+
+    @property
+    def share(self) -> float:
+        """How much of it is trained, 0 to 1."""
+        return self._trained / len(self._batch_losses)
 
     def detector(self) -> AutoencoderDetector:
         """The detector as it stands, calibrated: the result once there is one, else a copy of the live weights.
@@ -509,6 +516,8 @@ class TrainingJob:
     def _is_turn_over(self, seconds: float) -> bool:
         # The first turn of a short training shows its first epoch.
         longest = FIRST_TURN if self._turns == 0 and not self._losses and self.is_short else POLL_SECONDS
+        if self._losses and self._pool.is_sibling_behind(self):
+            longest = SIBLING_SECONDS
         return seconds > longest
 
     def _train_chunk(self) -> None:
@@ -717,6 +726,12 @@ class JobPool:
             busy = {other.owner for other in self._running if other is not job}
             return any(other.owner not in busy for other in self._waiting)
 
+    def is_sibling_behind(self, job: TrainingJob) -> bool:
+        """Whether nobody waits but another training of the same owner, which has trained less of what it has to."""
+        with self._changed:
+            own = [other for other in self._waiting if other.owner is job.owner]
+            return bool(own) and len(own) == len(self._waiting) and min(other.share for other in own) < job.share
+
     def place_of(self, job: TrainingJob) -> Place:
         """How often and how soon it has its turn, if others neither come nor go."""
         with self._changed:
@@ -739,8 +754,8 @@ class JobPool:
             is_free = len(self._running) < self.workers
             return Place(turn, len(before), 0.0 if is_free else (len(before) + 1) * POLL_SECONDS / workers)
 
-    def _order(self, job: TrainingJob) -> tuple[int, int]:
-        return job.owner.last_turn, self._waiting.index(job)
+    def _order(self, job: TrainingJob) -> tuple[int, float, int]:
+        return job.owner.last_turn, job.share, self._waiting.index(job)
 
     @contextmanager
     def inference_priority(self) -> Iterator[None]:

@@ -111,7 +111,7 @@ def show_both(snapshots: Sequence[Snapshot]) -> None:
                 made = ready(PAIR[number])
                 trained = made.detector
             if trained:
-                st.html(f'<div class="lesson-pair">{"".join(before_and_after(trained, 4))}</div>')
+                st.html(f'<div class="lesson-pair">{three_and_three(trained)}</div>')
             if losses[number]:
                 told = [_("validation loss {loss:.3f}", loss=losses[number][-1].validation)]
                 told += [_("AUROC {auroc:.2f}", auroc=made.evaluation.auroc)] if made and made.evaluation else []
@@ -120,14 +120,26 @@ def show_both(snapshots: Sequence[Snapshot]) -> None:
         st.success(_("Same network, same images, same seed. Only the shapes differ."), icon=":material/check:")
 
 
+def three_and_three(trained: AutoencoderDetector) -> str:
+    """Three normal images and three others, and below them what becomes of them."""
+    usual, others = usual_and_others(trained, 3)
+    result = trained.infer(torch.cat([usual, others]))
+    return pictures.before_and_after(result.images, result.reconstructions)
+
+
 def before_and_after(trained: AutoencoderDetector, each: int) -> tuple[str, str]:
     """So many images of the normal class, and so many others, and below them what becomes of them."""
-    shown = session.data_set(trained.config.data_set, may_download=False).data
-    labels, own = shown.test.labels, trained.config.normal_classes
-    usual = torch.isin(labels, torch.tensor(own)).nonzero().squeeze(1)[:each]
-    others = torch.stack([(labels == label).nonzero()[0, 0] for label in (7, 1, 3, 8, 0, 4, 6, 9) if label not in own][:each])
-    first, second = (trained.infer(shown.test.images[chosen]) for chosen in (usual, others))
+    first, second = (trained.infer(images) for images in usual_and_others(trained, each))
     return (
         pictures.before_and_after(first.images, first.reconstructions),
         pictures.before_and_after(second.images, second.reconstructions),
     )
+
+
+def usual_and_others(trained: AutoencoderDetector, each: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Test images (each, 1, 28, 28) of the normal class, and of other classes."""
+    shown = session.data_set(trained.config.data_set, may_download=False).data
+    labels, own = shown.test.labels, trained.config.normal_classes
+    usual = torch.isin(labels, torch.tensor(own)).nonzero().squeeze(1)[:each]
+    others = torch.stack([(labels == label).nonzero()[0, 0] for label in (7, 1, 3, 8, 0, 4, 6, 9) if label not in own][:each])
+    return shown.test.images[usual], shown.test.images[others]

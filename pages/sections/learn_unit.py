@@ -82,7 +82,7 @@ def show(context: PageContext) -> None:
             captions += [_("Without those that are off"), _("Their share")]
         st.html(cells(contents, captions))
         if given:
-            contents = [pictures.error_picture((whole - without[unit])[0], _("Share")) for unit in chosen]
+            contents = [pictures.error_picture((whole - without[unit])[0], _("Their share")) for unit in chosen]
             captions = [
                 _("{letter}: share {effect:.4f}", letter=letter, effect=float(effects[unit]))
                 for letter, unit in zip(LETTERS, chosen, strict=True)

@@ -31,7 +31,7 @@ def lessons() -> dict[str, Lesson]:
         ),
         "narrow": Lesson(
             _("Narrow bottleneck"),
-            _("Eight numbers instead of 128, and no ReLU that would silence some. They are enough: most of the 128 do little."),
+            _("Eight numbers instead of 128, and no ReLU that would silence some. They are enough."),
         ),
         "wide": Lesson(
             _("Bottleneck too wide"),
