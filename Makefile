@@ -68,6 +68,7 @@ checkpoints: $(APP)
 	$(BIN)/python -m core.experiments.fit --preset narrow two-units wide few-epochs denoising broadcasting convolutional --write
 	$(BIN)/python -m core.experiments.fit --preset best --data fashion-mnist --normal 0-9 --write
 	$(BIN)/python -m core.experiments.compression
+	$(BIN)/python -m core.experiments.seeds
 
 screenshots: $(DEV) browser
 	$(BIN)/python -m tests.screenshots
