@@ -58,7 +58,7 @@ def test_each_language_has_its_quotation_marks(code: str) -> None:
     opening, closing = QUOTES[code]
     for message in catalogues.read(code):
         for _, translated in both(message) if message.id else []:
-            found = [sign for sign in translated if sign in "„“”«»\""]
+            found = [sign for sign in translated if sign in '„“”«»"']
             assert found == [opening, closing] * (len(found) // 2), translated
 
 
