@@ -71,7 +71,7 @@ def separators(code: str) -> tuple[str, str]:
 @cache
 def percent_sign(code: str) -> str:
     """What stands after a number in percent, by Unicode's CLDR: many languages leave a space before the sign."""
-    return Locale.parse(code).percent_formats[None].suffix[0]
+    return str(Locale.parse(code).percent_formats[None].suffix[0])
 
 
 class _Formatter(string.Formatter):
