@@ -123,6 +123,10 @@ def test_numbers_are_written_as_the_language_writes_them(code: str, numbers: lis
     assert spoken(code, f"for value, spec in ({values}): st.text(formatted(value, spec))") == numbers
 
 
+def test_a_number_of_numpy_is_a_number_too() -> None:
+    assert spoken("de", "import numpy\nst.text(_('{score:.3f}', score=numpy.float32(0.25)))") == ["0,250"]
+
+
 def test_an_error_of_core_is_told_in_the_language_with_its_values() -> None:
     error = SettingError("{name} is between {low:g} and {high:g}, not {value!r}.", name="noise", low=0.5, high=1.0, value=7)
     assert str(error) == "noise is between 0.5 and 1, not 7."

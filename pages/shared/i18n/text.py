@@ -5,6 +5,7 @@ import io
 import re
 import string
 from functools import cache
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ class _Formatter(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         text = format(value, format_spec)
-        return text.translate(self._marks) if format_spec and isinstance(value, (int, float)) else text
+        return text.translate(self._marks) if format_spec and isinstance(value, Real) else text  # numpy's numbers too
 
 
 _formatter = cache(_Formatter)
