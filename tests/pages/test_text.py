@@ -123,8 +123,9 @@ def test_numbers_are_written_as_the_language_writes_them(code: str, numbers: lis
     assert spoken(code, f"for value, spec in ({values}): st.text(formatted(value, spec))") == numbers
 
 
-def test_a_number_of_numpy_is_a_number_too() -> None:
-    assert spoken("de", "import numpy\nst.text(_('{score:.3f}', score=numpy.float32(0.25)))") == ["0,250"]
+def test_a_number_of_a_tensor_is_written_so_too() -> None:
+    body = "import numpy, torch\nfor value in (numpy.float32(0.25), torch.tensor(0.25)): st.text(_('{score:.3f}', score=value))"
+    assert spoken("de", body) == ["0,250", "0,250"]
 
 
 def test_an_error_of_core_is_told_in_the_language_with_its_values() -> None:

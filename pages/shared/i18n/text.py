@@ -5,9 +5,8 @@ import io
 import re
 import string
 from functools import cache
-from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 import streamlit as st
 from babel import Locale
@@ -84,7 +83,7 @@ class _Formatter(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         text = format(value, format_spec)
-        return text.translate(self._marks) if format_spec and isinstance(value, Real) else text  # numpy's numbers too
+        return text.translate(self._marks) if format_spec and isinstance(value, SupportsFloat) else text  # tensors' too
 
 
 _formatter = cache(_Formatter)
