@@ -126,7 +126,7 @@ def first_of_each_class(context: PageContext) -> list[int]:
 def show_row(context: PageContext, indices: list[int], captions: bool) -> None:
     """Test images side by side, with their class where captions are wanted."""
     labels = [context.names[int(context.labels[index])] for index in indices]
-    images = context.data.test.images
+    images = context.test.images
     cells = [(pictures.picture(images[index], label), label) for index, label in zip(indices, labels, strict=True)]
     st.html(pictures.row(cells if captions else [(content, "") for content, _label in cells]))
 
@@ -183,7 +183,8 @@ def choose_image(context: PageContext) -> Result:
     """A test image of the class that is chosen, and what the detector makes of it."""
     there = classes_there(context)
     names = context.names
-    other = next(label for label in [7, *there] if label in there and label not in context.config.normal_classes)
+    others = [label for label in [7, *there] if label in there and label not in context.normal_classes]
+    other = (others or there)[0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label = st.pills(
             _("Show it a …"), there, default=other, required=True, format_func=names.__getitem__, key="lesson-class"
@@ -192,7 +193,7 @@ def choose_image(context: PageContext) -> Result:
             tab().lesson_image += 1
     kind = (context.labels == label).nonzero().squeeze(1)
     index = int(kind[tab().lesson_image % len(kind)])
-    return context.detector.infer(context.data.test.images[index : index + 1])
+    return context.detector.infer(context.test.images[index : index + 1])
 
 
 def redraw(context: PageContext) -> None:
@@ -232,7 +233,10 @@ def threshold_and_price(context: PageContext) -> None:
     st.session_state.setdefault(keys.LESSON_RATE, 5.0)
     rate = slider(_("False-alarm rate in %"), 0.5, 30.0, 0.5, keys.LESSON_RATE, help=about("false-alarm rate"), width=420)
     threshold = context.detector.at_false_alarm_rate(rate / 100).threshold_
-    scores, labels, normal_classes = context.scores, context.labels, context.config.normal_classes
+    scores, labels, normal_classes = context.scores, context.labels, context.normal_classes
+    if context.is_normal.all() or not context.is_normal.any():
+        st.info(_("These test images are all normal, or all anomalies: nothing to compare."), icon=":material/info:")
+        return
     measured = evaluate(scores, labels, normal_classes, threshold)
     left, right = st.columns(2)
     left.metric(_("False alarms"), formatted(measured.false_alarm_rate, ".1%"), help=about("false-alarm rate"))
