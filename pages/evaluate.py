@@ -344,7 +344,7 @@ def show_hardest(context: EvaluateContext) -> tuple[str, ...]:
     lowest = chosen[context.scores[chosen].argsort(stable=True)[:WORST]]
     caption = _("The least strange of “{name}”: image, reconstruction, error map, score.", name=names[label])
     result = context.detector.infer(context.data.test.images[lowest])
-    cards = pictures.judged(result, context.working.value)
+    cards = pictures.judged(result, context.working.value, is_normal=False)
     st.caption(caption)
     st.html(cards)
     st.html(pictures.error_legend())

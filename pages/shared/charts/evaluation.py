@@ -10,6 +10,7 @@ from pages.shared.charts.figures import lay_out
 from pages.shared.i18n.text import _
 
 CURVE_STYLES = (("#6d6af2", "solid"), ("#d9822b", "dash"))
+POINT_COLOUR = "#2f8fd0"
 POINT_SYMBOLS = ("diamond", "circle-open", "square-open")
 CORNERS = (0.1, 0.2, 0.5)
 """Lengths of the axes of a closer look: the shortest that holds all working points."""
@@ -68,7 +69,7 @@ def _mark(figure: go.Figure, points: Mapping[str, tuple[float, float]], best_x: 
             x=[x],
             y=[y],
             mode="markers",
-            marker={"symbol": symbol, "size": 13, "color": "#d9542f", "line": {"width": 3, "color": "#d9542f"}},
+            marker={"symbol": symbol, "size": 13, "color": POINT_COLOUR, "line": {"width": 3, "color": POINT_COLOUR}},
             name=name,
             cliponaxis=False,
         )

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from core.metrics import Histogram
 from core.training import EpochLosses
+from pages.shared.html import signs
 from pages.shared.i18n.text import _, formatted, language, separators
 
 TRAINING_COLOUR, VALIDATION_COLOUR, BATCH_COLOUR = "#d9822b", "#6d6af2", "rgba(140, 140, 150, 0.45)"
-EARLIER_COLOURS = ("#17966c", "#b3361b", "#2f8fd0", "#a0559a", "#8a7a2b")
+EARLIER_COLOURS = ("#1f8a8a", "#8c564b", "#2f8fd0", "#a0559a", "#8a7a2b")
 EARLIER_DASHES = ("dot", "dash", "dashdot", "longdash", "longdashdot")
-NORMAL_COLOUR, ANOMALY_COLOUR = "#17966c", "#d9542f"
+NORMAL_COLOUR, ANOMALY_COLOUR = signs.NORMAL.bright, signs.ANOMALY.bright
 MOST_BATCH_POINTS = 1000
 PLOT_LEFT, PLOT_RIGHT, PLOT_TOP, PLOT_BOTTOM = 52, 12, 66, 44
 """Pixels around the score histogram's plot area, so that other things can be laid over it."""

@@ -1,16 +1,14 @@
 // A plane of images: points that show their image under the pointer, or a map of decoded images to move in.
 // data is what plane.py sends; coordinates are the latent space's, extent is [left, right, bottom, top].
 const SIDE = 28;
-const SIGNS = { normal: "●", anomaly: "✕", drawing: "◆" };
+const SIGNS = { normal: "●", anomaly: "▲", drawing: "◆" };
 
 function mark(pen, kind, colour, x, y, size) {
   pen.beginPath();
   pen.strokeStyle = pen.fillStyle = colour;
-  pen.lineWidth = size / 2.5;
   if (kind === "anomaly") {
-    pen.moveTo(x - size, y - size); pen.lineTo(x + size, y + size);
-    pen.moveTo(x - size, y + size); pen.lineTo(x + size, y - size);
-    pen.stroke();
+    pen.moveTo(x, y - 1.3 * size); pen.lineTo(x + 1.2 * size, y + size); pen.lineTo(x - 1.2 * size, y + size);
+    pen.fill();
   } else if (kind === "normal") {
     pen.arc(x, y, size, 0, 7);
     pen.fill();

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.shared.html import signs
 from pages.shared.i18n.text import LANGUAGES, _, language
 from pages.shared.state import link, visitors
 
@@ -22,7 +23,8 @@ def apply() -> None:
     """Send the style to the browser; the page's language too, which screen readers speak by."""
     st.html(_STYLE_SHEET)
     places = [_PLACES.get(name, f".st-key-hideable-{name}") for name in link.hidden()]
-    rules = "".join(f"{place} {{ display: none; }}" for place in places)
+    rules = signs.properties()
+    rules += "".join(f"{place} {{ display: none; }}" for place in places)
     # Streamlit's own words are English only; these are the ones that stand on a page.
     rules += f"{_UPLOAD} p {{ font-size: 0; }} {_UPLOAD} p::after {{ content: '{_('Upload')}'; font-size: 1rem; }}"
     refused = _(
