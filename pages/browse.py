@@ -140,6 +140,7 @@ def show_detail(context: PageContext, index: int) -> None:
     """One image, large, with all its numbers."""
     result = context.detector.infer(context.data.test.images[index : index + 1])
     is_anomaly, is_normal = bool(result.verdicts[0]), bool(context.is_normal[index])
+    truth = signs.of_truth(is_normal is not is_anomaly)
     st.html(pictures.triple(result.images[0], result.reconstructions[0], result.error_maps[0]))
     st.html(pictures.error_legend())
     st.html(pictures.gauge(float(result.scores[0]), result.threshold))
@@ -147,7 +148,7 @@ def show_detail(context: PageContext, index: int) -> None:
     rows = {
         _("Label"): context.names[int(context.labels[index])],
         _("Verdict"): f"{pictures.verdict_word(is_anomaly)} {signs.of_verdict(is_anomaly).mark}",
-        _("Right or wrong"): f"{signs.of_truth(is_normal is not is_anomaly).mark} {pictures.outcome_word(is_normal, is_anomaly)}",
+        _("Right or wrong"): f"{truth.mark} {pictures.outcome_word(is_normal, is_anomaly)}",
         _("Anomaly score"): formatted(result.scores[0], ".4f"),
         _("Threshold"): formatted(result.threshold, ".4f"),
         _("Held-out normal images that score this high"): _(

@@ -25,7 +25,12 @@ def test_colours_and_ticks_stand_in_one_place(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("is_normal", "is_alarm", "mark", "word"),
-    [(True, False, "✓", "passed"), (True, True, "✗", "false alarm"), (False, False, "✗", "missed"), (False, True, "✓", "caught")],
+    [
+        (True, False, "✓", "passed"),
+        (True, True, "✗", "false alarm"),
+        (False, False, "✗", "missed"),
+        (False, True, "✓", "caught"),
+    ],
 )
 def test_an_outcome_has_the_sign_of_truth_and_the_badge_that_of_the_verdict(
     is_normal: bool, is_alarm: bool, mark: str, word: str

@@ -19,6 +19,7 @@ PICTURE_DIGITS, REPLAY = "picture-digits", "replay"
 
 # Train: what is asked beside the settings of core/settings.py (of_setting), and how curves are shown.
 DATA_SET, NORMAL_CLASSES, PRESET, DEVICE = "data-set", "normal-classes", "preset", "device"
+SEVERAL_CLASSES = "several-classes"
 LOG_SCALE = "log-scale"
 
 # Browse.
@@ -52,7 +53,8 @@ def of_setting(setting: Setting) -> str:
 
 
 RESTORED = (
-    *(BRUSH, LOG_SCALE, BROWSE_CLASSES, BROWSE_VERDICT, BROWSE_ORDER, DATA_SET, NORMAL_CLASSES, PRESET, DEVICE),
+    *(BRUSH, LOG_SCALE, BROWSE_CLASSES, BROWSE_VERDICT, BROWSE_ORDER, DATA_SET, NORMAL_CLASSES, PRESET),
+    *(DEVICE, SEVERAL_CLASSES),
     *(of_setting(setting) for setting in SETTINGS.values() if setting.widget != "none"),
 )
 """Widgets whose values a new tab of a known visitor begins with."""

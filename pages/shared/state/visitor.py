@@ -96,6 +96,7 @@ class Visitor:
     thresholds: that the visitor has set, by detector; None is the calibrated one. at_own_threshold: the detector in use as it
     was made, and at such a threshold: the same object until something changes, for what is remembered of it.
     trap: the two jobs of Learn's trap. step: of the lesson; first_step: what Learn showed while its address had no step.
+    last_ended: the last training with its settings, as they stood at its end.
     restored: values of widgets, for a new tab. is_over: it was forgotten, and its tabs have to begin anew. lock: held while
     several fields change together, since two tabs may run at once.
     """
@@ -112,7 +113,7 @@ class Visitor:
     runs: list[Run] = field(default_factory=list)
     job: TrainingJob | None = None
     is_job_wanted: bool = False
-    last_snapshot: Snapshot | None = None
+    last_ended: tuple[DetectorConfig, Snapshot] | None = None
     trap: tuple[TrainingJob, ...] = ()
     drawings: Drawings = field(default_factory=Drawings)
     step: int = 1
@@ -143,7 +144,9 @@ class Tab:
     visit: a number that is new each time a page is opened. is_step_chosen: the lesson's step was chosen just now, and the
     address does not have it yet; is_step_in_address: it had one when Learn ran last. hidden, view: what the link asks for.
     link_written: the address as this tab left it. link_detector: what the last link said of the detector; link_choice: the
-    detector in use when that was taken up. looks_seldom: whether the page looks at the job seldom. was_active, trap_was_active,
+    detector in use when that was taken up; link_untrained: what the link asks for, where it has to be trained first.
+    job_problem: why settings could not be trained, with them. looks_seldom: whether the page looks at the job seldom.
+    was_active, trap_was_active,
     were_baselines_running: as they were last shown. uploaded, picture: files that were taken up.
     """
 
@@ -159,8 +162,9 @@ class Tab:
     link_problem: UserError | None = None
     link_detector: dict[str, str] = field(default_factory=dict)
     link_choice: Choice | None = None
+    link_untrained: DetectorConfig | None = None
     looks_seldom: bool | None = None
-    job_problem: UserError | None = None
+    job_problem: tuple[DetectorConfig, UserError] | None = None
     was_active: bool = False
     trap_was_active: bool = False
     trap_problem: UserError | None = None
