@@ -43,16 +43,16 @@ def show_live(overlaid: Sequence[Run], config: DetectorConfig | None) -> None:
         st.rerun()  # the buttons change
     made = snapshot.result if snapshot else ready_in_use(config)
     show_status(snapshot, made)
-    detector = training.detector() if training and snapshot and snapshot.has_begun else made.detector if made else None
-    with st.container(key="learning"):
-        if detector is None:
-            show_losses(snapshot, made, overlaid)
-        else:
+    if snapshot or made or overlaid:
+        with st.container(key="learning"):
             left, right = st.columns([1.1, 1], gap="medium")
-            with left:
-                show_losses(snapshot, made, overlaid)
-            with right:
-                show_reconstructions(detector)
+        with left:
+            show_losses(snapshot, made, overlaid)
+        with right:
+            if training and snapshot and snapshot.has_begun:
+                show_reconstructions(training.detector())
+            elif made:
+                show_reconstructions(made.detector)
     if made:
         show_result(made)
 

@@ -32,7 +32,10 @@ def lay_out(figure: go.Figure, **layout: Any) -> go.Figure:
     }
     if link.is_projector():
         # Room for text of the size that the style sheet gives it (a thirtieth of the screen's height).
-        common["font"] = {"size": 27}
+        figure.update_layout(common | layout)
+        figure.update_layout(legend={"font": {"size": 27}, "entrywidthmode": "fraction", "entrywidth": 0.3})
+        axis = {"title": {"font": {"size": 27}}, "tickfont": {"size": 27}}
+        return figure.update_layout(xaxis=axis, yaxis=axis, margin_t=2.5 * figure.layout.margin.t)
     return figure.update_layout(common | layout)
 
 
