@@ -289,8 +289,9 @@ def frontend_files() -> dict[str, Path]:
 
 
 # Undo and redo stay in sight, on a phone too, where nothing hovers; there they stand below the canvas, in reach of a thumb,
-# and the canvas is as wide as the screen (as large as a projector's layout says): a pointer's place follows the size at which it is shown. The other tools are for
-# drawing programs; the one that resets would bring back the drawing of the last visit.
+# and the canvas is as wide as the screen; on a projector it is as large as the layout says (--canvas-side): a pointer's place
+# follows the size at which it is shown. The other tools are for drawing programs; the one that resets would bring back the
+# drawing of the last visit.
 CANVAS_TOOLS = """
 .dc-root, .dc-scroll, .dc-container, .dc-container > *, canvas {
   width: var(--canvas-side, 320px) !important; height: var(--canvas-side, 320px) !important; max-width: none; }

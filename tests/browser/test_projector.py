@@ -1,5 +1,7 @@
 """The projector's layout: one screen without scrolling, and text that is read from the last row."""
 
+from collections.abc import Iterator
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -29,11 +31,11 @@ def on_one_screen(page: Page) -> None:
 
 
 @pytest.fixture(params=SIZES, ids=["1366x768", "1920x1080"])
-def page(request: pytest.FixtureRequest, chromium: Browser) -> Page:
+def page(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
     width, height = request.param
     opened = chromium.new_page(viewport={"width": width, "height": height}, reduced_motion="reduce")
-    request.addfinalizer(opened.close)
-    return opened
+    yield opened
+    opened.close()
 
 
 def test_train_shows_the_curve_and_large_reconstructions(page: Page, server: Server) -> None:
@@ -44,7 +46,9 @@ def test_train_shows_the_curve_and_large_reconstructions(page: Page, server: Ser
     expect(page.locator(".st-key-learning .grid .pic")).to_have_count(16)
     on_one_screen(page)
     assert page.evaluate(SMALL_TEXT) == []
-    least = page.evaluate("Math.min(...[...document.querySelectorAll('.grid .pic')].map(each => each.clientHeight / innerHeight))")
+    least = page.evaluate(
+        "Math.min(...[...document.querySelectorAll('.grid .pic')].map(each => each.clientHeight / innerHeight))"
+    )
     assert least > 0.13, "a reconstruction is seen from the last row"
     before = page.locator(".st-key-learning .grid .pic").nth(1).get_attribute("src")
     expect(page.locator(".st-key-learning .grid .pic").nth(1)).not_to_have_attribute("src", before or "")

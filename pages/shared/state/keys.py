@@ -26,7 +26,7 @@ LOG_SCALE = "log-scale"
 BROWSE_CLASSES, BROWSE_VERDICT, BROWSE_ORDER, BROWSE_PAGE = "browse-classes", "browse-verdict", "browse-order", "browse-page"
 
 # Evaluate.
-THRESHOLD_LINE, KEPT_RATE = "threshold-line", "kept-rate"
+THRESHOLD_LINE, KEPT_RATE, ANOMALY_SHARE = "threshold-line", "kept-rate", "anomaly-share"
 COMPARED_CLASSES, HARDEST_CLASS, FIGURE_FORMAT = "against", "hardest", "figure-format"
 
 # Look inside.
