@@ -6,7 +6,7 @@ from core.metrics import EvaluationError
 from pages.sections.evaluate_context import EvaluateContext, numbers
 from pages.sections.evaluate_curves import show_base_rate, show_curves, show_lesson
 from pages.sections.evaluate_files import Shown, show_take_away
-from pages.sections.evaluate_others import baseline_rows, show_baselines, show_hardest, show_second
+from pages.sections.evaluate_others import baseline_rows, question_of, show_baselines, show_hardest, show_second
 from pages.sections.evaluate_threshold import ask_anomalies, show_mistakes, show_other_thresholds, show_outcome, show_threshold
 from pages.shared.charts import sweep
 from pages.shared.components import threshold_line
@@ -79,7 +79,7 @@ def show_evaluation(context: EvaluateContext, summary: str, shown: Shown) -> Non
         curves = show_curves(points, compared)
     with st.expander(_("Calibrating or cheating?"), icon=":material/visibility:"):
         lesson = show_lesson(calibrated, cheated)
-    with st.expander(_("What passes for {normal}?", normal=context.normal), icon=":material/search:"):
+    with st.expander(question_of(context), icon=":material/search:"):
         hardest = show_hardest(context)
     with st.expander(_("Simpler methods, same images"), icon=":material/speed:"):
         show_baselines(context)

@@ -26,10 +26,17 @@ def say_all(context: EvaluateContext) -> None:
         st.caption(_("Here with all anomalies of the test set, and as many as it has, whatever is chosen above."))
 
 
+def question_of(context: EvaluateContext) -> str:
+    """What passes for a normal image; languages that write “a 5” do not write “a shirts”."""
+    if context.normal.isdigit():
+        return _("What passes for a {digit}?", digit=context.normal)
+    return _("What passes for {normal}?", normal=context.normal)
+
+
 def show_hardest(context: EvaluateContext) -> tuple[str, ...]:
     """AUROC against each class, and the images of one that pass best; returns what a report shows of it."""
     names = context.names
-    question = _("What passes for {normal}?", normal=context.normal)
+    question = question_of(context)
     by_class = dict(sorted(context.auroc_by_class.items(), key=lambda item: item[1]))
     if st.session_state.get(keys.HARDEST_CLASS) not in by_class:
         st.session_state[keys.HARDEST_CLASS] = next(iter(by_class))

@@ -47,7 +47,7 @@ SECTIONS = [
     "Four outcomes, precision, recall and F1",
     "Every threshold at once",
     "Calibrating or cheating?",
-    "What passes for 5?",
+    "What passes for a 5?",
     "Simpler methods, same images",
     "Beside another detector",
     "Take it away",

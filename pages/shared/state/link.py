@@ -111,7 +111,8 @@ def show_problem() -> None:
     if tab().link_untrained and _is_trained(tab().link_untrained):
         tab().link_problem = tab().link_untrained = None
     if problem := tab().link_problem:
-        st.warning(translated(problem), icon=":material/link_off:")
+        with st.container(key="link-problem"):
+            st.warning(translated(problem), icon=":material/link_off:")
 
 
 def _is_trained(wanted: DetectorConfig | None) -> bool:
