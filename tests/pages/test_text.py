@@ -9,7 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.errors import SettingError
 from pages.shared.i18n import catalogues
-from pages.shared.i18n.text import LANGUAGES, LOCALES
+from pages.shared.i18n.streamlit_words import WORDS, script
+from pages.shared.i18n.text import LANGUAGES, LOCALES, translated_into
 from tests.pages.conftest import NAMES, ROOT, checked, go_to, inside
 
 TRANSLATED = sorted(LANGUAGES.keys() - {"en"})
@@ -119,3 +120,27 @@ def test_every_word_that_is_explained_is_in_the_glossary() -> None:
     assert asked
     body = "from pages.shared.i18n import glossary\nfor word in glossary.entries(): st.text(word)"
     assert asked <= set(spoken("en", body))
+
+
+QUOTATION_MARKS = {"es": "«»", "fr": "«»"}
+
+
+@pytest.mark.parametrize("code", QUOTATION_MARKS)
+def test_a_language_has_one_kind_of_quotation_marks(code: str) -> None:
+    others = set("“”„‟‹›«»") - set(QUOTATION_MARKS[code])
+    said = [ours for message in catalogues.read(code) if message.id for _, ours in both(message)]
+    assert [text for text in said if others & set(text)] == []
+
+
+def test_french_says_tu() -> None:
+    polite = re.compile(r"\b(vous|votre|vos|(?!assez|chez)\w+ez)\b", re.IGNORECASE)
+    said = [ours for message in catalogues.read("fr") if message.id for _, ours in both(message)]
+    assert [text for text in said if polite.search(text)] == []
+
+
+@pytest.mark.parametrize("code", ["es", "fr"])
+def test_streamlits_own_words_have_ours(code: str) -> None:
+    """Pagination is the same word in French."""
+    assert [word for word in WORDS if translated_into(code, word) == word and word != "Pagination"] == []
+    assert all(translated_into(code, word) in script(code) for word in WORDS)
+    assert "Select all" not in script("en")
