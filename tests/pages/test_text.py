@@ -9,8 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.errors import SettingError
 from pages.shared.i18n import catalogues
-from pages.shared.i18n.streamlit_words import WORDS, script
-from pages.shared.i18n.text import LANGUAGES, LOCALES, translated_into
+from pages.shared.i18n.text import LANGUAGES, LOCALES
 from tests.pages.conftest import NAMES, ROOT, checked, go_to, inside
 
 TRANSLATED = sorted(LANGUAGES.keys() - {"en"})
@@ -136,11 +135,3 @@ def test_french_says_tu() -> None:
     polite = re.compile(r"\b(vous|votre|vos|(?!assez|chez)\w+ez)\b", re.IGNORECASE)
     said = [ours for message in catalogues.read("fr") if message.id for _, ours in both(message)]
     assert [text for text in said if polite.search(text)] == []
-
-
-@pytest.mark.parametrize("code", ["es", "fr"])
-def test_streamlits_own_words_have_ours(code: str) -> None:
-    """Pagination is the same word in French."""
-    assert [word for word in WORDS if translated_into(code, word) == word and word != "Pagination"] == []
-    assert all(translated_into(code, word) in script(code) for word in WORDS)
-    assert "Select all" not in script("en")

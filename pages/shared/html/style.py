@@ -6,7 +6,6 @@ from pathlib import Path
 import streamlit as st
 
 from pages.shared.html import signs
-from pages.shared.i18n import streamlit_words
 from pages.shared.i18n.text import LANGUAGES, _, language
 from pages.shared.state import link, visitors
 
@@ -44,7 +43,7 @@ def apply() -> None:
 
 def script(code: str, is_projector: bool) -> str:
     """What a page's only script does."""
-    text = f"document.documentElement.lang = '{code}';" + streamlit_words.script(code)
+    text = f"document.documentElement.lang = '{code}';"
     if is_projector:
         # No browser goes to full screen by itself; the first touch or key takes it there.
         text += """
