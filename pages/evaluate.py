@@ -10,6 +10,7 @@ from pages.sections.evaluate_others import baseline_rows, question_of, show_base
 from pages.sections.evaluate_threshold import ask_anomalies, show_mistakes, show_other_thresholds, show_outcome, show_threshold
 from pages.shared.charts import sweep
 from pages.shared.components import threshold_line
+from pages.shared.forms import test_source
 from pages.shared.html import pictures, report
 from pages.shared.i18n.text import _, formatted, translated
 from pages.shared.state import session
@@ -22,10 +23,14 @@ def show() -> None:
     context = EvaluateContext.of_detector_in_use()
     st.title(_("Evaluate the detector"))
     session.show_data_notice(context.at_hand)
+    test_source.ask(context)
     if context.choice == TRAINING:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(_("The detector is in training; this is how it stood a moment ago."), width="content")
             st.button(_("Look again"), icon=":material/refresh:")
+    if context.is_normal.all():
+        st.info(only_one_kind(), icon=":material/info:")
+        return
     try:
         with st.spinner(_("Scoring the test images…")):
             context.scored  # noqa: B018  computed here, under the spinner
@@ -46,6 +51,11 @@ def show() -> None:
     with st.expander(_("Take it away"), icon=":material/download:"):
         show_take_away(context, on_screen)
     sweep.show()
+
+
+def only_one_kind() -> str:
+    """Where nothing is an anomaly."""
+    return _("All these images are of the normal kind: there is nothing to tell apart and no AUROC. Keep drawings of others.")
 
 
 @st.fragment

@@ -6,6 +6,7 @@ from pages.sections.train_controls import show_controls
 from pages.sections.train_learning import show_live, show_network
 from pages.sections.train_runs import show_runs
 from pages.sections.train_settings import show_settings
+from pages.shared.forms import settings
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import keys, session
 from pages.shared.streamlit_internals import begin_again_with_app
@@ -14,6 +15,7 @@ from pages.shared.streamlit_internals import begin_again_with_app
 def show() -> None:
     """The page."""
     st.title(_("Train a detector"))
+    settings.follow_drawings()
     at_hand = session.data_set(st.session_state.get(keys.DATA_SET, "mnist"))
     session.show_data_notice(at_hand)
     left, right = st.columns([1, 2.2], gap="large")

@@ -30,7 +30,7 @@ class EvaluateContext(PageContext):
     @cached_property
     def others(self) -> list[int]:
         """The classes that are not normal."""
-        return sorted(set(self.labels.tolist()) - set(self.config.normal_classes))
+        return sorted(set(self.labels.tolist()) - set(self.normal_classes))
 
     @cached_property
     def scored(self) -> ScoredSet:
@@ -40,11 +40,11 @@ class EvaluateContext(PageContext):
     @cached_property
     def all_scored(self) -> ScoredSet:
         """All test images at the test set's own share of anomalies. Raises EvaluationError."""
-        return scored(self.scores, self.labels, self.config.normal_classes)
+        return scored(self.scores, self.labels, self.normal_classes)
 
     def against(self, anomalies: list[int] | None) -> ScoredSet:
         """The normal test images and those of these classes. Raises EvaluationError."""
-        return scored(self.scores, self.labels, self.config.normal_classes, anomalies, self.share)
+        return scored(self.scores, self.labels, self.normal_classes, anomalies, self.share)
 
     @property
     def share(self) -> float | None:

@@ -56,7 +56,7 @@ def show_hardest(context: EvaluateContext) -> tuple[str, ...]:
     chosen = (context.labels == label).nonzero().squeeze(1)
     lowest = chosen[context.scores[chosen].argsort(stable=True)[:WORST]]
     caption = _("The least strange of “{name}”: image, reconstruction, error map, score.", name=names[label])
-    result = context.detector.infer(context.data.test.images[lowest])
+    result = context.detector.infer(context.test.images[lowest])
     cards = pictures.judged(result, context.working.value, is_normal=False)
     st.caption(caption)
     st.html(cards)
@@ -83,9 +83,9 @@ def baseline_rows(context: EvaluateContext) -> list[dict[str, str]]:
         }
 
     at_same_rate = context.all_scored.at(conformal_threshold(context.detector.calibration_scores_, BASELINE_RATE))
-    scoring_seconds = session.scoring_seconds(context.detector, context.data)
+    scoring_seconds = session.scoring_seconds(context.detector, context.test)
     own = row(_("This autoencoder"), context.all_scored.auroc, at_same_rate.recall, "–", scoring_seconds)
-    comparison = session.comparison(context.data.name, context.config.normal_classes)
+    comparison = session.comparison(context.data.name, context.normal_classes)
     measured = comparison.trials if comparison else {}
     return [own] + [
         row(
@@ -119,7 +119,7 @@ def show_baselines(context: EvaluateContext) -> None:
     """Other methods on the same images, when asked for."""
     st.caption(glossary.about("baseline"))
     say_all(context)
-    about_data = context.data.name, context.config.normal_classes
+    about_data = context.data.name, context.normal_classes
     comparison = session.comparison(*about_data)
     if comparison:
         st.fragment(show_measured, run_every=1.0 if comparison.running else None)(context, comparison)
@@ -153,8 +153,9 @@ def show_second(context: EvaluateContext) -> list[str | go.Figure]:
     its_data = session.data_set(second.config.data_set, may_download=False).data
     try:
         with st.spinner(_("Scoring the test images…")):
-            its_scores = session.test_scores(second, its_data)
-        its = scored(its_scores, its_data.test.labels, second.config.normal_classes)
+            its_test = session.test_images(second.config, its_data)
+            its_scores = session.test_scores(second, its_test)
+        its = scored(its_scores, its_test.labels, session.normal_classes_in(its_data, second.config))
     except UserError as error:
         st.info(translated(error), icon=":material/info:")
         return []
@@ -162,13 +163,13 @@ def show_second(context: EvaluateContext) -> list[str | go.Figure]:
     chart = evaluation.roc(dict(zip(titles, (context.all_scored, its), strict=True)), {})
     columns = [
         {
-            _("Normal"): session.class_names(images.name, judge.config.normal_classes),
-            _("Test images"): f"{session.title_of(images.name)} · {formatted(len(images.test.labels), ',')}",
+            _("Normal"): session.normal_names(judge.config),
+            _("Test images"): f"{session.title_of(images.name)} · {formatted(len(images.labels), ',')}",
             _("AUROC"): formatted(compared.auroc, ".4f"),
             _("Average precision"): formatted(compared.average_precision, ".4f"),
             **numbers(compared.at(judge.threshold_)),
         }
-        for judge, images, compared in ((context.detector, context.data, context.all_scored), (second, its_data, its))
+        for judge, images, compared in ((context.detector, context.test, context.all_scored), (second, its_test, its))
     ]
     rows = [
         {_("Number"): name, titles[0]: value, titles[1]: other}

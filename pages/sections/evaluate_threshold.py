@@ -40,7 +40,7 @@ def show_threshold(context: EvaluateContext, point: OperatingPoint, anomalies: l
     rate_names = {rate: formatted(rate, ".1%" if rate < 0.2 else ".0%") for rate in working.rates}
     chart = figures.score_histogram(
         context.histogram,
-        context.config.normal_classes,
+        context.normal_classes,
         point.threshold,
         anomalies,
         calibrated if point.threshold != calibrated else None,

@@ -7,7 +7,6 @@ from dataclasses import replace
 import streamlit as st
 
 from core.checkpoint import Checkpoint
-from core.data.datasets import data_directory
 from core.detector import DetectorConfig
 from core.device import choose_device
 from core.errors import UserError
@@ -15,7 +14,7 @@ from core.jobs.job import JobState, Snapshot
 from pages.shared import header
 from pages.shared.forms import settings
 from pages.shared.i18n.text import _, translated
-from pages.shared.state import keys, session
+from pages.shared.state import keys, own_data, session
 from pages.shared.state.visitor import tab
 
 
@@ -29,8 +28,10 @@ def start(single_step: bool = False) -> None:
             return  # the page says it
         try:
             # The data at hand, which is the UCI digits where the wanted set is still on its way.
-            config = replace(asked, data_set=session.data_set(asked.data_set).data.name)
-            split = session.split(config.data_set, data_directory(), config.normal_classes, config.training.seed)
+            data = session.data_set(asked.data_set).data
+            config = replace(asked, data_set=data.name)
+            split = session.split_of(config, data)
+            own_data.remember(data.name)
             device = None if session.scheduler() else choose_device(st.session_state.get(keys.DEVICE))
             training = session.start_job(config, split, device)
         except UserError as error:

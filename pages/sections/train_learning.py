@@ -1,5 +1,6 @@
 """Train, in the middle: the curves, and images before and after, while the network learns."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
@@ -97,34 +98,63 @@ def show_losses(snapshot: Snapshot | None, made: Checkpoint | None, overlaid: Se
 def first_of(labels: Tensor, normal_classes: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Numbers of the first normal images, and of the first of as many other classes, evenly chosen; fewer where there are."""
     is_normal = torch.isin(labels, torch.tensor(normal_classes))
+    normals = is_normal.nonzero().squeeze(1)[:SHOWN]
+    if is_normal.all():
+        return normals, normals[:0]
     others = torch.unique(labels[~is_normal])
     chosen = others[torch.linspace(0, len(others) - 1, min(SHOWN, len(others))).round().long()]
     first = torch.stack([(labels == label).nonzero()[0, 0] for label in chosen.tolist()])
     more = (~is_normal).nonzero().squeeze(1)
     more = more[~torch.isin(more, first)][: SHOWN - len(first)]
-    return is_normal.nonzero().squeeze(1)[:SHOWN], torch.cat([first, more])
+    return normals, torch.cat([first, more])
 
 
 def show_reconstructions(detector: AutoencoderDetector) -> None:
     """Normal test images and others, as the network redraws them now."""
     config = detector.config
     data = session.data_set(config.data_set, may_download=False).data
-    names = session.class_names(data.name, config.normal_classes)
+    test, names = session.split_of(config, data).test, session.normal_names(config)
     for title, chosen in zip(
         (
             _("Test images of {names}, and below each its reconstruction", names=names),
             _("Other classes: what becomes of them?"),
         ),
-        first_of(data.test.labels, config.normal_classes),
+        first_of(test.labels, config.normal_classes),
         strict=True,
     ):
-        result = detector.infer(data.test.images[chosen])
+        if len(chosen) == 0:
+            continue
+        result = detector.infer(test.images[chosen])
         st.caption(title)
         st.html(pictures.before_and_after(result.images, result.reconstructions))
 
 
+def show_held_out(made: Checkpoint) -> None:
+    """Of few held-out images: which false-alarm rates they can keep; and of one kind alone, what is missing."""
+    count, rate = len(made.detector.calibration_scores_), made.config.false_alarm_rate
+    if made.config.threshold is None and rate < 1 / (count + 1):
+        st.info(
+            _(
+                "{count:,} held-out images can keep a false-alarm rate of {possible:.1%} at least: 1 of {all:,}, the new image "
+                "counted in. {wanted:.1%} were asked for, which takes {needed:,} held-out images.",
+                count=count,
+                possible=1 / (count + 1),
+                all=count + 1,
+                wanted=rate,
+                needed=math.ceil(round(1 / rate, 6)) - 1,
+            ),
+            icon=":material/straighten:",
+        )
+    if made.config.class_names and made.evaluation is None:
+        st.info(
+            _("Every drawing is of the normal kind, so there is no AUROC. Keep drawings of another kind to measure with."),
+            icon=":material/info:",
+        )
+
+
 def show_result(made: Checkpoint) -> None:
     """What came of a finished training."""
+    show_held_out(made)
     found = made.evaluation
     if found is None:
         return
@@ -137,7 +167,7 @@ def show_result(made: Checkpoint) -> None:
                 (_("Anomalies caught"), formatted(found.catch_rate, ".1%"), "recall"),
             ):
                 st.metric(name, value, help=about(word), width="content")
-        names = session.names_of(made.config.data_set)
+        names = session.names_in(made.config)
         st.caption(_("AUROC against each other class"))
         st.dataframe(
             [{names[label]: formatted(value, ".3f") for label, value in found.auroc_by_class.items()}], hide_index=True

@@ -27,7 +27,7 @@ def show_runs() -> list[Run]:
     rows = [
         {
             _("Run"): run.name,
-            _("Normal"): session.class_names(run.config.data_set, run.config.normal_classes),
+            _("Normal"): session.normal_names(run.config),
             _("Data set"): session.title_of(run.config.data_set),
             _("Layers"): "-".join(str(stage.units) for stage in layers(run.config.model)),
             _("Epochs"): len(run.losses),
