@@ -6,6 +6,7 @@ from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
+from core.detector import DetectorConfig
 from core.errors import UserError
 from core.link import LinkError, decode, encode
 from core.presets import preset_of, shipped_as
@@ -29,7 +30,7 @@ def read() -> None:
     """Take up what the link asks for, once for each link; what cannot be used is told by `show_problem`."""
     parts = st.query_params.to_dict()
     if parts != tab().link_written:
-        tab().link_problem = None
+        tab().link_problem = tab().link_untrained = None
         try:
             _apply(parts)
         except UserError as error:
@@ -72,6 +73,7 @@ def _apply(parts: Mapping[str, str]) -> None:
             session.use(Choice(shipped=ready))
             session.use_threshold(config.threshold)
         else:
+            tab().link_untrained = config
             tab().link_problem = LinkError(
                 "This link asks for a detector that is not trained yet. Its settings are on the Train page: press Start there."
             )
@@ -107,8 +109,17 @@ def is_projector() -> bool:
 
 def show_problem() -> None:
     """One sentence where the link could not be used, or not wholly."""
+    if tab().link_untrained and _is_trained(tab().link_untrained):
+        tab().link_problem = tab().link_untrained = None
     if problem := tab().link_problem:
-        st.warning(translated(problem), icon=":material/link_off:")
+        with st.container(key="link-problem"):
+            st.warning(translated(problem), icon=":material/link_off:")
+
+
+def _is_trained(wanted: DetectorConfig | None) -> bool:
+    """Whether a training of these settings has begun, or a run of them is there."""
+    training = session.job()
+    return wanted in [run.config for run in session.runs()] or (training is not None and training.config == wanted)
 
 
 def link(page: str, hide: tuple[str, ...] = (), projector: bool = False) -> str:

@@ -102,6 +102,7 @@ class Visitor:
     uploaded detectors. test_source: a detector, and the data set whose images are put before it instead of its own.
     trap, overfitting: Learn's trainings. lesson: what was said and drawn there. step: of the lesson;
     first_step: what Learn showed while its address had no step.
+    last_ended: the last training with its settings, as they stood at its end.
     restored: values of widgets, for a new tab. is_over: it was forgotten, and its tabs have to begin anew. lock: held while
     several fields change together, since two tabs may run at once.
     """
@@ -118,7 +119,7 @@ class Visitor:
     runs: list[Run] = field(default_factory=list)
     job: TrainingJob | None = None
     is_job_wanted: bool = False
-    last_snapshot: Snapshot | None = None
+    last_ended: tuple[DetectorConfig, Snapshot] | None = None
     trap: tuple[TrainingJob, ...] = ()
     overfitting: tuple[TrainingJob, ...] = ()
     lesson: Lesson = field(default_factory=Lesson)
@@ -155,9 +156,10 @@ class Tab:
     visit: a number that is new each time a page is opened. is_step_chosen: the lesson's step was chosen just now, and the
     address does not have it yet; is_step_in_address: it had one when Learn ran last. hidden, view: what the link asks for.
     link_written: the address as this tab left it. link_detector: what the last link said of the detector; link_choice: the
-    detector in use when that was taken up. looks_seldom: whether the page looks at the job seldom. was_active,
-    lesson_was_active, were_baselines_running: as they were last shown. uploaded, picture, own_zip: files that were taken up.
-    own_problem: why an example was not kept.
+    detector in use when that was taken up; link_untrained: what the link asks for, where it has to be trained first.
+    job_problem: why settings could not be trained, with them. looks_seldom: whether the page looks at the job seldom.
+    was_active, lesson_was_active, were_baselines_running: as they were last shown. uploaded, picture, own_zip: files that were
+    taken up. own_problem: why an example was not kept.
     """
 
     page: str = ""
@@ -172,8 +174,9 @@ class Tab:
     link_problem: UserError | None = None
     link_detector: dict[str, str] = field(default_factory=dict)
     link_choice: Choice | None = None
+    link_untrained: DetectorConfig | None = None
     looks_seldom: bool | None = None
-    job_problem: UserError | None = None
+    job_problem: tuple[DetectorConfig, UserError] | None = None
     was_active: bool = False
     lesson_canvases: dict[str, CanvasOnScreen] = field(default_factory=dict)
     lesson_was_active: bool = False
