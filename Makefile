@@ -79,6 +79,8 @@ film: $(DEV) browser
 clean:
 	rm -rf .venv
 
+LOCK := $(if $(shell command -v flock),flock .venv.lock)
+
 # What is locked, in .venv; the stamp is written last, so an interrupted set-up begins again, and two makes wait for each other.
 .venv/.%-ready: deploy/locked/%.txt
 	$(PYTHON) deploy/set_up.py $*
@@ -95,7 +97,7 @@ messages: $(DEV)
 # And axe-core, where there is npm; without it the tests of accessibility are skipped.
 AXE := .venv/node_modules/axe-core/axe.min.js
 $(AXE): $(DEV)
-	@if command -v npm >/dev/null; then npm install --silent --no-fund --no-audit --prefix .venv axe-core@4.14.1; \
+	@if command -v npm >/dev/null; then $(LOCK) npm install --silent --no-fund --no-audit --prefix .venv axe-core@4.14.1; \
 	else echo "npm is not there: the tests of accessibility will be skipped."; fi
 
 browser: $(DEV) $(AXE)

@@ -272,7 +272,7 @@ def set_up(name: str, root: Path = ROOT) -> None:
         make_venv(root)
         packages = site_packages(root)
         forget_half_installed(packages)
-        entries = requirements(lock.decode())
+        entries = locked = requirements(lock.decode())
         if "torch" in entries:
             there = {path.name.split("-")[1].removesuffix(".dist-info") for path in packages.glob("torch-*.dist-info")}
             wanted = locked_version(entries, "torch")
@@ -283,8 +283,11 @@ def set_up(name: str, root: Path = ROOT) -> None:
                 install(root, apart, "--index-url", index)
                 entries = {each: text for each, text in entries.items() if each not in TORCH and not FOR_A_GPU.match(each)}
         install(root, entries, "--require-hashes")
-        # Written last, so that an interrupted set-up begins again.
-        stamp.write_text(written)
+        # Written last, so that an interrupted set-up begins again; what a smaller set needs is there with a larger one.
+        for each in SETS:
+            smaller = lock_of(each, root).read_bytes() if lock_of(each, root).exists() else b""
+            if each == name or (smaller and requirements(smaller.decode()).items() <= locked.items()):
+                (root / ".venv" / f".{each}-ready").write_text(hashlib.sha256(smaller).hexdigest())
         print(f"Everything is set up, after {time.monotonic() - started:.0f} s.", flush=True)
 
 
