@@ -55,9 +55,7 @@ def why_not_here(system: str, machine: str, version: tuple[int, ...]) -> str:
     oldest, newest = (".".join(map(str, each)) for each in PYTHONS)
     if not PYTHONS[0] <= tuple(version[:2]) <= PYTHONS[1]:
         used = ".".join(map(str, version[:2]))
-        return (
-            f"torch has wheels for Python {oldest} to {newest}, and this is {used}. Choose another: make PYTHON=python{newest}"
-        )
+        return f"torch has wheels for Python {oldest} to {newest}, not for {used}. Choose another: make PYTHON=python{newest}"
     if system == "Darwin" and machine != "arm64":
         return "torch has no wheels for Macs with an Intel processor. On Apple silicon take a Python for arm64."
     if machine.upper() not in ("X86_64", "AMD64", "AARCH64", "ARM64") or (system == "Windows" and machine.upper() == "ARM64"):
@@ -255,9 +253,7 @@ def install(root: Path, entries: dict[str, str], *options: str) -> None:
     shutil.rmtree(downloads, ignore_errors=True)
     if status:
         told = [line for line in said if not line.startswith(("Ignoring ", "Collecting ", "Requirement already", "  "))]
-        sys.exit(
-            "".join(told[-8:]) + "pip could not set up everything. What is there stays; run the same command again to go on."
-        )
+        sys.exit("".join(told[-8:]) + "pip could not set up everything. The same command, run again, goes on.")
 
 
 def set_up(name: str, root: Path = ROOT) -> None:
@@ -274,7 +270,7 @@ def set_up(name: str, root: Path = ROOT) -> None:
         forget_half_installed(packages)
         entries = locked = requirements(lock.decode())
         if "torch" in entries:
-            there = {path.name.split("-")[1].removesuffix(".dist-info") for path in packages.glob("torch-*.dist-info")}
+            there = {path.name.removeprefix("torch-").removesuffix(".dist-info") for path in packages.glob("torch-*.dist-info")}
             wanted = locked_version(entries, "torch")
             index, chosen = torch_build(next((each for each in there if each.partition("+")[0] == wanted), ""))
             print(f"Setting up {len(entries)} packages. {chosen}", flush=True)
