@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import resource
 import signal
 import sys
 import time
@@ -19,6 +18,8 @@ from core.data import datasets as data
 from core.data.datasets import DamagedDataError, DataError, DownloadError, OneClassSplit, download, load
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.jobs.job import JobPool, JobState, TrainingJob
+
+resource = pytest.importorskip("resource", reason="Limits of files and memory are told so only by POSIX systems.")
 
 if TYPE_CHECKING:
     from tests.conftest import Mirror, TinyMnist, WaitUntil
