@@ -17,7 +17,8 @@ from core import checkpoint
 from core.data import datasets as data
 from core.data.datasets import DamagedDataError, DataError, DownloadError, OneClassSplit, download, load
 from core.detector import AutoencoderDetector, DetectorConfig
-from core.jobs.job import JobPool, JobState, TrainingJob
+from core.jobs.job import JobState, TrainingJob
+from core.jobs.pool import JobPool
 
 resource = pytest.importorskip("resource", reason="Limits of files and memory are told so only by POSIX systems.")
 
