@@ -393,12 +393,26 @@ def require_free(address: str, port: int) -> None:
         sys.exit(f"Nobody can listen at {address}, port {port}: {reason}. Choose another ADDRESS or PORT, such as PORT=8502.")
 
 
-def main() -> None:
-    """Not by `streamlit run`, which opens the port before it imports app.py: whoever came then would wait without a word."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=port_number, required=True)
-    parser.add_argument("--address", default="127.0.0.1")
-    parser.add_argument("--browser", action="store_true", help="open the app where this machine has a screen")
+def main(by_hand: bool = False) -> None:
+    """Not by `streamlit run`, which opens the port before it imports app.py: whoever came then would wait without a word.
+
+    by_hand: as the command of an installed app, which needs no options.
+    """
+    description = f"See the anomaly. Data sets lie in {os.environ.get('DATA_DIR', 'data')}, or where DATA_DIR says."
+    parser = argparse.ArgumentParser(
+        prog="see-the-anomaly" if by_hand else None,
+        description=description if by_hand else __doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="say the version and end")
+    parser.add_argument("--port", type=port_number, required=not by_hand, default=8501, help="8501 unless given")
+    parser.add_argument("--address", default="127.0.0.1", help="0.0.0.0 opens the app to the network")
+    parser.add_argument("--browser", action="store_true", default=by_hand, help="open the app where this machine has a screen")
+    # Seen before the others, which may be required; the version lies where torch is loaded, too late for argparse.
+    if "--version" in sys.argv[1:]:
+        from core import __version__
+
+        sys.exit(print(__version__))
     asked = parser.parse_args()
     require_free(asked.address, asked.port)
     from app import app

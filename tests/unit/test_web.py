@@ -1,13 +1,14 @@
 """Settings of the web around the app, and what the limit of open files is raised to."""
 
 import re
-import resource
 
 import pytest
 
 from core.errors import SettingError
 from core.server import web
 from deploy import replica
+
+resource = pytest.importorskip("resource", reason="Limits of files and memory are told so only by POSIX systems.")
 
 
 @pytest.mark.parametrize(

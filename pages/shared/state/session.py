@@ -467,7 +467,7 @@ def _cluster() -> "Cluster":
     except ModuleNotFoundError as error:
         raise SettingError(
             "Trainings run on the cluster at {address}, but {package} is not installed here. "
-            "Install it with: pip install -r requirements-cluster.txt. Or start without DASK_SCHEDULER_ADDRESS.",
+            "Install it with: python deploy/set_up.py server. Or start without DASK_SCHEDULER_ADDRESS.",
             address=scheduler(),
             package=error.name,
         ) from error
