@@ -1,4 +1,4 @@
-"""Forty-five minutes on paper: what the teacher's notes plan, and what a student reads and clicks; `pytest -s` prints the table."""
+"""Forty-five minutes on paper: what the notes plan, and what a student reads and clicks; `pytest -s` prints the table."""
 
 import re
 
