@@ -308,7 +308,7 @@ class TrainingJob:
         model = outline(self.config.model) if snapshot.has_begun else build(self.config.model, self.config.training.seed)
         model.load_state_dict(snapshot.weights or model.state_dict(), assign=True)
         split = images.prepared.split
-        few = OneClassSplit(split.train[:LIVE_TRAIN], split.calibration[:LIVE_CALIBRATION], split.test)
+        few = OneClassSplit(split.train[:LIVE_TRAIN], split.calibration[:LIVE_CALIBRATION], split.test, split.copies)
         detector = calibrate(AutoencoderDetector(self.config, model), few)
         self._current, self._current_made = (snapshot.version, detector), time.monotonic()
         return detector

@@ -11,7 +11,7 @@ from core.link import LinkError, decode, encode
 from core.presets import preset_of, shipped_as
 from pages.shared.forms import settings
 from pages.shared.i18n.text import LANGUAGES, language, translated
-from pages.shared.state import keys, session
+from pages.shared.state import keys, own_data, session
 from pages.shared.state.lesson import STEPS
 from pages.shared.state.visitor import Choice, tab, visitor
 
@@ -60,7 +60,7 @@ def _apply(parts: Mapping[str, str]) -> None:
     # Marks that other sites leave on links are not ours to judge.
     ours = {name: text for name, text in parts.items() if not name.startswith("utm_") and not name.endswith("clid")}
     about_detector = {name: text for name, text in ours.items() if name not in OF_THE_APP}
-    name, config = decode(about_detector)
+    name, config = decode(about_detector, own_data.offered())
     if hidden:
         tab().hidden = tuple(hidden)
     if "view" in parts:

@@ -13,6 +13,8 @@ from typing import Any
 import streamlit as st
 
 from core.checkpoint import Checkpoint
+from core.data.datasets import Source
+from core.data.own import OwnImages, nothing
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import UserError
 from core.jobs.job import Snapshot, TrainingJob
@@ -96,6 +98,8 @@ class Visitor:
     owner: as trainings and memory know them. is_job_wanted: the job is to be the detector in use from its first turn on.
     thresholds: that the visitor has set, by detector; None is the calibrated one. at_own_threshold: the detector in use as it
     was made, and at such a threshold: the same object until something changes, for what is remembered of it.
+    own: the drawings kept as examples. sources: such data sets as they were when something was trained on them, and those of
+    uploaded detectors. test_source: a detector, and the data set whose images are put before it instead of its own.
     trap, overfitting: Learn's trainings. lesson: what was said and drawn there. step: of the lesson;
     first_step: what Learn showed while its address had no step.
     restored: values of widgets, for a new tab. is_over: it was forgotten, and its tabs have to begin anew. lock: held while
@@ -119,6 +123,9 @@ class Visitor:
     overfitting: tuple[TrainingJob, ...] = ()
     lesson: Lesson = field(default_factory=Lesson)
     drawings: Drawings = field(default_factory=Drawings)
+    own: OwnImages = field(default_factory=nothing)
+    sources: dict[str, Source] = field(default_factory=dict)
+    test_source: "tuple[Choice, str] | None" = None
     step: int = 1
     first_step: int = 1
     restored: dict[str, Any] = field(default_factory=dict)
@@ -149,7 +156,8 @@ class Tab:
     address does not have it yet; is_step_in_address: it had one when Learn ran last. hidden, view: what the link asks for.
     link_written: the address as this tab left it. link_detector: what the last link said of the detector; link_choice: the
     detector in use when that was taken up. looks_seldom: whether the page looks at the job seldom. was_active,
-    lesson_was_active, were_baselines_running: as they were last shown. uploaded, picture: files that were taken up.
+    lesson_was_active, were_baselines_running: as they were last shown. uploaded, picture, own_zip: files that were taken up.
+    own_problem: why an example was not kept.
     """
 
     page: str = ""
@@ -171,7 +179,9 @@ class Tab:
     lesson_was_active: bool = False
     lesson_problem: UserError | None = None
     were_baselines_running: bool = False
+    own_problem: UserError | None = None
     uploaded: str = ""
+    own_zip: str = ""
     picture: str = ""
     shuffle: int = 0
     chosen_image: int = 0
