@@ -6,8 +6,8 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from pages.shared.state import access, classroom
-from tests.pages.conftest import checked, go_to, has, html_of, inside, open_page, visitor_of
+from pages.shared.state import access
+from tests.pages.conftest import checked, go_to, html_of, inside, open_page, visitor_of
 
 pytestmark = pytest.mark.usefixtures("without_data")
 
@@ -37,7 +37,7 @@ def test_a_class(teacher: AppTest, monkeypatch: pytest.MonkeyPatch, without_data
     checked(app.button(key="join-class").click().run())
     print([m.value for m in app.markdown])
     go_to(app, "draw")
-    visitor_of(app).drawings.canvas.image = torch.zeros(1,1,28,28) + torch.eye(28)
+    visitor_of(app).drawings.canvas.image = torch.zeros(1, 1, 28, 28) + torch.eye(28)
     checked(app.run())
     checked(app.button(key="send-drawing").click().run())
     print(html_of(inside(app, "class-task")))
