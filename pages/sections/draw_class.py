@@ -29,8 +29,12 @@ def show_class_task() -> None:
 
 
 def seen(now: Moment | None) -> object:
-    """What the rest of the page depends on: another round may hide the verdict, or show it again."""
-    return now and (now.about.begun, now.about.task == "blind", now.about.is_open)
+    """What the rest of the page depends on: another round may hide the verdict, or show it again.
+
+    The sheet too. Of two runs of fragments that follow one another at once a browser takes away only what the second one
+    left out, so that after Clear the old numbers could stay: the next look at the class has the page drawn whole.
+    """
+    return now and (now.about.begun, now.about.task == "blind", now.about.is_open, classroom.sheet())
 
 
 def show_task() -> None:
