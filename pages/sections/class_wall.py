@@ -124,14 +124,15 @@ def card(now: Moment, drawing: Drawing) -> wall.Card:
     """One drawing for the component."""
     judged, who = drawing.judgement, name_of(now.students.get(drawing.student))
     own = now.places.get(drawing.student)
-    place = f"{own.place}. " if own and own.drawing == drawing.number else ""
+    place = str(own.place) if own and own.drawing == drawing.number else ""
     score = formatted(judged.score, ".4f")
     verdict = pictures.verdict_word(judged.is_anomaly)
     sign = "✕" if judged.is_anomaly else "✓"
     return wall.Card(
         drawing.number,
         _address(drawing.image),
-        f"{place}{score} {sign}",
+        f"{score} {sign}",
+        place,
         who,
         _("{name}: {verdict}, anomaly score {score}", name=who, verdict=verdict, score=score),
         "anomaly" if judged.is_anomaly else "normal",

@@ -58,7 +58,7 @@ def text(now: Moment, who: Student) -> str:
     """The task, who one is, the place in the list, and what became of the drawing that was sent last, or the rule."""
     about, answer = now.about, tab().class_answer
     where = class_tasks.place(now, who.number)
-    line, kind = class_tasks.rule(about.task, about.digit), "rule"
+    line, kind = class_tasks.brief_rule(about.task, about.digit), "rule"
     if not about.is_open:
         line = _("The teacher has closed the wall.")
     elif answer and answer.about == (about.round, classroom.sheet()):
