@@ -38,6 +38,12 @@ WALK_FROM, WALK_TO = "walk-from", "walk-to"
 STEP, LESSON_RATE = "step", "lesson-rate"
 
 
+# Class.
+CLASS_NAME, CLASS_DIGIT, CLASS_CODE = "class-name", "class-digit", "class-code"
+WALL, WALL_ORDER = "wall", "wall-order"
+SHARED_CODE = "shared-code"
+
+
 def answer(question: str, number: int) -> str:
     """The widget with the answer to a question of the lesson; each round has one of its own."""
     return f"answer-{question}-{number}"
