@@ -3,6 +3,8 @@
 import ipaddress
 import os
 import re
+from contextlib import suppress
+from urllib.parse import urlsplit
 
 from core.errors import SettingError
 from core.server.environment import whole_number_from_environment
@@ -40,6 +42,27 @@ def proxies() -> str:
     return text
 
 
+def public_url() -> str:
+    """PUBLIC_URL: where a class finds the app, such as https://anomaly.example.org; "" unless set. Raises SettingError."""
+    text = os.environ.get("PUBLIC_URL", "").strip()
+    is_usable = False
+    with suppress(ValueError):  # a port that is no number, brackets that are not closed
+        parts = urlsplit(text)
+        is_usable = (
+            parts.scheme in ("http", "https")
+            and bool(re.fullmatch(r"[A-Za-z0-9.-]+|[0-9a-f:]+", parts.hostname or ""))
+            and "@" not in parts.netloc
+            and parts.port != 0
+            and text.rstrip("/") == f"{parts.scheme}://{parts.netloc}"
+        )
+    if text and not is_usable:
+        raise SettingError(
+            "PUBLIC_URL in the environment is the address of the app, such as https://anomaly.example.org, not “{text}”.",
+            text=text[:60],
+        )
+    return text.rstrip("/")
+
+
 def most_connections() -> int:
     """MAX_CONNECTIONS. Raises SettingError."""
     return whole_number_from_environment("MAX_CONNECTIONS", MOST_CONNECTIONS)
@@ -54,5 +77,6 @@ def require_usable() -> None:
     """Raises SettingError for a setting that cannot be used."""
     embed_origins()
     proxies()
+    public_url()
     most_connections()
     most_from_one_address()
