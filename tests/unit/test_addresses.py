@@ -3,7 +3,7 @@
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,11 +12,12 @@ import pytest
 from core.server import addresses
 from core.server.addresses import Obstacle, Reach, is_own_name, of_this_machine, reach
 
+Machine = Callable[..., None]
 WLAN, VPN, DOCKER = ("wlan0", "192.168.1.7"), ("tun0", "10.8.0.2"), ("docker0", "172.17.0.1")
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Sets which interfaces a machine has and from which address it would ask the Internet."""
     monkeypatch.delenv("PUBLIC_URL", raising=False)
     monkeypatch.delenv("PROXY_ADDRESS", raising=False)
@@ -30,7 +31,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
         )
 
     has(WLAN, route=WLAN[1])
-    yield has
+    return has
 
 
 @pytest.mark.parametrize(
@@ -47,12 +48,14 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     ],
     ids=["one", "containers", "tunnel", "two", "link-local", "no-internet", "not-linux", "none"],
 )
-def test_the_likeliest_address_of_a_machine_comes_first(machine, interfaces, route, found) -> None:  # type: ignore[no-untyped-def]
+def test_the_likeliest_address_of_a_machine_comes_first(
+    machine: Machine, interfaces: list[tuple[str, str]], route: str, found: list[str]
+) -> None:
     machine(*interfaces, route=route)
     assert of_this_machine() == tuple(found)
 
 
-def test_ipv6_only_where_there_is_no_ipv4(machine) -> None:  # type: ignore[no-untyped-def]
+def test_ipv6_only_where_there_is_no_ipv4(machine: Machine) -> None:
     machine(ipv6="2001:db8:1::7")
     assert reach("http://localhost:8501/", "::").addresses == ("http://[2001:db8:1::7]:8501",)
     machine(WLAN, ipv6="2001:db8:1::7")
@@ -61,18 +64,18 @@ def test_ipv6_only_where_there_is_no_ipv4(machine) -> None:  # type: ignore[no-u
 
 @pytest.mark.parametrize("seen", ["localhost", "127.0.0.1", "[::1]", "0.0.0.0", "teachers-laptop", "app.localhost"])
 @pytest.mark.parametrize("listens_on", ["0.0.0.0", "", "::"])
-def test_a_name_that_only_this_machine_knows_becomes_its_address(machine: object, seen: str, listens_on: str) -> None:
+def test_a_name_that_only_this_machine_knows_becomes_its_address(machine: Machine, seen: str, listens_on: str) -> None:
     assert reach(f"http://{seen}:8501/class?lang=es", listens_on) == Reach(("http://192.168.1.7:8501",), None, True)
 
 
 @pytest.mark.parametrize(
     "seen", ["http://192.168.1.7:8501", "http://teacher.local:8501", "https://anomaly.example.org", "http://[fd00::2]:8501"]
 )
-def test_an_address_that_brought_somebody_here_brings_others(machine: object, seen: str) -> None:
+def test_an_address_that_brought_somebody_here_brings_others(machine: Machine, seen: str) -> None:
     assert reach(f"{seen}/draw?lang=es", "localhost") == Reach((seen,))
 
 
-def test_a_server_that_listens_on_its_own_machine_says_so(machine) -> None:  # type: ignore[no-untyped-def]
+def test_a_server_that_listens_on_its_own_machine_says_so(machine: Machine) -> None:
     for own in ("localhost", "127.0.0.1", "::1"):
         assert reach("http://localhost:8501/", own) == Reach(obstacle=Obstacle.LISTENS_HERE_ONLY)
     assert reach("http://localhost:8501/", "192.168.1.7").addresses == ("http://192.168.1.7:8501",)
@@ -80,7 +83,7 @@ def test_a_server_that_listens_on_its_own_machine_says_so(machine) -> None:  # t
     assert reach("http://localhost:8501/", "0.0.0.0") == Reach(obstacle=Obstacle.NO_NETWORK)
 
 
-def test_behind_a_proxy_its_address_counts(machine: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_behind_a_proxy_its_address_counts(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     assert reach("http://localhost/", "127.0.0.1", True) == Reach(obstacle=Obstacle.UNKNOWN_PROXY)
     monkeypatch.setenv("PROXY_ADDRESS", "0.0.0.0")
     assert reach("http://localhost/", "127.0.0.1", True).addresses == ("http://192.168.1.7",)
@@ -88,7 +91,7 @@ def test_behind_a_proxy_its_address_counts(machine: object, monkeypatch: pytest.
     assert reach("http://localhost/", "127.0.0.1", True) == Reach(obstacle=Obstacle.LISTENS_HERE_ONLY)
 
 
-def test_public_url_comes_before_all(machine: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_public_url_comes_before_all(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUBLIC_URL", "https://anomaly.example.org:8443/")
     for seen in ("http://localhost:8501/class", "http://192.168.1.7:8501/class", ""):
         assert reach(seen, "localhost", True) == Reach(("https://anomaly.example.org:8443",))
