@@ -106,7 +106,7 @@ class Replicas:
             "MEMORY_LIMIT": f"{memory * 3 // 4 // len(ports) // 2**20}M",
             "DRAIN_SECONDS": "600",
             "FORWARDED_ALLOW_IPS": "127.0.0.1",
-            "PROXY_ADDRESS": address,
+            "PROXY_ADDRESS": f"{address}:{port}",
             **os.environ,
             "STREAMLIT_SERVER_COOKIE_SECRET": cookie_secret(),
         }

@@ -1,7 +1,6 @@
 """Under which address a class finds this server; found without a word to any other machine."""
 
 import ipaddress
-import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -47,16 +46,17 @@ def reach(seen: str, listens_on: str, is_forwarded: bool = False) -> Reach:
     """How others reach this server.
 
     seen: the address in the browser of whoever asks; it holds for others too, unless it is this machine's name for itself.
-    listens_on: the server's address; "" is every one. is_forwarded: a proxy brought the question. PROXY_ADDRESS in the
-    environment says what a proxy on this machine listens on.
+    listens_on: the server's address; "" is every one. is_forwarded: a proxy brought the question; where it listens,
+    PROXY_ADDRESS says.
     """
     if public := web.public_url():
         return Reach((public,))
     place = urlsplit(seen)
     if place.hostname and not is_own_name(place.hostname):
         return Reach((f"{place.scheme}://{place.netloc}",))
-    listens_on = os.environ.get("PROXY_ADDRESS") or listens_on
-    if is_forwarded and not os.environ.get("PROXY_ADDRESS"):
+    if proxy := web.proxy_address():
+        listens_on, _ = proxy
+    elif is_forwarded:
         return Reach(obstacle=Obstacle.UNKNOWN_PROXY)
     if is_wildcard(listens_on):
         hosts = of_this_machine()

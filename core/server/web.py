@@ -42,6 +42,22 @@ def proxies() -> str:
     return text
 
 
+def proxy_address() -> tuple[str, int] | None:
+    """PROXY_ADDRESS: host and port where a proxy on this machine listens, such as 0.0.0.0:80; None unless set.
+
+    Raises SettingError.
+    """
+    text = os.environ.get("PROXY_ADDRESS", "").strip()
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise SettingError(
+            "PROXY_ADDRESS in the environment says where a proxy listens, such as 0.0.0.0:80, not “{text}”.", text=text[:60]
+        )
+    return host.strip("[]"), int(port)
+
+
 def public_url() -> str:
     """PUBLIC_URL: where a class finds the app, such as https://anomaly.example.org; "" unless set. Raises SettingError."""
     text = os.environ.get("PUBLIC_URL", "").strip()
@@ -77,6 +93,7 @@ def require_usable() -> None:
     """Raises SettingError for a setting that cannot be used."""
     embed_origins()
     proxies()
+    proxy_address()
     public_url()
     most_connections()
     most_from_one_address()

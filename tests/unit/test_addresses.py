@@ -85,9 +85,9 @@ def test_a_server_that_listens_on_its_own_machine_says_so(machine: Machine) -> N
 
 def test_behind_a_proxy_its_address_counts(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     assert reach("http://localhost/", "127.0.0.1", True) == Reach(obstacle=Obstacle.UNKNOWN_PROXY)
-    monkeypatch.setenv("PROXY_ADDRESS", "0.0.0.0")
+    monkeypatch.setenv("PROXY_ADDRESS", "0.0.0.0:80")
     assert reach("http://localhost/", "127.0.0.1", True).addresses == ("http://192.168.1.7",)
-    monkeypatch.setenv("PROXY_ADDRESS", "127.0.0.1")
+    monkeypatch.setenv("PROXY_ADDRESS", "127.0.0.1:80")
     assert reach("http://localhost/", "127.0.0.1", True) == Reach(obstacle=Obstacle.LISTENS_HERE_ONLY)
 
 

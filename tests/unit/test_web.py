@@ -19,6 +19,8 @@ from deploy import replica
         ("EMBED_ORIGINS", "*"),
         ("FORWARDED_ALLOW_IPS", "nginx"),
         ("FORWARDED_ALLOW_IPS", "*"),
+        ("PROXY_ADDRESS", "0.0.0.0"),
+        ("PROXY_ADDRESS", "0.0.0.0:http"),
         ("PUBLIC_URL", "anomaly.example.org"),
         ("PUBLIC_URL", "https://anomaly.example.org/draw"),
         ("PUBLIC_URL", "https://me@anomaly.example.org"),
