@@ -168,6 +168,10 @@ class Visitor:
             await self._send(self._state(fragment))
         await self.run_again()
 
+    def forget_values(self) -> None:
+        """What its widgets held: those of a cleared canvas are gone from the page."""
+        self._values.clear()
+
     def freeze(self) -> None:
         """Neither hear nor answer any more, and stay connected."""
         self._stop_timers(list(self._timers))
