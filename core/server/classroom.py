@@ -28,6 +28,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, cast
@@ -37,7 +38,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from core.errors import UserError
-from core.server.tasks import TASKS, Judgement, Task
+from core.server.tasks import TASKS, Judgement, Place, Task, ranking
 
 DAY = 86_400.0
 READ_SECONDS = 0.2
@@ -148,6 +149,11 @@ class Moment:
     students: Mapping[int, Student]
     drawings: Mapping[int, Drawing]
     detectors: Mapping[str, SharedDetector]
+
+    @cached_property
+    def places(self) -> Mapping[int, Place]:
+        """The list of the task at hand, the best first, by student."""
+        return {each.student: each for each in ranking(self.about.task, self.about.digit, self.in_round())}
 
     def in_round(self) -> list[Drawing]:
         """What was drawn for the task at hand and is not hidden; what shared detectors judged is apart."""
@@ -346,7 +352,7 @@ class Classroom:
     def is_teacher(self, code: str) -> bool:
         """Whether this is the teacher's code, however it was typed."""
         now = self.now()
-        return now is not None and secrets.compare_digest(_typed(code).encode(), now.about.code.encode())
+        return now is not None and secrets.compare_digest(typed(code).encode(), now.about.code.encode())
 
     def choose(self, code: str, task: Task) -> None:
         """Set the task for everybody. A list begins anew with each press. Raises NotTheTeacherError."""
@@ -406,6 +412,12 @@ class Classroom:
         with self._transaction(is_reading=True) as connection:
             row = connection.execute(sa.select(_students).where(_students.c.browser == _digest(browser))).mappings().first()
         return Student(row["number"], row["colour"], row["animal"]) if row else None
+
+    def leave(self, browser: str) -> None:
+        """Let this browser be nobody in the class; whoever comes after is somebody else. Drawings stay."""
+        with self._change() as (connection, _):
+            same = _students.c.browser == _digest(browser)
+            connection.execute(sa.update(_students).where(same).values(browser=_digest(secrets.token_urlsafe())))
 
     def send(
         self,
@@ -510,7 +522,7 @@ class Classroom:
         """A shared detector and its file, by its code, however it was typed. Raises ClassError."""
         if self.now() is not None:
             with self._transaction(is_reading=True) as connection:
-                row = connection.execute(sa.select(_detectors).where(_detectors.c.code == _typed(code))).mappings().first()
+                row = connection.execute(sa.select(_detectors).where(_detectors.c.code == typed(code))).mappings().first()
             if row:
                 return SharedDetector(row["code"], row["student"], row["digit"], row["time"]), row["file"]
         raise ClassError("No detector of the class has the code “{code}”.", code=tidy(code))
@@ -532,7 +544,7 @@ class Classroom:
             row = connection.execute(counted.returning(_class.c.change, _class.c.code)).first()
             if row is None:
                 raise ClassError("There is no class now.")
-            if code is not None and not secrets.compare_digest(_typed(code).encode(), row.code.encode()):
+            if code is not None and not secrets.compare_digest(typed(code).encode(), row.code.encode()):
                 raise NotTheTeacherError("Only the teacher can do this.")
             yield connection, row.change
         self._look_again()
@@ -687,7 +699,8 @@ def short_code(length: int) -> str:
     return "".join(secrets.choice(LETTERS) for _ in range(length))
 
 
-def _typed(code: str) -> str:
+def typed(code: str) -> str:
+    """A code as it was made, however it was typed."""
     return "".join(sign for sign in code.upper()[:MOST_NAME] if sign in LETTERS)
 
 

@@ -8,9 +8,12 @@ same to four decimals share a place. In `blind` the points of the first `BLIND_T
 share a place.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
+
+import numpy as np
 
 Task = Literal["draw", "anything", "fool", "edge", "blind", "free"]
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -125,3 +128,96 @@ def ranking(task: Task, digit: int, tries: Iterable[Try]) -> list[Place]:
         place = places[-1].place if places and places[-1].worth == value else number
         places.append(Place(place, student, drawing, value, count))
     return places
+
+
+class Shared(Protocol):
+    """What `fooled` asks of a shared detector."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def digit(self) -> int: ...
+
+
+class Against(Protocol):
+    """What `fooled` asks of a drawing."""
+
+    @property
+    def detector(self) -> str: ...
+    @property
+    def judgement(self) -> Judgement: ...
+
+
+@dataclass(frozen=True)
+class Fooled:
+    """How often a shared detector was tried, and how often it took another digit for its own."""
+
+    code: str
+    tries: int
+    fooled: int
+
+
+def fooled(detectors: Iterable[Shared], drawings: Iterable[Against]) -> list[Fooled]:
+    """The detectors, the one that was fooled least first; of equal ones the one that was tried more. Untried ones come last."""
+    drawn = list(drawings)
+    rows = []
+    for detector in detectors:
+        own = [each.judgement for each in drawn if each.detector == detector.code]
+        rows.append(Fooled(detector.code, len(own), sum(counts("fool", detector.digit, judged) for judged in own)))
+    return sorted(rows, key=lambda row: (row.tries == 0, row.fooled, -row.tries, row.code))
+
+
+class Drawn(Protocol):
+    """What `figures` asks of a drawing."""
+
+    @property
+    def task(self) -> Task: ...
+    @property
+    def judgement(self) -> Judgement: ...
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a class found out. alarms, caught: the shares of the digit and of others that were called anomalies.
+
+    auroc: of the digit against the others. passed: digits whose detectors know best what passed as another, with how often.
+    None where nothing was drawn.
+    """
+
+    alarms: float | None
+    caught: float | None
+    auroc: float | None
+    passed: list[tuple[int, int]]
+
+
+def figures(digit: int, drawings: Iterable[Drawn]) -> Figures:
+    """Of `draw` and `anything`, where nobody means to deceive; what passed also of `fool`."""
+    drawn = list(drawings)
+    own = [each.judgement for each in drawn if each.task == "draw"]
+    others = [each.judgement for each in drawn if each.task == "anything"]
+    passed = Counter(
+        each.judgement.best_digit
+        for each in drawn
+        if each.task in ("anything", "fool") and not each.judgement.is_anomaly and each.judgement.best_digit not in (-1, digit)
+    )
+    auroc = None
+    if own and others:
+        # A score is comparable with others of the same detector only, and all of these are the class's.
+        low, high = np.array([each.score for each in own])[:, None], np.array([each.score for each in others])
+        auroc = float(((high > low) + (high == low) / 2).mean())
+    return Figures(_share(own), _share(others), auroc, passed.most_common(3))
+
+
+def _share(judged: list[Judgement]) -> float | None:
+    return sum(each.is_anomaly for each in judged) / len(judged) if judged else None
+
+
+def kind_of(task: Task, digit: int) -> str:
+    """What a drawing for a task is meant to be, as the name of a folder."""
+    match task:
+        case "draw" | "edge":
+            return f"{digit}"
+        case "anything" | "fool":
+            return f"not {digit}"
+        case _:
+            return task

@@ -1,39 +1,83 @@
-"""How a class gets in: a QR code for phones, and the same address to be typed."""
+"""Class: how one joins, and as whom one has."""
 
-import os
-from html import escape
+from collections.abc import Callable
 
 import streamlit as st
 
-from pages.shared.html.qr import qr_code
-from pages.shared.i18n.text import _
-from pages.shared.state import link
+from core.errors import UserError
+from core.server.classroom import MOST_NAME, Moment, Student, typed
+from pages.shared.i18n.names import name_of
+from pages.shared.i18n.text import _, translated
+from pages.shared.navigation import page_of
+from pages.shared.state import access, classroom, keys
+from pages.shared.state.visitor import Answer, tab, visitor
 
 
-def show() -> None:
-    """Code and address of the class page; where phones cannot get in, why and what to do."""
-    with st.container(key="class-join"):
-        reach = link.reach()
-        if reach.obstacle:
-            st.warning(link.told(reach.obstacle), icon=":material/wifi_off:")
-            return
-        base = reach.addresses[0]
-        if len(reach.addresses) > 1:
-            base = st.selectbox(_("This computer's address in the class's network"), reach.addresses, key="join-address")
-        address = f"{base}/class"
-        hints = [_("Phones have to be in the same Wi-Fi network as this computer.")] if reach.is_of_this_network else []
-        if os.environ.get("CLASS_PASSWORD"):
-            hints.append(_("Then the class's password is asked for."))
-        st.html(join_code(address, hints))
+def show_join(now: Moment, who: Student | None, is_teacher: bool) -> None:
+    """What one should know before one begins, and one press; afterwards the made-up name and the way to Draw."""
+    with st.container(key="class-join", horizontal=True, vertical_alignment="center"):
+        if who is not None:
+            st.markdown(
+                _("You are **{name}**. What you send from Draw goes to the wall under this name.", name=name_of(who)),
+                width="content",
+            )
+            st.page_link(page_of("draw"), label=_("Draw for the class"), icon=":material/draw:", width="content")
+        else:
+            st.button(
+                _("Join the class"),
+                key="join-class",
+                icon=":material/login:",
+                type="secondary" if is_teacher else "primary",
+                on_click=answered(classroom.join),
+            )
+            st.caption(
+                _(
+                    "You get a made-up name, and no account. Drawings that you send go to the wall, where the class sees them; "
+                    "nothing else is kept of you, and all is deleted when the class ends."
+                ),
+                width="stretch",
+            )
+        if not is_teacher:
+            with st.popover(_("I am the teacher"), type="tertiary"):
+                st.text_input(_("The teacher's code"), max_chars=MOST_NAME, key=keys.CLASS_CODE, type="password")
+                st.button(_("Come in"), key="class-code-given", on_click=take_code)
+    show_answer(now)
 
 
-def join_code(address: str, hints: list[str]) -> str:
-    """The code and, beside or below it, the address; hints: what else is to be known."""
-    alt = _("QR code: {address}", address=address)
-    # Phones take http for granted, and a shorter line is typed with fewer mistakes; where words may break is told.
-    typed = escape(address.removeprefix("http://")).replace("/", "/<wbr>").replace(":", ":<wbr>")
-    below = "".join(f"<small>{escape(hint)}</small>" for hint in hints)
-    return (
-        f'<div class="join-code">{qr_code(address, alt)}<div><span class="label">'
-        f'{escape(_("Scan this with a phone, or type:"))}</span><b class="address">{typed}</b>{below}</div></div>'
-    )
+def show_answer(now: Moment) -> None:
+    """Why the last press did nothing."""
+    answer = tab().class_answer
+    if answer and answer.is_refused and answer.about == (now.about.round, -1):
+        st.error(answer.text, icon=":material/error:")
+        tab().class_answer = None
+
+
+def refuse(text: str) -> None:
+    """Have the page say why nothing was done."""
+    about = classroom.about()
+    tab().class_answer = Answer((about.round if about else 0, -1), text, True)
+
+
+def answered(do: Callable[..., object]) -> Callable[..., None]:
+    """A callback whose error the page tells in a sentence."""
+
+    def told(*values: object) -> None:
+        try:
+            do(*values)
+        except UserError as error:
+            refuse(translated(error))
+
+    return told
+
+
+def take_code() -> None:
+    """Take what was typed for the teacher's code; guesses wait, as those of the password do."""
+    about, given = classroom.about(), typed(str(st.session_state.get(keys.CLASS_CODE) or ""))
+    if about is None:
+        return
+    if wait := access.wait_for(about.code):
+        refuse(_("Wait {seconds:.0f} s, then try again.", seconds=max(1.0, wait)))
+    elif access.knows(about.code, given):
+        visitor().class_code = given
+    else:
+        refuse(_("That is not the teacher's code."))

@@ -10,13 +10,17 @@ import streamlit as st
 
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _, formatted
+from pages.shared.state import classroom
 from pages.shared.state.drawings import Drawing
 from pages.shared.state.visitor import visitor
 
 
 def show_strip() -> None:
     """Every image that was judged, the newest first, with what it was; and both files."""
-    strip = visitor().drawings.strip
+    drawings = visitor().drawings
+    strip = drawings.strip
+    if classroom.hides_verdict():
+        strip = [entry for entry in strip if entry.origin != "canvas" or entry.generation != drawings.canvas.generation]
     if not strip:
         return
     cells = "".join(

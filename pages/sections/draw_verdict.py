@@ -11,7 +11,7 @@ from pages.shared.html import pictures
 from pages.shared.html.pictures import Opinion
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _, translated
-from pages.shared.state import judging, keys, session
+from pages.shared.state import classroom, judging, keys, session
 from pages.shared.state.drawings import CANVAS_SIDE, Drawings
 from pages.shared.state.visitor import tab, visitor
 
@@ -61,14 +61,17 @@ def show_judgement(shown: Drawings) -> None:
     normal = session.class_names(config.data_set, config.normal_classes)
     if shown.problem:
         st.error(translated(shown.problem), icon=":material/error:")
-    detector, result = judging.judge(image) if image is not None else (None, None)
+    is_hidden = not shown.picked and classroom.hides_verdict()
+    detector, result = judging.judge(image) if image is not None and not is_hidden else (None, None)
     with st.container(key="verdict"):
-        if result is None:
+        if is_hidden:
+            st.html(pictures.waiting(_("Blind: what will the verdict be? Draw, then say it above.")))
+        elif result is None:
             st.html(pictures.waiting(_("Draw something: a {normal}, or anything else.", normal=normal)))
         else:
             st.html(pictures.verdict(bool(result.verdicts[0]), measured(result, normal), what_it_is(shown)))
     opinions: Sequence[Opinion] = ()
-    if image is not None:
+    if image is not None and not is_hidden:
         opinions = judging.ask_all(image, may_wait=is_moving(shown))
     with st.container(key="second-opinion"):
         if result is None:

@@ -59,7 +59,12 @@ def picture(image: Tensor, alt: str) -> str:
 
 def png_picture(file: bytes, alt: str) -> str:
     """A picture that is a file already."""
-    return f'<img class="pic" alt="{escape(alt)}" src="data:image/png;base64,{base64.b64encode(file).decode()}">'
+    return f'<img class="pic" alt="{escape(alt)}" src="{png_address(file)}">'
+
+
+def png_address(file: bytes) -> str:
+    """The address of a picture that is a file already."""
+    return f"data:image/png;base64,{base64.b64encode(file).decode()}"
 
 
 def error_picture(error_map: Tensor, alt: str) -> str:

@@ -36,6 +36,12 @@ WALK_FROM, WALK_TO = "walk-from", "walk-to"
 STEP, LESSON_RATE = "step", "lesson-rate"
 
 
+# Class.
+CLASS_NAME, CLASS_DIGIT, CLASS_CODE = "class-name", "class-digit", "class-code"
+WALL, WALL_ORDER = "wall", "wall-order"
+SHARED_CODE = "shared-code"
+
+
 def detector_in_use(choice: object) -> str:
     """The box that shows this choice; each choice has a box of its own."""
     return f"detector-in-use-{choice}"

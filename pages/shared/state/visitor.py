@@ -4,6 +4,7 @@ All tabs of a browser have the same `Visitor`: one job, the same runs, drawings 
 another one sees when it runs next. What must not be shared, such as the page that is open, is in `Tab`.
 """
 
+import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from core.jobs.job import Snapshot, TrainingJob
 from core.jobs.limits import Owner
 from core.metrics import Evaluation
 from core.presets import Shipped
+from core.server.classroom import Student
 from core.training import EpochLosses
 from pages.shared.state import keys
 from pages.shared.state.drawings import CanvasOnScreen, Drawings
@@ -96,6 +98,9 @@ class Visitor:
     thresholds: that the visitor has set, by detector; None is the calibrated one. at_own_threshold: the detector in use as it
     was made, and at such a threshold: the same object until something changes, for what is remembered of it.
     trap: the two jobs of Learn's trap. step: of the lesson; first_step: what Learn showed while its address had no step.
+    student: as whom the visitor joined the class that began at class_begun. class_code: what he gave for the teacher's code.
+    class_secret: by what he is found in the class where he has no cookie. first_sheet: what numbers of his canvases begin with,
+    so that they are nobody else's.
     restored: values of widgets, for a new tab. is_over: it was forgotten, and its tabs have to begin anew. lock: held while
     several fields change together, since two tabs may run at once.
     """
@@ -117,6 +122,11 @@ class Visitor:
     drawings: Drawings = field(default_factory=Drawings)
     step: int = 1
     first_step: int = 1
+    student: Student | None = None
+    class_begun: float = 0.0
+    class_code: str = ""
+    class_secret: str = field(default_factory=secrets.token_urlsafe, repr=False)
+    first_sheet: int = field(default_factory=lambda: secrets.randbits(40))
     restored: dict[str, Any] = field(default_factory=dict)
     is_over: bool = False
     lock: Any = field(default_factory=threading.RLock, repr=False)
@@ -136,6 +146,15 @@ class Visitor:
             self.job, self.trap = None, ()
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What became of what was asked of the class. about: the round and the canvas; it is shown as long as they are."""
+
+    about: tuple[int, int]
+    text: str
+    is_refused: bool
+
+
 @dataclass(eq=False)
 class Tab:
     """What one tab knows; a reload begins a new one.
@@ -144,7 +163,9 @@ class Tab:
     address does not have it yet; is_step_in_address: it had one when Learn ran last. hidden, view: what the link asks for.
     link_written: the address as this tab left it. link_detector: what the last link said of the detector; link_choice: the
     detector in use when that was taken up. looks_seldom: whether the page looks at the job seldom. was_active, trap_was_active,
-    were_baselines_running: as they were last shown. uploaded, picture: files that were taken up.
+    were_baselines_running, class_seen: as they were last shown.
+    class_opened: the drawing of the wall that is shown large. class_answer: to what was done last in the class. uploaded,
+    picture: files that were taken up.
     """
 
     page: str = ""
@@ -172,6 +193,9 @@ class Tab:
     chosen_image: int = 0
     walk_turns: dict[str, int] = field(default_factory=dict)
     threshold: tuple[str, float] = ("", 0.0)
+    class_seen: object = None
+    class_opened: int = 0
+    class_answer: "Answer | None" = None
 
 
 def visitor() -> Visitor:
