@@ -103,8 +103,8 @@ class Student:
             await visitor.wait(lambda: "on the wall" in visitor.texts().lower())
             sent.committed[drawn.shown] = time.monotonic()
             self.answers.append(time.monotonic() - asked)
-            await visitor.press("Clear")
-            visitor.forget_values()
+            await visitor.clear()
+            await visitor.wait(lambda: "on the wall" not in visitor.texts().lower())
             with suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), max(0.0, began + PAUSE - time.monotonic()))
             if over.is_set():

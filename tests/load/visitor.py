@@ -168,8 +168,11 @@ class Visitor:
             await self._send(self._state(fragment))
         await self.run_again()
 
-    def forget_values(self) -> None:
-        """What its widgets held: those of a cleared canvas are gone from the page."""
+    async def clear(self) -> None:
+        """Clear the canvas, and wait for the new one: where the page looks at a class, another run may end first."""
+        old = next(filter(is_canvas, self.parts.values())).content.bidi_component.id
+        await self.press("Clear")
+        await self.wait(lambda: all(part.content.bidi_component.id != old for part in self.parts.values() if is_canvas(part)))
         self._values.clear()
 
     def freeze(self) -> None:
