@@ -105,7 +105,7 @@ def visitors(chromium: Browser) -> Iterator[Callable[..., Page]]:
 
 def let_in(page: Page) -> None:
     """Give the class's password."""
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Come in").click()
     expect(page.get_by_text("This class has a password.")).to_have_count(0)
     settled(page)
