@@ -288,6 +288,17 @@ async def forget_the_gone(seconds: float) -> None:
         visitors.kept().forget_the_gone()
 
 
+async def forget_what_is_over(seconds: float) -> None:
+    """Have a class whose time is up deleted, though nobody looks at it."""
+    from core.errors import UserError
+    from pages.shared.state import classroom
+
+    while True:
+        with suppress(UserError):
+            await asyncio.to_thread(classroom.moment)
+        await asyncio.sleep(seconds)
+
+
 async def say_that_it_answers(seconds: float) -> None:
     while True:
         tell_systemd("WATCHDOG=1")
@@ -324,6 +335,7 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
         tasks.append(loop.create_task(end_idle_connections(server, raise_limit_of_open_files())))
     tasks.append(loop.create_task(ending.end_when_empty(whole_number_from_environment("DRAIN_SECONDS", 0, least=0))))
     tasks.append(loop.create_task(forget_the_gone(15.0)))
+    tasks.append(loop.create_task(forget_what_is_over(60.0)))
     if watchdog := int(os.environ.get("WATCHDOG_USEC", "0")):
         tasks.append(loop.create_task(say_that_it_answers(watchdog / 1e6 / 3)))
     atexit.register(leave)

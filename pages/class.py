@@ -13,6 +13,12 @@ from pages.shared.state import classroom, link
 from pages.shared.state.visitor import tab
 from pages.shared.streamlit_internals import begin_again_with_app
 
+FOR_THE_PROJECTOR = """<style>
+.st-key-detector-line { display: none; } h1 { font-size: 1.3rem !important; padding: 0 !important; }
+[data-testid="stMainBlockContainer"] { padding: 4.2rem 2rem 1rem; }
+</style>"""
+"""The wall has the room; nobody changes a detector there."""
+
 
 def show() -> None:
     """The page."""
@@ -28,6 +34,8 @@ def show() -> None:
         show_beginning()
         return
     st.title(plain(now.about.name))
+    if link.is_projector():
+        st.html(FOR_THE_PROJECTOR)
     is_teacher = bool(classroom.teachers_code())
     if is_teacher:
         show_controls(now)

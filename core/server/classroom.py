@@ -37,7 +37,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
-from core.errors import UserError
+from core.errors import SettingError, UserError
 from core.server.tasks import TASKS, Judgement, Place, Task, ranking
 
 DAY = 86_400.0
@@ -234,13 +234,13 @@ _NEVER = 1e300
 
 
 class Classroom:
-    """The class in one database. url: as SQLAlchemy takes it. days: after so many it is deleted. clock: seconds since 1970.
+    """The class in one database. Any thread may call.
 
-    Any thread may call.
+    url: as SQLAlchemy takes it; raises SettingError for another. days: after so many it is deleted. clock: seconds since 1970.
     """
 
     def __init__(self, url: str, days: float = 1.0, clock: Callable[[], float] = time.time) -> None:
-        self._url = sa.make_url(url)
+        self._url = _usable(url)
         self._days, self._clock = days, clock
         self._lock = threading.RLock()
         self._engine: sa.Engine | None = None
@@ -618,6 +618,25 @@ class Classroom:
                         each.unlink(missing_ok=True)
             self._moment = None
             self._look_again()
+
+
+def _usable(url: str) -> sa.URL:
+    """The address, whose driver is there. Raises SettingError."""
+    try:
+        found = sa.make_url(url)
+        found.get_dialect().import_dbapi()
+    except SQLAlchemyError as error:
+        raise SettingError(
+            "CLASS_DATABASE_URL in the environment is an address such as {example}.",
+            example="postgresql://user:password@host/database",
+        ) from error
+    except ModuleNotFoundError as error:
+        raise SettingError(
+            "The database of CLASS_DATABASE_URL needs {package}, which is not installed here. "
+            "Install it with: pip install -r requirements-cluster.txt",
+            package=error.name,
+        ) from error
+    return found
 
 
 def _engine(url: sa.URL) -> sa.Engine:

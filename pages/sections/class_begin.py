@@ -23,8 +23,8 @@ def show_beginning() -> None:
     st.caption(
         _(
             "Students have made-up names. Nothing but the drawings and their scores is kept, and all of it is deleted when "
-            "the teacher ends the class, at the latest after {days} day(s).",
-            days=classroom.days(),
+            "the teacher ends the class, at the latest after {hours} hours.",
+            hours=24 * classroom.days(),
         )
     )
     if access.is_teacher():
@@ -46,7 +46,8 @@ def show_form() -> None:
         st.text_input(_("Name of the class"), max_chars=MOST_NAME, placeholder=_("4b, or anything else"), key=keys.CLASS_NAME)
         st.segmented_control(_("The detector's digit"), DIGITS, default=5, format_func=str, key=keys.CLASS_DIGIT)
         st.form_submit_button(_("Begin the class"), type="primary", on_click=begin)
-    if answer := tab().class_answer:
+    answer = tab().class_answer
+    if answer and answer.is_refused and answer.about == (0, 0):
         st.error(answer.text, icon=":material/error:")
         tab().class_answer = None
 

@@ -22,12 +22,12 @@ def show_join(now: Moment, who: Student | None, is_teacher: bool) -> None:
                 width="content",
             )
             st.page_link(page_of("draw"), label=_("Draw for the class"), icon=":material/draw:", width="content")
-        else:
+        elif not is_teacher:  # the teacher's button stands with the others
             st.button(
                 _("Join the class"),
                 key="join-class",
                 icon=":material/login:",
-                type="secondary" if is_teacher else "primary",
+                type="primary",
                 on_click=answered(classroom.join),
             )
             st.caption(

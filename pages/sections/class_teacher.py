@@ -50,6 +50,8 @@ def show_more(now: Moment) -> None:
         on_click=answered(show_to),
         args=("teacher" if is_for_all else "everybody",),
     )
+    if classroom.student() is None:
+        st.button(_("Join the class"), key="join-class", icon=":material/login:", on_click=answered(classroom.join))
     st.caption(_("To hide one drawing, click it on the wall."))
     st.markdown(_("Teacher's code, for these buttons on another device: **{code}**", code=about.code))
     show_take_away(now)

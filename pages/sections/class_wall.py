@@ -58,19 +58,20 @@ def show_wall() -> None:
             st.html(heading(now))
             st.info(_("The teacher shows the wall."), icon=":material/visibility_off:")
             return
-        left, right = st.columns([2.6, 1], gap="medium")
-        with left:
-            st.html(heading(now))
-            show_opened(now, is_teacher)
+        st.html(heading(now))
+        left, right = st.columns([2.8, 1], gap="medium")
+        with right:
             order = st.segmented_control(
                 _("Order"),
                 (NEWEST, RANKED),
                 default=NEWEST,
                 required=True,
-                format_func={NEWEST: _("Newest first"), RANKED: _("This task's list")}.__getitem__,
+                format_func={NEWEST: _("Newest"), RANKED: _("Best")}.__getitem__,
                 key=keys.WALL_ORDER,
                 label_visibility="collapsed",
             )
+        with left:
+            show_opened(now, is_teacher)
             drawings = in_order(now, str(order), is_teacher)[:MOST_IN_SIGHT]
             ratios = [each.judgement.ratio for each in drawings if not each.is_hidden]
             wall.show(keys.WALL, [card(now, each) for each in drawings], ratios, tab().class_opened, open_one)
@@ -130,7 +131,7 @@ def card(now: Moment, drawing: Drawing) -> wall.Card:
 def _card(drawing: Drawing, student: Student | None, place: str, _language: str) -> wall.Card:
     """Made once for all who look: two hundred cards twice a second would cost a wall a tenth of a processor."""
     judged, who = drawing.judgement, name_of(student)
-    score = formatted(judged.score, ".3f")
+    score = formatted(judged.score, ".4f")
     verdict = pictures.verdict_word(judged.is_anomaly)
     sign = "✕" if judged.is_anomaly else "✓"
     return wall.Card(

@@ -44,9 +44,10 @@ def show_task() -> None:
     if now is None or who is None or tab().class_seen != seen(now):
         st.rerun()
     with st.container(key="class-task", horizontal=True, vertical_alignment="center"):
-        with st.container(key="class-task-text"):
+        with st.container(key="class-task-text", width="stretch"):
             st.html(text(now, who))
-        show_buttons(now)
+        with st.container(key="class-task-buttons", horizontal=True, width="content", gap="small"):
+            show_buttons(now)
 
 
 def text(now: Moment, who: Student) -> str:
@@ -75,7 +76,7 @@ def show_buttons(now: Moment) -> None:
     elif about.task == "blind" and not classroom.shared_code():
         for is_anomaly in (False, True):
             st.button(
-                _("I say: {verdict}", verdict=pictures.verdict_word(is_anomaly)),
+                _("{verdict}?", verdict=pictures.verdict_word(is_anomaly)),
                 key="predict-anomaly" if is_anomaly else "predict-normal",
                 on_click=send,
                 args=(is_anomaly,),

@@ -65,7 +65,7 @@ def show_judgement(shown: Drawings) -> None:
     detector, result = judging.judge(image) if image is not None and not is_hidden else (None, None)
     with st.container(key="verdict"):
         if is_hidden:
-            st.html(pictures.waiting(_("Blind: what will the verdict be? Draw, then say it above.")))
+            st.html(pictures.waiting(_("What will the verdict be? Draw, then press your guess.")))
         elif result is None:
             st.html(pictures.waiting(_("Draw something: a {normal}, or anything else.", normal=normal)))
         else:

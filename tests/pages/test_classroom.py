@@ -6,8 +6,8 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from pages.shared.state import access, classroom
-from tests.pages.conftest import checked, go_to, has, html_of, inside, open_page, visitor_of
+from pages.shared.state import access
+from tests.pages.conftest import checked, go_to, html_of, inside, open_page, visitor_of
 
 pytestmark = pytest.mark.usefixtures("without_data")
 

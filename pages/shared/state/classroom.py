@@ -9,7 +9,6 @@ from torch import Tensor
 from core.checkpoint import from_bytes, to_bytes
 from core.data.datasets import data_directory
 from core.detector import AutoencoderDetector
-from core.errors import SettingError
 from core.presets import Shipped
 from core.server.classroom import Class, ClassError, Classroom, ClassUnavailableError, Drawing, Moment, Student
 from core.server.environment import whole_number_from_environment
@@ -33,12 +32,7 @@ def _room(url: str, days: int) -> Classroom:
 
 def room() -> Classroom:
     """The class of this server. Raises SettingError."""
-    try:
-        return _room(_url(), days())
-    except ValueError as error:
-        if isinstance(error, SettingError):
-            raise
-        raise SettingError("CLASS_DATABASE_URL in the environment is no address of a database.") from error
+    return _room(_url(), days())
 
 
 def days() -> int:
