@@ -157,7 +157,7 @@ def running_postgres() -> Iterator[postgres.Postgres]:
 def class_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database for a class, of each kind, as CLASS_DATABASE_URL names it."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'class.sqlite'}"
+        return f"sqlite:///{tmp_path / 'data' / 'class.sqlite'}"
     return str(request.getfixturevalue("running_postgres").database())
 
 

@@ -67,7 +67,7 @@ def running_postgres() -> Iterator[Postgres]:
         run("initdb", "-D", str(data), "--auth=trust", "--username=class", "--encoding=UTF8", "--locale=C", "--no-sync")
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+        options = f"-p {port} -c max_connections=300 -c listen_addresses=127.0.0.1 -c unix_socket_directories="
         run("pg_ctl", "-D", str(data), "-w", "-t", "60", "-l", str(data / "log.txt"), "-o", options, "start")
         try:
             yield Postgres(port)

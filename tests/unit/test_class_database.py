@@ -1,12 +1,8 @@
-"""The class's database as several processes share it: SQLite's file and PostgreSQL, with the same tests."""
+"""The class's database when many write at once, and when it is not there."""
 
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -36,31 +32,6 @@ def rooms(class_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room
 def image(number: int) -> bytes:
     """A picture that is no other number's."""
     return number.to_bytes(4, "big") * 196
-
-
-def test_what_one_process_commits_the_others_see(rooms: Rooms) -> None:
-    first, second = rooms(), rooms()
-    assert second.now() is None
-    code = first.begin("4b")
-    now = second.now(at_once=True)
-    assert now
-    assert now.about.name == "4b"
-    assert second.is_teacher(code.lower())
-    student = second.join("a browser")
-    sent = second.send(student.number, image(1), JUDGEMENT, sheet=1)
-    seen = first.now(at_once=True)
-    assert seen
-    assert list(seen.drawings) == [sent.number]
-    assert seen.drawings[sent.number].image == image(1)
-    assert seen.drawings[sent.number].judgement == JUDGEMENT
-    assert first.join("a browser") == student, "whoever moves to another replica is the same student"
-    second.hide(code, sent.number)
-    hidden = first.now(at_once=True)
-    assert hidden
-    assert hidden.shown() == []
-    second.end(code)
-    assert first.now(at_once=True) is None
-    assert first.begin("another class")
 
 
 def test_all_that_many_send_at_once_arrives_and_a_reader_misses_none(rooms: Rooms) -> None:
@@ -118,40 +89,6 @@ def test_of_two_who_begin_at_once_one_has_the_class(rooms: Rooms) -> None:
     assert len(begun) == 1
     assert all("There is a class already" in text for text in outcomes if text not in begun)
     assert rooms().is_teacher(begun[0])
-
-
-SENDS = """
-import sys
-from core.server import classroom
-from core.server.tasks import Judgement
-classroom.MOST_A_MINUTE = classroom.MOST_OF_A_STUDENT = 10**6
-room = classroom.Classroom(sys.argv[1])
-student = room.join("a browser")
-number = 0
-while True:
-    image = number.to_bytes(4, "big") * 196
-    print(room.send(student.number, image, Judgement(0.1, 0.2, 0.3, False), number).number, flush=True)
-    number += 1
-"""
-
-
-def test_a_killed_process_loses_nothing_that_it_had_said_is_there(rooms: Rooms, class_database: str) -> None:
-    code = rooms().begin("4b")
-    root = Path(__file__).parents[2]
-    process = subprocess.Popen([sys.executable, "-c", SENDS, class_database], cwd=root, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    said = [int(process.stdout.readline()) for _ in range(40)]
-    process.send_signal(signal.SIGKILL)
-    said += [int(line) for line in process.stdout.read().splitlines() if line]
-    process.wait()
-    now = rooms().now(at_once=True)
-    assert now
-    # What was committed and not yet said may be there too.
-    assert list(now.drawings)[: len(said)] == said
-    assert [drawing.image for drawing in now.drawings.values()] == [image(number) for number in range(len(now.drawings))]
-    other = rooms()
-    assert other.send(other.join("a browser").number, image(9), JUDGEMENT, -1).number > said[-1], "and the class goes on"
-    other.end(code)
 
 
 def test_a_database_that_does_not_answer_is_told_in_a_sentence() -> None:
