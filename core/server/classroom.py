@@ -43,7 +43,7 @@ from core.server.tasks import TASKS, Judgement, Place, Task, ranking
 DAY = 86_400.0
 READ_SECONDS = 0.2
 """Between two looks at the database, for all who ask."""
-RETRY_SECONDS = 2.0
+RETRY_SECONDS = 5.0
 """Before a database that did not answer is asked again."""
 
 MOST_STUDENTS, MOST_DRAWINGS, MOST_DETECTORS = 200, 6000, 100
@@ -254,21 +254,30 @@ class Classroom:
     # ------------------------------------------------------------ looking
 
     def now(self, at_once: bool = False) -> Moment | None:
-        """The class as it is now, or as it was READ_SECONDS ago at most; None without one. at_once: as it is."""
-        with self._lock:
+        """The class as it is now, or as it was READ_SECONDS ago; None without one. at_once: as it is.
+
+        Who comes while another one looks does not wait for a slow database, and has what was seen last.
+        """
+        must_wait = at_once or (self._moment is None and self._problem is None)
+        if not self._lock.acquire(blocking=must_wait):
+            if self._problem:
+                raise self._problem
+            return self._moment
+        try:
             since = time.monotonic() - self._read_at
             if self._problem and since < RETRY_SECONDS and not at_once:
                 raise self._problem
             if at_once or since >= READ_SECONDS:
-                self._problem = None
                 try:
-                    self._moment = self._read()
+                    self._moment, self._problem = self._read(), None
                 except ClassUnavailableError as error:
                     self._problem = error
                     raise
                 finally:
                     self._read_at = time.monotonic()
             return self._moment
+        finally:
+            self._lock.release()
 
     def _read(self) -> Moment | None:
         if not self._may_exist():
@@ -407,7 +416,7 @@ class Classroom:
 
     def student_of(self, browser: str) -> Student | None:
         """The student whom this browser joined as, if it did."""
-        if self.now() is None:
+        if not self._may_exist():
             return None
         with self._transaction(is_reading=True) as connection:
             row = connection.execute(sa.select(_students).where(_students.c.browser == _digest(browser))).mappings().first()
@@ -520,7 +529,7 @@ class Classroom:
 
     def checkpoint(self, code: str) -> tuple[SharedDetector, bytes]:
         """A shared detector and its file, by its code, however it was typed. Raises ClassError."""
-        if self.now() is not None:
+        if self._may_exist():
             with self._transaction(is_reading=True) as connection:
                 row = connection.execute(sa.select(_detectors).where(_detectors.c.code == typed(code))).mappings().first()
             if row:
@@ -536,7 +545,7 @@ class Classroom:
     @contextmanager
     def _change(self, code: str | None = None) -> Iterator[tuple[sa.Connection, int]]:
         """A transaction with the number of its change, one at a time in all processes. code: the teacher's, where needed."""
-        if self.now() is None:
+        if not self._may_exist():
             raise ClassError("There is no class now.")
         with self._transaction() as connection:
             # The row is locked until the commit, so that changes become visible in the order of their numbers.
@@ -641,7 +650,7 @@ def _usable(url: str) -> sa.URL:
 
 def _engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() != "sqlite":
-        arguments = {"connect_timeout": 3} if url.get_backend_name() == "postgresql" else {}
+        arguments = {"connect_timeout": 2} if url.get_backend_name() == "postgresql" else {}
         return sa.create_engine(url, pool_pre_ping=True, pool_size=4, max_overflow=8, pool_timeout=5, connect_args=arguments)
     engine = sa.create_engine(url, connect_args={"timeout": 10})
 

@@ -170,6 +170,8 @@ def sent() -> Drawing | None:
 
 def hides_verdict() -> bool:
     """Whether the verdict on the canvas is not shown yet: the task is to predict it."""
+    if visitor().student is None:  # a pen that moves asks nothing of a database for nobody
+        return False
     try:
         now = moment()
         is_blind = now is not None and now.about.task == "blind" and now.about.is_open
