@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from core.server.addresses import of_this_machine
 from core.server.classroom import Classroom
-from tests.browser.conftest import Server, draw, eventually, settled, start_server
+from tests.browser.conftest import Server, canvas_of, draw, eventually, settled, start_server
 from tests.strokes import WAYS, on_canvas
 
 PASSWORD, TOKEN = "sesame", "token-of-the-teacher"
@@ -125,12 +125,18 @@ def join(page: Page, address: str) -> str:
 
 
 def send(page: Page, digit: int, prediction: str = "", way: int = 0) -> None:
-    """Draw on a cleared canvas and send it, or predict its verdict, which sends it too."""
-    page.locator(".st-key-canvas-tools").get_by_role("button", name="Clear").click()
-    expect(page.locator(".st-key-class-task .answer")).to_have_count(0)
-    settled(page)
+    """Draw and send it, or predict its verdict, which sends it too."""
     draw(page, on_canvas(WAYS[digit][way]))
     press_send(page, prediction)
+
+
+def clear(page: Page) -> None:
+    """Begin another drawing: wait until the old canvas is gone, on which one could still draw."""
+    old = canvas_of(page).element_handle()
+    assert old
+    page.get_by_role("button", name="Clear").click()
+    eventually(page, lambda: not old.evaluate("canvas => canvas.isConnected"))
+    settled(page)
 
 
 def press_send(page: Page, prediction: str = "") -> None:
@@ -154,10 +160,12 @@ def cards(wall: Page) -> list[str]:
 
 
 def choose(teacher: Page, students: list[Page], label: str, title: str = "") -> None:
-    """The teacher presses a task, and every student sees it."""
+    """The teacher presses a task; every student sees it, and begins another drawing."""
     teacher.locator(".st-key-class-teacher").get_by_role("button", name=label, exact=True).click()
     for student in students:
         expect(student.locator(".st-key-class-task .class-line b").first).to_have_text(title or label)
+        if label != "Draw a 5":
+            clear(student)
 
 
 def places(wall: Page) -> list[str]:
