@@ -10,7 +10,7 @@ import base64
 import json
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
@@ -78,8 +78,9 @@ def is_pen(part: Part) -> bool:
 class Visitor:
     """One tab. Its page is in `parts`, by place."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
         self.url = url
+        self._headers = dict(headers or {})
         self.session_id = ""
         self.cookies: dict[str, str] = {}
         self.parts: dict[tuple[int, ...], Part] = {}
@@ -120,7 +121,7 @@ class Visitor:
             max_size=None,
             proxy=None,
             compression=None,
-            additional_headers={"Cookie": self._cookie_line()},
+            additional_headers={**self._headers, "Cookie": self._cookie_line()},
         )
         self._take_cookies(self._socket.response.headers.get_all("Set-Cookie"))
         self._listener = asyncio.create_task(self._listen())
