@@ -206,13 +206,17 @@ class AutoencoderDetector:
         return other.set_calibration(self.calibration_scores_)
 
     @torch.inference_mode()
-    def _run(self, images: Tensor, skip_nearest: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def _run(
+        self, images: Tensor, skip_nearest: int = 0, preprocessed: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Images as the network sees them, reconstructions, error maps, scores, loop factors; all on the CPU."""
         self.model.eval()
         parts = []
         score, turns = self.config.score, self.config.turns
-        for batch in torch.split(images, max(1, self._at_once // len(turn_angles(turns)))):
-            upright = preprocess(batch.to(self.device), self.config.preprocessing)
+        at_once = max(1, self._at_once // len(turn_angles(turns)))
+        for batch in torch.split(images if preprocessed is None else preprocessed, at_once):
+            batch = batch.to(self.device)
+            upright = preprocess(batch, self.config.preprocessing) if preprocessed is None else batch
             seen = poses(upright, turns)
             reconstructions = self._redraw(seen, skip_nearest)
             maps = error_map(seen, reconstructions, score)
@@ -282,9 +286,12 @@ class AutoencoderDetector:
         """Conformal p-values, float64 (N,), of raw images (N, 1, 28, 28): see core/conformal.py. Raises NotFittedError."""
         return self.infer(images).p_values
 
-    def infer(self, images: Tensor) -> Result:
-        """Everything about raw images (N, 1, 28, 28) from one pass. Raises NotFittedError."""
-        return self.result(*self._run(images))
+    def infer(self, images: Tensor, preprocessed: Tensor | None = None) -> Result:
+        """Everything about raw images (N, 1, 28, 28) from one pass. Raises NotFittedError.
+
+        preprocessed: what preprocess makes of them, where it is known.
+        """
+        return self.result(*self._run(images, preprocessed=preprocessed))
 
     def result(self, seen: Tensor, reconstructions: Tensor, maps: Tensor, scores: Tensor, factors: Tensor) -> Result:
         """The verdict on images that were preprocessed, redrawn, compared and scored elsewhere. Raises NotFittedError."""

@@ -92,6 +92,7 @@ def clear() -> None:
     shown.canvas.strokes = shown.canvas.image = None
     shown.canvas.is_stroke_whole, shown.canvas.moments = True, Moments()
     shown.judge_canvas()
+    shown.opinions = None
     tab().canvas.show(shown.canvas, tab().visit)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from core.checkpoint import from_bytes
-from core.detector import AutoencoderDetector
+from core.detector import AutoencoderDetector, Result
 from core.errors import UserError
 from core.presets import Shipped
 from core.server.classroom import Drawing, Moment, Student
@@ -162,9 +162,14 @@ def _shared(code: str, _begun: float) -> AutoencoderDetector:
 
 
 @lru_cache(maxsize=64)
+def _result(image: bytes, detector: AutoencoderDetector) -> Result:
+    """What the detector makes of a drawing; asked twice a second as long as it is shown."""
+    return detector.infer(as_tensor(image))
+
+
 def _pictures(image: bytes, detector: AutoencoderDetector) -> str:
-    """What the detector makes of a drawing, as HTML."""
-    result = detector.infer(as_tensor(image))
+    """The same as HTML."""
+    result = _result(image, detector)
     return pictures.triple(result.images[0], result.reconstructions[0], result.error_maps[0])
 
 
@@ -173,32 +178,36 @@ def show_opened(now: Moment, is_teacher: bool) -> None:
     drawing = now.drawings.get(tab().class_opened)
     if drawing is None or (drawing.is_hidden and not is_teacher):
         return
-    judged = drawing.judgement
+    judged, who = drawing.judgement, name_of(now.students.get(drawing.student))
+    about = class_tasks.title(drawing.task, now.about.digit)
     with st.container(key="class-opened", border=True):
-        who, against = name_of(now.students.get(drawing.student)), ""
-        try:
-            if drawing.detector:
-                detector = _shared(drawing.detector, now.about.begun)
-                against = " · " + _("against the detector {code}", code=drawing.detector)
-            else:
-                detector = session.shipped_checkpoint(Shipped("best", "mnist", now.about.digit)).detector
-            st.html(_pictures(drawing.image, detector))
-        except UserError as error:
-            st.caption(translated(error))
-        score = _("anomaly score {score:.3f}, threshold {threshold:.3f}", score=judged.score, threshold=judged.threshold)
-        about = f"{class_tasks.title(drawing.task, now.about.digit)}{against} · {score}"
-        badge = pictures.badge(judged.is_anomaly)
-        st.html(f'<div><b>{escape(who)}</b> {badge} <span class="label">{escape(about)}</span></div>')
-        with st.container(horizontal=True):
-            st.button(_("Close"), key="close-drawing", icon=":material/close:", on_click=close_one)
-            if is_teacher:
-                st.button(
-                    _("Show it again") if drawing.is_hidden else _("Hide it"),
-                    key="hide-drawing",
-                    icon=":material/visibility:" if drawing.is_hidden else ":material/visibility_off:",
-                    on_click=answered(hide),
-                    args=(drawing.number, not drawing.is_hidden),
-                )
+        left, right = st.columns([2, 1])
+        with left:
+            try:
+                if drawing.detector:
+                    detector = _shared(drawing.detector, now.about.begun)
+                    about += " · " + _("against the detector {code}", code=drawing.detector)
+                else:
+                    detector = session.shipped_checkpoint(Shipped("best", "mnist", now.about.digit)).detector
+                st.html(_pictures(drawing.image, detector))
+            except UserError as error:
+                st.caption(translated(error))
+        with right:
+            score = _("score {score:.4f}, threshold {threshold:.4f}", score=judged.score, threshold=judged.threshold)
+            st.html(
+                f"<p><b>{escape(who)}</b> {pictures.badge(judged.is_anomaly)}</p>"
+                f'<p class="label">{escape(about)}<br>{escape(score)}</p>'
+            )
+            with st.container(horizontal=True):
+                st.button(_("Close"), key="close-drawing", icon=":material/close:", on_click=close_one)
+                if is_teacher:
+                    st.button(
+                        _("Show it again") if drawing.is_hidden else _("Hide it"),
+                        key="hide-drawing",
+                        icon=":material/visibility:" if drawing.is_hidden else ":material/visibility_off:",
+                        on_click=answered(hide),
+                        args=(drawing.number, not drawing.is_hidden),
+                    )
 
 
 def hide(number: int, is_hidden: bool) -> None:

@@ -74,12 +74,12 @@ def test_learn_says_which_file_is_damaged(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr("core.presets.CHECKPOINTS", folder)
     from pages.shared.state import session
 
-    session.shipped_checkpoint.clear()
+    session.shipped_checkpoint.forget()
     app = go_to(open_page(), "learn")
     app.session_state["step"] = 6
     checked(app.run())
     assert any("mnist-5-broadcasting.safetensors" in error.value for error in app.error)
-    session.shipped_checkpoint.clear()
+    session.shipped_checkpoint.forget()
 
 
 def test_a_new_language_begins_with_its_row(

@@ -31,8 +31,9 @@ from core import checkpoint
 from core.checkpoint import Checkpoint
 from core.data.datasets import DataSet, OneClassSplit, SplitSource, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
+from core.jobs.backend import HaltedError, calibrate_and_measure
 from core.jobs.dask.workers import broadcast, by_reference, images
-from core.jobs.job import HaltedError, JobPool, finished
+from core.jobs.pool import JobPool
 from core.model import Autoencoder, build, outline
 from core.preprocessing import Preprocessing, preprocess
 from core.training import DivergedError, Step, Trainer
@@ -119,7 +120,7 @@ def finish(settings: str, weights: bytes) -> bytes:
     """The detector with these weights, calibrated and measured, as a checkpoint."""
     config = config_from(json.loads(settings))
     split, *_ = _images(config.data_set, config.normal_classes, config.training.seed, config.preprocessing)
-    return checkpoint.to_bytes(finished(AutoencoderDetector(config, _network(config, weights)), split))
+    return checkpoint.to_bytes(calibrate_and_measure(AutoencoderDetector(config, _network(config, weights)), split))
 
 
 @lru_cache(maxsize=8)
@@ -423,7 +424,9 @@ class DaskBackend:
             return checkpoint.from_bytes(result.result())
         except Exception as error:
             LOG.warning("A training ends here and not on the cluster: %s", error)
-            return finished(AutoencoderDetector(self._config, _network(self._config, weights)), self._split.images())
+            return calibrate_and_measure(
+                AutoencoderDetector(self._config, _network(self._config, weights)), self._split.images()
+            )
         finally:
             self._leave()
 

@@ -8,6 +8,7 @@ from core, or escaped.
 import base64
 import io
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -88,17 +89,25 @@ def triple(image: Tensor, reconstruction: Tensor, error_map: Tensor, captions: b
     return row([(content, name if captions else "") for content, name in zip(contents, names, strict=True)])
 
 
-def steps(config: DetectorConfig, title: str, image: Tensor | None, result: Result | None) -> str:
+def steps(
+    config: DetectorConfig,
+    title: str,
+    preprocessed: Sequence[tuple[str, Tensor]] | None = None,
+    image: Tensor | None = None,
+    result: Result | None = None,
+) -> str:
     """All that happens to an image (1, 1, 28, 28) before the detector: preprocessed step by step, turned, redrawn, compared.
 
     Every image has the same pictures with the same captions, so that nothing moves from one to the next; black ones
-    where there is no image.
+    where there is no image. preprocessed: preprocess_steps of the image.
     """
     nothing = torch.zeros(1, 1, 28, 28)
     image = nothing if image is None else image
     names = {"deskewed": _("Deskewed"), "one stroke width": _("Strokes of one width")}
     cells = [(image, title)]
-    cells += [(step, names[name]) for name, step in preprocess_steps(image, config.preprocessing)]
+    if preprocessed is None:
+        preprocessed = preprocess_steps(image, config.preprocessing)
+    cells += [(step, names[name]) for name, step in preprocessed]
     if config.turns:
         cells.append((result.images if result else nothing, _("Turned to fit")))
     cells[-1] = cells[-1][0], _("{step}: what the model sees", step=cells[-1][1])
@@ -140,6 +149,20 @@ def verdict(is_anomaly: bool, sentence: str, of: str = "") -> str:
 def waiting(sentence: str) -> str:
     """Where a verdict will be."""
     return f'<div class="verdict waiting" role="status"><span>{escape(sentence)}</span></div>'
+
+
+def note(sentence: str) -> str:
+    """A short text below something else; **bold** as in Markdown, nothing else of it."""
+    html = BOLD.sub(r"<b>\1</b>", escape(sentence))
+    return f'<div class="note">{html}</div>'
+
+
+BOLD = re.compile(r"\*\*(.+?)\*\*")
+
+
+def marked(html: str, number: int) -> str:
+    """The same HTML, which differs from what it was with another number."""
+    return html.replace(" ", f' data-answer="{number}" ', 1)
 
 
 def number(value: float) -> str:

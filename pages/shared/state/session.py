@@ -33,8 +33,10 @@ from core.detector import AutoencoderDetector, DetectorConfig
 from core.ensemble import Ensemble
 from core.errors import SettingError
 from core.experiments.baselines import Comparison
-from core.jobs.job import JobPool, JobState, Snapshot, TrainingBackend, TrainingJob
+from core.jobs.backend import TrainingBackend
+from core.jobs.job import JobState, Snapshot, TrainingJob
 from core.jobs.limits import Claim, claim_of_detector, limit
+from core.jobs.pool import JobPool
 from core.presets import Shipped, shipped
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, translated
@@ -146,12 +148,12 @@ def class_names(data_set_name: str, classes: tuple[int, ...]) -> str:
 # ---------------------------------------------------------------- detectors
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def shipped_checkpoint(choice: Shipped) -> Checkpoint:
     return presets.read(choice)
 
 
-@st.cache_resource(show_spinner=False)
+@once
 def ensemble(data_set_name: str) -> tuple[list[str], Ensemble]:
     """The shipped best detectors of a data set, else MNIST's, and what each calls normal."""
     ready = {}
