@@ -52,6 +52,7 @@ load: $(DEV) proxy database
 	$(BIN)/python -m tests.load.load
 	$(BIN)/python -m tests.load.replicas
 	$(BIN)/python -m tests.load.crowd
+	$(BIN)/python -m tests.load.classroom
 
 soak: $(DEV)
 	$(BIN)/python -m tests.load.soak --minutes $(MINUTES)
