@@ -28,7 +28,7 @@ BATCH = 512
 MOST_NUMBERS = 2**23
 """Numbers in one block of distances to remembered images, or of what is redrawn of them; four bytes each."""
 
-SAME_WRITER_NEIGHBOURS = 2
+SAME_WRITER_NEIGHBOURS = 4
 """Nearest remembered images that calibration leaves out.
 
 MNIST's training file goes from writer to writer, so a held-out digit finds others by its own hand
