@@ -35,23 +35,24 @@ def show_controls(now: Moment) -> None:
 def show_more(now: Moment) -> None:
     """Close, who sees the wall, clear, the code, take away, end."""
     about = now.about
-    st.button(
-        _("Close the wall: take in no more") if about.is_open else _("Open the wall again"),
-        key="open-wall",
-        icon=":material/lock:" if about.is_open else ":material/lock_open:",
-        on_click=answered(set_open),
-        args=(not about.is_open,),
-    )
     is_for_all = about.seen_by == "everybody"
-    st.button(
-        _("Show the wall to me only") if is_for_all else _("Show the wall to everybody"),
-        key="wall-seen-by",
-        icon=":material/visibility_off:" if is_for_all else ":material/visibility:",
-        on_click=answered(show_to),
-        args=("teacher" if is_for_all else "everybody",),
-    )
-    if classroom.student() is None:
-        st.button(_("Join the class"), key="join-class", icon=":material/login:", on_click=answered(classroom.join))
+    with st.container(horizontal=True):
+        st.button(
+            _("Close the wall") if about.is_open else _("Open the wall"),
+            key="open-wall",
+            icon=":material/lock:" if about.is_open else ":material/lock_open:",
+            on_click=answered(set_open),
+            args=(not about.is_open,),
+        )
+        st.button(
+            _("Only I see the wall") if is_for_all else _("Everybody sees the wall"),
+            key="wall-seen-by",
+            icon=":material/visibility_off:" if is_for_all else ":material/visibility:",
+            on_click=answered(show_to),
+            args=("teacher" if is_for_all else "everybody",),
+        )
+        if classroom.student() is None:
+            st.button(_("Join the class"), key="join-class", icon=":material/login:", on_click=answered(classroom.join))
     st.caption(_("To hide one drawing, click it on the wall."))
     st.markdown(_("Teacher's code, for these buttons on another device: **{code}**", code=about.code))
     show_take_away(now)

@@ -183,7 +183,7 @@ def test_a_class_from_beginning_to_end(room: Room, server: Server, data_director
     report = files["Report"].decode()
     assert "<b>bold" not in report
     assert "&lt;b&gt;bold" in report
-    teacher.get_by_role("button", name="Close the wall: take in no more").click()
+    teacher.get_by_role("button", name="Close the wall").click()
     expect(phone.locator(".class-line")).to_contain_text("closed the wall")
     expect(phone.get_by_role("button", name="Anomaly?", exact=True)).to_be_disabled()
     teacher.get_by_text("I want to delete drawings").click()
