@@ -26,7 +26,7 @@ SERVER := .venv/.server-ready
 PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 DEV := .venv/.dev-ready
 
-.PHONY: run replicas test test-mnist lint bench load soak audit sweep lock checkpoints screenshots film messages browser proxy clean
+.PHONY: run replicas test test-mnist lint bench load soak audit sweep lock checkpoints screenshots film messages browser proxy database clean
 
 run: $(APP)
 	$(BIN)/python -m deploy.replica --browser --port $(PORT) --address $(ADDRESS)
@@ -34,7 +34,7 @@ run: $(APP)
 replicas: $(APP)
 	$(BIN)/python -m deploy.replicas --replicas $(REPLICAS) --port $(PORT) --address $(ADDRESS)
 
-test: $(DEV) browser proxy
+test: $(DEV) browser proxy database
 	$(PYTEST)
 
 test-mnist: $(DEV)
@@ -48,11 +48,12 @@ lint: $(DEV)
 bench: $(DEV) browser
 	$(BIN)/python -m tests.bench
 
-load: $(DEV) proxy
+load: $(DEV) proxy database
 	$(BIN)/python -m tests.load.fuzz
 	$(BIN)/python -m tests.load.load
 	$(BIN)/python -m tests.load.replicas
 	$(BIN)/python -m tests.load.crowd
+	$(BIN)/python -m tests.load.classroom
 
 soak: $(DEV)
 	$(BIN)/python -m tests.load.soak --minutes $(MINUTES)
@@ -113,3 +114,10 @@ proxy:
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	RUNLEVEL=1 apt-get install -y -qq --no-install-recommends nginx-light; } || \
 	echo "nginx is not there: the tests of replicas will be skipped."
+
+# A PostgreSQL for the tests of a class on several machines, in the same way; they start one of their own.
+database:
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	RUNLEVEL=1 apt-get install -y -qq --no-install-recommends postgresql; } || \
+	echo "PostgreSQL is not there: the tests with it will be skipped."

@@ -33,8 +33,6 @@ from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from streamlit.net_util import get_internal_ip
-from streamlit.web.server.server_util import get_display_address
 
 from pages.shared.streamlit_internals import (
     believe_proxies,
@@ -361,15 +359,18 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
 
 def tell_address() -> None:
     """Say where the app is, and open it where somebody sits at this machine."""
-    address, port = str(st.get_option("server.address") or "localhost"), st.get_option("server.port")
-    host = get_display_address(address)
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    print(f"\n  See the anomaly is at {url}   (Ctrl-C ends it)", flush=True)
-    if host != address and (own := get_internal_ip()):
-        print(f"  From other machines of this network: http://{own}:{port}", flush=True)
+    from core.server import addresses, web
+
+    address, port = str(st.get_option("server.address") or ""), st.get_option("server.port")
+    own = addresses.url("localhost" if addresses.is_wildcard(address) else address, port)
+    print(f"\n  See the anomaly is at {own}   (Ctrl-C ends it)", flush=True)
+    # A replica leaves the rest to what stands before it.
+    if not (web.proxies() or os.environ.get("PROXY_ADDRESS")):
+        for other in addresses.reach(own, address).addresses[:3]:
+            print(f"  From other machines: {other}", flush=True)
     print(flush=True)
     if not st.get_option("server.headless"):
-        webbrowser.open(url)
+        webbrowser.open(own)
 
 
 def leave() -> None:

@@ -10,8 +10,10 @@ from core.detector import DetectorConfig
 from core.errors import UserError
 from core.link import LinkError, decode, encode
 from core.presets import preset_of, shipped_as
+from core.server import addresses
+from core.server.addresses import Obstacle, Reach
 from pages.shared.forms import settings
-from pages.shared.i18n.text import LANGUAGES, language, translated
+from pages.shared.i18n.text import LANGUAGES, _, language, translated
 from pages.shared.state import keys, own_data, session
 from pages.shared.state.lesson import STEPS
 from pages.shared.state.visitor import Choice, tab, visitor
@@ -137,5 +139,32 @@ def link(page: str, hide: tuple[str, ...] = (), projector: bool = False) -> str:
         parts["hide"] = ",".join(hide)
     if projector:
         parts["view"] = PROJECTOR
-    address = urlsplit(st.context.url or "")
-    return address._replace(query=urlencode(parts, safe=","), fragment="").geturl()
+    seen = urlsplit(st.context.url or "")
+    found = reach().addresses
+    # Where nobody else gets in, the link is good for this machine.
+    place = urlsplit(found[0]) if found and seen.netloc else seen
+    return seen._replace(scheme=place.scheme, netloc=place.netloc, query=urlencode(parts, safe=","), fragment="").geturl()
+
+
+def reach() -> Reach:
+    """Under which addresses others find what this visitor sees."""
+    # As the server was started; None is every address, as Streamlit reads it.
+    listens_on = str(st.get_option("server.address") or "")
+    return addresses.reach(st.context.url or "", listens_on, "X-Forwarded-For" in st.context.headers)
+
+
+def told(obstacle: Obstacle) -> str:
+    """Why others cannot get in, and what to do."""
+    return {
+        Obstacle.LISTENS_HERE_ONLY: _(
+            "Phones and other computers cannot reach this server, which listens on its own machine only. "
+            "Start it with `make run ADDRESS=0.0.0.0`."
+        ),
+        Obstacle.UNKNOWN_PROXY: _(
+            "This server stands behind another one, so it does not know its own address. "
+            "Start it with the address in `PUBLIC_URL`, such as `PUBLIC_URL=https://anomaly.example.org`."
+        ),
+        Obstacle.NO_NETWORK: _(
+            "This computer is in no network, so phones cannot reach it. Connect it to the class's Wi-Fi, then reload this page."
+        ),
+    }[obstacle]
