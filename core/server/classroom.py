@@ -642,7 +642,7 @@ def _usable(url: str) -> sa.URL:
     except ModuleNotFoundError as error:
         raise SettingError(
             "The database of CLASS_DATABASE_URL needs {package}, which is not installed here. "
-            "Install it with: pip install -r requirements-cluster.txt",
+            "Install it with: python deploy/set_up.py server",
             package=error.name,
         ) from error
     return found

@@ -18,7 +18,7 @@ from core.server.tasks import fooled
 from pages.sections import class_tasks
 from pages.sections.class_join import answered
 from pages.shared.components import wall
-from pages.shared.html import pictures
+from pages.shared.html import pictures, signs
 from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import _, formatted, language, ngettext, translated
 from pages.shared.state import classroom, keys, session
@@ -133,7 +133,7 @@ def _card(drawing: Drawing, student: Student | None, place: str, _language: str)
     judged, who = drawing.judgement, name_of(student)
     score = formatted(judged.score, ".4f")
     verdict = pictures.verdict_word(judged.is_anomaly)
-    sign = "✕" if judged.is_anomaly else "✓"
+    sign = signs.of_verdict(judged.is_anomaly).mark
     return wall.Card(
         drawing.number,
         _address(drawing.image),
