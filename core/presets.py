@@ -31,7 +31,7 @@ forgives a hair's breadth and a turn, weighs large errors more, allows more ink 
 PRESETS: dict[str, DetectorConfig] = {
     "best": BEST,
     "course": COURSE,
-    "narrow": replace(COURSE, model=ModelConfig(latent_dim=8)),
+    "narrow": replace(COURSE, model=ModelConfig(latent_dim=8, latent_activation="none")),
     "two-units": replace(COURSE, model=ModelConfig(latent_dim=2, latent_activation="none")),
     "wide": replace(COURSE, model=ModelConfig(hidden_sizes=(), latent_dim=784)),
     "few-epochs": replace(COURSE, training=TrainConfig(epochs=1)),

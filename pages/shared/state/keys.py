@@ -37,6 +37,11 @@ WALK_FROM, WALK_TO = "walk-from", "walk-to"
 STEP, LESSON_RATE = "step", "lesson-rate"
 
 
+def answer(question: str, number: int) -> str:
+    """The widget with the answer to a question of the lesson; each round has one of its own."""
+    return f"answer-{question}-{number}"
+
+
 def detector_in_use(choice: object) -> str:
     """The box that shows this choice; each choice has a box of its own."""
     return f"detector-in-use-{choice}"
