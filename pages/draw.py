@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.drawing import PictureError, from_canvas_png
 from core.jobs.job import JobState
+from pages.sections.draw_class import show_class_task
 from pages.sections.draw_examples import show_examples, show_quick_keep
 from pages.sections.draw_other_ways import show_other_ways, show_picture
 from pages.sections.draw_strip import show_strip
@@ -22,6 +23,7 @@ NARROWEST_BRUSH, BRUSH, WIDEST_BRUSH = 8, 24, 40
 def show() -> None:
     """The page."""
     st.title(_("Draw a digit"))
+    show_class_task()
     # Not in the fragment: a canvas on which somebody draws must not begin anew.
     tab().canvas.show(visitor().drawings.canvas, tab().visit)
     draw_area()

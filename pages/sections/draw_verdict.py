@@ -14,7 +14,7 @@ from pages.shared.html import pictures
 from pages.shared.html.pictures import Opinion
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _, translated
-from pages.shared.state import judging, keys, session
+from pages.shared.state import classroom, judging, keys, session
 from pages.shared.state.drawings import CANVAS_SIDE, Drawings
 from pages.shared.state.visitor import tab, visitor
 
@@ -72,7 +72,7 @@ def answer_moving_pen() -> None:
     """What has changed on screen since the last answer, in one message: each element of a page is a message, and slow."""
     shown, on_screen = visitor().drawings, tab().canvas
     changed: dict[str, str] = {}
-    if on_screen.is_answer_due and shown.image is not None:
+    if on_screen.is_answer_due and shown.image is not None and not is_hidden(shown):
         on_screen.is_answer_due = False
         with session.turn_of_pen(True):
             judged = Judged.of(shown)
@@ -127,14 +127,18 @@ def show_judgement(shown: Drawings) -> None:
     normal = session.normal_names(config)
     if shown.problem:
         st.error(translated(shown.problem), icon=":material/error:")
-    judged = Judged.of(shown) if shown.image is not None else None
+    is_to_be_guessed = is_hidden(shown)
+    judged = Judged.of(shown) if shown.image is not None and not is_to_be_guessed else None
     if judged:
         # A quick answer changed the page behind React's back, which writes only what is new to it.
         parts = {key: pictures.marked(html, tab().canvas.answers) for key, html in judged.parts(shown).items()}
     else:
         names, _ensemble = session.ensemble(config.data_set)
+        wait = _("Draw something: a {normal}, or anything else.", normal=normal)
+        if is_to_be_guessed:
+            wait = _("What will the verdict be? Draw, then press your guess.")
         parts = {
-            "verdict": pictures.waiting(_("Draw something: a {normal}, or anything else.", normal=normal)),
+            "verdict": pictures.waiting(wait),
             "second-opinion": pictures.note("\N{NO-BREAK SPACE}"),
             "gauge": pictures.gauge(None, 1.0),
             "steps": pictures.steps(config, _("Your drawing")),
@@ -156,6 +160,11 @@ def show_judgement(shown: Drawings) -> None:
     with st.container(key="error-legend"):
         st.html(pictures.error_legend())
     show_ensemble(parts["cards"])
+
+
+def is_hidden(shown: Drawings) -> bool:
+    """Whether the verdict is not to be seen yet, because a class predicts it."""
+    return not shown.picked and classroom.hides_verdict()
 
 
 def is_moving(shown: Drawings) -> bool:

@@ -13,7 +13,7 @@ from pages.shared import header, monitor
 from pages.shared.html import style
 from pages.shared.i18n.text import _, resolve_language, translated
 from pages.shared.navigation import PAGES
-from pages.shared.state import access, link, session, visitors
+from pages.shared.state import access, classroom, link, session, visitors
 from pages.shared.state.visitor import visitor
 from pages.shared.streamlit_internals import drawing_canvas, without_visitor
 
@@ -58,6 +58,7 @@ def load() -> None:
     """
     require_usable_environment()
     web.require_usable()
+    classroom.room()
     with without_visitor():
         for entry in PAGES:
             assert callable(entry.show)

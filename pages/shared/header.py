@@ -1,13 +1,16 @@
 """The line on every page: which detector is in use, a way to change it, and how a training goes."""
 
+from contextlib import suppress
+
 import streamlit as st
 
 from core.checkpoint import CheckpointError, from_bytes
 from core.errors import SettingError, UserError
 from core.jobs.job import JobState, Snapshot
+from pages.shared.forms import class_detectors
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import LANGUAGES, _, language, ngettext, set_language, translated, words
-from pages.shared.state import keys, link, session, visitors
+from pages.shared.state import classroom, keys, link, session, visitors
 from pages.shared.state.visitor import Run, tab
 
 
@@ -94,11 +97,13 @@ def _share(page: str) -> None:
     projector = st.toggle(_("For the projector: full screen, larger type"), key="link-projector")
     st.caption(_("This link opens the same page with the same settings:"))
     st.code(link.link(page, tuple(hide), projector), language=None, wrap_lines=True)
+    if obstacle := link.reach().obstacle:
+        st.caption(link.told(obstacle))
 
 
 def _help() -> None:
     """A way to forget everything, all shortcuts, and every technical word, in one place."""
-    st.button(_("Start afresh"), on_click=visitors.start_afresh, icon=":material/restart_alt:", key="start-afresh")
+    st.button(_("Start afresh"), on_click=_start_afresh, icon=":material/restart_alt:", key="start-afresh")
     st.caption(
         _("Forgets everything: trainings, runs, drawings and the password. For whoever comes after you at this machine.")
     )
@@ -115,6 +120,13 @@ def _help() -> None:
         st.markdown("  \n".join(f"`{key}` {text}" for key, text in shortcuts.items()))
     st.markdown(f"**{_('What is this?')}**")
     st.markdown("\n\n".join(f"**{name}**  \n{text}" for name, text in glossary.entries().values()))
+
+
+def _start_afresh() -> None:
+    """Whoever comes after is somebody else in the class too."""
+    with suppress(UserError):
+        classroom.leave()
+    visitors.start_afresh()
 
 
 def title_in_use() -> str:
@@ -137,6 +149,7 @@ def choose() -> None:
         key=key,
         on_change=lambda: session.use(st.session_state[key]),
     )
+    class_detectors.show()
     with st.container(key="hideable-upload"):
         upload()
 

@@ -91,6 +91,13 @@ PAGES = (
         N_("**Learn** step by step"),
         N_("The course in small steps: guess first, then see."),
     ),
+    PageEntry(
+        "class",
+        N_("Class"),
+        ":material/groups:",
+        N_("**The class** together"),
+        N_("Everybody's drawings on one wall, and a game against the detector."),
+    ),
     PageEntry("status", N_("Status"), for_teacher=True),
 )
 

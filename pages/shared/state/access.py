@@ -98,6 +98,16 @@ def is_teacher() -> bool:
     return visitor().is_teacher or _sits_at_the_server()
 
 
+def wait_for(secret: str) -> float:
+    """Seconds until this visitor may guess this secret; 0 for now."""
+    return _waits(_door(secret))
+
+
+def knows(secret: str, given: str) -> bool:
+    """Whether the visitor gave this secret; a wrong answer makes him wait."""
+    return _door(secret).verify(_browser(), _address(), given)
+
+
 def has_token(given: str, address: str) -> bool:
     """Whether this is the STATUS_TOKEN; for a program, which waits for no turn and is told from others by what it says."""
     token = os.environ.get("STATUS_TOKEN", "")

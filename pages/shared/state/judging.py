@@ -38,10 +38,19 @@ def ask_all(image: Tensor, may_wait: bool = False) -> Sequence[Opinion]:
 
     may_wait: for the image of a moving pen they are not asked every time; what they said last stands meanwhile.
     """
-    drawings, started = visitor().drawings, time.monotonic()
-    names, ensemble = session.ensemble(session.detector_config().data_set)
+    drawings, data_set = visitor().drawings, session.detector_config().data_set
     asked = drawings.opinions
-    if asked and asked[1] is ensemble and (asked[0] is image or (may_wait and started < drawings.ask_again)):
+    if may_wait and asked and asked[1] is session.ensemble(data_set)[1] and time.monotonic() < drawings.ask_again:
+        return asked[2]
+    return opinions_of(image, data_set)
+
+
+def opinions_of(image: Tensor, data_set: str) -> Sequence[Opinion]:
+    """What every shipped detector of a data set says of an image; of one image they are asked once."""
+    drawings, started = visitor().drawings, time.monotonic()
+    names, ensemble = session.ensemble(data_set)
+    asked = drawings.opinions
+    if asked and asked[1] is ensemble and asked[0] is image:
         return asked[2]
     steps = preprocess_steps_of(image) if ensemble.preprocessing == session.detector_config().preprocessing else []
     opinions = [

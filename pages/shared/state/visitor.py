@@ -4,6 +4,7 @@ All tabs of a browser have the same `Visitor`: one job, the same runs, drawings 
 another one sees when it runs next. What must not be shared, such as the page that is open, is in `Tab`.
 """
 
+import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from core.jobs.job import Snapshot, TrainingJob
 from core.jobs.limits import Owner
 from core.metrics import Evaluation
 from core.presets import Shipped
+from core.server.classroom import Student
 from core.training import EpochLosses
 from pages.shared.state import keys
 from pages.shared.state.drawings import CanvasOnScreen, Drawings
@@ -102,6 +104,10 @@ class Visitor:
     uploaded detectors. test_source: a detector, and the data set whose images are put before it instead of its own.
     trap, overfitting: Learn's trainings. lesson: what was said and drawn there. step: of the lesson;
     first_step: what Learn showed while its address had no step.
+    last_ended: the last training with its settings, as they stood at its end.
+    student: as whom the visitor joined the class that began at class_begun. class_code: what he gave for the teacher's code.
+    class_secret: by what he is found in the class where he has no cookie. first_sheet: what numbers of his canvases begin with,
+    so that they are nobody else's.
     restored: values of widgets, for a new tab. is_over: it was forgotten, and its tabs have to begin anew. lock: held while
     several fields change together, since two tabs may run at once.
     """
@@ -118,7 +124,7 @@ class Visitor:
     runs: list[Run] = field(default_factory=list)
     job: TrainingJob | None = None
     is_job_wanted: bool = False
-    last_snapshot: Snapshot | None = None
+    last_ended: tuple[DetectorConfig, Snapshot] | None = None
     trap: tuple[TrainingJob, ...] = ()
     overfitting: tuple[TrainingJob, ...] = ()
     lesson: Lesson = field(default_factory=Lesson)
@@ -128,6 +134,11 @@ class Visitor:
     test_source: "tuple[Choice, str] | None" = None
     step: int = 1
     first_step: int = 1
+    student: Student | None = None
+    class_begun: float = 0.0
+    class_code: str = ""
+    class_secret: str = field(default_factory=secrets.token_urlsafe, repr=False)
+    first_sheet: int = field(default_factory=lambda: secrets.randbits(40))
     restored: dict[str, Any] = field(default_factory=dict)
     is_over: bool = False
     lock: Any = field(default_factory=threading.RLock, repr=False)
@@ -148,6 +159,15 @@ class Visitor:
             self.job, self.trap, self.overfitting = None, (), ()
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What became of what was asked of the class. about: the round and the canvas; it is shown as long as they are."""
+
+    about: tuple[int, int]
+    text: str
+    is_refused: bool
+
+
 @dataclass(eq=False)
 class Tab:
     """What one tab knows; a reload begins a new one.
@@ -155,8 +175,10 @@ class Tab:
     visit: a number that is new each time a page is opened. is_step_chosen: the lesson's step was chosen just now, and the
     address does not have it yet; is_step_in_address: it had one when Learn ran last. hidden, view: what the link asks for.
     link_written: the address as this tab left it. link_detector: what the last link said of the detector; link_choice: the
-    detector in use when that was taken up. looks_seldom: whether the page looks at the job seldom. was_active,
-    lesson_was_active, were_baselines_running: as they were last shown. uploaded, picture, own_zip: files that were taken up.
+    detector in use when that was taken up; link_untrained: what the link asks for, where it has to be trained first.
+    job_problem: why settings could not be trained, with them. looks_seldom: whether the page looks at the job seldom.
+    was_active, lesson_was_active, were_baselines_running, class_seen: as they were last shown. class_opened: the wall's drawing
+    that is shown large. class_answer: to what was done last in the class. uploaded, picture, own_zip: files that were taken up.
     own_problem: why an example was not kept.
     """
 
@@ -172,8 +194,9 @@ class Tab:
     link_problem: UserError | None = None
     link_detector: dict[str, str] = field(default_factory=dict)
     link_choice: Choice | None = None
+    link_untrained: DetectorConfig | None = None
     looks_seldom: bool | None = None
-    job_problem: UserError | None = None
+    job_problem: tuple[DetectorConfig, UserError] | None = None
     was_active: bool = False
     lesson_canvases: dict[str, CanvasOnScreen] = field(default_factory=dict)
     lesson_was_active: bool = False
@@ -187,6 +210,9 @@ class Tab:
     chosen_image: int = 0
     walk_turns: dict[str, int] = field(default_factory=dict)
     threshold: tuple[str, float] = ("", 0.0)
+    class_seen: object = None
+    class_opened: int = 0
+    class_answer: "Answer | None" = None
 
 
 def visitor() -> Visitor:

@@ -1,0 +1,736 @@
+"""The class of a server: one at a time, kept in a database until the teacher ends it or its time is up.
+
+How it is used:
+
+    room = Classroom("sqlite:///data/class.sqlite")   # opens nothing yet; one for each process
+    code = room.begin("4b", digit=5)                  # the teacher's code
+    fox = room.join("any secret of this browser")     # a Student; the same one for the same secret
+    room.send(fox.number, image, judgement, sheet=0)  # committed when this returns; a Drawing
+    room.now()                                        # a Moment: all of it, cheap to ask for; None without a class
+    room.choose(code, "fool")                         # the teacher's: choose, hide, clear, open, show_wall_to, end
+
+Every process that has the same database has the same class: `Moment.change` is a number that grows with every change, and
+`now` reads only what is newer than what it has seen, at most every READ_SECONDS. Whoever is not the teacher cannot do what
+the teacher does: the code is asked for here. Where there is no class, nothing is opened: a SQLite file is looked for; another
+database, which CLASS_DATABASE_URL names, is asked.
+
+Scores come from the server (`Judgement`, core/server/tasks.py); nothing here believes a number of a browser.
+Raises ClassError, with a sentence, where something cannot be done; ClassUnavailableError where the database fails.
+A database of another schema is emptied and begun anew: it holds a day.
+"""
+
+import hashlib
+import secrets
+import threading
+import time
+import unicodedata
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, cast
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import CreateTable
+
+from core.errors import SettingError, UserError
+from core.server.tasks import TASKS, Judgement, Place, Task, ranking
+
+DAY = 86_400.0
+READ_SECONDS = 0.2
+"""Between two looks at the database, for all who ask."""
+RETRY_SECONDS = 5.0
+"""Before a database that did not answer is asked again."""
+
+MOST_STUDENTS, MOST_DRAWINGS, MOST_DETECTORS = 200, 6000, 100
+MOST_OF_A_STUDENT, MOST_DETECTORS_OF_A_STUDENT = 400, 3
+MOST_A_MINUTE = 20
+"""Drawings of one student; each process counts for itself, before it asks the database."""
+MOST_DETECTOR_BYTES = 8 * 2**20
+MOST_NAME = 40
+"""Characters."""
+
+COLOURS, ANIMALS = 12, 24
+"""How many words each language has for them; a name is one of each, chosen by number."""
+
+IMAGE_BYTES = 28 * 28
+LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+"""Of codes that are read out and typed: none is taken for another."""
+
+Seen = Literal["everybody", "teacher"]
+"""Who may see the wall."""
+
+
+class ClassError(UserError):
+    """What was asked for cannot be done; the message says why."""
+
+
+class NotTheTeacherError(ClassError):
+    """Whoever asked does not know the teacher's code."""
+
+
+class TooManyError(ClassError):
+    """A limit is reached."""
+
+
+class ClassUnavailableError(ClassError):
+    """The database does not answer."""
+
+
+@dataclass(frozen=True)
+class Class:
+    """What holds for all. is_open: drawings are taken in. round: grows with each task chosen, and a list begins anew with it.
+
+    begun: seconds since 1970, as every time here.
+    """
+
+    name: str
+    digit: int
+    task: Task
+    round: int
+    seen_by: Seen
+    is_open: bool
+    begun: float
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Student:
+    """Under a made-up name: numbers of a colour (below COLOURS) and of an animal (below ANIMALS)."""
+
+    number: int
+    colour: int
+    animal: int
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One drawing on the wall.
+
+    image: 28 × 28 bytes of grey. sheet: the number of its canvas in its student's browser: a drawing that goes on replaces
+    the one before. detector: the code of the shared detector that judged it; empty for the class's own.
+    prediction: in the task `blind`, whether the student said that it is an anomaly.
+    """
+
+    number: int
+    student: int
+    task: Task
+    round: int
+    sheet: int
+    image: bytes = field(repr=False)
+    judgement: Judgement
+    prediction: bool | None
+    detector: str
+    time: float
+    is_hidden: bool
+    change: int
+
+
+@dataclass(frozen=True)
+class SharedDetector:
+    """A detector that a student gave to the class; its file is asked for by its code (`Classroom.checkpoint`)."""
+
+    code: str
+    student: int
+    digit: int
+    time: float
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The class as it is at one moment; never changed. drawings: by number, the oldest first, hidden ones included."""
+
+    change: int
+    about: Class
+    students: Mapping[int, Student]
+    drawings: Mapping[int, Drawing]
+    detectors: Mapping[str, SharedDetector]
+
+    @cached_property
+    def places(self) -> Mapping[int, Place]:
+        """The list of the task at hand, the best first, by student."""
+        return {each.student: each for each in ranking(self.about.task, self.about.digit, self.in_round())}
+
+    def in_round(self) -> list[Drawing]:
+        """What was drawn for the task at hand and is not hidden; what shared detectors judged is apart."""
+        return [each for each in self.shown() if each.round == self.about.round and not each.detector]
+
+    def shown(self) -> list[Drawing]:
+        """All that is not hidden, the oldest first."""
+        return [each for each in self.drawings.values() if not each.is_hidden]
+
+
+# ---------------------------------------------------------------- tables
+
+_TABLES = sa.MetaData()
+_Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only INTEGER counts by itself in SQLite
+
+_schema = sa.Table("class_schema", _TABLES, sa.Column("print", sa.String(64), primary_key=True))
+_class = sa.Table(
+    "class_about",
+    _TABLES,
+    sa.Column("one", sa.Integer, primary_key=True, autoincrement=False),  # always 1: a second class has no place
+    sa.Column("begun", sa.Float, nullable=False),
+    sa.Column("code", sa.String(16), nullable=False),
+    sa.Column("name", sa.String(MOST_NAME), nullable=False),
+    sa.Column("digit", sa.Integer, nullable=False),
+    sa.Column("task", sa.String(16), nullable=False),
+    sa.Column("round", sa.Integer, nullable=False),
+    sa.Column("seen_by", sa.String(16), nullable=False),
+    sa.Column("is_open", sa.Boolean, nullable=False),
+    sa.Column("change", _Number, nullable=False),
+    sa.Column("cleared", _Number, nullable=False),  # the change with which drawings were taken away last
+)
+_students = sa.Table(
+    "class_students",
+    _TABLES,
+    sa.Column("number", _Number, primary_key=True),
+    sa.Column("browser", sa.String(64), nullable=False, unique=True),  # a digest
+    sa.Column("colour", sa.Integer, nullable=False),
+    sa.Column("animal", sa.Integer, nullable=False),
+    sa.Column("change", _Number, nullable=False, index=True),
+    sa.UniqueConstraint("colour", "animal"),
+)
+_drawings = sa.Table(
+    "class_drawings",
+    _TABLES,
+    sa.Column("number", _Number, primary_key=True),
+    sa.Column("student", _Number, nullable=False),
+    sa.Column("task", sa.String(16), nullable=False),
+    sa.Column("round", sa.Integer, nullable=False),
+    sa.Column("sheet", _Number, nullable=False),
+    sa.Column("image", sa.LargeBinary(IMAGE_BYTES), nullable=False),
+    *(sa.Column(name, sa.Float, nullable=False) for name in ("score", "threshold", "p_value", "best_ratio")),
+    sa.Column("is_anomaly", sa.Boolean, nullable=False),
+    sa.Column("best_digit", sa.Integer, nullable=False),
+    sa.Column("prediction", sa.Boolean),
+    sa.Column("detector", sa.String(16), nullable=False),
+    sa.Column("time", sa.Float, nullable=False),
+    sa.Column("is_hidden", sa.Boolean, nullable=False),
+    sa.Column("change", _Number, nullable=False, index=True),
+    sa.Index("class_drawings_of_student", "student", "time"),
+)
+_detectors = sa.Table(
+    "class_detectors",
+    _TABLES,
+    sa.Column("code", sa.String(16), primary_key=True),
+    sa.Column("student", _Number, nullable=False),
+    sa.Column("digit", sa.Integer, nullable=False),
+    sa.Column("time", sa.Float, nullable=False),
+    sa.Column("file", sa.LargeBinary(MOST_DETECTOR_BYTES), nullable=False),
+    sa.Column("change", _Number, nullable=False, index=True),
+)
+_FINGERPRINT = hashlib.sha256("".join(str(CreateTable(each)) for each in _TABLES.sorted_tables).encode()).hexdigest()
+_Row = sa.RowMapping | Mapping[str, Any]
+_NEVER = 1e300
+"""For an infinite ratio: not every database keeps one."""
+
+
+# ---------------------------------------------------------------- the class
+
+
+class Classroom:
+    """The class in one database. Any thread may call.
+
+    url: as SQLAlchemy takes it; raises SettingError for another. days: after so many it is deleted. clock: seconds since 1970.
+    """
+
+    def __init__(self, url: str, days: float = 1.0, clock: Callable[[], float] = time.time) -> None:
+        self._url = _usable(url)
+        self._days, self._clock = days, clock
+        self._lock = threading.RLock()
+        self._engine: sa.Engine | None = None
+        self._file: tuple[int, int] | None = None  # of SQLite: which file is open
+        self._moment: Moment | None = None
+        self._cleared = -1
+        self._problem: ClassUnavailableError | None = None
+        self._sent: dict[int, deque[float]] = {}  # when each student sent the last ones
+        self._read_at = float("-inf")
+
+    # ------------------------------------------------------------ looking
+
+    def now(self, at_once: bool = False) -> Moment | None:
+        """The class as it is now, or as it was READ_SECONDS ago; None without one. at_once: as it is.
+
+        Who comes while another one looks does not wait for a slow database, and has what was seen last.
+        """
+        must_wait = at_once or (self._moment is None and self._problem is None)
+        if not self._lock.acquire(blocking=must_wait):
+            if self._problem:
+                raise self._problem
+            return self._moment
+        try:
+            since = time.monotonic() - self._read_at
+            if self._problem and since < RETRY_SECONDS and not at_once:
+                raise self._problem
+            if at_once or since >= READ_SECONDS:
+                try:
+                    self._moment, self._problem = self._read(), None
+                except ClassUnavailableError as error:
+                    self._problem = error
+                    raise
+                finally:
+                    self._read_at = time.monotonic()
+            return self._moment
+        finally:
+            self._lock.release()
+
+    def _read(self) -> Moment | None:
+        if not self._may_exist():
+            self._close()
+            return None
+        with self._transaction(is_reading=True) as connection:
+            about = connection.execute(sa.select(_class)).mappings().first()
+            if about is None:
+                return None
+            if not self._is_over(about):
+                return self._read_changes(connection, about)
+        self._delete()
+        return None
+
+    def _read_changes(self, connection: sa.Connection, about: _Row) -> Moment:
+        """What is newer than what is known. What changes meanwhile is read again the next time."""
+        known = self._moment
+        if known and (
+            known.about.begun != about["begun"] or known.about.code != about["code"] or self._cleared != about["cleared"]
+        ):
+            known = None
+        self._cleared = about["cleared"]
+        if known and known.change == about["change"]:
+            return known
+        since = known.change if known else -1
+
+        def newer(table: sa.Table, *columns: sa.Column[Any]) -> Iterator[_Row]:
+            wanted = sa.select(*(columns or (table,))).where(table.c.change > since).order_by(table.c.change)
+            yield from connection.execute(wanted).mappings()
+
+        students = {row["number"]: Student(row["number"], row["colour"], row["animal"]) for row in newer(_students)}
+        drawings = {row["number"]: _drawing(row) for row in newer(_drawings)}
+        columns = [column for column in _detectors.c if column.name != "file"]
+        detectors = {
+            row["code"]: SharedDetector(row["code"], row["student"], row["digit"], row["time"])
+            for row in newer(_detectors, *columns)
+        }
+        if known:
+            students, drawings = {**known.students, **students}, {**known.drawings, **drawings}
+            detectors = {**known.detectors, **detectors}
+        in_order = dict(sorted(drawings.items()))
+        return Moment(
+            about["change"], _about(about), MappingProxyType(students), MappingProxyType(in_order), MappingProxyType(detectors)
+        )
+
+    def _is_over(self, about: _Row) -> bool:
+        return bool(self._clock() >= about["begun"] + self._days * DAY)
+
+    # ------------------------------------------------------------ the teacher
+
+    def begin(self, name: str, digit: int = 5, seen_by: Seen = "everybody") -> str:
+        """Begin the class and return the teacher's code. Raises ClassError where there is one already."""
+        if not 0 <= digit <= 9:
+            raise ClassError("The normal digit is one of 0 to 9.")
+        name, code = tidy(name), short_code(8)
+        if not name:
+            raise ClassError("Give the class a name.")
+        if self._url.get_backend_name() == "sqlite" and (path := self._path()):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch(mode=0o600)
+            except OSError as error:
+                raise ClassUnavailableError(
+                    "No class can be kept at {path}: {reason}.", path=path, reason=error.strerror or str(error)
+                ) from error
+        now = self.now(at_once=True)
+        if now is not None:
+            raise ClassError("There is a class already: “{name}”. End it first.", name=now.about.name)
+        row = {"one": 1, "begun": self._clock(), "code": code, "name": name, "digit": digit, "task": "draw", "round": 1}
+        row |= {"seen_by": seen_by, "is_open": True, "change": 1, "cleared": 0}
+        try:
+            with self._transaction() as connection:
+                connection.execute(sa.insert(_class).values(row))
+        except ClassUnavailableError as error:
+            if isinstance(error.__cause__, sa.exc.IntegrityError):
+                raise ClassError("There is a class already.") from error
+            raise
+        self._look_again()
+        return code
+
+    def is_teacher(self, code: str) -> bool:
+        """Whether this is the teacher's code, however it was typed."""
+        now = self.now()
+        return now is not None and secrets.compare_digest(typed(code).encode(), now.about.code.encode())
+
+    def choose(self, code: str, task: Task) -> None:
+        """Set the task for everybody. A list begins anew with each press. Raises NotTheTeacherError."""
+        if task not in TASKS:
+            raise ClassError("There is no task “{task}”.", task=str(task)[:MOST_NAME])
+        self._change_class(code, task=task, round=_class.c.round + 1)
+
+    def open(self, code: str, is_open: bool) -> None:
+        """Take in drawings, or no more. Raises NotTheTeacherError."""
+        self._change_class(code, is_open=is_open)
+
+    def show_wall_to(self, code: str, seen_by: Seen) -> None:
+        """Who may see the wall. Raises NotTheTeacherError."""
+        self._change_class(code, seen_by=seen_by)
+
+    def hide(self, code: str, drawing: int, is_hidden: bool = True) -> None:
+        """Take one drawing off the wall and out of the list, or put it back. Raises NotTheTeacherError."""
+        with self._change(code) as (connection, change):
+            changed = sa.update(_drawings).where(_drawings.c.number == drawing)
+            connection.execute(changed.values(is_hidden=is_hidden, change=change))
+
+    def clear(self, code: str) -> None:
+        """Delete every drawing. Raises NotTheTeacherError."""
+        with self._change(code) as (connection, change):
+            connection.execute(sa.delete(_drawings))
+            connection.execute(sa.update(_class).values(cleared=change))
+
+    def end(self, code: str) -> None:
+        """Delete the class and everything in it. Raises NotTheTeacherError."""
+        with self._change(code):
+            pass
+        self._delete()
+
+    # ------------------------------------------------------------ students
+
+    def join(self, browser: str) -> Student:
+        """The student of this browser, a new one under a made-up name where there is none. browser: its secret."""
+        digest = _digest(browser)
+        with self._change() as (connection, change):
+            rows = connection.execute(sa.select(_students)).mappings().all()
+            for row in rows:
+                if row["browser"] == digest:
+                    return Student(row["number"], row["colour"], row["animal"])
+            if len(rows) >= MOST_STUDENTS:
+                raise TooManyError("The class is full: {most} have joined.", most=MOST_STUDENTS)
+            taken = {(row["colour"], row["animal"]) for row in rows}
+            free = [(c, a) for c in range(COLOURS) for a in range(ANIMALS) if (c, a) not in taken]
+            colour, animal = secrets.choice(free)
+            values = {"browser": digest, "colour": colour, "animal": animal, "change": change}
+            inserted = connection.execute(sa.insert(_students).values(values).returning(_students.c.number))
+            return Student(inserted.scalar_one(), colour, animal)
+
+    def student_of(self, browser: str) -> Student | None:
+        """The student whom this browser joined as, if it did."""
+        if not self._may_exist():
+            return None
+        with self._transaction(is_reading=True) as connection:
+            row = connection.execute(sa.select(_students).where(_students.c.browser == _digest(browser))).mappings().first()
+        return Student(row["number"], row["colour"], row["animal"]) if row else None
+
+    def leave(self, browser: str) -> None:
+        """Let this browser be nobody in the class; whoever comes after is somebody else. Drawings stay."""
+        with self._change() as (connection, _):
+            same = _students.c.browser == _digest(browser)
+            connection.execute(sa.update(_students).where(same).values(browser=_digest(secrets.token_urlsafe())))
+
+    def send(
+        self,
+        student: int,
+        image: bytes,
+        judgement: Judgement,
+        sheet: int,
+        prediction: bool | None = None,
+        detector: str = "",
+    ) -> Drawing:
+        """Put a drawing on the wall, for the task at hand; it is committed when this returns.
+
+        The same sheet in the same round replaces what it was before, but in `blind`, where the first one stands.
+        Raises TooManyError for too many of one student, or of all; ClassError where the class takes in none.
+        """
+        if len(image) != IMAGE_BYTES:
+            raise ValueError(f"An image has {IMAGE_BYTES} bytes, not {len(image)}.")
+        self._require_patience(student)
+        with self._change() as (connection, change):
+            about = _about(connection.execute(sa.select(_class)).mappings().one())
+            if not about.is_open:
+                raise ClassError("The teacher has closed the wall: it takes in no drawings now.")
+            own = _drawings.c.student == student
+            if connection.execute(sa.select(_students.c.number).where(_students.c.number == student)).first() is None:
+                raise ClassError("You have not joined this class.")
+            same = own & (_drawings.c.round == about.round) & (_drawings.c.sheet == sheet) & (_drawings.c.detector == detector)
+            before = connection.execute(sa.select(_drawings.c.number, _drawings.c.is_hidden).where(same)).first()
+            if before and about.task == "blind":
+                raise ClassError("This drawing is on the wall already. Clear the canvas for the next one.")
+            if before and before.is_hidden:
+                raise ClassError("The teacher has hidden this drawing. Clear the canvas for another one.")
+            count = sa.select(sa.func.count()).select_from(_drawings)
+            if before is None:
+                if connection.execute(count.where(own)).scalar_one() >= MOST_OF_A_STUDENT:
+                    raise TooManyError(
+                        "You have sent {most} drawings, and the wall takes no more of one person.", most=MOST_OF_A_STUDENT
+                    )
+                if connection.execute(count).scalar_one() >= MOST_DRAWINGS:
+                    raise TooManyError("The wall is full: it holds {most:,} drawings.", most=MOST_DRAWINGS)
+            values = {
+                "student": student,
+                "task": about.task,
+                "round": about.round,
+                "sheet": sheet,
+                "image": image,
+                "score": judgement.score,
+                "threshold": judgement.threshold,
+                "p_value": judgement.p_value,
+                "is_anomaly": judgement.is_anomaly,
+                "best_digit": judgement.best_digit,
+                "best_ratio": min(judgement.best_ratio, _NEVER),
+                "prediction": prediction,
+                "detector": detector,
+                "time": self._clock(),
+                "is_hidden": False,
+                "change": change,
+            }
+            if before:
+                connection.execute(sa.update(_drawings).where(_drawings.c.number == before.number).values(values))
+                number = before.number
+            else:
+                inserted = connection.execute(sa.insert(_drawings).values(values).returning(_drawings.c.number))
+                number = inserted.scalar_one()
+        return _drawing({**values, "number": number})
+
+    def _require_patience(self, student: int) -> None:
+        """Raises TooManyError for a student who sends without end."""
+        with self._lock:
+            times, now = self._sent.setdefault(student, deque(maxlen=MOST_A_MINUTE)), self._clock()
+            if len(times) == MOST_A_MINUTE and times[0] > now - 60:
+                raise TooManyError(
+                    "You have sent {most} drawings within a minute. Wait a little, and send your best ones.", most=MOST_A_MINUTE
+                )
+            times.append(now)
+
+    # ------------------------------------------------------------ detectors
+
+    def share(self, student: int, digit: int, file: bytes) -> str:
+        """Give a detector to the class; returns its code. file: a checkpoint that was read and found good."""
+        if len(file) > MOST_DETECTOR_BYTES:
+            raise TooManyError(
+                "This detector has {size:.0f} MB; the class takes {most} MB at most.",
+                size=len(file) / 2**20,
+                most=MOST_DETECTOR_BYTES // 2**20,
+            )
+        with self._change() as (connection, change):
+            owners = [row.student for row in connection.execute(sa.select(_detectors.c.student))]
+            if connection.execute(sa.select(_students.c.number).where(_students.c.number == student)).first() is None:
+                raise ClassError("You have not joined this class.")
+            if owners.count(student) >= MOST_DETECTORS_OF_A_STUDENT:
+                raise TooManyError(
+                    "You have given {most} detectors to the class, and may give no more.", most=MOST_DETECTORS_OF_A_STUDENT
+                )
+            if len(owners) >= MOST_DETECTORS:
+                raise TooManyError("The class has {most} detectors and takes no more.", most=MOST_DETECTORS)
+            code = short_code(4)
+            values = {"code": code, "student": student, "digit": digit, "time": self._clock(), "file": file, "change": change}
+            connection.execute(sa.insert(_detectors).values(values))
+        return code
+
+    def checkpoint(self, code: str) -> tuple[SharedDetector, bytes]:
+        """A shared detector and its file, by its code, however it was typed. Raises ClassError."""
+        if self._may_exist():
+            with self._transaction(is_reading=True) as connection:
+                row = connection.execute(sa.select(_detectors).where(_detectors.c.code == typed(code))).mappings().first()
+            if row:
+                return SharedDetector(row["code"], row["student"], row["digit"], row["time"]), row["file"]
+        raise ClassError("No detector of the class has the code “{code}”.", code=tidy(code))
+
+    # ------------------------------------------------------------ the database
+
+    def _change_class(self, code: str, **values: Any) -> None:
+        with self._change(code) as (connection, _):
+            connection.execute(sa.update(_class).values(**values))
+
+    @contextmanager
+    def _change(self, code: str | None = None) -> Iterator[tuple[sa.Connection, int]]:
+        """A transaction with the number of its change, one at a time in all processes. code: the teacher's, where needed."""
+        if not self._may_exist():
+            raise ClassError("There is no class now.")
+        with self._transaction() as connection:
+            # The row is locked until the commit, so that changes become visible in the order of their numbers.
+            counted = sa.update(_class).values(change=_class.c.change + 1)
+            row = connection.execute(counted.returning(_class.c.change, _class.c.code)).first()
+            if row is None:
+                raise ClassError("There is no class now.")
+            if code is not None and not secrets.compare_digest(typed(code).encode(), row.code.encode()):
+                raise NotTheTeacherError("Only the teacher can do this.")
+            yield connection, row.change
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self._read_at = float("-inf")
+
+    @contextmanager
+    def _transaction(self, is_reading: bool = False) -> Iterator[sa.Connection]:
+        try:
+            with self._opened().connect() as plain:
+                connection = plain.execution_options(is_reading=is_reading)
+                with connection.begin():
+                    yield connection
+        except (SQLAlchemyError, OSError) as error:
+            self._look_again()
+            raise ClassUnavailableError(
+                "The class cannot be reached now: its database does not answer. Try again in a moment."
+            ) from error
+
+    def _path(self) -> Path | None:
+        """The file, where the database is one."""
+        name = self._url.database
+        return Path(name) if self._url.get_backend_name() == "sqlite" and name else None
+
+    def _may_exist(self) -> bool:
+        path = self._path()
+        return path is None or path.exists()
+
+    def _opened(self) -> sa.Engine:
+        """The engine, with the tables made; SQLite's file may have been deleted and begun anew by another process."""
+        with self._lock:
+            path = self._path()
+            if path is not None:
+                found = path.stat() if path.exists() else None
+                if self._engine and (found is None or (found.st_dev, found.st_ino) != self._file):
+                    self._close()
+                self._file = (found.st_dev, found.st_ino) if found else None
+            if self._engine is None:
+                engine = _engine(self._url)
+                try:
+                    _make_tables(engine)
+                except BaseException:
+                    engine.dispose()
+                    raise
+                self._engine = engine
+                if path is not None and self._file is None:
+                    found = path.stat()
+                    self._file = found.st_dev, found.st_ino
+            return self._engine
+
+    def _close(self) -> None:
+        with self._lock:
+            if self._engine:
+                self._engine.dispose()
+            self._engine = self._file = self._moment = None
+            self._read_at = float("-inf")
+
+    close = _close
+
+    def _delete(self) -> None:
+        """Delete all rows, and SQLite's file."""
+        with self._transaction() as connection:
+            for table in (_drawings, _detectors, _students, _class):
+                connection.execute(sa.delete(table))
+        with self._lock:
+            if path := self._path():
+                self._close()
+                for each in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+                    with suppress(OSError):  # another process has it open, where such files cannot be deleted; it is empty
+                        each.unlink(missing_ok=True)
+            self._moment = None
+            self._look_again()
+
+
+def _usable(url: str) -> sa.URL:
+    """The address, whose driver is there. Raises SettingError."""
+    try:
+        found = sa.make_url(url)
+        found.get_dialect().import_dbapi()
+    except SQLAlchemyError as error:
+        raise SettingError(
+            "CLASS_DATABASE_URL in the environment is an address such as {example}.",
+            example="postgresql://user:password@host/database",
+        ) from error
+    except ModuleNotFoundError as error:
+        raise SettingError(
+            "The database of CLASS_DATABASE_URL needs {package}, which is not installed here. "
+            "Install it with: pip install -r requirements-cluster.txt",
+            package=error.name,
+        ) from error
+    return found
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() != "sqlite":
+        arguments = {"connect_timeout": 2} if url.get_backend_name() == "postgresql" else {}
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=4, max_overflow=8, pool_timeout=5, connect_args=arguments)
+    engine = sa.create_engine(url, connect_args={"timeout": 10})
+
+    @sa.event.listens_for(engine, "connect")
+    def set_up(connection: Any, _: Any) -> None:
+        # Transactions begin as told below; what is deleted is overwritten; what is committed outlives the process.
+        connection.isolation_level = None
+        for line in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {line}")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # Whoever means to write waits for the others now: two who read first and then write would end each other.
+        is_reading = connection.get_execution_options().get("is_reading")
+        connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _make_tables(engine: sa.Engine) -> None:
+    """Make the tables; those of another schema are deleted with all that is in them, and no other ones are touched."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(20260519)"))  # replicas that start together
+        names = [name for name in sa.inspect(connection).get_table_names() if name.startswith("class_")]
+        if "class_schema" in names and connection.execute(sa.select(_schema.c.print)).scalar() == _FINGERPRINT:
+            return
+        found = sa.MetaData()
+        found.reflect(connection, only=names)
+        found.drop_all(connection)
+        _TABLES.create_all(connection)
+        connection.execute(sa.insert(_schema).values(print=_FINGERPRINT))
+
+
+def _about(row: _Row) -> Class:
+    names = ("name", "digit", "task", "round", "seen_by", "is_open", "begun", "code")
+    return Class(**{name: row[name] for name in names})
+
+
+def _drawing(row: _Row) -> Drawing:
+    ratio = row["best_ratio"]
+    judgement = Judgement(
+        row["score"],
+        row["threshold"],
+        row["p_value"],
+        bool(row["is_anomaly"]),
+        row["best_digit"],
+        ratio if ratio < _NEVER else float("inf"),
+    )
+    names = ("number", "student", "round", "sheet", "prediction", "detector", "time", "is_hidden", "change")
+    values = {name: row[name] for name in names}
+    return Drawing(task=cast(Task, row["task"]), image=bytes(row["image"]), judgement=judgement, **values)
+
+
+# ---------------------------------------------------------------- texts
+
+
+def tidy(text: str) -> str:
+    """A text from outside as one line of MOST_NAME characters at most, without signs that turn what stands beside them."""
+    kept = "".join(
+        sign
+        for sign in " ".join(text.split())
+        if unicodedata.category(sign) not in ("Cc", "Cs", "Co", "Cn") and sign not in TURNING
+    )
+    return kept[:MOST_NAME].strip()
+
+
+TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u200b"
+"""Signs that change the direction of what follows, or are seen by nobody; a script that runs from right to left needs none."""
+
+
+def short_code(length: int) -> str:
+    """A code to read out and type."""
+    return "".join(secrets.choice(LETTERS) for _ in range(length))
+
+
+def typed(code: str) -> str:
+    """A code as it was made, however it was typed."""
+    return "".join(sign for sign in code.upper()[:MOST_NAME] if sign in LETTERS)
+
+
+def _digest(browser: str) -> str:
+    return hashlib.sha256(browser.encode("utf-8", "surrogatepass")).hexdigest()

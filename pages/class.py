@@ -1,0 +1,50 @@
+"""Class: everybody's drawings on one wall, the task that the teacher sets, and who stands where."""
+
+import streamlit as st
+
+from core.errors import UserError
+from pages.sections.class_address import show_address
+from pages.sections.class_begin import show_beginning
+from pages.sections.class_join import show_join
+from pages.sections.class_teacher import show_controls
+from pages.sections.class_wall import seen, show_wall
+from pages.shared.i18n.text import _, plain, translated
+from pages.shared.state import classroom, link
+from pages.shared.state.visitor import tab
+from pages.shared.streamlit_internals import begin_again_with_app
+
+FOR_THE_PROJECTOR = """<style>
+.st-key-detector-line { display: none; } h1 { font-size: 1.3rem !important; padding: 0 !important; }
+[data-testid="stMainBlockContainer"] { padding: 4.2rem 2rem 1rem; }
+</style>"""
+"""The wall has the room; nobody changes a detector there."""
+
+
+def show() -> None:
+    """The page."""
+    try:
+        now, who = classroom.moment(), classroom.student()
+    except UserError as error:
+        st.title(_("The class"))
+        st.error(translated(error), icon=":material/error:")
+        return
+    tab().class_seen = seen(now)
+    if now is None:
+        st.title(_("The class together"))
+        show_beginning()
+        return
+    st.title(plain(now.about.name))
+    if link.is_projector():
+        st.html(FOR_THE_PROJECTOR)
+    is_teacher = bool(classroom.teachers_code())
+    if is_teacher:
+        show_controls(now)
+    if is_teacher or link.is_projector():
+        show_address(now)
+    if not link.is_projector():
+        show_join(now, who, is_teacher)
+    st.fragment(show_wall, run_every=0.5)()
+
+
+if __name__ == "__main__":
+    begin_again_with_app()

@@ -1,0 +1,133 @@
+"""Class: all of it to take away, as folders of images, as a table and as one page."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from html import escape
+
+import streamlit as st
+import torch
+from torch import Tensor
+
+from core.server.classroom import Drawing, Moment
+from core.server.tasks import counts, figures, kind_of, points
+from pages.sections import class_tasks
+from pages.sections.class_wall import as_pixels, as_tensor
+from pages.shared.html import pictures, report
+from pages.shared.i18n.names import name_of
+from pages.shared.i18n.text import _, formatted, language
+
+
+def images_by_kind(now: Moment) -> tuple[Tensor, list[str]]:
+    """What was drawn and is not hidden: images (N, 1, 28, 28), and the kind of each, such as “5”, “not 5” or “free”."""
+    drawn = now.shown()
+    images = [as_tensor(each.image) for each in drawn] or [torch.empty(0, 1, 28, 28)]
+    return torch.cat(images), [kind_of(each.task, now.about.digit) for each in drawn]
+
+
+def show_take_away(now: Moment) -> None:
+    """Three files, made when they are asked for, from what the page has now."""
+    st.markdown(f"**{_('Take away')}**")
+    # Files are made outside of the session: names and words are settled here.
+    names = {number: name_of(student) for number, student in now.students.items()}
+    with st.container(horizontal=True):
+        for label, make, name, mime, icon in (
+            (_("Images"), partial(as_folders, now), "class.zip", "application/zip", ":material/folder_zip:"),
+            (_("Table"), partial(as_csv, now, names), "class.csv", "text/csv", ":material/table:"),
+            (_("Report"), as_report(now, names), "class.html", "text/html", ":material/description:"),
+        ):
+            st.download_button(label, make, name, mime, icon=icon, on_click="ignore")
+
+
+def as_folders(now: Moment) -> bytes:
+    """A zip in torchvision's ImageFolder layout: a folder for each kind."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        for each in now.shown():
+            files.writestr(f"{kind_of(each.task, now.about.digit)}/{each.number:05d}.png", pictures.png(as_pixels(each.image)))
+    return archive.getvalue()
+
+
+COLUMNS = (
+    *(
+        "drawing",
+        "time",
+        "student",
+        "task",
+        "round",
+        "kind",
+        "score",
+        "threshold",
+        "p_value",
+        "verdict",
+        "best_digit",
+        "counts",
+    ),
+    *("prediction", "points", "detector"),
+)
+
+
+def rows(now: Moment, names: dict[int, str]) -> Iterator[tuple[object, ...]]:
+    """One row a drawing that is not hidden."""
+    words = {None: "", True: "anomaly", False: "normal"}
+    for each in now.shown():
+        judged, digit = each.judgement, now.about.digit
+        yield (
+            *(each.number, f"{each.time:.0f}", names.get(each.student, ""), each.task, each.round, kind_of(each.task, digit)),
+            *(f"{judged.score:.6f}", f"{judged.threshold:.6f}", f"{judged.p_value:.6f}", words[judged.is_anomaly]),
+            *(judged.best_digit, int(counts(each.task, digit, judged)), words[each.prediction]),
+            *(points(judged, each.prediction), each.detector),
+        )
+
+
+def as_csv(now: Moment, names: dict[int, str]) -> str:
+    """The table."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(COLUMNS)
+    table.writerows(rows(now, names))
+    return text.getvalue()
+
+
+def as_report(now: Moment, names: dict[int, str]) -> str:
+    """One page that needs no network: the class's figures, and all drawings by task."""
+    about, found = now.about, figures(now.about.digit, [each for each in now.shown() if not each.detector])
+    nothing = "–"
+
+    def share(value: float | None) -> str:
+        return nothing if value is None else formatted(value, ".1%")
+
+    table = [
+        (_("Drawings of {digit} that were called anomalies", digit=about.digit), share(found.alarms)),
+        (_("Others that were called anomalies"), share(found.caught)),
+        (_("AUROC"), nothing if found.auroc is None else formatted(found.auroc, ".3f")),
+        (_("What passed most often"), ", ".join(f"{digit} ({count})" for digit, count in found.passed) or nothing),
+    ]
+    parts = [
+        report.paragraph(
+            _(
+                "Of the tasks “{draw}” and “{anything}”, and for what passed also of “{fool}”.",
+                draw=class_tasks.title("draw", about.digit),
+                anything=class_tasks.title("anything", about.digit),
+                fool=class_tasks.title("fool", about.digit),
+            )
+        ),
+        report.table([{_("Figure"): name, _("Value"): value} for name, value in table]),
+    ]
+    rounds: dict[int, list[Drawing]] = {}
+    for each in now.shown():
+        rounds.setdefault(each.round, []).append(each)
+    for drawn in rounds.values():
+        parts.append(report.heading(class_tasks.title(drawn[0].task, about.digit)))
+        cells = "".join(
+            '<div class="expert">'
+            + pictures.png_picture(pictures.png(as_pixels(each.image)), names.get(each.student, ""))
+            + f'<div class="label">{escape(names.get(each.student, ""))}</div>'
+            + f'<div class="label">{formatted(each.judgement.score, ".4f")}</div>'
+            + f"{pictures.badge(each.judgement.is_anomaly)}</div>"
+            for each in drawn
+        )
+        parts.append(f'<div class="cards">{cells}</div>')
+    return report.document(language(), about.name, parts)

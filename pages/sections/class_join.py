@@ -1,0 +1,83 @@
+"""Class: how one joins, and as whom one has."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from core.errors import UserError
+from core.server.classroom import MOST_NAME, Moment, Student, typed
+from pages.shared.i18n.names import name_of
+from pages.shared.i18n.text import _, translated
+from pages.shared.navigation import page_of
+from pages.shared.state import access, classroom, keys
+from pages.shared.state.visitor import Answer, tab, visitor
+
+
+def show_join(now: Moment, who: Student | None, is_teacher: bool) -> None:
+    """What one should know before one begins, and one press; afterwards the made-up name and the way to Draw."""
+    with st.container(key="class-join", horizontal=True, vertical_alignment="center"):
+        if who is not None:
+            st.markdown(
+                _("You are **{name}**. What you send from Draw goes to the wall under this name.", name=name_of(who)),
+                width="content",
+            )
+            st.page_link(page_of("draw"), label=_("Draw for the class"), icon=":material/draw:", width="content")
+        elif not is_teacher:  # the teacher's button stands with the others
+            st.button(
+                _("Join the class"),
+                key="join-class",
+                icon=":material/login:",
+                type="primary",
+                on_click=answered(classroom.join),
+            )
+            st.caption(
+                _(
+                    "You get a made-up name, and no account. Drawings that you send go to the wall, where the class sees them; "
+                    "nothing else is kept of you, and all is deleted when the class ends."
+                ),
+                width="stretch",
+            )
+        if not is_teacher:
+            with st.popover(_("I am the teacher"), type="tertiary"):
+                st.text_input(_("The teacher's code"), max_chars=MOST_NAME, key=keys.CLASS_CODE, type="password")
+                st.button(_("Come in"), key="class-code-given", on_click=take_code)
+    show_answer(now)
+
+
+def show_answer(now: Moment) -> None:
+    """Why the last press did nothing."""
+    answer = tab().class_answer
+    if answer and answer.is_refused and answer.about == (now.about.round, -1):
+        st.error(answer.text, icon=":material/error:")
+        tab().class_answer = None
+
+
+def refuse(text: str) -> None:
+    """Have the page say why nothing was done."""
+    about = classroom.about()
+    tab().class_answer = Answer((about.round if about else 0, -1), text, True)
+
+
+def answered(do: Callable[..., object]) -> Callable[..., None]:
+    """A callback whose error the page tells in a sentence."""
+
+    def told(*values: object) -> None:
+        try:
+            do(*values)
+        except UserError as error:
+            refuse(translated(error))
+
+    return told
+
+
+def take_code() -> None:
+    """Take what was typed for the teacher's code; guesses wait, as those of the password do."""
+    about, given = classroom.about(), typed(str(st.session_state.get(keys.CLASS_CODE) or ""))
+    if about is None:
+        return
+    if wait := access.wait_for(about.code):
+        refuse(_("Wait {seconds:.0f} s, then try again.", seconds=max(1.0, wait)))
+    elif access.knows(about.code, given):
+        visitor().class_code = given
+    else:
+        refuse(_("That is not the teacher's code."))

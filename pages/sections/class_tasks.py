@@ -1,0 +1,109 @@
+"""The class's tasks in words: what is asked, by which rule it is ranked, and what became of a drawing."""
+
+from core.server.classroom import Class, Drawing, Moment
+from core.server.tasks import BLIND_TRIES, CLOSE_POINTS, TASKS, Task, counts, points
+from pages.shared.html import pictures
+from pages.shared.i18n.text import _, ngettext
+
+
+def title(task: Task, digit: int) -> str:
+    """What is asked, in a few words."""
+    match task:
+        case "draw":
+            return _("Draw a {digit}", digit=digit)
+        case "anything":
+            return _("Anything but a {digit}", digit=digit)
+        case "fool":
+            return _("Fool it")
+        case "edge":
+            return _("On the edge")
+        case "blind":
+            return _("Blind")
+        case "free":
+            return _("Draw what you like")
+
+
+def rule(task: Task, digit: int) -> str:
+    """What counts, and who wins."""
+    match task:
+        case "draw":
+            return _("The detector must take it for a {digit}. The least score wins.", digit=digit)
+        case "anything":
+            return _("It must be an anomaly. The highest score wins.")
+        case "fool":
+            return _(
+                "Draw another digit that the detector takes for a {digit}. "
+                "It counts if that digit's own detector knows it best. The least score wins.",
+                digit=digit,
+            )
+        case "edge":
+            return _("The strangest {digit} that still passes: the highest score below the threshold wins.", digit=digit)
+        case "blind":
+            return _(
+                "Draw, and predict the verdict, which you do not see. A right prediction is a point, near the threshold "
+                "{points}; your first {tries} count.",
+                points=CLOSE_POINTS,
+                tries=BLIND_TRIES,
+            )
+        case "free":
+            return _("Nothing is ranked.")
+
+
+def brief_rule(task: Task, digit: int) -> str:
+    """The same in the two short lines that a phone has for it."""
+    match task:
+        case "draw":
+            return _("The least score wins.")
+        case "anything":
+            return _("The highest score wins.")
+        case "fool":
+            return _("Another digit that it takes for a {digit}: the least score wins.", digit=digit)
+        case "edge":
+            return _("The strangest {digit} that passes wins.", digit=digit)
+        case "blind":
+            return _("Right is a point, near the threshold {points}.", points=CLOSE_POINTS)
+        case "free":
+            return rule(task, digit)
+
+
+def common_rule(task: Task) -> str:
+    """What holds for every list."""
+    if task == "free":
+        return ""
+    if task == "blind":
+        return _("Who has the same points shares a place.")
+    return _("Try as often as you like: your best try stands. The same score shares a place.")
+
+
+def titles(digit: int) -> dict[Task, str]:
+    """Every task, in order."""
+    return {task: title(task, digit) for task in TASKS}
+
+
+def outcome(drawing: Drawing, about: Class) -> str:
+    """What became of a drawing that was sent, in one sentence."""
+    judged, digit = drawing.judgement, about.digit
+    if drawing.task == "blind":
+        gained = points(judged, drawing.prediction)
+        verdict = pictures.verdict_word(judged.is_anomaly)
+        if gained:
+            won = ngettext("{count} point.", "{count} points.", gained)
+            return _("{verdict}: you were right. {points}", verdict=verdict, points=won)
+        return _("{verdict}: you were wrong.", verdict=verdict)
+    if drawing.detector or counts(drawing.task, digit, judged):
+        return _("It is on the wall.")
+    if drawing.task == "anything":
+        return _("On the wall, but it does not count: the detector takes it for a {digit}.", digit=digit)
+    if judged.is_anomaly:
+        return _("On the wall, but it does not count: the detector calls it an anomaly.")
+    if drawing.task == "fool":
+        return _("On the wall, but it does not count: no other digit's detector knows it better.")
+    return _("On the wall, but it does not count: the detector for {other} knows it better.", other=judged.best_digit)
+
+
+def place(now: Moment, student: int) -> str:
+    """Where a student stands in the list; empty where he does not."""
+    own = now.places.get(student)
+    if own is None:
+        return ""
+    return _("Place {place} of {count}", place=own.place, count=len(now.places))

@@ -1,0 +1,113 @@
+"""Draw, at the top, for a student of the class: the task as the teacher sets it, and the way to the wall."""
+
+from html import escape
+
+import streamlit as st
+
+from core.server.classroom import ClassError, ClassUnavailableError, Moment, Student
+from pages.sections import class_tasks
+from pages.shared.html import pictures
+from pages.shared.i18n.names import name_of
+from pages.shared.i18n.text import _, translated
+from pages.shared.state import classroom
+from pages.shared.state.visitor import Answer, tab
+
+POLL_SECONDS = 1.5
+"""Between two looks at the task; of thirty students each costs a few milliseconds."""
+
+
+def show_class_task() -> None:
+    """The task and the way to the wall; nothing for whoever is no student."""
+    try:
+        now, who = classroom.moment(), classroom.student()
+    except ClassUnavailableError:
+        return
+    if now is None or who is None:
+        return
+    tab().class_seen = seen(now)
+    st.fragment(show_task, run_every=POLL_SECONDS)()
+
+
+def seen(now: Moment | None) -> object:
+    """What the rest of the page depends on: another round may hide the verdict, or show it again.
+
+    The sheet too. Of two runs of fragments that follow one another at once a browser takes away only what the second one
+    left out, so that after Clear the old numbers could stay: the next look at the class has the page drawn whole.
+    """
+    return now and (now.about.begun, now.about.task == "blind", now.about.is_open, classroom.sheet())
+
+
+def show_task() -> None:
+    """Look at the class again. A stroke is not disturbed: only where the verdict comes or goes the page runs anew."""
+    try:
+        now, who = classroom.moment(), classroom.student()
+    except ClassUnavailableError as error:
+        with st.container(key="class-task"):
+            st.caption(translated(error))
+        return
+    if now is None or who is None or tab().class_seen != seen(now):
+        st.rerun()
+    with st.container(key="class-task", horizontal=True, vertical_alignment="center"):
+        with st.container(key="class-task-text", width="stretch"):
+            st.html(text(now, who))
+        with st.container(key="class-task-buttons", horizontal=True, width="content", gap="small"):
+            show_buttons(now)
+
+
+def text(now: Moment, who: Student) -> str:
+    """The task, who one is, the place in the list, and what became of the drawing that was sent last, or the rule."""
+    about, answer = now.about, tab().class_answer
+    where = class_tasks.place(now, who.number)
+    line, kind = class_tasks.brief_rule(about.task, about.digit), "rule"
+    if not about.is_open:
+        line = _("The teacher has closed the wall.")
+    elif answer and answer.about == (about.round, classroom.sheet()):
+        line, kind = answer.text, "refused" if answer.is_refused else "answer"
+    if code := classroom.shared_code():
+        line = _("Against the detector {code}: draw another digit that it takes.", code=code) if kind == "rule" else line
+    about_me = " · ".join(filter(None, (name_of(who), where)))
+    return (
+        f'<div class="class-line"><b>{escape(class_tasks.title(about.task, about.digit))}</b> '
+        f'<span class="label">{escape(about_me)}</span><small class="{kind}">{escape(line)}</small></div>'
+    )
+
+
+def show_buttons(now: Moment) -> None:
+    """One press sends the drawing; where the verdict is to be predicted, there is a button for each prediction."""
+    about = now.about
+    if not classroom.is_judged_by_the_class():
+        st.button(_("Use the class's detector"), on_click=classroom.use_the_classs_detector, key="class-detector")
+    elif about.task == "blind" and not classroom.shared_code():
+        for is_anomaly in (False, True):
+            st.button(
+                _("{verdict}?", verdict=pictures.verdict_word(is_anomaly)),
+                key="predict-anomaly" if is_anomaly else "predict-normal",
+                on_click=send,
+                args=(is_anomaly,),
+                disabled=not about.is_open,
+            )
+    else:
+        st.button(
+            _("Send to the wall"),
+            key="send-drawing",
+            icon=":material/send:",
+            type="primary",
+            on_click=send,
+            disabled=not about.is_open,
+        )
+
+
+def send(prediction: bool | None = None) -> None:
+    """Send what is on the canvas, and keep the answer for this drawing."""
+    try:
+        drawing = classroom.send(prediction)
+        now = classroom.room().now(at_once=True)
+        if now is None:
+            return
+        told = class_tasks.outcome(drawing, now.about)
+        tab().class_answer = Answer((drawing.round, drawing.sheet), told, False)
+        if drawing.task == "blind":
+            tab().class_seen = None  # the verdict is shown now
+    except ClassError as error:
+        now = classroom.moment()
+        tab().class_answer = Answer((now.about.round if now else 0, classroom.sheet()), translated(error), True)

@@ -1,0 +1,219 @@
+"""The class of this server for the visitor for whom a page runs: the student that he joined as, the teacher, what he sends."""
+
+import os
+from functools import cache
+
+import streamlit as st
+from torch import Tensor
+
+from core.checkpoint import from_bytes, to_bytes
+from core.data.datasets import data_directory
+from core.detector import AutoencoderDetector
+from core.presets import Shipped
+from core.server.classroom import Class, ClassError, Classroom, ClassUnavailableError, Drawing, Moment, Student
+from core.server.environment import whole_number_from_environment
+from core.server.tasks import Judgement
+from pages.shared.html import pictures
+from pages.shared.state import access, judging, session, visitors
+from pages.shared.state.visitor import Choice, Run, visitor
+
+SHARED = "shared:"
+"""With the detector's code after it: the origin of a run that came from the class."""
+
+
+def _url() -> str:
+    return os.environ.get("CLASS_DATABASE_URL") or f"sqlite:///{(data_directory() / 'class.sqlite').absolute()}"
+
+
+@cache
+def _room(url: str, days: int) -> Classroom:
+    return Classroom(url, days)
+
+
+def room() -> Classroom:
+    """The class of this server. Raises SettingError."""
+    return _room(_url(), days())
+
+
+def days() -> int:
+    """After how many days a class is deleted. Raises SettingError."""
+    return whole_number_from_environment("CLASS_DAYS", 1)
+
+
+def moment() -> Moment | None:
+    """The class as it is now; None without one. Raises ClassUnavailableError."""
+    return room().now()
+
+
+def about() -> Class | None:
+    """What holds for all in the class; None without one, or where its database does not answer."""
+    try:
+        now = moment()
+    except ClassUnavailableError:
+        return None
+    return now.about if now else None
+
+
+# ---------------------------------------------------------------- who
+
+
+def _browser() -> str:
+    """By what the student of this browser is found again: its cookie, else what the visitor has."""
+    return str(st.context.cookies.get(visitors.cookie_name(), "")) or visitor().class_secret
+
+
+def student() -> Student | None:
+    """The student that this visitor joined as; asked of the database once for each class. Raises ClassUnavailableError."""
+    now, who = moment(), visitor()
+    if now is None:
+        return None
+    if who.class_begun != now.about.begun:
+        who.student, who.class_begun = room().student_of(_browser()), now.about.begun
+    return who.student
+
+
+def join() -> None:
+    """Become a student of the class, with the class's detector in use. Raises ClassError."""
+    joined = room().join(_browser())
+    now = room().now(at_once=True)
+    if now is None:
+        raise ClassError("There is no class now.")
+    visitor().student, visitor().class_begun = joined, now.about.begun
+    use_the_classs_detector()
+
+
+def leave() -> None:
+    """Be nobody in the class any more; what was drawn stays."""
+    if about() is not None:
+        room().leave(_browser())
+    visitor().student = None
+
+
+def teachers_code() -> str:
+    """The code that the teacher's buttons need; empty for everybody else."""
+    now = about()
+    if now is None:
+        return ""
+    if access.is_teacher():
+        return now.code
+    return visitor().class_code if room().is_teacher(visitor().class_code) else ""
+
+
+# ---------------------------------------------------------------- detectors
+
+
+def the_classs_choice() -> Choice:
+    """The detector that judges what is drawn for the class: the shipped one for its digit."""
+    now = about()
+    return Choice(shipped=Shipped("best", "mnist", now.digit if now else 5))
+
+
+def use_the_classs_detector() -> None:
+    """Put it in use, at its own threshold."""
+    chosen = the_classs_choice()
+    visitor().thresholds.pop(chosen, None)
+    session.use(chosen)
+
+
+def shared_code() -> str:
+    """The code of the class's detector that is in use; empty where another one is."""
+    chosen = session.choice()
+    origin = session.runs()[chosen.run].origin if chosen.run is not None else ""
+    return origin.removeprefix(SHARED) if origin.startswith(SHARED) else ""
+
+
+def is_judged_by_the_class() -> bool:
+    """Whether what is drawn now can be sent: the class's detector is in use, or one that somebody gave to the class."""
+    return bool(shared_code()) or session.choice() == the_classs_choice()
+
+
+def give_detector() -> str:
+    """Give the visitor's own detector in use to the class; returns its code. Raises ClassError."""
+    who, number = student(), session.choice().run
+    if who is None or number is None:
+        raise ClassError("You have not joined this class.")
+    made = session.checkpoint_of_run(number)
+    if len(made.config.normal_classes) != 1 or made.config.data_set not in ("mnist", "uci-digits"):
+        raise ClassError("The class takes detectors of one digit.")
+    return room().share(who.number, made.config.normal_classes[0], to_bytes(made))
+
+
+def take_detector(code: str, name: str) -> None:
+    """Put a detector of the class in use. Raises ClassError, or CheckpointError and SettingError as an upload does."""
+    shared, file = room().checkpoint(code)
+    origin = SHARED + shared.code
+    for number, run in enumerate(session.runs()):
+        if run.origin == origin and run.detector:
+            session.use(Choice(run=number))
+            return
+    session.require_room_for_upload(len(file))
+    session.use(session.add_run(Run.of(name.format(code=shared.code), origin, from_bytes(file))))
+
+
+# ---------------------------------------------------------------- drawings
+
+
+def sheet() -> int:
+    """The number of the canvas as it is now, among all that this visitor has had."""
+    return visitor().first_sheet + visitor().drawings.canvas.generation
+
+
+def sent() -> Drawing | None:
+    """What is on the wall of the drawing on the canvas, in this round."""
+    now, who = moment(), student()
+    if now is None or who is None:
+        return None
+    same = (now.about.round, sheet(), shared_code())
+    mine = (each for each in now.drawings.values() if each.student == who.number)
+    return next((each for each in mine if (each.round, each.sheet, each.detector) == same), None)
+
+
+def hides_verdict() -> bool:
+    """Whether the verdict on the canvas is not shown yet: the task is to predict it."""
+    if visitor().student is None:  # a pen that moves asks nothing of a database for nobody
+        return False
+    try:
+        now = moment()
+        is_blind = now is not None and now.about.task == "blind" and now.about.is_open
+        return is_blind and student() is not None and sent() is None
+    except ClassError:
+        return False
+
+
+def send(prediction: bool | None = None) -> Drawing:
+    """Send what is on the canvas to the wall; the server judges it. Raises ClassError."""
+    who, image = student(), visitor().drawings.canvas.image
+    if who is None:
+        raise ClassError("You have not joined this class.")
+    if image is None:
+        raise ClassError("The canvas is empty: draw something first.")
+    pixels = pictures.grey_pixels(image).tobytes()
+    return room().send(who.number, pixels, judgement(image, _judge()), sheet(), prediction, shared_code())
+
+
+def _judge() -> AutoencoderDetector:
+    """The detector that counts, at the threshold that it was made with: a visitor may have set his own."""
+    chosen = session.choice()
+    if chosen.run is not None and shared_code():
+        made = session.runs()[chosen.run].detector
+        assert made
+        return made
+    ours = the_classs_choice().shipped
+    assert ours
+    return session.shipped_checkpoint(ours).detector
+
+
+def judgement(image: Tensor, detector: AutoencoderDetector) -> Judgement:
+    """What this detector and those of all digits say of a drawing (1, 1, 28, 28)."""
+    held = visitor().drawings.judged
+    result = held[2] if held and held[0] is image and held[1] is detector else detector.infer(image)
+    opinions = judging.opinions_of(image, "mnist")
+    best = min(opinions, key=lambda each: each.ratio)
+    return Judgement(
+        float(result.scores[0]),
+        result.threshold,
+        float(result.p_values[0]),
+        bool(result.verdicts[0]),
+        int(best.name),
+        best.ratio,
+    )

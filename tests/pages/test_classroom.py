@@ -1,0 +1,266 @@
+"""The class's page and Draw for a teacher and students, as AppTest runs them: one store, several visitors."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from core import checkpoint
+from core.presets import Shipped
+from core.server.classroom import MOST_A_MINUTE, Moment, NotTheTeacherError
+from core.server.tasks import TASKS, Task
+from pages.sections import class_archive, class_tasks
+from pages.shared.state import access, classroom, session
+from pages.shared.state.visitor import Run
+from tests.pages.conftest import checked, go_to, has, html_of, inside, open_page, plain, visitor_of
+
+pytestmark = pytest.mark.usefixtures("without_data", "far_away")
+
+
+@pytest.fixture
+def far_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody sits at the server, and everybody has a browser of his own."""
+    monkeypatch.setattr(access, "_sits_at_the_server", lambda: False)
+    monkeypatch.setattr(access, "_browser", lambda: "one")
+
+
+def begin(name: str = "4b") -> AppTest:
+    """A teacher whose class has begun."""
+    app = open_page("class")
+    visitor_of(app).is_teacher = True
+    checked(app.run())
+    app.text_input(key="class-name").set_value(name)
+    return checked(next(each for each in app.button if each.label == "Begin the class").click().run())
+
+
+def join() -> AppTest:
+    """A student on Draw."""
+    app = open_page("class")
+    checked(app.button(key="join-class").click().run())
+    assert "You are **" in " ".join(each.value for each in app.markdown)
+    return go_to(app, "draw")
+
+
+def five() -> torch.Tensor:
+    """An image that the detector for 5 redraws well: one of its own."""
+    detector = checkpoint.read(Shipped("best", "mnist", 5).path).detector
+    with torch.inference_mode():
+        return detector.model.decoder(detector.memory_[:1]).reshape(1, 1, 28, 28).clone()
+
+
+def scribble() -> torch.Tensor:
+    return torch.eye(28).flip(0).clamp(max=1)[None, None].clone()
+
+
+def put(app: AppTest, image: torch.Tensor, sheet: int = 0) -> AppTest:
+    """Draw it, on the canvas of this number."""
+    canvas = visitor_of(app).drawings.canvas
+    canvas.image, canvas.generation = image, sheet
+    visitor_of(app).drawings.judge_canvas()
+    return checked(app.run())
+
+
+def press(app: AppTest, key: str) -> AppTest:
+    return checked(app.button(key=key).click().run())
+
+
+def line(app: AppTest) -> str:
+    """What the class's line on Draw says."""
+    return plain(" ".join(html_of(inside(app, "class-task"))))
+
+
+def now() -> Moment:
+    found = classroom.room().now(at_once=True)
+    assert found
+    return found
+
+
+def test_nobody_but_the_teacher_can_begin() -> None:
+    app = open_page("class")
+    assert not app.text_input
+    assert "No class has begun yet" in app.info[0].value
+    assert not has(go_to(app, "draw"), "class-task")
+
+
+def test_a_drawing_goes_to_the_wall_with_the_servers_score() -> None:
+    teacher, app = begin(), join()
+    put(app, five())
+    press(app, "send-drawing")
+    (drawing,) = now().drawings.values()
+    expected = checkpoint.read(Shipped("best", "mnist", 5).path).detector.infer(five())
+    assert drawing.judgement.score == pytest.approx(float(expected.scores[0]), abs=1e-6)
+    assert (drawing.judgement.is_anomaly, drawing.judgement.best_digit) == (False, 5)
+    assert "It is on the wall." in line(app)
+    assert "Place 1 of 1" in line(app)
+    checked(teacher.run())
+    assert "1 drawing" in " ".join(map(plain, html_of(teacher)))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_is_told_and_answered(task: Task) -> None:
+    teacher, app = begin(), join()
+    press(teacher, f"task-{task}")
+    put(app, scribble())
+    assert class_tasks.title(task, 5) in line(app)
+    press(app, "predict-normal" if task == "blind" else "send-drawing")
+    (drawing,) = now().drawings.values()
+    assert drawing.judgement.is_anomaly
+    answer = class_tasks.outcome(drawing, now().about)
+    assert answer in line(app)
+    assert ("not count" in answer) == (task in ("draw", "fool", "edge"))
+    assert ("you were wrong" in answer) == (task == "blind")
+
+
+def test_blind_shows_no_verdict_before_the_guess() -> None:
+    teacher, app = begin(), join()
+    put(app, five())
+    assert has(app, "score")
+    press(teacher, "task-blind")
+    checked(app.run())
+    assert not has(app, "score")
+    assert "What will the verdict be?" in " ".join(html_of(app))
+    press(app, "predict-normal")
+    assert has(app, "score")
+    assert "Normal: you were right." in line(app)
+    assert "already" in line(press(app, "predict-anomaly"))
+    assert len(now().drawings) == 1
+
+
+def test_a_threshold_of_ones_own_forges_no_rank() -> None:
+    begin()
+    app = put(join(), scribble())
+    visitor_of(app).thresholds[visitor_of(app).choice] = 1000.0
+    checked(app.run())
+    press(app, "send-drawing")
+    (drawing,) = now().drawings.values()
+    assert drawing.judgement.is_anomaly
+    assert now().places == {}
+
+
+def test_another_detector_is_told_before_anything_is_sent() -> None:
+    begin()
+    app = put(join(), five())
+    visitor_of(app).choice = session.Choice(shipped=Shipped("best", "mnist", 3))
+    checked(app.run())
+    assert not has(app, "send-drawing")
+    press(app, "class-detector")
+    assert has(app, "send-drawing")
+
+
+def test_a_student_has_none_of_the_teachers_buttons_and_what_they_call_refuses_him() -> None:
+    from pages.sections import class_teacher
+
+    begin()
+    app = open_page("class")
+    assert not has(app, "class-teacher")
+    assert not [each for each in app.button if str(each.key).startswith(("task-", "end-", "clear-", "open-wall", "wall-"))]
+    before = now()
+    for do in ("choose('fool')", "set_open(False)", "show_to('teacher')", "clear()", "end()"):
+        body = f"from pages.sections import class_teacher\nclass_teacher.{do}"
+        forged = AppTest.from_string(body, default_timeout=60.0).run()
+        assert len(forged.exception) == 1
+    with pytest.raises(NotTheTeacherError):
+        classroom.room().choose("", "fool")
+    assert now() is before
+    assert class_teacher.choose
+
+
+def test_the_teachers_code_opens_the_buttons_elsewhere_and_guesses_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin()
+    app = open_page("class")
+    app.text_input(key="class-code").set_value("AAAAAAAA")
+    press(app, "class-code-given")
+    assert "not the teacher's code" in app.error[0].value
+    app.text_input(key="class-code").set_value(now().about.code)
+    with monkeypatch.context() as patch:
+        patch.setattr(access, "_waits", lambda _door: 3.0)
+        press(app, "class-code-given")
+    assert "Wait 3 s" in app.error[0].value
+    assert not has(app, "class-teacher")
+    press(app, "class-code-given")
+    assert has(app, "class-teacher")
+
+
+def test_who_floods_the_wall_gets_a_sentence() -> None:
+    begin()
+    app = put(join(), five())
+    for sheet in range(1, MOST_A_MINUTE + 1):
+        put(app, five(), sheet)
+        press(app, "send-drawing")
+    put(app, five(), 100)
+    press(app, "send-drawing")
+    assert f"{MOST_A_MINUTE} drawings within a minute" in line(app)
+
+
+def test_a_detector_is_given_to_the_class_and_fooled() -> None:
+    teacher, giver = begin(), join()
+    made = checkpoint.read(Shipped("best", "mnist", 3).path)
+    visitor_of(giver).runs.append(Run.of("run 1", "trained", made))
+    visitor_of(giver).choice = session.Choice(run=0)
+    checked(giver.run())
+    press(giver, "give-detector")
+    (shared,) = now().detectors.values()
+    assert shared.digit == 3
+    app = join()
+    app.text_input(key="shared-code").set_value("ZZZZ")
+    press(app, "take-detector")
+    assert "No detector of the class has the code" in app.error[0].value
+    app.text_input(key="shared-code").set_value(shared.code.lower())
+    press(app, "take-detector")
+    assert f"Against the detector {shared.code}" in line(app)
+    put(app, five())
+    press(app, "send-drawing")
+    (drawing,) = now().drawings.values()
+    expected = made.detector.infer(five())
+    assert drawing.detector == shared.code
+    assert drawing.judgement.score == pytest.approx(float(expected.scores[0]), abs=1e-6)
+    assert now().places == {}, "the task's list is of the class's detector"
+    checked(teacher.run())
+    assert f"{shared.code}" in " ".join(html_of(teacher))
+
+
+@pytest.mark.parametrize("name", ["<b>x</b>", "[a](http://b.cd) :red[x]", "عربي \u202e", "🦊 *x*"])
+def test_a_hostile_name_is_shown_as_it_is(name: str) -> None:
+    app = begin(name)
+    assert app.title[0].value.strip("` ") == name.replace("\u202e", "").strip()
+
+
+def test_the_report_shows_a_name_and_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin("<script>alert(1)</script>")
+    monkeypatch.setattr(class_archive, "language", lambda: "en")
+    page = class_archive.as_report(now(), {})
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_what_is_taken_away_has_a_folder_for_each_kind_and_nothing_hidden() -> None:
+    teacher = begin()
+    app = put(join(), five())
+    press(app, "send-drawing")
+    press(teacher, "task-anything")
+    put(app, scribble(), 1)
+    press(app, "send-drawing")
+    put(app, scribble(), 2)
+    press(app, "send-drawing")
+    classroom.room().hide(now().about.code, 3)
+    names = zipfile.ZipFile(io.BytesIO(class_archive.as_folders(now()))).namelist()
+    assert names == ["5/00001.png", "not 5/00002.png"]
+    table = class_archive.as_csv(now(), {1: "Red wolf"}).splitlines()
+    assert len(table) == 3
+    assert ",Red wolf,draw,1,5," in table[1]
+    images, kinds = class_archive.images_by_kind(now())
+    assert (tuple(images.shape), kinds) == ((2, 1, 28, 28), ["5", "not 5"])
+    torch.testing.assert_close(images[:1], five(), atol=0.5 / 255, rtol=0)
+
+
+def test_the_end_is_seen_by_everybody(without_data: Path) -> None:
+    teacher, app = begin(), join()
+    classroom.room().end(now().about.code)
+    checked(app.run())
+    assert not has(app, "class-task")
+    checked(teacher.run())
+    assert teacher.text_input(key="class-name")
+    assert not list(without_data.glob("class*"))
