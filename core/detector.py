@@ -214,7 +214,7 @@ class AutoencoderDetector:
         for batch in torch.split(images, max(1, self._at_once // len(turn_angles(turns)))):
             upright = preprocess(batch.to(self.device), self.config.preprocessing)
             seen = poses(upright, turns)
-            reconstructions = self._redraw(seen, skip_nearest)
+            reconstructions = self.redraw(seen, skip_nearest)
             maps = error_map(seen, reconstructions, score)
             seen, reconstructions, maps, scores = least_strange(seen, reconstructions, maps, turns, score)
             factors = self.loop_factors(upright)
@@ -246,7 +246,7 @@ class AutoencoderDetector:
         each = max(len(self.memory_), self.config.neighbours * _widest(self.config.model))
         return max(1, min(BATCH, MOST_NUMBERS // each))
 
-    def _redraw(self, seen: Tensor, skip_nearest: int) -> Tensor:
+    def redraw(self, seen: Tensor, skip_nearest: int = 0) -> Tensor:
         """Reconstructions (N, 1, 28, 28) of preprocessed images, from memory where the detector has one.
 
         skip_nearest: how many of the nearest remembered images do not count; one always remains.
