@@ -74,7 +74,9 @@ def show(context: PageContext) -> None:
     )
     by_threshold, by_share = compare(context, share)
     rules = {
-        _("Threshold: few of the **normal images**"): by_threshold,
+        _("Threshold: at most {share:.1%} of the **normal images**", share=context.config.false_alarm_rate)
+        if context.config.threshold is None
+        else _("Threshold set by hand"): by_threshold,
         _("Benjamini-Hochberg: at most {share:.0%} of the **alarms**", share=FALSE_SHARE): by_share,
     }
     with st.container(key="discoveries"):
