@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from core.detector import AutoencoderDetector, Result
-from core.memory import reconstruct_from_memory, squared_norms
+from core.memory import decode_each_once, reconstruct_from_memory, squared_norms
 from core.preprocessing import enclosed_side, poses, preprocess
 from core.scoring import error_map, least_strange
 
@@ -28,6 +28,7 @@ class Ensemble:
             raise ValueError("Experts share network, preprocessing, score, neighbours and turns.")
         self.detectors = list(detectors)
         self._config = detectors[0].config
+        self.preprocessing = self._config.preprocessing
         self._encoders = _stacked([each.model.encoder for each in detectors])
         self._decoders = _stacked([each.model.decoder for each in detectors])
         longest = max(len(each.memory_) for each in detectors)
@@ -39,9 +40,12 @@ class Ensemble:
             self._norms[number, : len(each.memory_)] = squared_norms(each.memory_)
 
     @torch.inference_mode()
-    def infer(self, images: Tensor) -> list[Result]:
-        """What each detector's infer says of raw images (N, 1, 28, 28), to within rounding."""
-        upright = preprocess(images, self._config.preprocessing)
+    def infer(self, images: Tensor, preprocessed: Tensor | None = None) -> list[Result]:
+        """What each detector's infer says of raw images (N, 1, 28, 28), to within rounding.
+
+        preprocessed: what preprocess makes of them, where it is known.
+        """
+        upright = preprocess(images, self.preprocessing) if preprocessed is None else preprocessed
         seen = poses(upright, self._config.turns)
         count, size = len(seen), len(self.detectors)
         latents = _run(self._encoders, seen.expand(size, *seen.shape))  # (E, N, latent_dim)
@@ -63,10 +67,9 @@ class Ensemble:
 
     def _decode_remembered(self, nearest: Tensor) -> Tensor:
         """Indices (E, N, K) of remembered images to their reconstructions (E, N, K, 1, 28, 28)."""
-        size = len(self.detectors)
-        latents = self._memory[torch.arange(size)[:, None], nearest.flatten(1)]  # (E, N * K, latent_dim)
-        reconstructions = _run(self._decoders, latents)
-        return reconstructions.view(*nearest.shape, *reconstructions.shape[2:])
+        # One after the other: poses of one image have most neighbours in common, and each detector another number of them.
+        decoders = (decode_each_once(each.memory_, each.model.decoder) for each in self.detectors)
+        return torch.stack([decode(own) for decode, own in zip(decoders, nearest, strict=True)])
 
 
 def _stacked(modules: list[nn.Module]) -> tuple[nn.Module, dict[str, Any]]:

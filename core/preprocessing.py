@@ -155,13 +155,13 @@ def deskew(images: Tensor) -> Tensor:
     return torch.where(blank, images, deskewed).clamp(0.0, 1.0)
 
 
-POLL_SECONDS = 8
+POSE_DEGREES = 8
 """Degrees between one pose of an image and the next."""
 
 
 def turn_angles(turns: int) -> list[int]:
-    """Degrees of each pose: 0, then POLL_SECONDS either way, twice that, and so on, turns times."""
-    return [0, *(sign * POLL_SECONDS * number for number in range(1, turns + 1) for sign in (-1, 1))]
+    """Degrees of each pose: 0, then POSE_DEGREES either way, twice that, and so on, turns times."""
+    return [0, *(sign * POSE_DEGREES * number for number in range(1, turns + 1) for sign in (-1, 1))]
 
 
 def poses(images: Tensor, turns: int) -> Tensor:

@@ -28,6 +28,7 @@ from typing import Any
 
 import streamlit as st
 import uvicorn
+from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
@@ -40,6 +41,7 @@ from pages.shared.streamlit_internals import (
     frontend_files,
     idle_connections,
     keep_no_sessions_of_strangers,
+    preload_links,
     refuse_large_messages,
     refuse_messages,
     refuse_messages_of_left_pages,
@@ -175,7 +177,7 @@ class VisitorCookie:
 
 
 class FrontendFiles:
-    """Answers with Streamlit's own scripts and styles from memory.
+    """Answers with Streamlit's own scripts and styles from memory, and says with a page which ones it will need.
 
     A first visit asks for a hundred of them, a class of thirty for three thousand. The web server's own way goes through a
     thread and back for each, which makes a first page wait for a second.
@@ -184,12 +186,21 @@ class FrontendFiles:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._paths = frontend_files()
+        self._links = preload_links()
         self._answers: dict[str, Response] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"] if scope["type"] == "http" and scope["method"] == "GET" else ""
+
+        async def send_with_links(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=message.setdefault("headers", []))
+                if headers.get("Content-Type", "").startswith("text/html"):
+                    headers["Link"] = self._links
+            await send(message)
+
         if path not in self._paths:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, send_with_links if path else send)
             return
         if path not in self._answers:
             kind = mimetypes.guess_type(path)[0] or "application/octet-stream"

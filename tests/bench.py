@@ -38,7 +38,8 @@ from core.detector import AutoencoderDetector, DetectorConfig
 from core.drawing import from_canvas, from_canvas_png
 from core.ensemble import Ensemble
 from core.experiments import sweep
-from core.jobs.job import JobPool, TrainingJob
+from core.jobs.job import TrainingJob
+from core.jobs.pool import JobPool
 from core.model import ModelConfig, build
 from core.presets import Shipped, shipped
 from core.training import TrainConfig, Trainer

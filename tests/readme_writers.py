@@ -5,7 +5,7 @@ python -m tests.readme_writers
 MNIST's training file goes from writer to writer. Every fifth stretch of 200 images of a digit is set
 aside: other writers. Of the rest a fifth, at random, is held out from training and calibrates. Printed
 are how many of a held-out digit's ten nearest remembered ones stand within 25 places of it in the
-file, and how many of the other writers' digits are alarms when calibration leaves 0, 1, 2 or 3 out.
+file, and how many of the other writers' digits are alarms when calibration leaves 0 to 5 out.
 """
 
 from dataclasses import replace
@@ -25,7 +25,7 @@ STRETCH, PLACES, FOLDS = 200, 25, 3
 def main() -> None:
     data = load_or_download("mnist")
     found: list[torch.Tensor] = []
-    alarms: dict[int, list[float]] = {0: [], 1: [], 2: [], 3: []}
+    alarms: dict[int, list[float]] = {number: [] for number in range(6)}
     for digit in range(10):
         images = as_images(data.train_images[data.train_labels == digit])
         place = torch.arange(len(images))

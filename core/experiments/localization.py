@@ -3,7 +3,7 @@
 python -m core.experiments.localization             both shipped detectors of every digit
 python -m core.experiments.localization --preset best --digits 5
 
-Two figures over all pixels of all changed test images, on the size of the error map where it is shown, in the pose and frame
+Two figures over all pixels of the changed test images, on the size of the error map where it is shown, in the pose and frame
 in which the image is judged: pixel AUROC, and PRO, the mean share of each changed region that is found, integrated over
 false-alarm rates up to 0.3 (Bergmann et al. 2020). The yardstick beside them is the distance from the mean training image.
 """
@@ -114,9 +114,11 @@ def localization(maps: Tensor, masks: Tensor) -> Localization:
     return Localization(float(roc_auc_score(is_changed.ravel(), sizes.ravel())), float(np.trapezoid(y, x) / MOST_FALSE))
 
 
-def measure(detector: AutoencoderDetector, data: DataSet, digit: int) -> dict[str, tuple[Localization, Localization]]:
-    """By kind of change: of the detector's error map, and of the distance from the mean training image."""
-    normal = data.test.images[data.test.labels == digit]
+def measure(
+    detector: AutoencoderDetector, data: DataSet, digit: int, images: int
+) -> dict[str, tuple[Localization, Localization]]:
+    """By kind of change to so many test images: of the error map, and of the distance from the mean training image."""
+    normal = data.test.images[data.test.labels == digit][:images]
     some = data.train_images[data.train_labels == digit][:1000].unsqueeze(1).float() / 255
     mean = preprocess(some, detector.config.preprocessing).mean(dim=0)
     found = {}
@@ -134,6 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--preset", nargs="+", default=["best", "course"])
     parser.add_argument("--digits", nargs="+", type=int, default=list(range(10)))
+    parser.add_argument("--images", type=int, default=200, help="test images of each digit, at most")
     asked = parser.parse_args(arguments)
     try:
         data = load_or_download("mnist")
@@ -141,7 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("|" + "---|" * 7)
         for preset in asked.preset:
             made = [entry for entry in shipped("mnist", preset) if entry.normal_class in asked.digits]
-            every = [(entry.normal_class, measure(read(entry).detector, data, entry.normal_class)) for entry in made]
+            every = [
+                (entry.normal_class, measure(read(entry).detector, data, entry.normal_class, asked.images)) for entry in made
+            ]
             for kind in KINDS:
                 own, plain = ([each[kind][number] for _, each in every] for number in range(2))
                 worst, digit = min((each[kind][0].pixel_auroc, digit) for digit, each in every)

@@ -1,7 +1,7 @@
-"""Training in the background: bounded workers, fair turns, and jobs that never outlive their page.
+"""Training in the background: jobs that have fair turns and never outlive their page.
 
-A job is driven by whichever worker takes it up, for a turn of about a second; pages only ever read immutable
-snapshots. What waits for its first turn holds settings only. The pool holds a job while it waits or runs and
+A job is driven by whichever worker of its JobPool takes it up, for a turn of about a second; pages only ever read
+immutable snapshots. What waits for its first turn holds settings only. The pool holds a job while it waits or runs and
 otherwise only knows of it, so a paused job whose session is gone is freed with the session. The batches are computed
 by the job's TrainingBackend: this process, unless another is given.
 """
@@ -9,17 +9,12 @@ by the job's TrainingBackend: this process, unless another is given.
 import itertools
 import logging
 import math
-import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
-from queue import SimpleQueue
-from typing import Protocol
-from weakref import WeakSet
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -29,14 +24,15 @@ from torch import Tensor
 from core.checkpoint import Checkpoint
 from core.data.datasets import OneClassSplit, SplitSource
 from core.detector import AutoencoderDetector, DetectorConfig
-from core.device import one_thread_at_a_time
 from core.errors import UserError
-from core.jobs.images import SharedImages, TrainingImages
-from core.jobs.limits import Budget, Claim, Owner, claim_of, claim_of_detector, require_allowed, work
-from core.metrics import measure
+from core.jobs.backend import HaltedError, LocalBackend, TrainingBackend, calibrate
+from core.jobs.images import TrainingImages
+from core.jobs.limits import Claim, Owner, claim_of, claim_of_detector, require_allowed, work
 from core.model import build, outline
-from core.server.environment import whole_number_from_environment
-from core.training import DivergedError, EpochLosses, Step, Trainer
+from core.training import DivergedError, EpochLosses
+
+if TYPE_CHECKING:
+    from core.jobs.pool import JobPool
 
 LOG = logging.getLogger(__name__)
 PUBLISH_EVERY = 0.2
@@ -57,23 +53,17 @@ IDLE_TIMEOUT = 60.0
 DISCONNECT_TIMEOUT = 20.0
 """The same for a session without a connection: a bad Wi-Fi comes back sooner, a closed tab never."""
 
-MAX_YIELD_SECONDS = 0.1
-"""Seconds that a batch waits for drawings to be judged; then it is trained all the same."""
-
-TRAINING_NICE = 10
-"""How far the threads that train stand back behind those that answer (Linux; elsewhere all are equal)."""
-
-POLL_SECONDS = 1.0
+TURN_SECONDS = 1.0
 """Seconds that a job trains before another has its turn."""
 
 FIRST_TURN = 3.0
 """Seconds after which a short training's first turn ends though it has not trained an epoch."""
 
+SIBLING_SECONDS = 0.25
+"""A shorter turn, where nobody else waits: two trainings of one visitor go side by side, the one that is behind first."""
+
 SHORT = 3.0
 """A training with at most so much left, in trainings of the course's network, is short; its turns come more often."""
-
-LONG_TURNS = 6
-"""Where both wait, one turn in so many is for a long training; ten would else take a third from twenty short ones."""
 
 LIVE_TRAIN, LIVE_CALIBRATION = 6000, 1500
 """Images that a live detector remembers and is calibrated with: all of one class, not all of nine."""
@@ -139,109 +129,6 @@ class Snapshot:
     def has_begun(self) -> bool:
         """Whether its first turn has come, so that there is a network to look at."""
         return bool(self.weights)
-
-
-class HaltedError(UserError):
-    """The backend cannot go on for now: the job pauses with this sentence, and Resume tries again."""
-
-
-class TrainingBackend(Protocol):
-    """Where a job's batches are computed. One thread at a time calls; wake and weights may be called by any.
-
-    It may be left after any batch, and others have their turn before the next. trained: batches that are
-    trained; it goes back where work was lost. is_at_rest: nothing of the job is under way or held elsewhere.
-    """
-
-    @property
-    def trained(self) -> int: ...
-
-    @property
-    def is_at_rest(self) -> bool: ...
-
-    def begin(self) -> None:
-        """Take what training needs, before anything else is asked; it may take seconds."""
-
-    def step_many(self, single_step: bool) -> Sequence[Step]:
-        """Train for a moment, on one batch if single_step; the batches that followed, none while they are waited for.
-
-        Returns within a second or so, or when woken. Raises HaltedError, DivergedError.
-        """
-
-    def close(self) -> None:
-        """Let go of what only training needs; the job is over."""
-
-    def interrupt(self) -> None:
-        """Somebody gave the job a command: wait no longer."""
-
-    def suspend(self) -> None:
-        """Come to rest."""
-
-    def weights(self) -> dict[str, Tensor]:
-        """The network's weights as they stand; nothing changes them afterwards."""
-
-    def finish(self) -> Checkpoint:
-        """End the training: the detector, calibrated and measured, without its losses."""
-
-
-class LocalBackend:
-    """This process, one batch at a time, in the thread that asks."""
-
-    is_at_rest = True
-
-    def __init__(self, config: DetectorConfig, images: TrainingImages, device: torch.device | None = None) -> None:
-        self._config, self._device = config, device
-        self._images: TrainingImages | None = images
-        self._detector: AutoencoderDetector | None = None
-        self._trainer: Trainer | None = None
-        self.trained = 0
-
-    def begin(self) -> None:
-        assert self._images
-        images = self._images.prepared
-        self._detector = AutoencoderDetector(self._config, device=self._device)
-        self._trainer = Trainer(self._detector.model, images.train, images.calibration, self._config.training)
-
-    def step_many(self, single_step: bool) -> Sequence[Step]:
-        assert self._trainer
-        assert self._detector
-        with one_thread_at_a_time(self._detector.device):
-            step = self._trainer.step()
-        self.trained = self._trainer.trained
-        return (step,)
-
-    def close(self) -> None:
-        self._trainer = self._images = None  # the optimiser weighs twice the network
-
-    def interrupt(self) -> None:
-        pass
-
-    def suspend(self) -> None:
-        pass
-
-    def weights(self) -> dict[str, Tensor]:
-        assert self._detector
-        with one_thread_at_a_time(self._detector.device):
-            return {name: value.detach().cpu().clone() for name, value in self._detector.model.state_dict().items()}
-
-    def finish(self) -> Checkpoint:
-        assert self._detector
-        assert self._images
-        with one_thread_at_a_time(self._detector.device):
-            # Pages look at a detector from many threads, which only the CPU bears.
-            self._detector.model.cpu()
-        self._detector.device = torch.device("cpu")
-        return finished(self._detector, self._images.prepared.split)
-
-
-def finished(detector: AutoencoderDetector, split: OneClassSplit) -> Checkpoint:
-    """A trained detector, calibrated and measured on the test set."""
-    ready(detector, split)
-    return Checkpoint(detector, evaluation=measure(detector, split.test))
-
-
-def ready(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDetector:
-    """The detector, calibrated with its weights as they stand."""
-    return detector.fit_memory(split.train).calibrate(split.calibration)
 
 
 _numbers = itertools.count(1)
@@ -389,8 +276,12 @@ class TrainingJob:
     @property
     def is_short(self) -> bool:
         """Whether little is left to do: it will soon be over, or one batch is all that is wanted."""
-        left = 1 - self._trained / len(self._batch_losses)
-        return self._wanted in ("step", "stop") or left * self.work <= SHORT
+        return self._wanted in ("step", "stop") or (1 - self.share) * self.work <= SHORT
+
+    @property
+    def share(self) -> float:
+        """How much of it is trained, 0 to 1."""
+        return self._trained / len(self._batch_losses)
 
     def detector(self) -> AutoencoderDetector:
         """The detector as it stands, calibrated: the result once there is one, else a copy of the live weights.
@@ -417,8 +308,8 @@ class TrainingJob:
         model = outline(self.config.model) if snapshot.has_begun else build(self.config.model, self.config.training.seed)
         model.load_state_dict(snapshot.weights or model.state_dict(), assign=True)
         split = images.prepared.split
-        few = OneClassSplit(split.train[:LIVE_TRAIN], split.calibration[:LIVE_CALIBRATION], split.test)
-        detector = ready(AutoencoderDetector(self.config, model), few)
+        few = OneClassSplit(split.train[:LIVE_TRAIN], split.calibration[:LIVE_CALIBRATION], split.test, split.copies)
+        detector = calibrate(AutoencoderDetector(self.config, model), few)
         self._current, self._current_made = (snapshot.version, detector), time.monotonic()
         return detector
 
@@ -508,7 +399,9 @@ class TrainingJob:
 
     def _is_turn_over(self, seconds: float) -> bool:
         # The first turn of a short training shows its first epoch.
-        longest = FIRST_TURN if self._turns == 0 and not self._losses and self.is_short else POLL_SECONDS
+        longest = FIRST_TURN if self._turns == 0 and not self._losses and self.is_short else TURN_SECONDS
+        if self._losses and self._pool.is_sibling_behind(self):
+            longest = SIBLING_SECONDS
         return seconds > longest
 
     def _train_chunk(self) -> None:
@@ -605,213 +498,3 @@ def _read_only(values: NDArray[np.float32]) -> NDArray[np.float32]:
     view = values.view()
     view.flags.writeable = False
     return view
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a job stands among the others: one turn in so many is its own, so many come before, in so many seconds."""
-
-    turn: float = 1.0
-    ahead: int = 0
-    wait: float = 0.0
-
-
-class JobPool:
-    """Workers that give jobs their turns; one pool serves all sessions.
-
-    The next turn is for the owner whose last one is longest ago, one job of each owner at a time; of their jobs,
-    for the one that has waited longest. Where long and short trainings wait, one turn in LONG_TURNS is for a long
-    one. budget: the memory of all that visitors cause.
-    """
-
-    def __init__(self, workers: int | None = None, budget: Budget | None = None) -> None:
-        self.workers = 0
-        self.budget = budget or Budget()
-        self.images = SharedImages()
-        self._known: WeakSet[TrainingJob] = WeakSet()
-        self._waiting: list[TrainingJob] = []
-        self._running: list[TrainingJob] = []
-        self._turn = 0
-        self._last_long_turn = 0
-        self._is_held = False
-        self._changed = threading.Condition()
-        self._urgent = 0
-        self._is_calm = threading.Event()
-        self._is_calm.set()
-        self._is_closed = False
-        self._background: SimpleQueue[Callable[[], object]] = SimpleQueue()
-        self._threads = [threading.Thread(target=self._work_in_background, name="background", daemon=True)]
-        self._threads[0].start()
-        self.grow(workers or whole_number_from_environment("TRAINING_WORKERS", os.cpu_count() or 1))
-
-    def grow(self, workers: int) -> None:
-        """Have at least so many workers."""
-        with self._changed:
-            while self.workers < workers:
-                thread = threading.Thread(target=self._work, name=f"training-{self.workers}", daemon=True)
-                self._threads.append(thread)
-                thread.start()
-                self.workers += 1
-
-    def close(self, seconds: float = 3.0) -> bool:
-        """End all training and wait for the workers, for so many seconds at most; whether all have ended.
-
-        Jobs that run or wait end without a result. The pool takes no more work.
-        """
-        with self._changed:
-            self._is_closed = True
-            jobs = [*self._running, *self._waiting]
-            self._changed.notify_all()
-        for job in jobs:
-            job.drop()
-        self.in_background(lambda: None)  # wakes the thread, which then ends
-        latest = time.monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(0.0, latest - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
-
-    def submit(self, job: TrainingJob) -> None:
-        with self._changed:
-            self._waiting.append(job)
-            self._changed.notify()
-
-    def withdraw(self, job: TrainingJob) -> bool:
-        """Take a waiting job out of the queue; False when it was not there."""
-        with self._changed:
-            if job not in self._waiting:
-                return False
-            self._waiting.remove(job)
-            return True
-
-    @property
-    def counts(self) -> tuple[int, int]:
-        """How many jobs have their turn, and how many wait for theirs."""
-        with self._changed:
-            return len(self._running), len(self._waiting)
-
-    def know(self, job: TrainingJob) -> None:
-        """Have it among jobs() for as long as somebody holds it."""
-        with self._changed:
-            self._known.add(job)
-
-    def jobs(self) -> list[TrainingJob]:
-        """All jobs that are not over, also those that rest, by their owners' numbers."""
-        with self._changed:
-            known = [job for job in self._known if not job.is_gone]
-        return sorted(known, key=lambda job: job.owner.number)
-
-    @property
-    def is_held(self) -> bool:
-        """Whether nobody's training has a turn."""
-        return self._is_held
-
-    def hold(self, is_held: bool) -> None:
-        """Give no more turns, or give them again; every job stays where it is."""
-        with self._changed:
-            self._is_held = is_held
-            self._changed.notify_all()
-
-    def has_others(self, job: TrainingJob) -> bool:
-        """Whether somebody waits for the worker that this job has."""
-        with self._changed:
-            busy = {other.owner for other in self._running if other is not job}
-            return any(other.owner not in busy for other in self._waiting)
-
-    def place_of(self, job: TrainingJob) -> Place:
-        """How often and how soon it has its turn, if others neither come nor go."""
-        with self._changed:
-            active = [*self._running, *self._waiting]
-            if job not in active:
-                return Place()
-            is_short = job.is_short
-            owners: dict[bool, set[Owner]] = {True: set(), False: set()}
-            for other in active:
-                owners[other.is_short].add(other.owner)
-            short, long = len(owners[True]), len(owners[False])
-            # Workers that are there for the long ones, at least and as it comes out, and for the short ones.
-            for_short = min(short, self.workers - min(long, self.workers / LONG_TURNS if short else self.workers))
-            workers = for_short if is_short else min(long, self.workers - for_short)
-            own = sum(other.owner is job.owner for other in active)
-            turn = max(1.0, (short if is_short else long) * own / workers)
-            if job not in self._waiting:
-                return Place(turn)
-            before = [other for other in self._waiting if other.is_short is is_short and self._order(other) < self._order(job)]
-            is_free = len(self._running) < self.workers
-            return Place(turn, len(before), 0.0 if is_free else (len(before) + 1) * POLL_SECONDS / workers)
-
-    def _order(self, job: TrainingJob) -> tuple[int, int]:
-        return job.owner.last_turn, self._waiting.index(job)
-
-    @contextmanager
-    def inference_priority(self) -> Iterator[None]:
-        """What happens inside comes before training: no batch is begun meanwhile, for MAX_YIELD_SECONDS at most."""
-        with self._changed:
-            self._urgent += 1
-            self._is_calm.clear()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._urgent -= 1
-                if not self._urgent:
-                    self._is_calm.set()
-
-    def in_background(self, work: Callable[[], object]) -> None:
-        """Do some work soon, one piece after the other, with as low a priority as training."""
-        self._background.put(work)
-
-    def yield_to_inference(self) -> None:
-        """Called by a worker between batches."""
-        self._is_calm.wait(MAX_YIELD_SECONDS)
-
-    def _next(self) -> TrainingJob | None:
-        """Whose turn is next, of the waiting jobs whose owner has none running."""
-        busy = {job.owner for job in self._running}
-        ready = [job for job in self._waiting if job.owner not in busy]
-        leaving = next((job for job in ready if job.is_leaving), None)
-        if leaving or self._is_held or not ready:
-            return leaving
-        is_for_long = self._turn - self._last_long_turn >= LONG_TURNS - 1
-        wanted = [job for job in ready if job.is_short is not is_for_long] or ready
-        return min(wanted, key=self._order)
-
-    def _work(self) -> None:
-        _lower_priority()
-        while True:
-            with self._changed:
-                while (job := self._next()) is None and not self._is_closed:
-                    self._changed.wait()
-                if job is None:
-                    return
-                self._waiting.remove(job)
-                self._running.append(job)
-                self._turn += 1
-                job.owner.last_turn = self._turn
-                if not job.is_short:
-                    self._last_long_turn = self._turn
-            wants_more = job.run()
-            with self._changed:
-                self._running.remove(job)
-                if wants_more:
-                    self._waiting.append(job)
-                self._changed.notify_all()
-            if wants_more:
-                job.leave_if_asked()
-            del job
-
-    def _work_in_background(self) -> None:
-        _lower_priority()
-        while not self._is_closed:
-            try:
-                # No name holds the work until the next comes: it knows a job, and the job a network.
-                self._background.get()()
-            except Exception:  # other work follows, of other jobs
-                LOG.exception("Work in the background failed")
-
-
-def _lower_priority() -> None:
-    """Lower this thread's share of the processor, so that a drawing is scored before the next batch is trained."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            own = os.getpriority(os.PRIO_PROCESS, os.getpid())  # not of the thread that began this one
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(19, own + TRAINING_NICE))

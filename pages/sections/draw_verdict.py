@@ -1,8 +1,11 @@
 """Draw, the right side: verdict, score, gauge and pictures of the image at hand, and the ten detectors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
+from torch import Tensor
 
 from core.detector import AutoencoderDetector, Result
 from core.drawing import PictureError, from_canvas_png
@@ -16,24 +19,33 @@ from pages.shared.state.drawings import CANVAS_SIDE, Drawings
 from pages.shared.state.visitor import tab, visitor
 
 
-def follow_pen() -> None:
+def follow_pen(key: str) -> None:
     """Judge what is on the canvas now, and keep it on the strip when the stroke is whole."""
-    shown = visitor().drawings
-    png = live_canvas.frame_of(keys.LIVE_CANVAS, tab().canvas.generation)
-    if png is None:
+    shown, on_screen = visitor().drawings, tab().canvas
+    frame = live_canvas.frame_of(key, on_screen.generation)
+    # What is sent when the pen is lifted is sent twice: for a quick answer, and for the whole one.
+    is_known = frame is not None and frame.png == on_screen.png
+    if frame is None or frame.seconds < on_screen.frame_seconds or (is_known and not frame.is_whole):
         return
     try:
-        image = from_canvas_png(png)
+        image = on_screen.image if is_known else from_canvas_png(frame.png)
     except PictureError:  # the canvas's own drawing follows
         return
-    canvas, is_whole = shown.canvas, live_canvas.is_whole(keys.LIVE_CANVAS)
-    canvas.image, canvas.is_stroke_whole = image, is_whole
+    on_screen.frame_seconds, on_screen.png, on_screen.image = frame.seconds, frame.png, image
+    canvas = shown.canvas
+    canvas.image, canvas.is_stroke_whole = image, frame.is_whole
     shown.judge_canvas()
     if image is None:
         return
-    canvas.moments.add(image, is_whole)
-    if is_whole:
+    canvas.moments.add(image, frame.is_whole)
+    if frame.is_whole:
         judging.add_to_strip(image, "canvas", _("drawing"))
+
+
+def follow_moving_pen() -> None:
+    """A frame to which the quick answer is enough."""
+    follow_pen(keys.MOVING_PEN)
+    tab().canvas.is_answer_due = True
 
 
 def look_again() -> None:
@@ -50,44 +62,100 @@ def show_verdict() -> None:
     """
     shown = visitor().drawings
     with session.turn_of_pen(is_moving(shown)):
+        answer_moving_pen()
+        live_canvas.show(keys.LIFTED_PEN, tab().canvas.generation, CANVAS_SIDE, partial(follow_pen, keys.LIFTED_PEN))
         show_judgement(shown)
+
+
+@st.fragment
+def answer_moving_pen() -> None:
+    """What has changed on screen since the last answer, in one message: each element of a page is a message, and slow."""
+    shown, on_screen = visitor().drawings, tab().canvas
+    changed: dict[str, str] = {}
+    if on_screen.is_answer_due and shown.image is not None:
+        on_screen.is_answer_due = False
+        with session.turn_of_pen(True):
+            judged = Judged.of(shown)
+            changed = judged.parts(shown, on_screen.opinions)
+            on_screen.opinions = judged.opinions
+            on_screen.answers += 1
+            shown.canvas.moments.scores(judged.detector, float(judged.result.scores[0]))
+    live_canvas.show(keys.MOVING_PEN, on_screen.generation, CANVAS_SIDE, follow_moving_pen, changed)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The image at hand before the detector in use and before the ten; normal: what the detector in use calls normal."""
+
+    image: Tensor
+    detector: AutoencoderDetector
+    result: Result
+    normal: str
+    opinions: Sequence[Opinion]
+
+    @classmethod
+    def of(cls, shown: Drawings) -> "Judged":
+        image = shown.image
+        assert image is not None
+        detector, result = judging.judge(image)
+        normal = session.class_names(detector.config.data_set, detector.config.normal_classes)
+        return cls(image, detector, result, normal, judging.ask_all(image, may_wait=is_moving(shown)))
+
+    def parts(self, shown: Drawings, on_screen: Sequence[Opinion] | None = None) -> dict[str, str]:
+        """HTML of all that follows the pen, by the key of the container that it stands in.
+
+        on_screen: opinions whose cards need not be made again.
+        """
+        score, threshold = float(self.result.scores[0]), self.result.threshold
+        total, preprocessed = len(self.detector.calibration_scores_), judging.preprocess_steps_of(self.image)
+        title = shown.picked.title if shown.picked else _("Your drawing")
+        cards = {} if self.opinions is on_screen else {"cards": pictures.ensemble(self.opinions)}
+        return cards | {
+            "verdict": pictures.verdict(bool(self.result.verdicts[0]), measured(self.result, self.normal), what_it_is(shown)),
+            "second-opinion": pictures.note(second_opinion(score, threshold, self.normal, self.opinions)),
+            "gauge": pictures.gauge(score, threshold),
+            "score": pictures.number(score),
+            "threshold": pictures.number(threshold),
+            "as-high": pictures.note(as_high(self.result, total, self.normal)),
+            "steps": pictures.steps(self.detector.config, title, preprocessed, self.image, self.result),
+        }
 
 
 def show_judgement(shown: Drawings) -> None:
     """All of it for what is at hand."""
-    live_canvas.show(keys.LIVE_CANVAS, tab().canvas.generation, CANVAS_SIDE, follow_pen)
-    image = shown.image
     config = session.detector_config()
-    normal = session.class_names(config.data_set, config.normal_classes)
+    normal = session.normal_names(config)
     if shown.problem:
         st.error(translated(shown.problem), icon=":material/error:")
-    detector, result = judging.judge(image) if image is not None else (None, None)
-    with st.container(key="verdict"):
-        if result is None:
-            st.html(pictures.waiting(_("Draw something: a {normal}, or anything else.", normal=normal)))
-        else:
-            st.html(pictures.verdict(bool(result.verdicts[0]), measured(result, normal), what_it_is(shown)))
-    opinions: Sequence[Opinion] = ()
-    if image is not None:
-        opinions = judging.ask_all(image, may_wait=is_moving(shown))
-    with st.container(key="second-opinion"):
-        if result is None:
-            st.caption("\N{NO-BREAK SPACE}")
-        else:
-            st.caption(second_opinion(float(result.scores[0]), result.threshold, normal, opinions))
+    judged = Judged.of(shown) if shown.image is not None else None
+    if judged:
+        # A quick answer changed the page behind React's back, which writes only what is new to it.
+        parts = {key: pictures.marked(html, tab().canvas.answers) for key, html in judged.parts(shown).items()}
+    else:
+        names, _ensemble = session.ensemble(config.data_set)
+        parts = {
+            "verdict": pictures.waiting(_("Draw something: a {normal}, or anything else.", normal=normal)),
+            "second-opinion": pictures.note("\N{NO-BREAK SPACE}"),
+            "gauge": pictures.gauge(None, 1.0),
+            "steps": pictures.steps(config, _("Your drawing")),
+            "cards": pictures.waiting_ensemble(names),
+        }
+    for key in ("verdict", "second-opinion"):
+        with st.container(key=key):
+            st.html(parts[key])
     with st.container(key="gauge", gap="small"):
-        st.html(pictures.gauge(float(result.scores[0]), result.threshold) if result else pictures.gauge(None, 1.0))
-        show_replay(shown, detector, result, normal)
+        st.html(parts["gauge"])
+        show_replay(shown, judged)
     with st.container(key="numbers", horizontal=True, gap="medium", vertical_alignment="bottom"):
-        if detector and result:
-            show_numbers(result, len(detector.calibration_scores_), normal)
+        if judged:
+            show_numbers(parts)
         else:
             st.caption("\N{NO-BREAK SPACE}")  # an empty container would have no height
     with st.container(key="steps"):
-        st.html(pictures.steps(config, shown.picked.title if shown.picked else _("Your drawing"), image, result))
+        st.html(parts["steps"])
     with st.container(key="error-legend"):
         st.html(pictures.error_legend())
-    show_ensemble(opinions)
+    show_ensemble(parts["cards"])
 
 
 def is_moving(shown: Drawings) -> bool:
@@ -113,34 +181,38 @@ def what_it_is(shown: Drawings) -> str:
     return ""
 
 
-def show_numbers(result: Result, total: int, normal: str) -> None:
+def show_numbers(parts: Mapping[str, str]) -> None:
     """Score and threshold, and how many held-out images score as high."""
-    for key, word, label, value in (
-        ("score", "anomaly score", _("Anomaly score"), float(result.scores[0])),
-        ("threshold", "threshold", _("Threshold"), result.threshold),
+    for key, word, label in (
+        ("score", "anomaly score", _("Anomaly score")),
+        ("threshold", "threshold", _("Threshold")),
     ):
         with st.container(width="content", gap=None):
             st.caption(label, help=about(word))
             # The container holds the number and nothing else, so that it can be read from outside.
             with st.container(key=key):
-                st.html(pictures.number(value))
-    st.markdown(
-        _(
-            "**{count:,} of {total:,}** held-out images of {normal} score this high.",
-            count=int(result.at_least_as_high[0]),
-            total=total,
-            normal=normal,
-        ),
-        width=260,
+                st.html(parts[key])
+    with st.container(key="as-high", width=260):
+        st.html(parts["as-high"])
+
+
+def as_high(result: Result, total: int, normal: str) -> str:
+    """How many held-out images score as high."""
+    return _(
+        "**{count:,} of {total:,}** held-out images of {normal} score this high.",
+        count=int(result.at_least_as_high[0]),
+        total=total,
+        normal=normal,
     )
 
 
-def show_replay(shown: Drawings, detector: AutoencoderDetector | None, result: Result | None, normal: str) -> None:
+def show_replay(shown: Drawings, judged: Judged | None) -> None:
     """The score along the drawing, to look at each moment again."""
     moments, scores = shown.canvas.moments, list[float]()
-    if detector and result and not shown.picked:
-        scores = moments.scores(detector, float(result.scores[0]) if shown.moment is None else None)
-    threshold = result.threshold if result else 1.0
+    if judged and not shown.picked:
+        latest = float(judged.result.scores[0]) if shown.moment is None else None
+        scores = moments.scores(judged.detector, latest)
+    threshold, normal = (judged.result.threshold, judged.normal) if judged else (1.0, "")
     replay.show(keys.REPLAY, scores, threshold, shown.moment, normal, look_again)
 
 
@@ -172,7 +244,7 @@ def second_opinion(score: float, threshold: float, normal: str, opinions: Sequen
     return _("The detector of **{name}** redraws it better.", name=best.name)
 
 
-def show_ensemble(opinions: Sequence[Opinion]) -> None:
+def show_ensemble(cards: str) -> None:
     """The same image before every shipped detector of the data set; empty cards before the first stroke."""
     about_bars = _(
         "Each of these networks knows one digit only and redraws your image as that. The longer the bar, the better the fit."
@@ -180,5 +252,5 @@ def show_ensemble(opinions: Sequence[Opinion]) -> None:
     with st.container(key="experts"):
         st.subheader(_("Which digit is it? Ask all ten detectors"))
         st.caption(f"{about_bars} " + _("MNIST's 1s are bare strokes: a 1 with a flag or a foot is strange to all of them."))
-        names, _ensemble = session.ensemble(session.detector_config().data_set)
-        st.html(pictures.ensemble(opinions) if opinions else pictures.waiting_ensemble(names))
+        with st.container(key="cards"):
+            st.html(cards)

@@ -285,6 +285,23 @@ def frontend_files() -> dict[str, Path]:
     return {f"/{path.relative_to(folder).as_posix()}": path for path in folder.glob("static/**/*.*.*")}
 
 
+PRELOADED = ("Html", "purify.es", "MenuButton", "Button", "BidiComponent", "serialization", "recordbatch")
+"""Scripts that every page needs; the frontend would ask for them one after the other when its page has come."""
+
+
+def preload_links() -> str:
+    """The header Link for a browser to fetch PRELOADED and the font of icons with the page."""
+    links = []
+    for path in frontend_files():
+        stem, _, kind = path.rpartition("/")[2].rpartition(".")
+        name = stem.rpartition(".")[0]  # without the hash
+        if kind == "js" and name in PRELOADED:
+            links.append(f"<{path}>; rel=modulepreload; crossorigin")
+        elif kind == "woff2" and name == "MaterialSymbols-Rounded":
+            links.append(f"<{path}>; rel=preload; as=font; crossorigin")
+    return ", ".join(links)
+
+
 # ---------------------------------------------------------------- the canvas
 
 

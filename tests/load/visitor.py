@@ -70,9 +70,11 @@ def is_canvas(part: Part) -> bool:
     return part.kind == "bidi_component" and "drawable" in part.content.bidi_component.component_name
 
 
-def is_pen(part: Part) -> bool:
-    """Whether it is what watches the pen on the canvas."""
-    return part.kind == "bidi_component" and "live-canvas" in part.content.bidi_component.component_name
+def is_pen(part: Part, is_whole: bool) -> bool:
+    """Whether it is what watches the pen on the canvas: for quick answers while it moves, or for whole ones."""
+    if part.kind != "bidi_component" or "live-canvas" not in part.content.bidi_component.component_name:
+        return False
+    return (json.loads(part.content.bidi_component.json)["changed"] is None) == is_whole
 
 
 class Visitor:
@@ -197,10 +199,11 @@ class Visitor:
 
     async def move_pen(self, drawn: Sketch, is_whole: bool) -> float:
         """Send what is on the canvas while the pen is down, or as it is lifted, and wait for its verdict; returns seconds."""
-        await self.wait(lambda: any(map(is_pen, self.parts.values())))
-        part = next(filter(is_pen, self.parts.values()))
+        await self.wait(lambda: any(is_pen(part, is_whole) for part in self.parts.values()))
+        part = next(part for part in self.parts.values() if is_pen(part, is_whole))
         self._turn += 1
-        frame = {"turn": self._turn, "generation": 0, "is_whole": is_whole, "png": drawn.picture}
+        seconds = time.monotonic()
+        frame = {"turn": self._turn, "generation": 0, "is_whole": is_whole, "seconds": seconds, "png": drawn.picture}
         self._values[part.content.bidi_component.id] = json.dumps({"frame": frame})
         started, finished = time.monotonic(), self._finished
         await self._send(self._state(part.fragment))
@@ -208,7 +211,12 @@ class Visitor:
         return time.monotonic() - started
 
     def htmls(self) -> Iterator[str]:
-        return (part.content.html.body for part in self.parts.values() if part.kind == "html")
+        """What is shown as HTML, quick answers to a moving pen included."""
+        for part in self.parts.values():
+            if part.kind == "html":
+                yield part.content.html.body
+            elif part.kind == "bidi_component" and is_pen(part, False):
+                yield from json.loads(part.content.bidi_component.json)["changed"].values()
 
     def texts(self) -> str:
         """Everything readable on the page."""

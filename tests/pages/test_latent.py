@@ -273,7 +273,7 @@ def test_two_units_are_one_click_away(
         checkpoint.write(Checkpoint(detector), Shipped(preset, "mnist", 5).path)
     choices = session.choices
     monkeypatch.setattr(session, "choices", lambda: list(dict.fromkeys([*choices(), choice])))
-    session.shipped_checkpoint.clear()
+    session.shipped_checkpoint.forget()
     app = open_page("latent")
     before = detector_line(app)
     checked(next(button for button in app.button if button.label == "Use two units").click().run())
@@ -281,4 +281,4 @@ def test_two_units_are_one_click_away(
     assert detector_line(app) != before
     assert sent_to(app, "plane-images")["axes"] == ["Unit 1", "Unit 2"]
     assert "Use two units" not in [button.label for button in app.button]
-    session.shipped_checkpoint.clear()
+    session.shipped_checkpoint.forget()

@@ -51,9 +51,9 @@ def tilt(monkeypatch: pytest.MonkeyPatch) -> Iterator[Setting]:
         monkeypatch.setitem(PRESETS, name, config(**vars(old) | {"score": score(**vars(old.score))}))
     row = Setting("tilt", ("score", "tilt"), Number(float, 0.0, 2.0, step=0.5), "slider", "score", "Tilt of the score")
     monkeypatch.setitem(SETTINGS, "tilt", row)
-    session.shipped_checkpoint.clear()  # those that were read before have no such field
+    session.shipped_checkpoint.forget()  # those that were read before have no such field
     yield row
-    session.shipped_checkpoint.clear()
+    session.shipped_checkpoint.forget()
 
 
 @pytest.mark.usefixtures("without_data")

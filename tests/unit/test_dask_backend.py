@@ -14,7 +14,8 @@ import torch
 
 from core.data.datasets import DataSet, OneClassSplit, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
-from core.jobs.job import JobPool, JobState, TrainingJob
+from core.jobs.job import JobState, TrainingJob
+from core.jobs.pool import JobPool
 from core.metrics import evaluate
 
 pytest.importorskip("distributed", reason="Dask is not installed: pip install -r requirements-cluster.txt")

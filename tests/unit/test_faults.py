@@ -18,7 +18,8 @@ from core import checkpoint
 from core.data import datasets as data
 from core.data.datasets import DamagedDataError, DataError, DownloadError, OneClassSplit, download, load
 from core.detector import AutoencoderDetector, DetectorConfig
-from core.jobs.job import JobPool, JobState, TrainingJob
+from core.jobs.job import JobState, TrainingJob
+from core.jobs.pool import JobPool
 
 if TYPE_CHECKING:
     from tests.conftest import Mirror, TinyMnist, WaitUntil

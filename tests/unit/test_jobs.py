@@ -21,8 +21,10 @@ from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError, UserError
 from core.jobs import job as jobs_module
 from core.jobs import limits
-from core.jobs.job import JobPool, JobState, Snapshot, TrainingJob
+from core.jobs import pool as pool_module
+from core.jobs.job import JobState, Snapshot, TrainingJob
 from core.jobs.limits import Owner, require_usable_environment
+from core.jobs.pool import JobPool
 from core.metrics import evaluate
 from core.model import ModelConfig
 from core.training import DivergedError, Trainer
@@ -271,11 +273,11 @@ def test_who_looks_again_and_again_does_not_wait_for_the_detector(
 ) -> None:
     calibrated = []
 
-    def ready(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDetector:
+    def calibrate(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDetector:
         calibrated.append(threading.current_thread().name)
         return detector.fit_memory(split.train).calibrate(split.calibration)
 
-    monkeypatch.setattr(jobs_module, "ready", ready)
+    monkeypatch.setattr(jobs_module, "calibrate", calibrate)
     monkeypatch.setattr(jobs_module, "LIVE_EVERY", 0.05)
     job = new_job(long)
     job.resume()
@@ -305,13 +307,13 @@ def test_a_detector_that_could_not_be_made_in_the_background_stops_nothing(
 ) -> None:
     failed = []
 
-    def ready(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDetector:
+    def calibrate(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDetector:
         if threading.current_thread().name == "background" and not failed:
             failed.append(True)
             raise MemoryError
         return detector.fit_memory(split.train).calibrate(split.calibration)
 
-    monkeypatch.setattr(jobs_module, "ready", ready)
+    monkeypatch.setattr(jobs_module, "calibrate", calibrate)
     monkeypatch.setattr(jobs_module, "LIVE_EVERY", 0.05)
     job = new_job(long)
     job.resume()
@@ -423,6 +425,24 @@ def test_one_owner_runs_one_job_at_a_time(
     wait_until(lambda: pool.counts == (0, 0))
 
 
+def test_two_trainings_of_one_owner_go_side_by_side(
+    long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.jobs.job.TURN_SECONDS", 1e6)
+    monkeypatch.setattr("core.jobs.job.SIBLING_SECONDS", 0.05)
+    pool, owner = JobPool(workers=2), Owner()
+    first, second = (TrainingJob(long, split, pool, owner=owner) for _ in range(2))
+    for job in (first, second):
+        job.resume()
+    for share in (0.01, 0.02, 0.03):
+        wait_until(lambda share=share: min(first.share, second.share) > share)
+    assert second.snapshot().losses, "the one that came later has learnt too, long before the first is done"
+    assert first.share < 1
+    for job in (first, second):
+        job.drop()
+    wait_until(lambda: pool.counts == (0, 0))
+
+
 def test_a_job_taken_up_again_at_once_never_runs_twice(
     long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
 ) -> None:
@@ -440,7 +460,7 @@ def test_a_job_taken_up_again_at_once_never_runs_twice(
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Turns of two hundredths of a second, so that many fit into a test."""
-    monkeypatch.setattr(jobs_module, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(jobs_module, "TURN_SECONDS", 0.02)
     monkeypatch.setattr(jobs_module, "FIRST_TURN", 0.02)
 
 
@@ -514,7 +534,7 @@ def test_where_short_and_long_ones_wait_one_turn_in_six_is_for_a_long_one(
 def test_the_first_turn_shows_an_epoch(small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil") -> None:
     """However short turns are: else the first point comes a whole round later."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs_module, "POLL_SECONDS", 0.0)
+        patch.setattr(jobs_module, "TURN_SECONDS", 0.0)
         pool = JobPool(workers=1)
         jobs = [TrainingJob(replace(small, training=replace(small.training, batch_size=8)), split, pool) for _ in range(3)]
         for job in jobs:
@@ -539,8 +559,8 @@ def test_a_waiting_job_is_told_a_wait_of_turns_and_not_of_days(
     asked = time.monotonic()
     told = newcomer.snapshot().wait
     reach(RUNNING, newcomer, wait_until)
-    assert told <= 2 * jobs_module.POLL_SECONDS
-    assert time.monotonic() - asked < 4 * jobs_module.POLL_SECONDS
+    assert told <= 2 * jobs_module.TURN_SECONDS
+    assert time.monotonic() - asked < 4 * jobs_module.TURN_SECONDS
     for job in (*hogs, newcomer):
         job.drop()
 
@@ -691,7 +711,7 @@ def test_training_stands_back_behind_the_pages(new_job: NewJob, long: DetectorCo
     reach(RUNNING, job, wait_until)
     workers = [thread for thread in threading.enumerate() if thread.name.startswith("training-")]
     shares = {os.getpriority(os.PRIO_PROCESS, thread.native_id) for thread in workers if thread.native_id}
-    assert shares == {min(19, os.getpriority(os.PRIO_PROCESS, 0) + jobs_module.TRAINING_NICE)}
+    assert shares == {min(19, os.getpriority(os.PRIO_PROCESS, 0) + pool_module.TRAINING_NICE)}
 
 
 def test_environment_sets_the_number_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:

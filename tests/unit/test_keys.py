@@ -92,4 +92,11 @@ def test_what_is_restored_is_declared() -> None:
 
 def test_only_what_the_visitor_may_have_again_is_restored() -> None:
     """A button's value cannot be set, and an upload lies in the session that has it."""
-    assert not set(keys.RESTORED) & {keys.UPLOADED_CHECKPOINT, keys.LIVE_CANVAS, keys.VISITOR, keys.TAB, keys.LANGUAGE}
+    assert not set(keys.RESTORED) & {
+        keys.UPLOADED_CHECKPOINT,
+        keys.MOVING_PEN,
+        keys.LIFTED_PEN,
+        keys.VISITOR,
+        keys.TAB,
+        keys.LANGUAGE,
+    }

@@ -13,8 +13,9 @@ from core.data.datasets import Digits, OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError
 from core.jobs import limits
-from core.jobs.job import JobPool, JobState, TrainingJob
+from core.jobs.job import JobState, TrainingJob
 from core.jobs.limits import Budget, Claim, MemoryFullError, Owner, claim_of, memory_limit, require_allowed, work
+from core.jobs.pool import JobPool
 from core.model import ModelConfig, multiplications, outline, parameter_count
 from core.presets import PRESETS, preset
 from core.training import TrainConfig

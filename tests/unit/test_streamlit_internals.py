@@ -279,3 +279,10 @@ def test_the_frontend_is_where_its_page_looks_for_it() -> None:
     assert len(asked) > 10
     assert set(asked) <= files.keys()
     assert all(path.is_file() for path in files.values())
+
+
+def test_every_preloaded_file_is_there_once() -> None:
+    links = streamlit_internals.preload_links().split(", ")
+    assert len(links) == len(streamlit_internals.PRELOADED) + 1
+    for link in links:
+        assert link[1:].partition(">")[0] in streamlit_internals.frontend_files()

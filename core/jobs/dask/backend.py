@@ -31,8 +31,9 @@ from core import checkpoint
 from core.checkpoint import Checkpoint
 from core.data.datasets import DataSet, OneClassSplit, SplitSource, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
+from core.jobs.backend import HaltedError, calibrate_and_measure
 from core.jobs.dask.workers import broadcast, by_reference, images
-from core.jobs.job import HaltedError, JobPool, finished
+from core.jobs.pool import JobPool
 from core.model import Autoencoder, build, outline
 from core.preprocessing import Preprocessing, preprocess
 from core.training import DivergedError, Step, Trainer
@@ -98,7 +99,7 @@ class Advanced(NamedTuple):
 def step_many(settings: str, batches: int, before: Advanced | tuple[bytes, bytes] | None) -> Advanced:
     """So many batches after what was before, from the beginning if that is None. Raises DivergedError."""
     config = config_from(json.loads(settings))
-    _, train, validation = _images(config.data_set, config.normal_classes, config.training.seed, config.preprocessing)
+    _, train, validation = _images_of(config)
     if before is None:
         trainer = Trainer(build(config.model, config.training.seed), train, validation, config.training)
     else:
@@ -118,16 +119,21 @@ def snapshot_of(advanced: Advanced) -> Advanced:
 def finish(settings: str, weights: bytes) -> bytes:
     """The detector with these weights, calibrated and measured, as a checkpoint."""
     config = config_from(json.loads(settings))
-    split, *_ = _images(config.data_set, config.normal_classes, config.training.seed, config.preprocessing)
-    return checkpoint.to_bytes(finished(AutoencoderDetector(config, _network(config, weights)), split))
+    split, *_ = _images_of(config)
+    return checkpoint.to_bytes(calibrate_and_measure(AutoencoderDetector(config, _network(config, weights)), split))
+
+
+def _images_of(config: DetectorConfig) -> tuple[OneClassSplit, Tensor, Tensor]:
+    training = config.training
+    return _images(config.data_set, config.normal_classes, training.seed, training.vary, config.preprocessing)
 
 
 @lru_cache(maxsize=8)
 def _images(
-    data_set: str, normal_classes: tuple[int, ...], seed: int, preprocessing: Preprocessing
+    data_set: str, normal_classes: tuple[int, ...], seed: int, vary: bool, preprocessing: Preprocessing
 ) -> tuple[OneClassSplit, Tensor, Tensor]:
     """A split, and its training and calibration images as the network sees them."""
-    split = split_one_class(images(data_set), normal_classes, seed)
+    split = split_one_class(images(data_set), normal_classes, seed, vary)
     return split, preprocess(split.train, preprocessing), preprocess(split.calibration, preprocessing)
 
 
@@ -423,7 +429,9 @@ class DaskBackend:
             return checkpoint.from_bytes(result.result())
         except Exception as error:
             LOG.warning("A training ends here and not on the cluster: %s", error)
-            return finished(AutoencoderDetector(self._config, _network(self._config, weights)), self._split.images())
+            return calibrate_and_measure(
+                AutoencoderDetector(self._config, _network(self._config, weights)), self._split.images()
+            )
         finally:
             self._leave()
 

@@ -20,13 +20,29 @@ function pictureOf(layers, side) {
   return picture.toDataURL("image/png");
 }
 
+const placeOf = key => document.querySelector(`.st-key-${key} [data-testid="stHtml"]`);
+
+/** A quick answer: new HTML for places that are on the page. */
+function put(changed) {
+  for (const [key, html] of Object.entries(changed)) {
+    const place = placeOf(key);
+    if (place) place.innerHTML = html;
+  }
+}
+
 export default function ({ data, parentElement, setStateValue }) {
-  const own = (parentElement.live ??= { messages: new Messages(), pen: null });
+  const own = (parentElement.live ??= { messages: new Messages(), pen: null, put: 0 });
+  const isQuick = data.changed !== null;
+  if (isQuick && data.turn !== own.put) {
+    own.put = data.turn;
+    put(data.changed);
+  }
   own.messages.answered(data.turn, message => setStateValue("frame", message));
-  own.frame = () => {
+  own.frame = isWhole => {
     const layers = layersOf();
     if (!layers) return null;
-    return { generation: data.generation, is_whole: own.pen === null, png: pictureOf(layers, data.side) };
+    const seconds = performance.now() / 1000;
+    return { generation: data.generation, is_whole: isWhole, seconds, png: pictureOf(layers, data.side) };
   };
   if (own.listens) return;
   own.listens = new AbortController();
@@ -36,7 +52,13 @@ export default function ({ data, parentElement, setStateValue }) {
     if (event.composedPath().some(element => element.classList?.contains("upper-canvas"))) own.pen ??= event.pointerId;
   });
   // The layers are painted after the event that they are painted for.
-  const want = () => requestAnimationFrame(() => own.messages.post(() => own.frame(), own.pen !== null));
+  const want = () =>
+    requestAnimationFrame(() => {
+      const isDown = own.pen !== null;
+      // Where there is no score yet, there is no place for a quick answer either.
+      if (isDown && isQuick !== (placeOf("score") !== null)) return;
+      own.messages.post(() => own.frame(own.pen === null && !isQuick), isDown);
+    });
   const lift = event => {
     if (event.pointerId !== own.pen) return;
     own.pen = null;

@@ -8,6 +8,7 @@ from core, or escaped.
 import base64
 import io
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -83,17 +84,25 @@ def triple(image: Tensor, reconstruction: Tensor, error_map: Tensor, captions: b
     return row([(content, name if captions else "") for content, name in zip(contents, names, strict=True)])
 
 
-def steps(config: DetectorConfig, title: str, image: Tensor | None, result: Result | None) -> str:
+def steps(
+    config: DetectorConfig,
+    title: str,
+    preprocessed: Sequence[tuple[str, Tensor]] | None = None,
+    image: Tensor | None = None,
+    result: Result | None = None,
+) -> str:
     """All that happens to an image (1, 1, 28, 28) before the detector: preprocessed step by step, turned, redrawn, compared.
 
     Every image has the same pictures with the same captions, so that nothing moves from one to the next; black ones
-    where there is no image.
+    where there is no image. preprocessed: preprocess_steps of the image.
     """
     nothing = torch.zeros(1, 1, 28, 28)
     image = nothing if image is None else image
     names = {"deskewed": _("Deskewed"), "one stroke width": _("Strokes of one width")}
     cells = [(image, title)]
-    cells += [(step, names[name]) for name, step in preprocess_steps(image, config.preprocessing)]
+    if preprocessed is None:
+        preprocessed = preprocess_steps(image, config.preprocessing)
+    cells += [(step, names[name]) for name, step in preprocessed]
     if config.turns:
         cells.append((result.images if result else nothing, _("Turned to fit")))
     cells[-1] = cells[-1][0], _("{step}: what the model sees", step=cells[-1][1])
@@ -135,6 +144,20 @@ def verdict(is_anomaly: bool, sentence: str, of: str = "") -> str:
 def waiting(sentence: str) -> str:
     """Where a verdict will be."""
     return f'<div class="verdict waiting" role="status"><span>{escape(sentence)}</span></div>'
+
+
+def note(sentence: str) -> str:
+    """A short text below something else; **bold** as in Markdown, nothing else of it."""
+    html = BOLD.sub(r"<b>\1</b>", escape(sentence))
+    return f'<div class="note">{html}</div>'
+
+
+BOLD = re.compile(r"\*\*(.+?)\*\*")
+
+
+def marked(html: str, number: int) -> str:
+    """The same HTML, which differs from what it was with another number."""
+    return html.replace(" ", f' data-answer="{number}" ', 1)
 
 
 def number(value: float) -> str:
@@ -265,21 +288,31 @@ def before_and_after(images: Tensor, reconstructions: Tensor) -> str:
 
 
 def hourglass(stages: Sequence[Layer]) -> str:
-    """The network's real layers as bars whose height grows with the number of units, funnels between them."""
+    """The network's real layers as bars as tall as they have units, a few of them at least to be seen, funnels between them."""
     largest = max(stage.units for stage in stages)
-    heights = [18 + 82 * math.sqrt(stage.units / largest) for stage in stages]  # per cent
+    heights = [max(1.5, 100 * stage.units / largest) for stage in stages]  # per cent
     parts = []
     for number, (stage, tall) in enumerate(zip(stages, heights, strict=True)):
         if number:
             left, right = (100 - heights[number - 1]) / 2, (100 - tall) / 2
-            corners = f"0 {left:.0f}%, 100% {right:.0f}%, 100% {100 - right:.0f}%, 0 {100 - left:.0f}%"
+            corners = f"0 {left:.1f}%, 100% {right:.1f}%, 100% {100 - right:.1f}%, 0 {100 - left:.1f}%"
             parts.append(f'<div class="funnel" style="clip-path:polygon({corners})"></div>')
         shape = "×".join(str(size) for size in stage.shape if size > 1) or "1"
         kind = "latent" if stage.is_latent else ""
-        parts.append(f'<div class="layer"><i class="{kind}" style="height:{tall:.0f}%"></i><span>{shape}</span></div>')
+        parts.append(f'<div class="layer"><i class="{kind}" style="height:{tall:.1f}%"></i><span>{shape}</span></div>')
     sizes = "-".join(str(stage.units) for stage in stages)
     label = escape(_("Layers of the network: {sizes}", sizes=sizes))
     return f'<div class="hourglass" role="img" aria-label="{label}">{"".join(parts)}</div>'
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Texts in rows below their headings; the first of each row is a name, the others are numbers."""
+    top = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
+    lines = (
+        f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{escape(text)}</td>" for text in rest)}</tr>'
+        for name, *rest in rows
+    )
+    return f'<table class="figures"><thead><tr>{top}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
 
 
 def tiles(images: Tensor, columns: int) -> str:

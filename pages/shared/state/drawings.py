@@ -1,5 +1,6 @@
 """What a visitor has drawn or picked: the drawing, the image before the detector, and the strip of what was judged."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from torch import Tensor
 from core.detector import AutoencoderDetector, Result
 from core.drawing import PictureError, ReadPicture
 from core.ensemble import Ensemble
+from core.preprocessing import Preprocessing
 from pages.shared.html import pictures
 from pages.shared.html.pictures import Opinion
 
@@ -53,9 +55,10 @@ class Moments:
 
     def add(self, image: Tensor, is_whole: bool) -> None:
         """The next image; is_whole: with it a stroke ends."""
-        if len(self.images) >= MOST_MOMENTS:
-            self._thin_out()
-        self.images.append(image)
+        if not self.images or self.images[-1] is not image:
+            if len(self.images) >= MOST_MOMENTS:
+                self._thin_out()
+            self.images.append(image)
         if is_whole:
             self.ends.append(len(self.images))
 
@@ -95,7 +98,9 @@ class CanvasOnScreen:
 
     opened: part of its key; with a new number it begins anew with the strokes `initial`, which must not change otherwise, or
     the canvas loads them and a stroke in progress is lost. visit, generation: for which it was opened. seen: the strokes
-    that it sent last, or was given.
+    that it sent last, or was given. frame_seconds, png, image: of the newest frame that the pen sent, see live_canvas.
+    is_answer_due: a moving pen has sent a frame. opinions: whose cards the last quick answer had. answers: how many quick
+    answers there were.
     """
 
     opened: int = 0
@@ -103,6 +108,12 @@ class CanvasOnScreen:
     generation: int = 0
     initial: dict[str, Any] | None = None
     seen: dict[str, Any] | None = None
+    frame_seconds: float = 0.0
+    png: bytes = b""
+    image: Tensor | None = None
+    is_answer_due: bool = False
+    opinions: Sequence[Opinion] | None = None
+    answers: int = 0
 
     def show(self, canvas: Canvas, visit: int) -> None:
         """Begin anew on another visit of the page, and where another tab has cleared the drawing or drawn."""
@@ -162,6 +173,7 @@ class Drawings:
     moment: int | None = None
     """Which moment of the drawing is looked at again; None: the drawing as it is."""
     judged: tuple[Tensor, AutoencoderDetector, Result] | None = None
+    preprocessed: tuple[Tensor, Preprocessing, list[tuple[str, Tensor]]] | None = None
     opinions: tuple[Tensor, Ensemble, list[Opinion]] | None = None
     ask_again: float = 0.0
     """When all detectors may be asked again while the pen moves; seconds of time.monotonic."""

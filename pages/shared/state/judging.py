@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from core.detector import AutoencoderDetector, Result
+from core.preprocessing import preprocess_steps
 from pages.shared.html import pictures
 from pages.shared.html.pictures import Opinion
 from pages.shared.state import session
@@ -18,8 +19,18 @@ def judge(image: Tensor) -> tuple[AutoencoderDetector, Result]:
     drawings, detector = visitor().drawings, session.detector()
     judged = drawings.judged
     if judged is None or judged[0] is not image or judged[1] is not detector:
-        judged = drawings.judged = image, detector, detector.infer(image)
+        steps = preprocess_steps_of(image)
+        judged = drawings.judged = image, detector, detector.infer(image, steps[-1][1] if steps else image)
     return detector, judged[2]
+
+
+def preprocess_steps_of(image: Tensor) -> list[tuple[str, Tensor]]:
+    """core's preprocess_steps of an image for the detector in use; of one image they are made once."""
+    drawings, preprocessing = visitor().drawings, session.detector_config().preprocessing
+    made = drawings.preprocessed
+    if made is None or made[0] is not image or made[1] != preprocessing:
+        made = drawings.preprocessed = image, preprocessing, preprocess_steps(image, preprocessing)
+    return made[2]
 
 
 def ask_all(image: Tensor, may_wait: bool = False) -> Sequence[Opinion]:
@@ -32,9 +43,10 @@ def ask_all(image: Tensor, may_wait: bool = False) -> Sequence[Opinion]:
     asked = drawings.opinions
     if asked and asked[1] is ensemble and (asked[0] is image or (may_wait and started < drawings.ask_again)):
         return asked[2]
+    steps = preprocess_steps_of(image) if ensemble.preprocessing == session.detector_config().preprocessing else []
     opinions = [
         Opinion(name, result.reconstructions[0], float(result.scores[0]), result.threshold)
-        for name, result in zip(names, ensemble.infer(image), strict=True)
+        for name, result in zip(names, ensemble.infer(image, steps[-1][1] if steps else None), strict=True)
     ]
     drawings.opinions = image, ensemble, opinions
     now = time.monotonic()
@@ -57,7 +69,7 @@ def add_to_strip(image: Tensor, origin: Origin, title: str) -> None:
         pictures.grey_pixels(image),
         origin,
         title,
-        session.class_names(detector.config.data_set, detector.config.normal_classes),
+        session.normal_names(detector.config),
         float(result.scores[0]),
         result.threshold,
         bool(result.verdicts[0]),

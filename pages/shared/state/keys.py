@@ -13,15 +13,16 @@ LANGUAGE_MENU = "languages"
 UPLOADED_CHECKPOINT = "upload-checkpoint"
 
 # Draw.
-BRUSH = "brush"
-LIVE_CANVAS = "live-canvas"
+BRUSH, KIND = "brush", "kind"
+MOVING_PEN, LIFTED_PEN = "moving-pen", "lifted-pen"
 PICTURE_DIGITS, REPLAY = "picture-digits", "replay"
 
 # Train: what is asked beside the settings of core/settings.py (of_setting), and how curves are shown.
 DATA_SET, NORMAL_CLASSES, PRESET, DEVICE = "data-set", "normal-classes", "preset", "device"
 LOG_SCALE = "log-scale"
 
-# Browse.
+# Browse and Evaluate.
+TEST_SOURCE = "test-source"
 BROWSE_CLASSES, BROWSE_VERDICT, BROWSE_ORDER, BROWSE_PAGE = "browse-classes", "browse-verdict", "browse-order", "browse-page"
 
 # Evaluate.
@@ -34,6 +35,11 @@ WALK_FROM, WALK_TO = "walk-from", "walk-to"
 
 # Learn.
 STEP, LESSON_RATE = "step", "lesson-rate"
+
+
+def answer(question: str, number: int) -> str:
+    """The widget with the answer to a question of the lesson; each round has one of its own."""
+    return f"answer-{question}-{number}"
 
 
 def detector_in_use(choice: object) -> str:
@@ -52,7 +58,7 @@ def of_setting(setting: Setting) -> str:
 
 
 RESTORED = (
-    *(BRUSH, LOG_SCALE, BROWSE_CLASSES, BROWSE_VERDICT, BROWSE_ORDER, DATA_SET, NORMAL_CLASSES, PRESET, DEVICE),
+    *(BRUSH, KIND, LOG_SCALE, BROWSE_CLASSES, BROWSE_VERDICT, BROWSE_ORDER, DATA_SET, NORMAL_CLASSES, PRESET, DEVICE),
     *(of_setting(setting) for setting in SETTINGS.values() if setting.widget != "none"),
 )
 """Widgets whose values a new tab of a known visitor begins with."""

@@ -3,7 +3,6 @@
 import io
 import zipfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import streamlit as st
@@ -12,7 +11,7 @@ from PIL import Image
 
 from core import checkpoint
 from core.checkpoint import Checkpoint
-from core.data.datasets import FALLBACK, DataError, data_directory
+from core.data.datasets import FALLBACK, SOURCES, DataError, data_directory
 from pages.shared.i18n.text import _
 from pages.shared.state import session
 from pages.shared.take_along import notebook
@@ -120,15 +119,22 @@ def archive(single: list[File], made: Checkpoint) -> bytes:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
         for each in single:
             file.writestr(each.name, each.make())
-        file.writestr(notebook.PICTURE, example(made))
+        if picture := example(made):
+            file.writestr(notebook.PICTURE, picture)
     return packed.getvalue()
 
 
-def example(made: Checkpoint) -> bytes:
-    """A PNG of the first normal test image at hand, light on black."""
-    data = session.loaded(FALLBACK, data_directory())
-    with suppress(DataError):
-        data = session.loaded(made.config.data_set, data_directory())
+def example(made: Checkpoint) -> bytes | None:
+    """A PNG of the first normal test image at hand, light on black; None where no image of that kind is."""
+    name, directory = made.config.data_set, data_directory()
+    if name not in SOURCES:
+        return None  # somebody's own drawings, which stay with them
+    try:
+        data = session.loaded(name, directory)
+    except DataError:
+        if SOURCES[name].class_names != SOURCES[FALLBACK].class_names:
+            return None
+        data = session.loaded(FALLBACK, directory)
     is_normal = torch.isin(data.test.labels, torch.tensor(made.config.normal_classes))
     pixels = (data.test.images[int(is_normal.int().argmax()), 0] * 255).round().to(torch.uint8)
     picture = io.BytesIO()

@@ -18,7 +18,7 @@ def card(made: Checkpoint, title: str) -> str:
 
 
 def _normal(made: Checkpoint) -> str:
-    return session.class_names(made.config.data_set, made.config.normal_classes)
+    return session.normal_names(made.config)
 
 
 def _data(made: Checkpoint) -> list[str]:
@@ -64,7 +64,7 @@ def _figures(made: Checkpoint) -> list[str]:
     figures = made.evaluation
     if figures is None:
         return [report.heading(_("Figures")), report.paragraph(_("Not measured."))]
-    names = session.names_of(made.config.data_set)
+    names = session.names_in(made.config)
     rows = {
         _("AUROC"): formatted(figures.auroc, ".4f"),
         _("Average precision"): formatted(figures.average_precision, ".4f"),

@@ -1,0 +1,244 @@
+"""The workers of a server, which give trainings their fair turns and stand back behind drawings."""
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from queue import SimpleQueue
+from weakref import WeakSet
+
+from core.jobs.images import SharedImages
+from core.jobs.job import TURN_SECONDS, TrainingJob
+from core.jobs.limits import Budget, Owner
+from core.server.environment import whole_number_from_environment
+
+LOG = logging.getLogger(__name__)
+
+MAX_YIELD_SECONDS = 0.1
+"""Seconds that a batch waits for drawings to be judged; then it is trained all the same."""
+
+TRAINING_NICE = 10
+"""How far the threads that train stand back behind those that answer (Linux; elsewhere all are equal)."""
+
+LONG_TURNS = 6
+"""Where both wait, one turn in so many is for a long training; ten would else take a third from twenty short ones."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job stands among the others: one turn in so many is its own, so many come before, in so many seconds."""
+
+    turn: float = 1.0
+    ahead: int = 0
+    wait: float = 0.0
+
+
+class JobPool:
+    """Workers that give jobs their turns; one pool serves all sessions.
+
+    The next turn is for the owner whose last one is longest ago, one job of each owner at a time; of their jobs,
+    for the one that is least trained. Where long and short trainings wait, one turn in LONG_TURNS is for a long
+    one. budget: the memory of all that visitors cause.
+    """
+
+    def __init__(self, workers: int | None = None, budget: Budget | None = None) -> None:
+        self.workers = 0
+        self.budget = budget or Budget()
+        self.images = SharedImages()
+        self._known: WeakSet[TrainingJob] = WeakSet()
+        self._waiting: list[TrainingJob] = []
+        self._running: list[TrainingJob] = []
+        self._turn = 0
+        self._last_long_turn = 0
+        self._is_held = False
+        self._changed = threading.Condition()
+        self._urgent = 0
+        self._is_calm = threading.Event()
+        self._is_calm.set()
+        self._is_closed = False
+        self._background: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        self._threads = [threading.Thread(target=self._work_in_background, name="background", daemon=True)]
+        self._threads[0].start()
+        self.grow(workers or whole_number_from_environment("TRAINING_WORKERS", os.cpu_count() or 1))
+
+    def grow(self, workers: int) -> None:
+        """Have at least so many workers."""
+        with self._changed:
+            while self.workers < workers:
+                thread = threading.Thread(target=self._work, name=f"training-{self.workers}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+                self.workers += 1
+
+    def close(self, seconds: float = 3.0) -> bool:
+        """End all training and wait for the workers, for so many seconds at most; whether all have ended.
+
+        Jobs that run or wait end without a result. The pool takes no more work.
+        """
+        with self._changed:
+            self._is_closed = True
+            jobs = [*self._running, *self._waiting]
+            self._changed.notify_all()
+        for job in jobs:
+            job.drop()
+        self.in_background(lambda: None)  # wakes the thread, which then ends
+        latest = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, latest - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def submit(self, job: TrainingJob) -> None:
+        with self._changed:
+            self._waiting.append(job)
+            self._changed.notify()
+
+    def withdraw(self, job: TrainingJob) -> bool:
+        """Take a waiting job out of the queue; False when it was not there."""
+        with self._changed:
+            if job not in self._waiting:
+                return False
+            self._waiting.remove(job)
+            return True
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many jobs have their turn, and how many wait for theirs."""
+        with self._changed:
+            return len(self._running), len(self._waiting)
+
+    def know(self, job: TrainingJob) -> None:
+        """Have it among jobs() for as long as somebody holds it."""
+        with self._changed:
+            self._known.add(job)
+
+    def jobs(self) -> list[TrainingJob]:
+        """All jobs that are not over, also those that rest, by their owners' numbers."""
+        with self._changed:
+            known = [job for job in self._known if not job.is_gone]
+        return sorted(known, key=lambda job: job.owner.number)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nobody's training has a turn."""
+        return self._is_held
+
+    def hold(self, is_held: bool) -> None:
+        """Give no more turns, or give them again; every job stays where it is."""
+        with self._changed:
+            self._is_held = is_held
+            self._changed.notify_all()
+
+    def has_others(self, job: TrainingJob) -> bool:
+        """Whether somebody waits for the worker that this job has."""
+        with self._changed:
+            busy = {other.owner for other in self._running if other is not job}
+            return any(other.owner not in busy for other in self._waiting)
+
+    def is_sibling_behind(self, job: TrainingJob) -> bool:
+        """Whether nobody waits but another training of the same owner, which has trained less of what it has to."""
+        with self._changed:
+            own = [other for other in self._waiting if other.owner is job.owner]
+            return bool(own) and len(own) == len(self._waiting) and min(other.share for other in own) < job.share
+
+    def place_of(self, job: TrainingJob) -> Place:
+        """How often and how soon it has its turn, if others neither come nor go."""
+        with self._changed:
+            active = [*self._running, *self._waiting]
+            if job not in active:
+                return Place()
+            is_short = job.is_short
+            owners: dict[bool, set[Owner]] = {True: set(), False: set()}
+            for other in active:
+                owners[other.is_short].add(other.owner)
+            short, long = len(owners[True]), len(owners[False])
+            # Workers that are there for the long ones, at least and as it comes out, and for the short ones.
+            for_short = min(short, self.workers - min(long, self.workers / LONG_TURNS if short else self.workers))
+            workers = for_short if is_short else min(long, self.workers - for_short)
+            own = sum(other.owner is job.owner for other in active)
+            turn = max(1.0, (short if is_short else long) * own / workers)
+            if job not in self._waiting:
+                return Place(turn)
+            before = [other for other in self._waiting if other.is_short is is_short and self._order(other) < self._order(job)]
+            is_free = len(self._running) < self.workers
+            return Place(turn, len(before), 0.0 if is_free else (len(before) + 1) * TURN_SECONDS / workers)
+
+    def _order(self, job: TrainingJob) -> tuple[int, float, int]:
+        return job.owner.last_turn, job.share, self._waiting.index(job)
+
+    @contextmanager
+    def inference_priority(self) -> Iterator[None]:
+        """What happens inside comes before training: no batch is begun meanwhile, for MAX_YIELD_SECONDS at most."""
+        with self._changed:
+            self._urgent += 1
+            self._is_calm.clear()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._urgent -= 1
+                if not self._urgent:
+                    self._is_calm.set()
+
+    def in_background(self, work: Callable[[], object]) -> None:
+        """Do some work soon, one piece after the other, with as low a priority as training."""
+        self._background.put(work)
+
+    def yield_to_inference(self) -> None:
+        """Called by a worker between batches."""
+        self._is_calm.wait(MAX_YIELD_SECONDS)
+
+    def _next(self) -> TrainingJob | None:
+        """Whose turn is next, of the waiting jobs whose owner has none running."""
+        busy = {job.owner for job in self._running}
+        ready = [job for job in self._waiting if job.owner not in busy]
+        leaving = next((job for job in ready if job.is_leaving), None)
+        if leaving or self._is_held or not ready:
+            return leaving
+        is_for_long = self._turn - self._last_long_turn >= LONG_TURNS - 1
+        wanted = [job for job in ready if job.is_short is not is_for_long] or ready
+        return min(wanted, key=self._order)
+
+    def _work(self) -> None:
+        _lower_priority()
+        while True:
+            with self._changed:
+                while (job := self._next()) is None and not self._is_closed:
+                    self._changed.wait()
+                if job is None:
+                    return
+                self._waiting.remove(job)
+                self._running.append(job)
+                self._turn += 1
+                job.owner.last_turn = self._turn
+                if not job.is_short:
+                    self._last_long_turn = self._turn
+            wants_more = job.run()
+            with self._changed:
+                self._running.remove(job)
+                if wants_more:
+                    self._waiting.append(job)
+                self._changed.notify_all()
+            if wants_more:
+                job.leave_if_asked()
+            del job
+
+    def _work_in_background(self) -> None:
+        _lower_priority()
+        while not self._is_closed:
+            try:
+                # No name holds the work until the next comes: it knows a job, and the job a network.
+                self._background.get()()
+            except Exception:  # other work follows, of other jobs
+                LOG.exception("Work in the background failed")
+
+
+def _lower_priority() -> None:
+    """Lower this thread's share of the processor, so that a drawing is scored before the next batch is trained."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            own = os.getpriority(os.PRIO_PROCESS, os.getpid())  # not of the thread that began this one
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(19, own + TRAINING_NICE))
