@@ -6,6 +6,7 @@
 # make bench   timings, as ratios within one run
 # make load    a whole class at once: waiting times, and memory a session (a quarter of an hour)
 # make soak    mixed work for MINUTES (20), then the slope of the memory
+# make lock    exact versions of what pyproject.toml asks for   (UPGRADE=1: the newest that it allows)
 # make audit   known vulnerabilities of what is installed (asks PyPI)
 # make sweep   a grid of detectors as one table        (SWEEP: what to vary, as in docs/sweep.md)
 # make checkpoints, make screenshots, make film   make again what is committed
@@ -21,11 +22,11 @@ export DATA_DIR ?= data
 
 BIN := .venv/bin
 APP := .venv/.app-ready
-CLUSTER := .venv/.cluster-ready
+SERVER := .venv/.server-ready
 PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 DEV := .venv/.dev-ready
 
-.PHONY: run replicas test test-mnist lint bench load soak audit sweep checkpoints screenshots film messages browser proxy clean
+.PHONY: run replicas test test-mnist lint bench load soak audit sweep lock checkpoints screenshots film messages browser proxy database clean
 
 run: $(APP)
 	$(BIN)/python -m deploy.replica --browser --port $(PORT) --address $(ADDRESS)
@@ -33,7 +34,7 @@ run: $(APP)
 replicas: $(APP)
 	$(BIN)/python -m deploy.replicas --replicas $(REPLICAS) --port $(PORT) --address $(ADDRESS)
 
-test: $(DEV) browser proxy
+test: $(DEV) browser proxy database
 	$(PYTEST)
 
 test-mnist: $(DEV)
@@ -47,11 +48,12 @@ lint: $(DEV)
 bench: $(DEV) browser
 	$(BIN)/python -m tests.bench
 
-load: $(DEV) proxy
+load: $(DEV) proxy database
 	$(BIN)/python -m tests.load.fuzz
 	$(BIN)/python -m tests.load.load
 	$(BIN)/python -m tests.load.replicas
 	$(BIN)/python -m tests.load.crowd
+	$(BIN)/python -m tests.load.classroom
 
 soak: $(DEV)
 	$(BIN)/python -m tests.load.soak --minutes $(MINUTES)
@@ -59,7 +61,7 @@ soak: $(DEV)
 audit: $(DEV)
 	$(BIN)/pip-audit
 
-sweep: $(CLUSTER)
+sweep: $(SERVER)
 	$(BIN)/python -m core.experiments.sweep $(SWEEP)
 
 checkpoints: $(APP)
@@ -79,17 +81,15 @@ film: $(DEV) browser
 clean:
 	rm -rf .venv
 
-# The stamps are written last, so an interrupted set-up begins again. The lock keeps two makes apart.
 LOCK := $(if $(shell command -v flock),flock .venv.lock)
 
-$(APP): requirements.txt
-	$(LOCK) sh -ec 'test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet -r requirements.txt; touch $@'
+# What is locked, in .venv; the stamp is written last, so an interrupted set-up begins again, and two makes wait for each other.
+.venv/.%-ready: deploy/locked/%.txt
+	$(PYTHON) deploy/set_up.py $*
 
-$(CLUSTER): $(APP) requirements-cluster.txt
-	$(LOCK) sh -ec '$(BIN)/python -m pip install --quiet -r requirements-cluster.txt; touch $@'
-
-$(DEV): requirements.txt requirements-cluster.txt requirements-dev.txt
-	$(LOCK) sh -ec 'test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet -r requirements-dev.txt; touch $(APP) $(CLUSTER) $@'
+# Exact versions and hashes for all platforms, from pyproject.toml.
+lock: $(DEV)
+	$(BIN)/python -m deploy.lock $(if $(UPGRADE),--upgrade)
 
 # Takes new texts into the catalogues and drops those that are gone.
 messages: $(DEV)
@@ -114,3 +114,10 @@ proxy:
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	RUNLEVEL=1 apt-get install -y -qq --no-install-recommends nginx-light; } || \
 	echo "nginx is not there: the tests of replicas will be skipped."
+
+# A PostgreSQL for the tests of a class on several machines, in the same way; they start one of their own.
+database:
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	RUNLEVEL=1 apt-get install -y -qq --no-install-recommends postgresql; } || \
+	echo "PostgreSQL is not there: the tests with it will be skipped."

@@ -8,6 +8,8 @@ docs/architecture.md shows how they hang together.
 
 import torch
 
+__version__ = "0.1.0"
+
 # One thread for each network. These networks are so small that a second thread wins little on an
 # idle machine and loses a lot on a busy one: measured beside one other busy process on two cores,
 # ten epochs took 4 s with one thread and 154 s with two. Jobs run side by side instead.

@@ -122,10 +122,34 @@ class Curve:
 
 @dataclass(frozen=True)
 class ScoredSet:
-    """Scores (N,) of normals and of the anomalies that they are compared with."""
+    """Scores (N,) of normals and of the anomalies that they are compared with.
+
+    share: of anomalies among what the detector would meet, between 0 and 1; None is the share among these. It weighs the two
+    kinds in precision, F1 and average precision; AUROC and the two rates do not depend on it.
+    """
 
     scores: Floats
     is_anomaly: NDArray[np.bool_]
+    share: float | None = None
+
+    @property
+    def base_rate(self) -> float:
+        """The share of anomalies: the precision of a guess."""
+        return float(self.is_anomaly.mean()) if self.share is None else self.share
+
+    @property
+    def f1_of_calling_all_anomalies(self) -> float:
+        """With recall 1 and the base rate as precision."""
+        return 2 * self.base_rate / (1 + self.base_rate)
+
+    @cached_property
+    def _weights(self) -> Floats | None:
+        if self.share is None:
+            return None
+        weights: Floats = np.where(
+            self.is_anomaly, self.share / self.is_anomaly.sum(), (1 - self.share) / (~self.is_anomaly).sum()
+        )
+        return weights
 
     @cached_property
     def auroc(self) -> float:
@@ -133,7 +157,7 @@ class ScoredSet:
 
     @cached_property
     def average_precision(self) -> float:
-        return float(average_precision_score(self.is_anomaly, self.scores))
+        return float(average_precision_score(self.is_anomaly, self.scores, sample_weight=self._weights))
 
     @cached_property
     def roc(self) -> Curve:
@@ -142,18 +166,28 @@ class ScoredSet:
         return thinned(Curve(false_alarm_rates, recalls))
 
     @cached_property
+    def _precision_recall(self) -> tuple[Floats, Floats, Floats]:
+        return precision_recall_curve(  # type: ignore[no-any-return]
+            self.is_anomaly, self.scores, sample_weight=self._weights, drop_intermediate=True
+        )
+
+    @cached_property
     def precision_recall(self) -> Curve:
         """Recall and precision, for drawing."""
-        precisions, recalls, _ = precision_recall_curve(self.is_anomaly, self.scores, drop_intermediate=True)
+        precisions, recalls, _ = self._precision_recall
         return thinned(Curve(recalls, precisions))
 
     @cached_property
     def best_f1_threshold(self) -> float:
         """The threshold with the highest F1 on these very labels: it uses the answers."""
-        precisions, recalls, thresholds = precision_recall_curve(self.is_anomaly, self.scores, drop_intermediate=True)
+        precisions, recalls, thresholds = self._precision_recall
         f1 = 2 * precisions * recalls / np.maximum(precisions + recalls, 1e-12)
         # scikit-learn's thresholds count a score that equals them; ours do not.
         return float(np.nextafter(thresholds[f1[:-1].argmax()], -np.inf))
+
+    def at_false_alarms(self, rate: float) -> OperatingPoint:
+        """At the threshold that at most this share of these normals is above."""
+        return self.at(float(np.quantile(self.scores[~self.is_anomaly], 1 - rate, method="higher")))
 
     def at(self, threshold: float) -> OperatingPoint:
         """Counts and rates at a threshold."""
@@ -162,7 +196,7 @@ class ScoredSet:
             self.is_anomaly, is_alarm, labels=[False, True]
         ).tolist()
         precision, recall, f1, _ = precision_recall_fscore_support(
-            self.is_anomaly, is_alarm, average="binary", zero_division=np.nan
+            self.is_anomaly, is_alarm, average="binary", zero_division=np.nan, sample_weight=self._weights
         )
         return OperatingPoint(
             threshold, true_negatives, false_alarms, false_negatives, true_positives, float(precision), float(recall), float(f1)
@@ -170,9 +204,16 @@ class ScoredSet:
 
 
 def scored(
-    scores: Tensor, labels: Tensor, normal_classes: Collection[int], anomalies: Collection[int] | None = None
+    scores: Tensor,
+    labels: Tensor,
+    normal_classes: Collection[int],
+    anomalies: Collection[int] | None = None,
+    share: float | None = None,
 ) -> ScoredSet:
-    """Normals against the anomalies of some classes, all others unless given. Raises EvaluationError."""
+    """Normals against the anomalies of some classes, all others unless given. Raises EvaluationError.
+
+    share: of anomalies, as ScoredSet has it.
+    """
     values, classes = scores.double().numpy(), labels.numpy()
     if not np.isfinite(values).all():
         raise EvaluationError("This detector's scores are not numbers: its training went wrong. Choose another detector.")
@@ -183,7 +224,7 @@ def scored(
     if not is_anomaly.any():
         raise EvaluationError("The test set has no such anomaly. Choose another digit.")
     chosen = is_normal | is_anomaly
-    return ScoredSet(values[chosen], is_anomaly[chosen])
+    return ScoredSet(values[chosen], is_anomaly[chosen], share)
 
 
 def thinned(curve: Curve, most: int = MOST_POINTS) -> Curve:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -112,6 +112,18 @@ class Trainer:
         self._loss_sum = 0.0
 
     @property
+    def learning_rate(self) -> float:
+        """That of the next batch, which may be changed between two; not beside a schedule, which changes it by itself."""
+        return float(self._optimizer.param_groups[0]["lr"])
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        """Raises SettingError."""
+        replace(self.config, learning_rate=rate)
+        if self._schedule is None:
+            self._optimizer.param_groups[0]["lr"] = rate
+
+    @property
     def done(self) -> bool:
         return self.epoch > self.config.epochs
 
@@ -194,7 +206,7 @@ class Trainer:
             raise DivergedError(
                 "The loss became {value}: training diverged at learning rate {rate:g}. Try a smaller learning rate.",
                 value=value,
-                rate=self.config.learning_rate,
+                rate=self.learning_rate if self._schedule is None else self.config.learning_rate,
             )
         return value
 

@@ -33,8 +33,6 @@ from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from streamlit.net_util import get_internal_ip
-from streamlit.web.server.server_util import get_display_address
 
 from pages.shared.streamlit_internals import (
     believe_proxies,
@@ -361,15 +359,18 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
 
 def tell_address() -> None:
     """Say where the app is, and open it where somebody sits at this machine."""
-    address, port = str(st.get_option("server.address") or "localhost"), st.get_option("server.port")
-    host = get_display_address(address)
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    print(f"\n  See the anomaly is at {url}   (Ctrl-C ends it)", flush=True)
-    if host != address and (own := get_internal_ip()):
-        print(f"  From other machines of this network: http://{own}:{port}", flush=True)
+    from core.server import addresses, web
+
+    address, port = str(st.get_option("server.address") or ""), st.get_option("server.port")
+    own = addresses.url("localhost" if addresses.is_wildcard(address) else address, port)
+    print(f"\n  See the anomaly is at {own}   (Ctrl-C ends it)", flush=True)
+    # A replica leaves the rest to what stands before it.
+    if not (web.proxies() or os.environ.get("PROXY_ADDRESS")):
+        for other in addresses.reach(own, address).addresses[:3]:
+            print(f"  From other machines: {other}", flush=True)
     print(flush=True)
     if not st.get_option("server.headless"):
-        webbrowser.open(url)
+        webbrowser.open(own)
 
 
 def leave() -> None:
@@ -405,12 +406,26 @@ def require_free(address: str, port: int) -> None:
         sys.exit(f"Nobody can listen at {address}, port {port}: {reason}. Choose another ADDRESS or PORT, such as PORT=8502.")
 
 
-def main() -> None:
-    """Not by `streamlit run`, which opens the port before it imports app.py: whoever came then would wait without a word."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=port_number, required=True)
-    parser.add_argument("--address", default="127.0.0.1")
-    parser.add_argument("--browser", action="store_true", help="open the app where this machine has a screen")
+def main(by_hand: bool = False) -> None:
+    """Not by `streamlit run`, which opens the port before it imports app.py: whoever came then would wait without a word.
+
+    by_hand: as the command of an installed app, which needs no options.
+    """
+    description = f"See the anomaly. Data sets lie in {os.environ.get('DATA_DIR', 'data')}, or where DATA_DIR says."
+    parser = argparse.ArgumentParser(
+        prog="see-the-anomaly" if by_hand else None,
+        description=description if by_hand else __doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="say the version and end")
+    parser.add_argument("--port", type=port_number, required=not by_hand, default=8501, help="8501 unless given")
+    parser.add_argument("--address", default="127.0.0.1", help="0.0.0.0 opens the app to the network")
+    parser.add_argument("--browser", action="store_true", default=by_hand, help="open the app where this machine has a screen")
+    # Seen before the others, which may be required; the version lies where torch is loaded, too late for argparse.
+    if "--version" in sys.argv[1:]:
+        from core import __version__
+
+        sys.exit(print(__version__))
     asked = parser.parse_args()
     require_free(asked.address, asked.port)
     from app import app

@@ -21,6 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
+from core.errors import SettingError
+from core.server import addresses, web
 from deploy import configure
 
 ROOT = Path(__file__).parent.parent
@@ -87,13 +89,14 @@ def is_healthy(port: int) -> bool:
 class Replicas:
     """The processes: one app a port, and nginx before them."""
 
-    def __init__(self, ports: Sequence[int], listen: str) -> None:
+    def __init__(self, ports: Sequence[int], address: str, port: int) -> None:
+        """ports: of the replicas; address, port: of nginx."""
         self.ports = ports
         program = nginx()
         self._folder = Path(tempfile.mkdtemp(prefix="see-the-anomaly-"))
         # nginx that was started by root works as somebody else, who must get at the folders below.
         self._folder.chmod(0o711)
-        configure.write(self._folder, listen, [f"127.0.0.1:{port}" for port in ports], self._folder / "cache")
+        configure.write(self._folder, f"{address}:{port}", [f"127.0.0.1:{port}" for port in ports], self._folder / "cache")
         (self._folder / "nginx.conf").write_text(MAIN.format(folder=self._folder, root=ROOT))
         share = max(1, (os.cpu_count() or 1) // len(ports))
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -103,6 +106,7 @@ class Replicas:
             "MEMORY_LIMIT": f"{memory * 3 // 4 // len(ports) // 2**20}M",
             "DRAIN_SECONDS": "600",
             "FORWARDED_ALLOW_IPS": "127.0.0.1",
+            "PROXY_ADDRESS": f"{address}:{port}",
             **os.environ,
             "STREAMLIT_SERVER_COOKIE_SECRET": cookie_secret(),
         }
@@ -174,10 +178,18 @@ def main() -> None:
         signal.signal(ending, end)
     # Not by name: it may also name an address of IPv6 that this machine does not have.
     address = "127.0.0.1" if asked.address == "localhost" else asked.address
-    replicas = Replicas(free_ports(asked.replicas), f"{address}:{asked.port}")
+    try:
+        web.require_usable()
+    except SettingError as error:
+        sys.exit(str(error))
+    replicas = Replicas(free_ports(asked.replicas), address, asked.port)
     try:
         replicas.start()
-        print(f"\n  {asked.replicas} replicas at http://{asked.address}:{asked.port}   (Ctrl-C stops them)\n", flush=True)
+        own = addresses.url("localhost" if addresses.is_wildcard(address) else asked.address, asked.port)
+        print(f"\n  {asked.replicas} replicas at {own}   (Ctrl-C stops them)", flush=True)
+        for other in addresses.reach(own, address).addresses[:3]:
+            print(f"  From other machines: {other}", flush=True)
+        print(flush=True)
         replicas.keep(over)
     finally:
         replicas.stop()

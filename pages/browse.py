@@ -10,7 +10,7 @@ from torch import Tensor
 from core.metrics import histogram
 from pages.shared.charts import figures
 from pages.shared.forms import test_source
-from pages.shared.html import pictures
+from pages.shared.html import pictures, signs
 from pages.shared.i18n.text import _, formatted, ngettext
 from pages.shared.state import keys, session
 from pages.shared.state.page_context import PageContext
@@ -137,29 +137,20 @@ def ask_filter(names: Sequence[str]) -> Filter:
     return Filter(tuple(classes), verdict or "all", order, tab().shuffle)
 
 
-def describe(context: PageContext, index: int) -> str:
-    """The class of a test image, and whether it is a mistake of the detector."""
-    name = context.names[int(context.labels[index])]
-    is_normal, is_alarm = bool(context.is_normal[index]), bool(context.is_alarm[index])
-    if is_normal and is_alarm:
-        return _("{name}: false alarm", name=name)
-    if not is_normal and not is_alarm:
-        return _("{name}: missed", name=name)
-    return name
-
-
 @st.dialog(_("Test image"), width="large")
 def show_detail(context: PageContext, index: int) -> None:
     """One image, large, with all its numbers."""
     result = context.detector.infer(context.test.images[index : index + 1])
-    is_anomaly = bool(result.verdicts[0])
+    is_anomaly, is_normal = bool(result.verdicts[0]), bool(context.is_normal[index])
+    truth = signs.of_truth(is_normal is not is_anomaly)
     st.html(pictures.triple(result.images[0], result.reconstructions[0], result.error_maps[0]))
     st.html(pictures.error_legend())
     st.html(pictures.gauge(float(result.scores[0]), result.threshold))
     total = len(context.detector.calibration_scores_)
     rows = {
         _("Label"): context.names[int(context.labels[index])],
-        _("Verdict"): pictures.verdict_word(is_anomaly),
+        _("Verdict"): f"{pictures.verdict_word(is_anomaly)} {signs.of_verdict(is_anomaly).mark}",
+        _("Right or wrong"): f"{truth.mark} {pictures.outcome_word(is_normal, is_anomaly)}",
         _("Anomaly score"): formatted(result.scores[0], ".4f"),
         _("Threshold"): formatted(result.threshold, ".4f"),
         _("Held-out normal images that score this high"): _(
@@ -188,8 +179,11 @@ def show_images(context: PageContext, indices: Tensor) -> None:
                 st.html(pictures.triple(result.images[place], result.reconstructions[place], result.error_maps[place], False))
                 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
                     badge = pictures.badge(bool(result.verdicts[place]))
-                    st.html(f'{badge} <span class="label">{formatted(result.scores[place], ".4f")}</span>', width="content")
-                    if st.button(describe(context, index), key=f"detail-{place}", icon=":material/zoom_in:", type="tertiary"):
+                    score = f'<span class="label">{formatted(result.scores[place], ".4f")}</span>'
+                    outcome = pictures.outcome(bool(context.is_normal[index]), bool(context.is_alarm[index]))
+                    st.html(f"{badge} {score} {outcome}", width="content")
+                    name = context.names[int(context.labels[index])]
+                    if st.button(name, key=f"detail-{place}", icon=":material/zoom_in:", type="tertiary"):
                         show_detail(context, index)
     if pages > 1:
         st.pagination(pages, key=keys.BROWSE_PAGE)

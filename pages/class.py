@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.errors import UserError
+from pages.sections.class_address import show_address
 from pages.sections.class_begin import show_beginning
 from pages.sections.class_join import show_join
 from pages.sections.class_teacher import show_controls
@@ -38,6 +39,8 @@ def show() -> None:
     is_teacher = bool(classroom.teachers_code())
     if is_teacher:
         show_controls(now)
+    if is_teacher or link.is_projector():
+        show_address(now)
     if not link.is_projector():
         show_join(now, who, is_teacher)
     st.fragment(show_wall, run_every=0.5)()

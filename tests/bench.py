@@ -209,7 +209,7 @@ def cluster_row(data: DataSet, split: OneClassSplit) -> Row:
     """Ten epochs by a worker of a cluster on this machine, up to the last epoch's snapshot, against the Trainer alone."""
     what = "training on a cluster / bare Trainer"
     if find_spec("distributed") is None:
-        return Row(what, "<= 1.5 x", "Dask is not installed: pip install -r requirements-cluster.txt")
+        return Row(what, "<= 1.5 x", "Dask is not installed: python deploy/set_up.py server")
     from core.jobs.dask import backend as cluster_training
     from tests.cluster import Cluster
 
@@ -263,7 +263,7 @@ def sweep_row(data: DataSet) -> Row:
     """Twelve trainings as one command, its start included, by two workers against one; both give the same figures."""
     what = "a sweep by two workers / by one"
     if find_spec("distributed") is None:
-        return Row(what, "<= 0.6 x", "Dask is not installed: pip install -r requirements-cluster.txt")
+        return Row(what, "<= 0.6 x", "Dask is not installed: python deploy/set_up.py server")
     with tempfile.TemporaryDirectory() as folder:
         tables = [Path(folder, f"{workers}.csv") for workers in (1, 2)]
 

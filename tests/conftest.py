@@ -25,6 +25,7 @@ from core.data.datasets import DataSet, MissingDataError, OneClassSplit, load, s
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.model import ModelConfig
 from core.training import TrainConfig
+from tests import postgres
 from tests.cluster import Cluster
 
 # The same examples in every run: a red test is red for everybody.
@@ -141,6 +142,23 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     started = Cluster(tmp_path_factory.mktemp("cluster"))
     yield started
     started.end()
+
+
+@pytest.fixture(scope="session")
+def running_postgres() -> Iterator[postgres.Postgres]:
+    """A PostgreSQL for all tests, each of which takes a database of its own."""
+    if not postgres.programs():
+        pytest.skip(postgres.MISSING)
+    with postgres.running_postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def class_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database for a class, of each kind, as CLASS_DATABASE_URL names it."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'data' / 'class.sqlite'}"
+    return str(request.getfixturevalue("running_postgres").database())
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ Downloads go to a staging folder and are moved in whole.
 """
 
 import argparse
-import gzip
 import logging
 import os
 import shutil
@@ -29,6 +28,7 @@ from torch import Tensor
 from torchvision import datasets
 from torchvision.datasets.utils import check_integrity
 
+from core.data import by_hand
 from core.data.variation import copies_of, varied
 from core.errors import N_, UserError
 from core.preprocessing import centre_in_frame
@@ -257,40 +257,41 @@ def load(name: str, directory: Path | None = None) -> DataSet:
     if source.read:
         return source.read(directory)
     folder = directory / source.folder
-    if damaged := damaged_archives(source, directory):
+    damaged = damaged_archives(source, directory)
+    sound = [folder / each for each in source.archives if (folder / each).exists() and folder / each not in damaged]
+    files = {path.stem: by_hand.Found(path) for path in sound}
+    others = [plain for each in source.archives if (plain := Path(each).stem) not in files]
+    files |= by_hand.find(name, directory, folder, others)
+    missing = [each for each in source.archives if Path(each).stem not in files]
+    if damaged and missing:
         names = ", ".join(str(path) for path in damaged)
         raise DamagedDataError("{names} is damaged or incomplete and has to be downloaded again.", names=names)
-    missing = [name for name in source.archives if not (folder / name).exists()]
-    if not missing:
-        # torchvision reads unpacked files; they are unpacked to a folder that goes away again.
-        try:
-            with tempfile.TemporaryDirectory() as unpacked:
-                raw = Path(unpacked, source.folder)
-                raw.mkdir(parents=True)
-                for archive in source.archives:
-                    with gzip.open(folder / archive) as packed, open(raw / Path(archive).stem, "wb") as plain:
-                        shutil.copyfileobj(packed, plain)
-                return _read(source, Path(unpacked))
-        except OSError as error:
-            raise DataError(
-                "{title} could not be unpacked into {folder}: {reason}.",
-                title=source.title,
-                folder=tempfile.gettempdir(),
-                reason=error.strerror or str(error),
-            ) from error
-    if all((folder / Path(archive).stem).exists() for archive in source.archives):
-        try:
-            return _read(source, directory)
-        except (AssertionError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-            raise DamagedDataError(
-                "A file in {folder} is damaged or incomplete. Delete the folder to get it anew.", folder=folder
-            ) from error
-    raise MissingDataError(
-        "{title} is not in {folder}. With a network it is downloaded there; without one, put these files there: {files}.",
-        title=source.title,
-        folder=folder,
-        files=", ".join(source.archives),
-    )
+    if missing:
+        raise MissingDataError(
+            "{title} is not in {folder}. With a network it is downloaded there; without one, put these files there: {files}.",
+            title=source.title,
+            folder=folder,
+            files=", ".join(source.archives),
+        )
+    # torchvision reads unpacked files; they are unpacked to a folder that goes away again.
+    try:
+        with tempfile.TemporaryDirectory() as unpacked:
+            raw = Path(unpacked, source.folder)
+            raw.mkdir(parents=True)
+            for plain, found in files.items():
+                (raw / plain).write_bytes(found.read())
+            return _read(source, Path(unpacked))
+    except OSError as error:
+        raise DataError(
+            "{title} could not be unpacked into {folder}: {reason}.",
+            title=source.title,
+            folder=tempfile.gettempdir(),
+            reason=error.strerror or str(error),
+        ) from error
+    except (AssertionError, EOFError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise DamagedDataError(
+            "A file in {folder} is damaged or incomplete. Delete the folder to get it anew.", folder=folder
+        ) from error
 
 
 def _read(source: Source, root: Path) -> DataSet:

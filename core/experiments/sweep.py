@@ -386,7 +386,7 @@ def runner_of(workers: int, scheduler: str | None) -> AbstractContextManager[Run
         from core.experiments.sweep_on_dask import connected
     except ModuleNotFoundError:
         raise SweepError(
-            "Dask is not installed. Install it with: pip install -r requirements-cluster.txt. Or choose --workers 0."
+            "Dask is not installed. Install it with: python deploy/set_up.py server. Or choose --workers 0."
         ) from None
     return connected(workers, scheduler)
 

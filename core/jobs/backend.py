@@ -45,6 +45,9 @@ class TrainingBackend(Protocol):
     def close(self) -> None:
         """Let go of what only training needs; the job is over."""
 
+    def set_learning_rate(self, rate: float) -> None:
+        """For all batches that follow; only at rest."""
+
     def interrupt(self) -> None:
         """Somebody gave the job a command: wait no longer."""
 
@@ -86,6 +89,10 @@ class LocalBackend:
 
     def close(self) -> None:
         self._trainer = self._images = None  # the optimiser weighs twice the network
+
+    def set_learning_rate(self, rate: float) -> None:
+        assert self._trainer
+        self._trainer.learning_rate = rate
 
     def interrupt(self) -> None:
         pass

@@ -97,7 +97,8 @@ class Snapshot:
     state, empty before the first turn. images_per_second: in its turns; seconds_left: with those of
     others in between; both are 0 until they are known. turn: it has one turn in so many. ahead: how
     many jobs have their turn before this QUEUED one; wait: seconds until its own is likely to come.
-    is_held: nobody's training has a turn for now. error: why a job FAILED, or why it PAUSED by itself.
+    is_held: nobody's training has a turn for now. error: why a job FAILED, or why it PAUSED by itself. rate_changes: the
+    learning rates that were set during a pause, each with the number of batches that were trained before it.
     """
 
     state: JobState
@@ -119,6 +120,7 @@ class Snapshot:
     stopped_early: bool = False
     error: UserError | None = None
     result: Checkpoint | None = None
+    rate_changes: tuple[tuple[int, float], ...] = ()
 
     @property
     def progress(self) -> float:
@@ -179,6 +181,7 @@ class TrainingJob:
         self._trained = 0
         self._turns = 0
         self._losses: list[EpochLosses] = []
+        self._rate_changes: list[tuple[int, float]] = []
         self._images_trained = 0
         self._seconds_trained = 0.0
         self._published = 0.0
@@ -230,6 +233,28 @@ class TrainingJob:
         with self._lock:
             if self.is_leaving and self._backend.is_at_rest and self._pool.withdraw(self):
                 self._publish_rest()
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the batches that follow."""
+        return self._rate_changes[-1][1] if self._rate_changes else self.config.training.learning_rate
+
+    @property
+    def may_change_rate(self) -> bool:
+        """Whether it rests between two batches, and no schedule changes the learning rate by itself."""
+        is_at_rest = self._snapshot.state is JobState.PAUSED and self._backend.is_at_rest
+        return is_at_rest and self._has_begun and self.config.training.schedule == "constant"
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Go on with another learning rate after the pause; nothing where it may not change. Raises SettingError."""
+        replace(self.config.training, learning_rate=rate)
+        with self._lock:
+            if not self.may_change_rate or rate == self.learning_rate:
+                return
+            self._backend.set_learning_rate(rate)
+            kept = [change for change in self._rate_changes if change[0] < self._trained]
+            self._rate_changes = [*kept, (self._trained, rate)]
+            self._publish(JobState.PAUSED, error=self._snapshot.error)
 
     @property
     def is_leaving(self) -> bool:
@@ -490,6 +515,7 @@ class TrainingJob:
             stopped_early=stopped_early,
             error=error,
             result=result,
+            rate_changes=tuple(self._rate_changes),
         )
 
 

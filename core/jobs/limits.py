@@ -5,7 +5,7 @@ import math
 import os
 import re
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -139,12 +139,28 @@ def _memory_there() -> int:
         sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, OSError, ValueError):  # Windows
         sizes.append(4096 * MEGABYTE)
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+    for path in _container_limits(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")):
         try:
-            sizes.append(int(Path(path).read_text()))
+            sizes.append(int(path.read_text()))
         except (OSError, ValueError):  # no such container, or one without a limit (“max”)
             continue
     return min(sizes)
+
+
+def _container_limits(mount: Path, own: Path) -> Iterator[Path]:
+    """Files with the limits of a container and of those around it, version 2 and 1; own: /proc/self/cgroup.
+
+    A container sees itself at the top; a service of systemd sees the whole machine, and itself below.
+    """
+    try:
+        groups = [line.split(":", 2) for line in own.read_text().splitlines()]
+    except OSError:  # not Linux
+        return
+    for _, controllers, path in groups:
+        if controllers == "" or "memory" in controllers.split(","):
+            top, file = (mount / "memory", "memory.limit_in_bytes") if controllers else (mount, "memory.max")
+            here = top / path.strip("/")
+            yield from (each / file for each in (here, *here.parents) if each.is_relative_to(top))
 
 
 _numbers = itertools.count(1)

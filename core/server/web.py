@@ -3,6 +3,8 @@
 import ipaddress
 import os
 import re
+from contextlib import suppress
+from urllib.parse import urlsplit
 
 from core.errors import SettingError
 from core.server.environment import whole_number_from_environment
@@ -40,6 +42,43 @@ def proxies() -> str:
     return text
 
 
+def proxy_address() -> tuple[str, int] | None:
+    """PROXY_ADDRESS: host and port where a proxy on this machine listens, such as 0.0.0.0:80; None unless set.
+
+    Raises SettingError.
+    """
+    text = os.environ.get("PROXY_ADDRESS", "").strip()
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise SettingError(
+            "PROXY_ADDRESS in the environment says where a proxy listens, such as 0.0.0.0:80, not “{text}”.", text=text[:60]
+        )
+    return host.strip("[]"), int(port)
+
+
+def public_url() -> str:
+    """PUBLIC_URL: where a class finds the app, such as https://anomaly.example.org; "" unless set. Raises SettingError."""
+    text = os.environ.get("PUBLIC_URL", "").strip()
+    is_usable = False
+    with suppress(ValueError):  # a port that is no number, brackets that are not closed
+        parts = urlsplit(text)
+        is_usable = (
+            parts.scheme in ("http", "https")
+            and bool(re.fullmatch(r"[A-Za-z0-9.-]+|[0-9a-f:]+", parts.hostname or ""))
+            and "@" not in parts.netloc
+            and parts.port != 0
+            and text.rstrip("/") == f"{parts.scheme}://{parts.netloc}"
+        )
+    if text and not is_usable:
+        raise SettingError(
+            "PUBLIC_URL in the environment is the address of the app, such as https://anomaly.example.org, not “{text}”.",
+            text=text[:60],
+        )
+    return text.rstrip("/")
+
+
 def most_connections() -> int:
     """MAX_CONNECTIONS. Raises SettingError."""
     return whole_number_from_environment("MAX_CONNECTIONS", MOST_CONNECTIONS)
@@ -54,5 +93,7 @@ def require_usable() -> None:
     """Raises SettingError for a setting that cannot be used."""
     embed_origins()
     proxies()
+    proxy_address()
+    public_url()
     most_connections()
     most_from_one_address()

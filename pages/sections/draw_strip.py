@@ -1,6 +1,5 @@
 """Draw, at the bottom: the visitor's images with their scores, to keep."""
 
-import csv
 import io
 import zipfile
 from functools import partial
@@ -8,8 +7,9 @@ from html import escape
 
 import streamlit as st
 
+from pages.shared.csv_file import as_csv
 from pages.shared.html import pictures
-from pages.shared.i18n.text import _, formatted
+from pages.shared.i18n.text import _, formatted, language
 from pages.shared.state import classroom
 from pages.shared.state.drawings import Drawing
 from pages.shared.state.visitor import visitor
@@ -36,21 +36,26 @@ def show_strip() -> None:
         # Files are made outside of the session, and so from what the page has now.
         with st.container(horizontal=True):
             for label, make, name, mime, icon in (
-                (_("Scores as CSV"), as_csv, "drawings.csv", "text/csv", ":material/table:"),
+                (_("Scores as CSV"), partial(as_table, code=language()), "drawings.csv", "text/csv", ":material/table:"),
                 (_("Images as PNG"), as_png_archive, "drawings.zip", "application/zip", ":material/image:"),
             ):
                 st.download_button(label, partial(make, strip), name, mime, icon=icon, on_click="ignore")
 
 
-def as_csv(strip: list[Drawing]) -> str:
-    """One row an image."""
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow(["drawing", "origin", "normal", "score", "threshold", "verdict"])
-    for number, entry in enumerate(strip, start=1):
-        verdict = "anomaly" if entry.is_anomaly else "normal"
-        table.writerow([number, entry.origin, entry.normal, f"{entry.score:.6f}", f"{entry.threshold:.6f}", verdict])
-    return text.getvalue()
+def as_table(strip: list[Drawing], code: str = "en") -> bytes:
+    """One row an image, in a language's format."""
+    rows = (
+        [
+            number,
+            entry.origin,
+            entry.normal,
+            round(entry.score, 6),
+            round(entry.threshold, 6),
+            "anomaly" if entry.is_anomaly else "normal",
+        ]
+        for number, entry in enumerate(strip, start=1)
+    )
+    return as_csv(code, ["drawing", "origin", "normal", "score", "threshold", "verdict"], rows)
 
 
 def as_png_archive(strip: list[Drawing]) -> bytes:

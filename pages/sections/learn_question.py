@@ -37,6 +37,7 @@ def choose(question: str, text: str, options: Sequence[str], right: int | None) 
         format_func=lambda number: options[number],
         key=key,
         label_visibility="collapsed",
+        wrap=True,
         disabled=given is not None,
         on_change=partial(_give, question, key, lambda value: value == right if right is not None else None),
     )

@@ -45,6 +45,7 @@ def show(context: PageContext) -> None:
             format_func=lambda number: options[number],
             key=key,
             label_visibility="collapsed",
+            wrap=True,
             disabled=is_answered,
             on_change=give,
             args=(key,),

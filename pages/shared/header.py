@@ -97,6 +97,8 @@ def _share(page: str) -> None:
     projector = st.toggle(_("For the projector: full screen, larger type"), key="link-projector")
     st.caption(_("This link opens the same page with the same settings:"))
     st.code(link.link(page, tuple(hide), projector), language=None, wrap_lines=True)
+    if obstacle := link.reach().obstacle:
+        st.caption(link.told(obstacle))
 
 
 def _help() -> None:

@@ -306,9 +306,12 @@ def preload_links() -> str:
 
 
 # Undo and redo stay in sight, on a phone too, where nothing hovers; there they stand below the canvas, in reach of a thumb,
-# and the canvas is as wide as the screen: a pointer's place follows the size at which it is shown. The other tools are for
-# drawing programs; the one that resets would bring back the drawing of the last visit.
+# and the canvas is as wide as the screen; on a projector it is as large as the layout says (--canvas-side): a pointer's place
+# follows the size at which it is shown. The other tools are for drawing programs; the one that resets would bring back the
+# drawing of the last visit.
 CANVAS_TOOLS = """
+.dc-root, .dc-scroll, .dc-container, .dc-container > *, canvas {
+  width: var(--canvas-side, 320px) !important; height: var(--canvas-side, 320px) !important; max-width: none; }
 .dc-toolbar { opacity: 1; top: -2.65rem; }
 .dc-toolbar-card > :not([aria-label="Undo"], [aria-label="Redo"]) { display: none !important; }
 @media (max-width: 640px) {

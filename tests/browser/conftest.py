@@ -99,16 +99,20 @@ def start_server(
     log: Path,
     more: Mapping[str, str] | None = None,
     way: Callable[[int], list[str]] = as_make_run,
+    port: int = 0,
 ) -> Server:
-    """Start the app in one of several ways, with more in its environment, and wait until it says that it is healthy."""
-    port = free_port()
+    """Start the app in one of several ways, with more in its environment, and wait until it says that it is healthy.
+
+    port: 0 is a free one.
+    """
+    port = port or free_port()
     environment = {**os.environ, "DATA_DIR": str(data_directory), "STREAMLIT_SERVER_HEADLESS": "true", **(more or {})}
     environment |= {"http_proxy": NOWHERE, "https_proxy": NOWHERE, "no_proxy": "localhost,127.0.0.1"}
     process = subprocess.Popen(
         way(port),
         cwd=ROOT,
         env=environment,
-        stdout=log.open("wb"),
+        stdout=log.open("ab"),
         stderr=subprocess.STDOUT,
     )
     url = f"http://localhost:{port}"

@@ -15,7 +15,7 @@ from tests.strokes import WAYS, on_canvas
 DOZEN_EPOCHS = "preset=course&epochs=12" + ("" if HAS_MNIST else "&batch=1&data=uci-digits")
 """Long enough for a process to be killed amid the training, whose end a test waits for."""
 
-pytest.importorskip("distributed", reason="Dask is not installed: pip install -r requirements-cluster.txt")
+pytest.importorskip("distributed", reason="Dask is not installed: python deploy/set_up.py server")
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,11 @@ def counts(page: Page) -> list[int]:
     return [int(text.replace(",", "")) for text in page.locator(".confusion .number").all_inner_texts()]
 
 
+def unfold(page: Page, section: str) -> None:
+    page.locator("summary").filter(has_text=section).click()
+    settled(page)
+
+
 def grip_of(page: Page) -> Locator:
     grip = page.get_by_role("slider", name="Threshold")
     expect(grip).to_be_visible()
@@ -31,6 +36,8 @@ def downloaded(page: Page, button: str, into: Path) -> Path:
 def test_everything_follows_the_threshold_while_it_is_dragged(page: Page, server: Server) -> None:
     open_page(page, server, "evaluate")
     grip = grip_of(page)
+    unfold(page, "Four outcomes")
+    expect(page.locator(".confusion")).to_be_visible()
     calibrated, before = grip.get_attribute("aria-valuetext"), counts(page)
     rate = page.get_by_test_id("stMetric").filter(has_text="False-alarm rate").get_by_test_id("stMetricValue")
     rate_before = rate.inner_text()
@@ -60,6 +67,9 @@ def test_everything_follows_the_threshold_while_it_is_dragged(page: Page, server
 def test_what_is_taken_away_is_what_the_page_shows(page: Page, server: Server, tmp_path: Path) -> None:
     open_page(page, server, "evaluate")
     grip_of(page)
+    for section in ("Four outcomes", "Every threshold at once", "Take it away"):
+        unfold(page, section)
+    expect(page.locator(".confusion")).to_be_visible()
     passed, false_alarms, missed, caught = counts(page)
     rows = list(csv.DictReader(downloaded(page, "Scores as CSV", tmp_path / "scores.csv").open()))
     verdicts = [(row["label"] == "5", row["verdict"]) for row in rows]
@@ -77,6 +87,7 @@ def test_what_is_taken_away_is_what_the_page_shows(page: Page, server: Server, t
     assert download.value.suggested_filename == "roc.svg"
     assert Path(download.value.path()).read_text().startswith("<svg")
 
+    page.mouse.move(0, 0)
     report = downloaded(page, "Report as HTML", tmp_path / "report.html")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -10,7 +10,7 @@ import base64
 import json
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
@@ -80,8 +80,9 @@ def is_pen(part: Part, is_whole: bool) -> bool:
 class Visitor:
     """One tab. Its page is in `parts`, by place."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
         self.url = url
+        self._headers = dict(headers or {})
         self.session_id = ""
         self.cookies: dict[str, str] = {}
         self.parts: dict[tuple[int, ...], Part] = {}
@@ -122,7 +123,7 @@ class Visitor:
             max_size=None,
             proxy=None,
             compression=None,
-            additional_headers={"Cookie": self._cookie_line()},
+            additional_headers={**self._headers, "Cookie": self._cookie_line()},
         )
         self._take_cookies(self._socket.response.headers.get_all("Set-Cookie"))
         self._listener = asyncio.create_task(self._listen())
@@ -169,6 +170,13 @@ class Visitor:
         for fragment in {part.fragment for part in self.parts.values() if part.fragment} | {"0123456789abcdef" * 2}:
             await self._send(self._state(fragment))
         await self.run_again()
+
+    async def clear(self) -> None:
+        """Clear the canvas, and wait for the new one: where the page looks at a class, another run may end first."""
+        old = next(filter(is_canvas, self.parts.values())).content.bidi_component.id
+        await self.press("Clear")
+        await self.wait(lambda: all(part.content.bidi_component.id != old for part in self.parts.values() if is_canvas(part)))
+        self._values.clear()
 
     def freeze(self) -> None:
         """Neither hear nor answer any more, and stay connected."""

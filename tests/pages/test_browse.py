@@ -14,8 +14,8 @@ from tests.pages.conftest import checked, html_of, open_page, verdicts
 
 PER_PAGE = 12
 
-Card = tuple[str, str, str]
-"""Label, score and verdict as a card says them."""
+Card = tuple[str, str, str, str]
+"""Label, score, verdict and what it is worth as a card says them."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Judged:
 
     def card(self, index: int) -> Card:
         label, alarm = self.labels[index], self.is_alarm(index)
-        kind = ": false alarm" if label == 5 and alarm else ": missed" if label != 5 and not alarm else ""
-        return f"{label}{kind}", f"{self.scores[index]:.4f}", "Anomaly" if alarm else "Normal"
+        outcome = ("✗ false alarm" if alarm else "✓ passed") if label == 5 else ("✓ caught" if alarm else "✗ missed")
+        return str(label), f"{self.scores[index]:.4f}", "Anomaly" if alarm else "Normal", outcome
 
 
 def judge(data: DataSet, detector: AutoencoderDetector) -> Judged:
@@ -58,7 +58,8 @@ def judged(mnist: DataSet, best: AutoencoderDetector) -> Judged:
 def cards(app: AppTest) -> list[Card]:
     labels = [button.label for button in app.button if (button.key or "").startswith("detail-")]
     found = [re.search(r'</span> <span class="label">([\d.]+)', html) for html in html_of(app)]
-    return list(zip(labels, [score[1] for score in found if score], verdicts(app), strict=True))
+    outcomes = [outcome for html in html_of(app) for outcome in re.findall(r'class="outcome \w+">([^<]+)', html)]
+    return list(zip(labels, [score[1] for score in found if score], verdicts(app), outcomes, strict=True))
 
 
 def filtered(app: AppTest, classes: list[int], verdict: str, order: str) -> AppTest:
@@ -171,7 +172,8 @@ def test_detail_tells_the_numbers_of_the_image_clicked(judged: Judged, app: AppT
     as_high = sum(score >= judged.scores[index] for score in best.calibration_scores_.tolist())
     assert rows == {
         "Label": "5",
-        "Verdict": "Anomaly",
+        "Verdict": "Anomaly ▲",
+        "Right or wrong": "✗ false alarm",
         "Anomaly score": f"{judged.scores[index]:.4f}",
         "Threshold": f"{judged.threshold:.4f}",
         "Held-out normal images that score this high": f"{as_high:,} of {len(best.calibration_scores_):,}",

@@ -61,7 +61,7 @@ def test_a_cluster_without_dask_here_is_told_and_the_rest_works(on_cluster: str,
     press(app, "start")
     assert [error.value for error in app.error] == [
         f"Trainings run on the cluster at `{on_cluster}`, but dask is not installed here. "
-        "Install it with: pip install -r requirements-cluster.txt. Or start without DASK_SCHEDULER_ADDRESS."
+        "Install it with: python deploy/set_up.py server. Or start without DASK_SCHEDULER_ADDRESS."
     ]
     assert status(app) == "Ready. Press **Start** and watch."
     go_to(app, "draw")

@@ -42,6 +42,19 @@ if TYPE_CHECKING:
     from tests.conftest import WaitUntil
 
 
+SECTIONS = [
+    "Which anomalies, and how many?",
+    "Four outcomes, precision, recall and F1",
+    "Every threshold at once",
+    "Calibrating or cheating?",
+    "What passes for a 5?",
+    "Simpler methods, same images",
+    "Beside another detector",
+    "Take it away",
+    "Sweep: which bottleneck for which digit?",
+]
+
+
 def outcome(app: AppTest) -> list[int]:
     """Passed, false alarms, missed, caught."""
     (picture,) = [html for html in html_of(app) if 'class="confusion"' in html]
@@ -49,7 +62,9 @@ def outcome(app: AppTest) -> list[int]:
 
 
 def figures(app: AppTest) -> dict[str, str]:
-    return {metric.label: metric.value for metric in app.metric}
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown.pop("False alarms") == shown["False-alarm rate"]
+    return shown
 
 
 def expected(truth: NDArray[np.bool_], scores: NDArray[np.float64], threshold: float) -> tuple[list[int], dict[str, str]]:
@@ -84,7 +99,7 @@ def link(app: AppTest) -> str:
 
 
 def sections(app: AppTest) -> list[str]:
-    return [subheader.value for subheader in app.subheader]
+    return [expander.label for expander in app.expander]
 
 
 # ---------------------------------------------------------------- numbers
@@ -144,6 +159,31 @@ def test_the_hardest_class_is_first_and_shows_its_lowest_scores(with_mnist: Data
         assert cards.count("Normal") == sum(score <= best.threshold_ for score in lowest)
 
 
+def test_the_share_of_anomalies_changes_precision_and_f1_as_bayes_says(with_mnist: DataSet, best: AutoencoderDetector) -> None:
+    """From the two rates alone, without weights."""
+    labels = with_mnist.test.labels.numpy()
+    scores = best.decision_function(with_mnist.test.images).double().numpy()
+    recall, false_alarms = ((scores[chosen] > best.threshold_).mean() for chosen in (labels != 5, labels == 5))
+    app = open_page("evaluate")
+    before = figures(app)
+    app.select_slider(key="anomaly-share").set_value(0.01)
+    after = figures(checked(app.run()))
+    precision = 0.01 * recall / (0.01 * recall + 0.99 * false_alarms)
+    assert after["Precision"] == f"{precision:.1%}"
+    assert after["F1"] == f"{2 * precision * recall / (precision + recall):.4f}"
+    for name in ("False-alarm rate", "Missed anomalies", "Recall", "AUROC"):
+        assert after[name] == before[name]
+    told = next(caption.value for caption in app.caption if "calling everything" in caption.value)
+    assert f"F1 of {2 * 0.01 / 1.01:.3f}" in told
+
+
+def test_the_first_screen_has_one_slider_and_two_numbers(best: AutoencoderDetector) -> None:
+    app = open_page("evaluate")
+    folded = [element for expander in app.expander for element in (*expander.metric, *expander.select_slider)]
+    first = [element.label for element in (*app.select_slider, *app.metric) if element not in folded]
+    assert first == ["False-alarm rate to keep", "False alarms", "Missed anomalies"]
+
+
 # ---------------------------------------------------------------- other detectors, other data
 
 
@@ -153,7 +193,7 @@ def test_without_data_the_fallback_is_evaluated(best: AutoencoderDetector) -> No
     scores = best.decision_function(uci.test.images).double().numpy()
     app = open_page("evaluate")
     assert (outcome(app), figures(app)) == expected(uci.test.labels.numpy() != 5, scores, best.threshold_)
-    assert len(sections(app)) == 6
+    assert sections(app)[:9] == SECTIONS
 
 
 @pytest.mark.usefixtures("without_data")
@@ -276,7 +316,7 @@ def test_while_a_detector_is_in_training(wait_until: "WaitUntil") -> None:
     assert any("in training" in markdown.value for markdown in app.markdown)
     assert sum(outcome(app)) == len(load(FALLBACK).test.labels)
     checked(next(button for button in app.button if button.label == "Look again").click().run())
-    assert len(sections(app)) == 6
+    assert sections(app)[:9] == SECTIONS
     checked(go_to(app, "train").button(key="button-restart_alt").click().run())
 
 

@@ -1,5 +1,7 @@
 """A data set of one's own on the pages: kept, brought, trained on, looked at."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -10,9 +12,10 @@ from core.data.own import OwnImages
 from core.drawing import from_canvas, from_picture
 from pages.shared.state import session
 from pages.shared.state.visitor import Choice
+from tests.conftest import PATIENCE
 from tests.pages.conftest import checked, detector_line, go_to, has, html_of, open_page, plain, visitor_of
 from tests.pages.test_draw import Pen, pen  # noqa: F401  the fixture
-from tests.pages.test_train import press, rerun_until
+from tests.pages.test_train import press
 from tests.signs import SIGNS, many, on_canvas
 from tests.strokes import WAYS, rgba, shaken
 from tests.strokes import on_canvas as smoothed
@@ -34,7 +37,12 @@ def trained(app: AppTest, own: OwnImages) -> AppTest:
     assert app.toggle(key="vary").value
     assert app.button_group(key="normal-classes").value == [0]
     press(app, "start")
-    return rerun_until(app, lambda app: visitor_of(app).job is None)
+    deadline = time.monotonic() + PATIENCE
+    while visitor_of(app).job is not None:
+        assert time.monotonic() < deadline, "The training did not end."
+        time.sleep(0.5)  # as often as the page looks; between two looks it trains
+        checked(app.run())
+    return app
 
 
 @pytest.fixture(scope="module")

@@ -1,23 +1,39 @@
 """Train: settings, refusals, and a training from Start to a run that is in use."""
 
 import gc
+import json
 import time
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.data.datasets import FALLBACK, load, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
+from core.jobs.job import JobState, Snapshot
 from core.metrics import evaluate
 from core.model import ModelConfig
 from core.presets import PRESETS, Shipped, preset
 from core.training import TrainConfig
+from pages.sections.train_controls import pace
 from pages.shared.forms import settings
 from pages.shared.state import session
-from tests.pages.conftest import checked, detector_box, detector_line, go_to, has, inside, number_in, open_page, visitor_of
+from tests.pages.conftest import (
+    ROOT,
+    checked,
+    detector_box,
+    detector_line,
+    go_to,
+    has,
+    inside,
+    number_in,
+    open_page,
+    switch_page,
+    visitor_of,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
@@ -41,6 +57,14 @@ SMALL = DetectorConfig(
     data_set=FALLBACK, model=ModelConfig(hidden_sizes=(16,), latent_dim=4), training=TrainConfig(epochs=2, batch_size=16)
 )
 """What the fixture `app` asks for."""
+
+
+def open_link(**parts: str) -> AppTest:
+    """A new visitor on the page by a link with these parts."""
+    app = switch_page(AppTest.from_file(str(ROOT / "app.py"), default_timeout=60.0).run(), "train")
+    for name, text in parts.items():
+        app.query_params[name] = text
+    return checked(app.run())
 
 
 def press(app: AppTest, key: str) -> AppTest:
@@ -189,21 +213,104 @@ def test_bad_hidden_sizes_disable_start_with_a_sentence(app: AppTest, text: str,
     assert not app.button(key="start").disabled
 
 
-def test_all_or_no_classes_normal_is_refused(app: AppTest) -> None:
+def test_all_or_no_classes_normal_is_refused_beside_the_field(app: AppTest) -> None:
+    checked(app.toggle(key="several-classes").set_value(True).run())
     for classes, sentence in (
         (list(range(10)), "Every class is normal, so nothing is left to be an anomaly. Take one class away."),
         ([], "Choose at least one normal class: the network has to learn something."),
     ):
         checked(app.button_group(key="normal-classes").set_value(classes).run())
-        press(app, "start")
         assert [error.value for error in app.error] == [sentence]
+        assert [error.value for error in inside(app, "hideable-settings").error] == [sentence]
+        assert app.button(key="start").disabled
         assert visitor_of(app).job is None
-        assert "Best detector" in detector_line(app)
 
     checked(app.button_group(key="normal-classes").set_value([3]).run())
+    assert not app.error, "what was wrong is right now"
     train(app)
-    assert not app.error
     assert "3 · UCI digits · run 1" in detector_line(app)
+
+
+def test_a_click_on_a_class_replaces_and_adding_is_asked_for(app: AppTest) -> None:
+    """The browser reports all pills that are on: the one before, and the one that was clicked."""
+
+    def click(*now: int) -> list[int]:
+        checked(app.button_group(key="normal-classes").set_value(list(now)).run())
+        return list(app.button_group(key="normal-classes").value)
+
+    assert click(5, 3) == [3]
+    assert click() == [3], "one class stays chosen"
+    checked(app.toggle(key="several-classes").set_value(True).run())
+    assert click(3, 7) == [3, 7]
+    checked(app.toggle(key="several-classes").set_value(False).run())
+    assert app.button_group(key="normal-classes").value == [3]
+
+
+def test_a_link_with_several_classes_has_asked_for_them() -> None:
+    app = open_link(normal="3,5")
+    assert app.toggle(key="several-classes").value
+    assert app.button_group(key="normal-classes").value == [3, 5]
+
+
+def test_what_a_link_asks_for_is_not_called_untrained_once_it_is_trained() -> None:
+    app = open_link(data=FALLBACK, hidden="16", latent="4", epochs="1", batch="16")
+    assert any("not trained yet" in warning.value for warning in app.warning)
+    press(app, "button-skip_next")
+    rerun_until(app, lambda app: not visitor_of(app).job.snapshot().state.is_active)
+    assert not any("not trained yet" in warning.value for warning in app.warning)
+    press(app, "start")
+    rerun_until(app, lambda app: visitor_of(app).job is None)
+    assert not any("not trained yet" in warning.value for warning in checked(app.run()).warning)
+
+
+def test_old_results_do_not_stand_under_new_settings(app: AppTest) -> None:
+    train(app)
+    assert status(app).startswith("**Done**")
+    assert charts(app) == 1
+    checked(app.button_group(key="normal-classes").set_value([5, 3]).run())
+    assert status(app) == "Ready. Press **Start** and watch."
+    assert charts(app) == 0
+    assert not app.metric
+    checked(app.button_group(key="normal-classes").set_value([5, 3]).run())
+    assert status(app).startswith("**Done**"), "the same settings have the same result"
+
+
+def charts(app: AppTest) -> int:
+    """How many charts the page has; the curves are the only one."""
+    return len(app.get("plotly_chart"))
+
+
+def test_the_learning_rate_may_change_in_a_pause_and_the_curve_tells_it(app: AppTest) -> None:
+    assert not app.number_input(key="learning-rate").disabled
+    press(app, "button-skip_next")
+    rerun_until(app, lambda app: not visitor_of(app).job.snapshot().state.is_active)
+    assert not app.number_input(key="learning-rate").disabled
+    assert app.number_input(key="batch-size").disabled
+    checked(app.number_input(key="learning-rate").set_value(0.02).run())
+    assert visitor_of(app).job.snapshot().rate_changes == ((1, 0.02),)
+    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
+    assert [note["text"] for note in figure["layout"]["annotations"]] == ["learning rate 0.02"]
+    press(app, "start")
+    rerun_until(app, lambda app: visitor_of(app).job is None)
+    assert status(app).startswith("**Done**"), "the result stands under the learning rate with which it ended"
+
+
+def test_at_rest_nothing_is_said_of_speed(app: AppTest) -> None:
+    press(app, "button-skip_next")
+    rerun_until(app, lambda app: not visitor_of(app).job.snapshot().state.is_active)
+    texts = [caption.value for caption in inside(app, "job-status").caption]
+    assert texts == ["While it rests, the learning rate may be changed, under Training."]
+
+
+@pytest.mark.parametrize(
+    ("trained", "seconds", "says"),
+    [(1, 0.2, "1,000 images per second · 1 s left"), (2, 0.0, "the threshold is being calibrated")],
+    ids=["nearly over", "over"],
+)
+def test_a_training_that_still_lasts_never_has_no_seconds_left(trained: int, seconds: float, says: str) -> None:
+    losses = np.ones(trained, dtype=np.float32)
+    snapshot = Snapshot(JobState.RUNNING, 1, 1, 1, trained, 2, losses, (), 1000.0, seconds, {})
+    assert says in pace(snapshot)
 
 
 # ---------------------------------------------------------------- training
@@ -237,8 +344,8 @@ def test_a_short_training_ends_as_a_run_in_use(app: AppTest, expected: Autoencod
     (row,) = table(app)
     assert (row["Run"], row["Normal"], row["Data set"], row["Layers"]) == ("run 1", "5", "UCI digits", "784-16-4-16-784")
     assert row["Epochs"] == 2
-    assert row["Validation loss"] == pytest.approx(expected.losses_[-1].validation)
-    assert row["AUROC"] == pytest.approx(figures.auroc)
+    assert row["Validation loss"] == f"{expected.losses_[-1].validation:.4f}"
+    assert row["AUROC"] == f"{figures.auroc:.4f}"
     assert disabled(app) == {"start": False, "pause": True, "step": False, "stop": True}
 
 
@@ -253,6 +360,7 @@ def test_the_run_judges_on_the_other_pages(app: AppTest, expected: AutoencoderDe
 
 def test_a_second_run_joins_the_table_and_the_first_can_be_chosen_back(app: AppTest) -> None:
     train(app)
+    checked(app.toggle(key="several-classes").set_value(True).run())
     checked(app.button_group(key="normal-classes").set_value([1, 7]).run())
     train(app)
     assert [(row["Run"], row["Normal"]) for row in table(app)] == [("run 1", "5"), ("run 2", "1, 7")]
@@ -294,7 +402,7 @@ def test_resume_after_steps_ends_where_an_uninterrupted_training_ends(app: AppTe
     press(app, "button-skip_next")
     rerun_until(app, lambda app: "batch 1 of 7" in status(app) and "Paused" in status(app))
     train(app)
-    assert table(app)[0]["Threshold"] == pytest.approx(expected.threshold_, rel=1e-9)
+    assert visitor_of(app).runs[0].threshold == pytest.approx(expected.threshold_, rel=1e-9)
 
 
 def test_stop_keeps_what_was_learnt(app: AppTest) -> None:

@@ -44,8 +44,12 @@ class Clock:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'class.sqlite'}"
+def url(class_database: str) -> str:
+    return class_database
+
+
+of_files = pytest.mark.parametrize("class_database", ["sqlite"], indirect=True)
+"""For tests that look at SQLite's files."""
 
 
 @pytest.fixture
@@ -58,6 +62,7 @@ def room(url: str, clock: Clock) -> Classroom:
     return Classroom(url, clock=clock)
 
 
+@of_files
 def test_without_a_class_nothing_is_made_or_opened(room: Classroom, tmp_path: Path) -> None:
     assert room.now() is None
     assert room.student_of("me") is None
@@ -236,6 +241,7 @@ def test_shared_detectors_are_found_by_their_code(room: Classroom) -> None:
         room.checkpoint("' OR 1=1 --")
 
 
+@of_files
 def test_the_end_deletes_everything(room: Classroom, url: str, tmp_path: Path) -> None:
     other = Classroom(url, clock=room._clock)
     code = room.begin("4b")
@@ -254,6 +260,7 @@ def test_the_end_deletes_everything(room: Classroom, url: str, tmp_path: Path) -
     assert room.now(at_once=True)
 
 
+@of_files
 def test_a_class_is_deleted_when_its_time_is_up(room: Classroom, clock: Clock, tmp_path: Path) -> None:
     room.begin("4b")
     clock.seconds += DAY - 1
@@ -284,7 +291,7 @@ def test_there_is_one_class_at_a_time(room: Classroom, url: str) -> None:
 
 
 def test_another_schema_begins_anew_and_leaves_other_tables_alone(room: Classroom, url: str) -> None:
-    Path(room._url.database or "").parent.mkdir()
+    Path(room._url.database or "").parent.mkdir(exist_ok=True)
     engine = sa.create_engine(url)
     with engine.begin() as connection:
         for line in (
@@ -309,6 +316,7 @@ def test_an_address_that_is_none_is_told(url: str) -> None:
         Classroom(url)
 
 
+@of_files
 def test_a_file_that_is_no_database_is_told(room: Classroom) -> None:
     path = Path(room._url.database or "")
     path.parent.mkdir()

@@ -18,7 +18,7 @@ from core.jobs.job import JobState, TrainingJob
 from core.jobs.pool import JobPool
 from core.metrics import evaluate
 
-pytest.importorskip("distributed", reason="Dask is not installed: pip install -r requirements-cluster.txt")
+pytest.importorskip("distributed", reason="Dask is not installed: python deploy/set_up.py server")
 
 from core.jobs.dask import backend as cluster_training
 from core.jobs.dask import workers

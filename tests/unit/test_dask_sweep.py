@@ -14,7 +14,7 @@ from core.experiments import sweep
 from core.experiments.sweep import Row, SweepError, grid, main, read, run, write
 from tests.cluster import Cluster
 
-pytest.importorskip("distributed", reason="Dask is not installed: pip install -r requirements-cluster.txt")
+pytest.importorskip("distributed", reason="Dask is not installed: python deploy/set_up.py server")
 
 from core.experiments import sweep_on_dask as dask_sweep
 from core.jobs.dask import workers

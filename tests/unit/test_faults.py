@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import resource
 import signal
 import sys
 import time
@@ -20,6 +19,8 @@ from core.data.datasets import DamagedDataError, DataError, DownloadError, OneCl
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.jobs.job import JobState, TrainingJob
 from core.jobs.pool import JobPool
+
+resource = pytest.importorskip("resource", reason="Limits of files and memory are told so only by POSIX systems.")
 
 if TYPE_CHECKING:
     from tests.conftest import Mirror, TinyMnist, WaitUntil

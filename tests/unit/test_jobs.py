@@ -903,3 +903,34 @@ def test_a_setting_of_the_environment_that_cannot_be_used_is_told(
     monkeypatch.setenv(name, text)
     with pytest.raises(UserError, match=text):
         require_usable_environment()
+
+
+def test_the_learning_rate_changes_in_a_pause_and_is_told(
+    new_job: NewJob, small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
+) -> None:
+    job = new_job(small)
+    job.step()
+    reach(PAUSED, job, wait_until)
+    job.set_learning_rate(0.05)
+    job.set_learning_rate(0.02)
+    assert job.snapshot().rate_changes == ((1, 0.02),), "one change a pause"
+    snapshot = finish(job, wait_until)
+    assert snapshot.rate_changes == ((1, 0.02),)
+    assert job.learning_rate == 0.02
+
+    trainer = AutoencoderDetector(small).trainer(split.train, split.calibration)
+    expected = [trainer.step().loss]
+    trainer.learning_rate = 0.02
+    expected += [step.loss for step in trainer]
+    assert np.array_equal(snapshot.batch_losses, np.array(expected, dtype=np.float32))
+
+
+def test_the_learning_rate_stays_while_it_trains(new_job: NewJob, long: DetectorConfig, wait_until: "WaitUntil") -> None:
+    job = new_job(long)
+    job.set_learning_rate(0.1)
+    job.resume()
+    reach(RUNNING, job, wait_until)
+    job.set_learning_rate(0.1)
+    assert job.snapshot().rate_changes == ()
+    assert job.learning_rate == long.training.learning_rate
+    job.drop()

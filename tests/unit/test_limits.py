@@ -4,6 +4,7 @@ import gc
 import sys
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -121,6 +122,31 @@ def test_without_a_memory_limit_it_is_three_quarters_of_what_there_is(monkeypatc
     monkeypatch.delenv("MEMORY_LIMIT", raising=False)
     monkeypatch.setattr(limits, "_memory_there", lambda: 4 * 1024**3)
     assert memory_limit() == 3 * 1024**3
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "limit"),
+    [
+        ("0::/", {"memory.max": "1073741824\n"}, 2**30),
+        ("0::/", {"memory.max": "max\n"}, None),
+        ("0::/system.slice/app.service", {"system.slice/app.service/memory.max": str(2**30)}, 2**30),
+        ("0::/outer/inner", {"outer/memory.max": str(2**30), "outer/inner/memory.max": "max"}, 2**30),
+        ("5:cpu:/\n4:memory:/docker/1", {"memory/memory.limit_in_bytes": str(2**30)}, 2**30),
+        (
+            "4:memory:/unit",
+            {"memory/memory.limit_in_bytes": str(2**62), "memory/unit/memory.limit_in_bytes": str(2**30)},
+            2**30,
+        ),
+    ],
+    ids=["container", "without a limit", "service", "limit of the outer one", "version 1", "service in version 1"],
+)
+def test_the_limit_of_a_container_counts(tmp_path: Path, own: str, files: dict[str, str], limit: int | None) -> None:
+    (tmp_path / "own").write_text(own)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = [path.read_text().strip() for path in limits._container_limits(tmp_path, tmp_path / "own") if path.exists()]
+    assert min((int(text) for text in found if text != "max"), default=None) == limit
 
 
 class Thing:

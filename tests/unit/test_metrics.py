@@ -16,7 +16,7 @@ from sklearn.metrics import (
 )
 from torch import Tensor
 
-from core.metrics import EvaluationError, evaluate, histogram, scored
+from core.metrics import EvaluationError, ScoredSet, evaluate, histogram, scored
 
 
 def auroc_by_pairs(normal: list[float], strange: list[float]) -> float:
@@ -189,3 +189,22 @@ def test_a_histogram_of_equal_scores(score: float) -> None:
     assert int(counted.counts[5].sum()) == 4
     assert np.isfinite(counted.edges).all()
     assert (np.diff(counted.edges) > 0).all()
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.9])
+def test_a_share_of_anomalies_is_what_so_many_images_would_give(share: float) -> None:
+    """Against a set in which every image stands as often as its weight says."""
+    random = np.random.default_rng(3)
+    values = np.concatenate([random.normal(0, 1, 40), random.normal(1.5, 1, 60)])
+    is_anomaly = np.arange(100) >= 40
+    copies = np.where(is_anomaly, round(40 * 100 * share), round(60 * 100 * (1 - share)))
+    many, truth = np.repeat(values, copies), np.repeat(is_anomaly, copies)
+    weighed, plain = ScoredSet(values, is_anomaly, share), ScoredSet(many, truth)
+    assert truth.mean() == pytest.approx(share)
+    assert weighed.base_rate == share
+    point, expected = weighed.at(0.7), plain.at(0.7)
+    assert (point.precision, point.recall, point.f1) == pytest.approx((expected.precision, expected.recall, expected.f1))
+    assert weighed.average_precision == pytest.approx(plain.average_precision)
+    assert weighed.auroc == pytest.approx(plain.auroc)
+    assert weighed.best_f1_threshold == pytest.approx(plain.best_f1_threshold)
+    assert weighed.f1_of_calling_all_anomalies == pytest.approx(plain.at(-99).f1)

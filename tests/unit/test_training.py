@@ -308,3 +308,36 @@ def test_validation_with_the_mistake_goes_batch_by_batch(split: OneClassSplit) -
             float(broadcasting_error(images, run.model(images))) * len(images) for images in split.calibration.split(8)
         ) / len(split.calibration)
     assert run.validation_loss() == pytest.approx(slow, rel=1e-6)
+
+
+def test_another_learning_rate_in_the_middle_is_adams_with_another_rate(split: OneClassSplit) -> None:
+    """Against the textbook loop, whose optimiser is given the other rate after three batches."""
+    run = trainer(split)
+    found = [run.step().loss for _ in range(3)]
+    assert run.learning_rate == pytest.approx(1e-3)
+    run.learning_rate = 1e-4
+    found += [run.step().loss for _ in range(3)]
+
+    model, random = build(MODEL, 0), torch.Generator().manual_seed(CONFIG.seed)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=False, foreach=False)
+    order, expected = torch.randperm(len(split.train), generator=random), []
+    for number in range(6):
+        optimizer.param_groups[0]["lr"] = 1e-3 if number < 3 else 1e-4
+        batch = split.train[order[16 * number : 16 * (number + 1)]]
+        optimizer.zero_grad()
+        loss = ((model(batch) - batch) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        expected.append(loss.item())
+    assert found == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(SettingError):
+        run.learning_rate = 0.0
+
+
+def test_a_schedule_keeps_its_own_learning_rate(split: OneClassSplit) -> None:
+    scheduled = replace(CONFIG, schedule="one-cycle")
+    left_alone, meddled_with = trainer(split, scheduled), trainer(split, scheduled)
+    left_alone.step()
+    meddled_with.step()
+    meddled_with.learning_rate = 0.5
+    assert meddled_with.step().loss == left_alone.step().loss

@@ -1,13 +1,14 @@
 """Settings of the web around the app, and what the limit of open files is raised to."""
 
 import re
-import resource
 
 import pytest
 
 from core.errors import SettingError
 from core.server import web
 from deploy import replica
+
+resource = pytest.importorskip("resource", reason="Limits of files and memory are told so only by POSIX systems.")
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,15 @@ from deploy import replica
         ("EMBED_ORIGINS", "*"),
         ("FORWARDED_ALLOW_IPS", "nginx"),
         ("FORWARDED_ALLOW_IPS", "*"),
+        ("PROXY_ADDRESS", "0.0.0.0"),
+        ("PROXY_ADDRESS", "0.0.0.0:http"),
+        ("PUBLIC_URL", "anomaly.example.org"),
+        ("PUBLIC_URL", "https://anomaly.example.org/draw"),
+        ("PUBLIC_URL", "https://me@anomaly.example.org"),
+        ("PUBLIC_URL", "https://anomaly.example.org:many"),
+        ("PUBLIC_URL", "https://[::1"),
+        ("PUBLIC_URL", "javascript:alert(1)"),
+        ("PUBLIC_URL", "https://"),
         ("MAX_CONNECTIONS", "0"),
         ("MAX_CONNECTIONS_PER_ADDRESS", "many"),
     ],
@@ -31,10 +41,14 @@ def test_a_setting_that_cannot_be_used_is_told(name: str, text: str, monkeypatch
 
 def test_settings_that_can_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     web.require_usable()
-    assert (web.embed_origins(), web.proxies()) == ((), "")
+    assert (web.embed_origins(), web.proxies(), web.public_url()) == ((), "", "")
     monkeypatch.setenv("EMBED_ORIGINS", "https://moodle.example.org, http://127.0.0.1:9000")
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "127.0.0.1, 10.0.0.0/8,::1")
     assert web.embed_origins() == ("https://moodle.example.org", "http://127.0.0.1:9000")
+    for url in ("https://anomaly.example.org", "http://192.168.1.7:8501/", "http://[fd00::2]:80", "https://Anomaly.Example"):
+        monkeypatch.setenv("PUBLIC_URL", url)
+        web.require_usable()
+        assert web.public_url() == url.rstrip("/")
     assert web.proxies() == "127.0.0.1,10.0.0.0/8,::1"
 
 

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -273,6 +273,18 @@ class DaskBackend:
 
     def close(self) -> None:
         """Nothing is kept here that only training needs."""
+
+    def set_learning_rate(self, rate: float) -> None:
+        """What is at home is where the training goes on; before its first batch that is the beginning, as it is planned."""
+        if self._checkpoint is None:
+            settings = config_from(json.loads(self._settings))
+            changed = replace(settings, training=replace(settings.training, learning_rate=rate))
+            self._settings = json.dumps(asdict(changed))
+        else:
+            weights, state = self._checkpoint
+            tensors = load_tensors(state)
+            tensors["rates"][0] = rate
+            self._checkpoint = weights, save_tensors(tensors)
 
     def interrupt(self) -> None:
         self._woken.set()

@@ -25,7 +25,7 @@ def auroc_by_size(measured: Sequence[Measured]) -> go.Figure:
     """How well each size tells anomalies from normal images."""
     sizes = [str(each.latent_dim) for each in measured]
     figure = go.Figure()
-    _add_curve(figure, sizes, [each.auroc for each in measured], _("AUROC"), "#17966c", "square")
+    _add_curve(figure, sizes, [each.auroc for each in measured], _("AUROC"), "#2f8fd0", "square")
     return _laid_out(figure, _("AUROC"), {})
 
 

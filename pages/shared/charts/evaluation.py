@@ -6,10 +6,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from core.metrics import Curve, OperatingPoint, ScoredSet
-from pages.shared.charts.figures import lay_out
+from pages.shared.charts.figures import MARK_COLOUR, lay_out
 from pages.shared.i18n.text import _
 
 CURVE_STYLES = (("#6d6af2", "solid"), ("#d9822b", "dash"))
+POINT_COLOUR = "#2f8fd0"
 POINT_SYMBOLS = ("diamond", "circle-open", "square-open")
 CORNERS = (0.1, 0.2, 0.5)
 """Lengths of the axes of a closer look: the shortest that holds all working points."""
@@ -17,15 +18,8 @@ CORNERS = (0.1, 0.2, 0.5)
 
 def roc(compared: Mapping[str, ScoredSet], points: Mapping[str, OperatingPoint], closer: bool = False) -> go.Figure:
     """ROC curves by name, and working points; closer: only the corner at the top left."""
-    figure = _curves({name: scored.roc for name, scored in compared.items()}, _("False-alarm rate"), _("Recall"), 0.65)
-    figure.add_scatter(
-        x=[0, 1],
-        y=[0, 1],
-        mode="lines",
-        line={"color": "#8a8a94", "dash": "dot", "width": 1},
-        name=_("guessing"),
-        hoverinfo="skip",
-    )
+    figure = _curves({name: scored.roc for name, scored in compared.items()}, _("False-alarm rate"), _("Recall"))
+    _add_guessing(figure, [0, 1])
     return _mark(figure, {name: (point.false_alarm_rate, point.recall) for name, point in points.items()}, 0.0, closer)
 
 
@@ -34,11 +28,25 @@ def precision_recall(
 ) -> go.Figure:
     """Precision-recall curves by name, and working points; closer: only the corner at the top right."""
     curves = {name: scored.precision_recall for name, scored in compared.items()}
-    figure = _curves(curves, _("Recall"), _("Precision"), 0.4)
+    figure = _curves(curves, _("Recall"), _("Precision"))
+    base_rate = next(iter(compared.values())).base_rate
+    _add_guessing(figure, [base_rate, base_rate])
     return _mark(figure, {name: (point.recall, point.precision) for name, point in points.items()}, 1.0, closer)
 
 
-def _curves(curves: Mapping[str, Curve], x: str, y: str, legend_x: float) -> go.Figure:
+def _add_guessing(figure: go.Figure, heights: list[float]) -> None:
+    """What chance reaches, from one side to the other."""
+    figure.add_scatter(
+        x=[0, 1],
+        y=heights,
+        mode="lines",
+        line={"color": MARK_COLOUR, "dash": "dot", "width": 2},
+        name=_("guessing"),
+        hovertemplate="%{y:.1%}",
+    )
+
+
+def _curves(curves: Mapping[str, Curve], x: str, y: str) -> go.Figure:
     figure = go.Figure()
     for (name, curve), (colour, dash) in zip(curves.items(), CURVE_STYLES, strict=False):
         figure.add_scatter(
@@ -51,11 +59,11 @@ def _curves(curves: Mapping[str, Curve], x: str, y: str, legend_x: float) -> go.
     axis = {"range": [-0.02, 1.03], "tickformat": ".0%", "hoverformat": ".1%", "automargin": True}
     return lay_out(
         figure,
-        height=350,
+        height=420,
         dragmode=False,
-        margin={"l": 10, "r": 10, "t": 36, "b": 10},
-        # Under the curve, where a good one leaves room.
-        legend={"x": legend_x, "xanchor": "center", "y": 0.05, "yanchor": "bottom", "bgcolor": "rgba(0, 0, 0, 0)"},
+        # Above the curves, which may go anywhere below.
+        margin={"l": 10, "r": 10, "t": 100, "b": 10},
+        legend={"orientation": "h", "yref": "container", "y": 0.93, "yanchor": "top", "x": 0},
         xaxis={"title": x, **axis},
         yaxis={"title": y, **axis},
     )
@@ -68,7 +76,7 @@ def _mark(figure: go.Figure, points: Mapping[str, tuple[float, float]], best_x: 
             x=[x],
             y=[y],
             mode="markers",
-            marker={"symbol": symbol, "size": 13, "color": "#d9542f", "line": {"width": 3, "color": "#d9542f"}},
+            marker={"symbol": symbol, "size": 13, "color": POINT_COLOUR, "line": {"width": 3, "color": POINT_COLOUR}},
             name=name,
             cliponaxis=False,
         )

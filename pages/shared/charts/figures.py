@@ -10,21 +10,49 @@ from numpy.typing import NDArray
 
 from core.metrics import Histogram
 from core.training import EpochLosses
+from pages.shared.html import signs
 from pages.shared.i18n.text import _, formatted, language, separators
+from pages.shared.state import link
 
 TRAINING_COLOUR, VALIDATION_COLOUR, BATCH_COLOUR = "#d9822b", "#6d6af2", "rgba(140, 140, 150, 0.45)"
-EARLIER_COLOURS = ("#17966c", "#b3361b", "#2f8fd0", "#a0559a", "#8a7a2b")
+EARLIER_COLOURS = ("#1f8a8a", "#8c564b", "#2f8fd0", "#a0559a", "#8a7a2b")
 EARLIER_DASHES = ("dot", "dash", "dashdot", "longdash", "longdashdot")
-NORMAL_COLOUR, ANOMALY_COLOUR = "#17966c", "#d9542f"
+NORMAL_COLOUR, ANOMALY_COLOUR = signs.NORMAL.bright, signs.ANOMALY.bright
+MARK_COLOUR = "#8a8a94"
 MOST_BATCH_POINTS = 1000
 PLOT_LEFT, PLOT_RIGHT, PLOT_TOP, PLOT_BOTTOM = 52, 12, 66, 44
 """Pixels around the score histogram's plot area, so that other things can be laid over it."""
 
 
 def lay_out(figure: go.Figure, **layout: Any) -> go.Figure:
-    """What all figures have in common: narrow margins and the language's numbers; returns the figure."""
-    margin = {"l": 10, "r": 10, "t": 10, "b": 10}
-    return figure.update_layout({"margin": margin, "separators": "".join(separators(language()))} | layout)
+    """What all figures have in common: narrow margins and the language's numbers, large on a projector; returns the figure."""
+    common: dict[str, Any] = {
+        "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
+        "separators": "".join(separators(language())),
+    }
+    if link.is_projector():
+        # Room for text of the size that the style sheet gives it (a thirtieth of the screen's height).
+        figure.update_layout(common | layout)
+        figure.update_layout(legend={"font": {"size": 27}, "entrywidthmode": "fraction", "entrywidth": 0.3})
+        axis = {"title": {"font": {"size": 27}}, "tickfont": {"size": 27}}
+        return figure.update_layout(xaxis=axis, yaxis=axis, margin_t=2.5 * figure.layout.margin.t)
+    return figure.update_layout(common | layout)
+
+
+def below_half(names: str) -> str:
+    """Why an AUROC can be below a guess's."""
+    return _(
+        "Below 0.5 ({names}): on the whole these anomalies score lower than the normal images. They are redrawn with less "
+        "error, often because they have less ink to get wrong, so no threshold on this score tells them apart.",
+        names=names,
+    )
+
+
+def logarithmic_ticks(low: float, high: float) -> dict[str, Any]:
+    """Ticks of a logarithmic axis between two numbers above zero, each written whole; over many powers of ten only those."""
+    steps = (1, 2, 5) if high / low < 10**1.5 else (1,)
+    ticks = [step * 10**power for power in range(-9, 7) for step in steps]
+    return {"tickvals": ticks, "ticktext": [formatted(tick, "g") for tick in ticks]}
 
 
 def loss_curves(
@@ -33,11 +61,13 @@ def loss_curves(
     batches: int,
     epochs: int,
     earlier: Mapping[str, Sequence[EpochLosses]],
-    log_scale: bool,
+    log_scale: bool = False,
+    rate_changes: Sequence[tuple[int, float]] = (),
 ) -> go.Figure:
     """Training and validation loss by epoch, the running batch loss behind them, and earlier runs' validation loss.
 
-    batch_losses: one number a batch; batches: how many make an epoch; epochs: how long the axis is.
+    batch_losses: one number a batch; batches: how many make an epoch; epochs: how long the axis is. rate_changes: learning
+    rates that were set, each after so many batches.
     """
     figure = go.Figure()
     if len(batch_losses):
@@ -70,13 +100,34 @@ def loss_curves(
             mode="lines+markers",
             line={"color": colour, "width": 3},
             marker={"symbol": symbol, "size": 8},
+            cliponaxis=False,
         )
+    for number, (trained, rate) in enumerate(rate_changes):
+        figure.add_vline(x=trained / batches, line={"dash": "dot", "width": 2, "color": MARK_COLOUR})
+        figure.add_annotation(
+            x=trained / batches,
+            y=1 - 0.1 * (number % 3),
+            yref="paper",
+            text=_("learning rate {rate:g}", rate=rate),
+            xanchor="left" if trained / batches < epochs / 2 else "right",
+            showarrow=False,
+        )
+    drawn = [value for trace in figure.data for value in trace.y]
+    y_axis: dict[str, Any] = {"title": _("Mean squared error"), "rangemode": "tozero"}
+    if log_scale:
+        y_axis = {"title": _("Mean squared error, logarithmic"), "type": "log"}
+        if drawn:
+            y_axis |= logarithmic_ticks(min(drawn), max(drawn))
+    entries = len(figure.data)
     return lay_out(
         figure,
-        height=250,
-        legend={"orientation": "h", "y": 1.12, "x": 0},
-        xaxis={"title": _("Epoch"), "range": [0, epochs + 0.2]},
-        yaxis={"title": _("Mean squared error"), "type": "log" if log_scale else "linear"},
+        height=300,
+        # Above the curves, in as many rows as its entries may need.
+        margin={"l": 10, "r": 10, "t": 14 + 20 * math.ceil(entries / 3), "b": 10},
+        legend={"orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "x": 0},
+        # A little before the first epoch and after the last, so that no point is cut in half.
+        xaxis={"title": _("Epoch"), "range": [-epochs / 50, epochs * 1.03], "rangemode": "nonnegative", "zeroline": False},
+        yaxis=y_axis | {"automargin": True},
         uirevision="losses",
         hovermode="x unified",
     )
@@ -114,16 +165,13 @@ def score_histogram(
     low, high = np.log10(edges[[0, -1]]).tolist()
     for place, dash, word, y in ((threshold, "dash", _("threshold"), 1), (calibrated, "dot", _("calibrated"), 0.9)):
         if place is not None and place > 0:
-            figure.add_vline(x=place, line={"dash": dash, "width": 2, "color": "#8a8a94"})
+            figure.add_vline(x=place, line={"dash": dash, "width": 2, "color": MARK_COLOUR})
             # On a logarithmic axis Plotly places annotations, but not lines, by the logarithm.
             x = math.log10(place)
             side = "left" if x < (low + 2 * high) / 3 else "right"
             figure.add_annotation(
                 x=x, y=y, yref="paper", text=word, xanchor=side, xshift=4 if side == "left" else -4, showarrow=False
             )
-    # Over many powers of ten only those have room for a number on a phone.
-    steps = (1, 2, 5) if high - low < 1.5 else (1,)
-    ticks = [step * 10**power for power in range(-7, 7) for step in steps]
     return lay_out(
         figure,
         height=320,
@@ -136,8 +184,7 @@ def score_histogram(
             "title": _("Anomaly score"),
             "type": "log",
             "range": [low, high],
-            "tickvals": ticks,
-            "ticktext": [formatted(tick, "g") for tick in ticks],
+            **logarithmic_ticks(*edges[[0, -1]].tolist()),
             "tickangle": 0,
             "fixedrange": True,
             "automargin": False,

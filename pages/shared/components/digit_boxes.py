@@ -8,7 +8,7 @@ import streamlit as st
 from PIL import Image
 
 from core.drawing import ReadPicture
-from pages.shared.html import pictures
+from pages.shared.html import pictures, signs
 from pages.shared.i18n.text import _
 
 _CSS = """
@@ -20,7 +20,7 @@ _CSS = """
   background: var(--line); font: 600 .7rem/1.3 var(--st-font); }
 .sheet button[aria-pressed=true] { border-width: 4px; background: color-mix(in srgb, var(--line) 22%, transparent); }
 .sheet button:focus-visible { outline: 3px solid var(--st-primary-color); outline-offset: 2px; }
-.sheet .normal { --line: #0b6e4f; } .sheet .anomaly { --line: #b3361b; }
+.sheet .normal { --line: var(--normal); } .sheet .anomaly { --line: var(--anomaly); }
 """
 
 _JS = """
@@ -64,8 +64,8 @@ def show(key: str, found: ReadPicture, verdicts: Sequence[bool], chosen: int, on
                 "top": f"{top:.2%}",
                 "width": f"{right - left:.2%}",
                 "height": f"{bottom - top:.2%}",
-                "kind": "anomaly" if is_anomaly else "normal",
-                "sign": "✕" if is_anomaly else "✓",
+                "kind": signs.of_verdict(is_anomaly).name,
+                "sign": signs.of_verdict(is_anomaly).mark,
                 "label": _("Digit {number}: {verdict}", number=number, verdict=pictures.verdict_word(is_anomaly)),
             }
         )

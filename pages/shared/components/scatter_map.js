@@ -1,16 +1,15 @@
 // A plane of images: points that show their image under the pointer, or a map of decoded images to move in.
 // data is what plane.py sends; coordinates are the latent space's, extent is [left, right, bottom, top].
 const SIDE = 28;
-const SIGNS = { normal: "●", anomaly: "✕", drawing: "◆" };
+const TILE = 24; // pixels on screen of an image that stands for its point
+const SIGNS = { normal: "●", anomaly: "▲", drawing: "◆" };
 
 function mark(pen, kind, colour, x, y, size) {
   pen.beginPath();
   pen.strokeStyle = pen.fillStyle = colour;
-  pen.lineWidth = size / 2.5;
   if (kind === "anomaly") {
-    pen.moveTo(x - size, y - size); pen.lineTo(x + size, y + size);
-    pen.moveTo(x - size, y + size); pen.lineTo(x + size, y - size);
-    pen.stroke();
+    pen.moveTo(x, y - 1.3 * size); pen.lineTo(x + 1.2 * size, y + size); pen.lineTo(x - 1.2 * size, y + size);
+    pen.fill();
   } else if (kind === "normal") {
     pen.arc(x, y, size, 0, 7);
     pen.fill();
@@ -85,6 +84,22 @@ export default function ({ data, parentElement, setStateValue }) {
     pen.drawImage(sprite, (number % columns) * SIDE, Math.floor(number / columns) * SIDE, SIDE, SIDE, x, y, size, size);
   }
 
+  /** Numbers of the points whose image covers no other: the chosen one first, then drawings, normal images and anomalies. */
+  function withRoom() {
+    const rank = { drawing: 1, normal: 2, anomaly: 3 };
+    const order = points.kinds.map((kind, index) => [index === own.chosen ? 0 : rank[kind], index]).sort(([a, i], [b, j]) => a - b || i - j);
+    const cells = new Map(), found = new Set();
+    for (const [, index] of order) {
+      const [x, y] = toPixels(points.x[index], points.y[index]);
+      const [column, row] = [Math.floor(x / TILE), Math.floor(y / TILE)];
+      const near = [-1, 0, 1].flatMap(a => [-1, 0, 1].flatMap(b => cells.get(`${column + a} ${row + b}`) ?? []));
+      if (near.some(([left, top]) => Math.abs(left - x) < TILE && Math.abs(top - y) < TILE)) continue;
+      cells.set(`${column} ${row}`, [[x, y]]);
+      found.add(index);
+    }
+    return found;
+  }
+
   function draw() {
     const scale = window.devicePixelRatio;
     canvas.width = canvas.clientWidth * scale;
@@ -95,12 +110,13 @@ export default function ({ data, parentElement, setStateValue }) {
     if (backdrop) pen.drawImage(backdrop, 0, 0, canvas.clientWidth, canvas.clientHeight);
     picture("sprite");
     const size = canvas.clientWidth < 400 ? 2.4 : 3.2;
-    // The few lie above the many.
-    for (const shown of ["anomaly", "normal", "drawing"]) points?.kinds.forEach((kind, index) => {
-      if (kind !== shown) return;
+    const free = data.as_images ? withRoom() : null;
+    // The few lie above the many, and images above the points that have no room for theirs.
+    for (const hasImage of [false, true]) for (const shown of ["anomaly", "normal", "drawing"]) points?.kinds.forEach((kind, index) => {
+      if (kind !== shown || (free?.has(index) ?? false) !== hasImage) return;
       const [x, y] = toPixels(points.x[index], points.y[index]);
-      if (data.as_images) tile(pen, points.tiles[index], x - 12, y - 12, 24);
-      mark(pen, kind, data.colours[kind], data.as_images ? x + 9 : x, data.as_images ? y - 9 : y, size);
+      if (hasImage) tile(pen, points.tiles[index], x - TILE / 2, y - TILE / 2, TILE);
+      mark(pen, kind, data.colours[kind], hasImage ? x + 9 : x, hasImage ? y - 9 : y, hasImage ? size : data.as_images ? size / 2 : size);
     });
     pen.textAlign = "center";
     pen.textBaseline = "middle";

@@ -1,7 +1,7 @@
 """The class's drawings in one component: a histogram of their scores, and a card for each; a click opens one."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
@@ -50,7 +50,7 @@ def show(key: str, cards: Sequence[Card], ratios: Sequence[float], opened: int, 
         counts[min(BINS - 1, int(BINS * pictures.position(ratio, 1.0)))] += 1
     most = max(counts, default=0) or 1
     data = {
-        "cards": [asdict(card) for card in cards],
+        "cards": [vars(card) for card in cards],
         "bars": [round(count / most, 3) for count in counts],
         "histogram": _("Histogram of the scores, with the threshold in the middle"),
         "ends": [_("normal"), _("threshold"), _("anomaly")],

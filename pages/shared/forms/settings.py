@@ -1,21 +1,23 @@
 """The settings of a training, as widgets that read and write one DetectorConfig; core/settings.py has a row for each."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
+from core.data.datasets import EmptySplitError, data_directory
 from core.data.own import is_own
 from core.detector import DetectorConfig
 from core.device import available_devices, choose_device
-from core.errors import SettingError
+from core.errors import SettingError, UserError
 from core.jobs.limits import require_allowed
 from core.presets import preset
 from core.settings import SETTINGS, Choice, LayerSizes, Number, Setting, Switch, changed
 from pages.shared.forms.slider import slider
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.lessons import lessons
-from pages.shared.i18n.text import _
+from pages.shared.i18n.text import _, translated
 from pages.shared.state import keys, own_data, session
 from pages.shared.state.keys import of_setting
 from pages.shared.state.visitor import visitor
@@ -93,8 +95,51 @@ def means_something(setting: Setting) -> bool:
     return bool(st.session_state[of_setting(SETTINGS[other])] == value)
 
 
-def ask(disabled: bool) -> None:
-    """All settings as widgets."""
+def take_one(before: tuple[int, ...]) -> None:
+    """A click on another class chooses that one instead, unless several were asked for; one class stays chosen."""
+    if not st.session_state.get(keys.SEVERAL_CLASSES):
+        clicked = [label for label in st.session_state[keys.NORMAL_CLASSES] if label not in before]
+        st.session_state[keys.NORMAL_CLASSES] = clicked[-1:] or list(before)
+
+
+def take_several() -> None:
+    """Of several classes the first stays when one is asked for again."""
+    if not st.session_state[keys.SEVERAL_CLASSES]:
+        st.session_state[keys.NORMAL_CLASSES] = st.session_state[keys.NORMAL_CLASSES][:1]
+
+
+def field_problems() -> dict[str, UserError]:
+    """What is wrong with one field alone, by its widget's key."""
+    found: dict[str, UserError] = {}
+    state, hidden = st.session_state, SETTINGS["hidden"]
+    try:
+        session.split(
+            session.data_set(state[keys.DATA_SET]).data.name,
+            data_directory(),
+            tuple(state[keys.NORMAL_CLASSES]),
+            state[of_setting(SETTINGS["seed"])],
+            bool(state[of_setting(SETTINGS["vary"])]),
+        )
+    except EmptySplitError as error:
+        found[keys.NORMAL_CLASSES] = error
+    if means_something(hidden):
+        try:
+            hidden.values.require(hidden, hidden_sizes(state[of_setting(hidden)]))
+        except SettingError as error:
+            found[of_setting(hidden)] = error
+    return found
+
+
+def _show_problem(problems: dict[str, UserError], key: str) -> None:
+    if key in problems:
+        st.error(translated(problems[key]), icon=":material/error:")
+
+
+def ask(disabled: bool, change_rate: Callable[[], None] | None = None) -> None:
+    """All settings as widgets, and below each what is wrong with it.
+
+    change_rate: called when the learning rate changes, which alone may although all are disabled.
+    """
     if not is_filled():
         st.session_state[keys.PRESET] = "course"
         fill_from_preset()
@@ -110,6 +155,10 @@ def ask(disabled: bool) -> None:
     names = session.names_of(data_set)
     # Another data set may have fewer classes.
     st.session_state[keys.NORMAL_CLASSES] = [label for label in st.session_state[keys.NORMAL_CLASSES] if label < len(names)]
+    chosen = tuple(st.session_state[keys.NORMAL_CLASSES])
+    if len(chosen) > 1:  # a link asked for them
+        st.session_state[keys.SEVERAL_CLASSES] = True
+    problems = field_problems()
     st.pills(
         _("Normal class"),
         range(len(names)),
@@ -118,8 +167,12 @@ def ask(disabled: bool) -> None:
         key=keys.NORMAL_CLASSES,
         wrap=True,
         help=about("normal digit"),
+        on_change=take_one,
+        args=(chosen,),
         **keep,
     )
+    _show_problem(problems, keys.NORMAL_CLASSES)
+    st.toggle(_("Several normal classes"), key=keys.SEVERAL_CLASSES, on_change=take_several, **keep)
     presets = lessons()
     st.selectbox(
         _("Preset"),
@@ -133,8 +186,9 @@ def ask(disabled: bool) -> None:
     _ask_section("", disabled)
     with st.expander(_("Network"), icon=":material/hourglass_empty:", key="hideable-network"):
         _ask_section("network", disabled)
+        _show_problem(problems, of_setting(SETTINGS["hidden"]))
     with st.expander(_("Training"), icon=":material/tune:", key="hideable-training"):
-        _ask_section("training", disabled)
+        _ask_section("training", disabled, change_rate)
         if len(devices := available_devices()) > 1 and not session.scheduler():
             usual = devices.index(choose_device().type)
             st.selectbox(_("Device"), devices, usual, format_func=device_title, key=keys.DEVICE, **keep)
@@ -142,13 +196,14 @@ def ask(disabled: bool) -> None:
         _ask_section("score", disabled)
 
 
-def _ask_section(section: str, disabled: bool) -> None:
+def _ask_section(section: str, disabled: bool, change_rate: Callable[[], None] | None = None) -> None:
     for setting in SETTINGS.values():
         if setting.section == section and setting.widget != "none":
-            _ask(setting, disabled or not means_something(setting))
+            changed_by = change_rate if setting is SETTINGS["rate"] else None
+            _ask(setting, (disabled and not changed_by) or not means_something(setting), changed_by)
 
 
-def _ask(setting: Setting, disabled: bool) -> None:
+def _ask(setting: Setting, disabled: bool, on_change: Callable[[], None] | None) -> None:
     """One setting's widget."""
     label, key, values = _(setting.label), of_setting(setting), setting.values
     keep: dict[str, Any] = {
@@ -156,6 +211,7 @@ def _ask(setting: Setting, disabled: bool) -> None:
         "help": about(setting.term) if setting.term else _(setting.help) if setting.help else None,
         "persist_state": "session",
         "disabled": disabled,
+        "on_change": on_change,
     }
     match setting.widget, values:
         case "slider", Number(kind=kind, step=step):

@@ -23,6 +23,7 @@ from core.detector import DetectorConfig, Result
 from core.metrics import OperatingPoint
 from core.model import Layer
 from core.preprocessing import preprocess_steps
+from pages.shared.html import signs
 from pages.shared.i18n.text import _, formatted
 
 # Blue and orange stay apart for every kind of colour vision.
@@ -133,14 +134,26 @@ def verdict_word(is_anomaly: bool) -> str:
 
 
 def badge(is_anomaly: bool) -> str:
-    kind = "anomaly" if is_anomaly else "normal"
-    sign = "✕" if is_anomaly else "✓"
-    return f'<span class="badge {kind}">{escape(verdict_word(is_anomaly))} {sign}</span>'
+    sign = signs.of_verdict(is_anomaly)
+    return f'<span class="badge {sign.name}">{escape(verdict_word(is_anomaly))} {sign.mark}</span>'
+
+
+def outcome_word(is_normal: bool, is_alarm: bool) -> str:
+    """What became of a test image: its truth and its verdict in one word."""
+    if is_normal:
+        return _("false alarm") if is_alarm else _("passed")
+    return _("caught") if is_alarm else _("missed")
+
+
+def outcome(is_normal: bool, is_alarm: bool) -> str:
+    """The same with the sign of right or wrong before it."""
+    sign = signs.of_truth(is_normal is not is_alarm)
+    return f'<span class="outcome {sign.name}">{sign.mark} {escape(outcome_word(is_normal, is_alarm))}</span>'
 
 
 def verdict(is_anomaly: bool, sentence: str, of: str = "") -> str:
     """The verdict's word, then a sentence that a child understands; of: what was judged, where that must be said."""
-    kind = "anomaly" if is_anomaly else "normal"
+    kind = signs.of_verdict(is_anomaly).name
     word = escape(verdict_word(is_anomaly))
     about = f"<small>{escape(of)}</small>" if of else ""
     return f'<div class="verdict {kind}" role="status"><b>{word}</b><span>{about}{escape(sentence)}</span></div>'
@@ -250,32 +263,28 @@ def confusion(point: OperatingPoint) -> str:
     """The four outcomes at a threshold: truth in rows, verdict in columns, mistakes hatched and framed."""
     normals, anomalies = point.true_negatives + point.false_alarms, point.false_negatives + point.true_positives
     rows = (
-        (_("Truth: normal"), normals, (_("passed"), point.true_negatives, True), (_("false alarm"), point.false_alarms, False)),
-        (
-            _("Truth: anomaly"),
-            anomalies,
-            (_("missed"), point.false_negatives, False),
-            (_("caught"), point.true_positives, True),
-        ),
+        (_("Truth: normal"), True, normals, (point.true_negatives, point.false_alarms)),
+        (_("Truth: anomaly"), False, anomalies, (point.false_negatives, point.true_positives)),
     )
     parts = ["<span></span>", *(f"<b>{escape(_('Verdict: {word}', word=verdict_word(word)))}</b>" for word in (False, True))]
-    for truth, total, *cells in rows:
+    for truth, is_normal, total, counts in rows:
         parts.append(f"<b>{escape(truth)}</b>")
-        for name, count, is_right in cells:
+        for is_alarm, count in zip((False, True), counts, strict=True):
             share = count / total
             parts.append(
-                f'<div class="cell {"right" if is_right else "mistake"}" style="--share:{share:.2%}">'
+                f'<div class="cell {signs.of_truth(is_normal is not is_alarm).name}" style="--share:{share:.2%}">'
                 f'<span class="number">{formatted(count, ",")}</span> {formatted(share, ".1%")}'
-                f"<span>{'✓' if is_right else '✕'} {escape(name)}</span></div>"
+                f"<span>{outcome(is_normal, is_alarm)}</span></div>"
             )
     return f'<div class="confusion">{"".join(parts)}</div>'
 
 
-def judged(result: Result, threshold: float) -> str:
-    """N images with reconstruction, error map, score and the verdict at a threshold, as cards."""
+def judged(result: Result, threshold: float, is_normal: bool) -> str:
+    """N images of one truth with reconstruction, error map, score, and the verdict at a threshold, which is right or wrong."""
     cards = [
         f'<div class="judged">{triple(image, reconstruction, error, captions=False)}'
-        f'<div>{badge(score > threshold)} <span class="label">{formatted(score, ".4f")}</span></div></div>'
+        f'<div>{badge(score > threshold)} <span class="label">{formatted(score, ".4f")}</span> '
+        f"{outcome(is_normal, score > threshold)}</div></div>"
         for image, reconstruction, error, score in zip(
             result.images, result.reconstructions, result.error_maps, result.scores.tolist(), strict=True
         )

@@ -7,6 +7,8 @@ from pathlib import Path
 import plotly.graph_objects as go
 import plotly.io
 
+from pages.shared.html import signs
+
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 PAGE_STYLE = """
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
@@ -30,7 +32,7 @@ def document(language: str, title: str, parts: Sequence[str | go.Figure]) -> str
     return (
         f'<!DOCTYPE html><html lang="{escape(language)}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}{PAGE_STYLE}</style></head><body>{''.join(body)}</body></html>"
+        f"<title>{escape(title)}</title><style>{signs.properties()}{STYLE}{PAGE_STYLE}</style></head><body>{''.join(body)}</body></html>"
     )
 
 

@@ -1,14 +1,16 @@
-"""The app's style sheet, and what a link adds to it: hidden controls, larger type for a projector."""
+"""The app's style sheet, and what a link adds to it: hidden controls, another layout for a projector."""
 
 import json
 from pathlib import Path
 
 import streamlit as st
 
+from pages.shared.html import signs
 from pages.shared.i18n.text import LANGUAGES, _, language
 from pages.shared.state import link, visitors
 
 _STYLE_SHEET = Path(__file__).parent / "style.css"
+_PROJECTOR = _STYLE_SHEET.with_name("projector.css")
 _UPLOAD = "[data-testid=stFileUploaderDropzone] button"
 _REFUSED = "[data-testid=stFileUploader]:has([data-testid=stFileChipIconError])"
 _PLACES = {
@@ -22,7 +24,8 @@ def apply() -> None:
     """Send the style to the browser; the page's language too, which screen readers speak by."""
     st.html(_STYLE_SHEET)
     places = [_PLACES.get(name, f".st-key-hideable-{name}") for name in link.hidden()]
-    rules = "".join(f"{place} {{ display: none; }}" for place in places)
+    rules = signs.properties()
+    rules += "".join(f"{place} {{ display: none; }}" for place in places)
     # Streamlit's own words are English only; these are the ones that stand on a page.
     rules += f"{_UPLOAD} p {{ font-size: 0; }} {_UPLOAD} p::after {{ content: '{_('Upload')}'; font-size: 1rem; }}"
     refused = _(
@@ -33,7 +36,7 @@ def apply() -> None:
     if language() != "en":
         rules += "[data-testid=stFileUploaderDropzoneInstructions] { display: none; }"
     if link.is_projector():
-        rules += "html { font-size: 135%; } .block-container { max-width: none !important; }"
+        rules += _PROJECTOR.read_text(encoding="utf-8")
     written = script(language(), link.is_projector())
     st.html(f"<style>{rules}</style><script>{written}</script>", unsafe_allow_javascript=True)
 
@@ -44,8 +47,20 @@ def script(code: str, is_projector: bool) -> str:
     if is_projector:
         # No browser goes to full screen by itself; the first touch or key takes it there.
         text += """
-            for (const event of ["pointerdown", "keydown"])
-                document.addEventListener(event, () => document.documentElement.requestFullscreen?.(), { once: true });
+            const root = document.documentElement;
+            if (!root.dataset.listens) {
+                root.dataset.listens = "yes";
+                let away = 0;
+                for (const event of ["pointerdown", "keydown"])
+                    document.addEventListener(event, () => root.requestFullscreen?.(), { once: true });
+                // The header and the line below it are there while the pointer moves; a stroke does not bring them.
+                document.addEventListener("pointermove", event => {
+                    if (event.buttons) return;
+                    root.dataset.pointer = "moves";
+                    clearTimeout(away);
+                    away = setTimeout(() => delete root.dataset.pointer, 3000);
+                });
+            }
         """
     return text
 

@@ -19,6 +19,7 @@ PICTURE_DIGITS, REPLAY = "picture-digits", "replay"
 
 # Train: what is asked beside the settings of core/settings.py (of_setting), and how curves are shown.
 DATA_SET, NORMAL_CLASSES, PRESET, DEVICE = "data-set", "normal-classes", "preset", "device"
+SEVERAL_CLASSES = "several-classes"
 LOG_SCALE = "log-scale"
 
 # Browse and Evaluate.
@@ -26,7 +27,7 @@ TEST_SOURCE = "test-source"
 BROWSE_CLASSES, BROWSE_VERDICT, BROWSE_ORDER, BROWSE_PAGE = "browse-classes", "browse-verdict", "browse-order", "browse-page"
 
 # Evaluate.
-THRESHOLD_LINE, KEPT_RATE = "threshold-line", "kept-rate"
+THRESHOLD_LINE, KEPT_RATE, ANOMALY_SHARE = "threshold-line", "kept-rate", "anomaly-share"
 COMPARED_CLASSES, HARDEST_CLASS, FIGURE_FORMAT = "against", "hardest", "figure-format"
 
 # Look inside.
@@ -65,6 +66,7 @@ def of_setting(setting: Setting) -> str:
 
 RESTORED = (
     *(BRUSH, KIND, LOG_SCALE, BROWSE_CLASSES, BROWSE_VERDICT, BROWSE_ORDER, DATA_SET, NORMAL_CLASSES, PRESET, DEVICE),
+    SEVERAL_CLASSES,
     *(of_setting(setting) for setting in SETTINGS.values() if setting.widget != "none"),
 )
 """Widgets whose values a new tab of a known visitor begins with."""

@@ -6,11 +6,14 @@ from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
+from core.detector import DetectorConfig
 from core.errors import UserError
 from core.link import LinkError, decode, encode
 from core.presets import preset_of, shipped_as
+from core.server import addresses
+from core.server.addresses import Obstacle, Reach
 from pages.shared.forms import settings
-from pages.shared.i18n.text import LANGUAGES, language, translated
+from pages.shared.i18n.text import LANGUAGES, _, language, translated
 from pages.shared.state import keys, own_data, session
 from pages.shared.state.lesson import STEPS
 from pages.shared.state.visitor import Choice, tab, visitor
@@ -29,7 +32,7 @@ def read() -> None:
     """Take up what the link asks for, once for each link; what cannot be used is told by `show_problem`."""
     parts = st.query_params.to_dict()
     if parts != tab().link_written:
-        tab().link_problem = None
+        tab().link_problem = tab().link_untrained = None
         try:
             _apply(parts)
         except UserError as error:
@@ -72,6 +75,7 @@ def _apply(parts: Mapping[str, str]) -> None:
             session.use(Choice(shipped=ready))
             session.use_threshold(config.threshold)
         else:
+            tab().link_untrained = config
             tab().link_problem = LinkError(
                 "This link asks for a detector that is not trained yet. Its settings are on the Train page: press Start there."
             )
@@ -107,8 +111,17 @@ def is_projector() -> bool:
 
 def show_problem() -> None:
     """One sentence where the link could not be used, or not wholly."""
+    if tab().link_untrained and _is_trained(tab().link_untrained):
+        tab().link_problem = tab().link_untrained = None
     if problem := tab().link_problem:
-        st.warning(translated(problem), icon=":material/link_off:")
+        with st.container(key="link-problem"):
+            st.warning(translated(problem), icon=":material/link_off:")
+
+
+def _is_trained(wanted: DetectorConfig | None) -> bool:
+    """Whether a training of these settings has begun, or a run of them is there."""
+    training = session.job()
+    return wanted in [run.config for run in session.runs()] or (training is not None and training.config == wanted)
 
 
 def link(page: str, hide: tuple[str, ...] = (), projector: bool = False) -> str:
@@ -126,5 +139,32 @@ def link(page: str, hide: tuple[str, ...] = (), projector: bool = False) -> str:
         parts["hide"] = ",".join(hide)
     if projector:
         parts["view"] = PROJECTOR
-    address = urlsplit(st.context.url or "")
-    return address._replace(query=urlencode(parts, safe=","), fragment="").geturl()
+    seen = urlsplit(st.context.url or "")
+    found = reach().addresses
+    # Where nobody else gets in, the link is good for this machine.
+    place = urlsplit(found[0]) if found and seen.netloc else seen
+    return seen._replace(scheme=place.scheme, netloc=place.netloc, query=urlencode(parts, safe=","), fragment="").geturl()
+
+
+def reach() -> Reach:
+    """Under which addresses others find what this visitor sees."""
+    # As the server was started; None is every address, as Streamlit reads it.
+    listens_on = str(st.get_option("server.address") or "")
+    return addresses.reach(st.context.url or "", listens_on, "X-Forwarded-For" in st.context.headers)
+
+
+def told(obstacle: Obstacle) -> str:
+    """Why others cannot get in, and what to do."""
+    return {
+        Obstacle.LISTENS_HERE_ONLY: _(
+            "Phones and other computers cannot reach this server, which listens on its own machine only. "
+            "Start it with `make run ADDRESS=0.0.0.0`."
+        ),
+        Obstacle.UNKNOWN_PROXY: _(
+            "This server stands behind another one, so it does not know its own address. "
+            "Start it with the address in `PUBLIC_URL`, such as `PUBLIC_URL=https://anomaly.example.org`."
+        ),
+        Obstacle.NO_NETWORK: _(
+            "This computer is in no network, so phones cannot reach it. Connect it to the class's Wi-Fi, then reload this page."
+        ),
+    }[obstacle]

@@ -467,7 +467,7 @@ def _cluster() -> "Cluster":
     except ModuleNotFoundError as error:
         raise SettingError(
             "Trainings run on the cluster at {address}, but {package} is not installed here. "
-            "Install it with: pip install -r requirements-cluster.txt. Or start without DASK_SCHEDULER_ADDRESS.",
+            "Install it with: python deploy/set_up.py server. Or start without DASK_SCHEDULER_ADDRESS.",
             address=scheduler(),
             package=error.name,
         ) from error
@@ -560,7 +560,7 @@ def drop_job() -> None:
     """Forget the visitor's job and what it learnt."""
     if training := job():
         training.drop()
-    visitor().job = visitor().last_snapshot = None
+    visitor().job = visitor().last_ended = None
     visitor().is_job_wanted = False
 
 
@@ -568,12 +568,14 @@ def collect_job() -> bool:
     """Turn a finished job into a run, once; True when that happened just now."""
     who = visitor()
     with who.lock:  # of two tabs that look at once, one makes the run
-        snapshot = who.job.snapshot() if who.job else None
-        if snapshot is None or not snapshot.state.is_over:
+        if who.job is None or not (snapshot := who.job.snapshot()).state.is_over:
             return False
         # It may have begun and ended since anybody looked.
         was_in_use = choice() == TRAINING or who.is_job_wanted
-        who.job, who.last_snapshot, who.is_job_wanted = None, snapshot, False
+        # With the learning rate with which it ended, which is what Train's form says.
+        config = who.job.config
+        config = replace(config, training=replace(config.training, learning_rate=who.job.learning_rate))
+        who.job, who.last_ended, who.is_job_wanted = None, (config, snapshot), False
         if snapshot.result:
             number = 1 + sum(run.origin == "trained" for run in runs())
             finished = add_run(Run.of(_("run {number}", number=number), "trained", snapshot.result))
@@ -582,9 +584,10 @@ def collect_job() -> bool:
         return True
 
 
-def last_snapshot() -> Snapshot | None:
-    """How the visitor's last job ended; None after a reset."""
-    return visitor().last_snapshot
+def last_ended(config: DetectorConfig | None = None) -> Snapshot | None:
+    """How the visitor's last training ended, with these settings where some are given; None after a reset."""
+    ended = visitor().last_ended
+    return ended[1] if ended and config in (None, ended[0]) else None
 
 
 def close() -> None:

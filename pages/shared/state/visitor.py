@@ -104,6 +104,7 @@ class Visitor:
     uploaded detectors. test_source: a detector, and the data set whose images are put before it instead of its own.
     trap, overfitting: Learn's trainings. lesson: what was said and drawn there. step: of the lesson;
     first_step: what Learn showed while its address had no step.
+    last_ended: the last training with its settings, as they stood at its end.
     student: as whom the visitor joined the class that began at class_begun. class_code: what he gave for the teacher's code.
     class_secret: by what he is found in the class where he has no cookie. first_sheet: what numbers of his canvases begin with,
     so that they are nobody else's.
@@ -123,7 +124,7 @@ class Visitor:
     runs: list[Run] = field(default_factory=list)
     job: TrainingJob | None = None
     is_job_wanted: bool = False
-    last_snapshot: Snapshot | None = None
+    last_ended: tuple[DetectorConfig, Snapshot] | None = None
     trap: tuple[TrainingJob, ...] = ()
     overfitting: tuple[TrainingJob, ...] = ()
     lesson: Lesson = field(default_factory=Lesson)
@@ -174,9 +175,10 @@ class Tab:
     visit: a number that is new each time a page is opened. is_step_chosen: the lesson's step was chosen just now, and the
     address does not have it yet; is_step_in_address: it had one when Learn ran last. hidden, view: what the link asks for.
     link_written: the address as this tab left it. link_detector: what the last link said of the detector; link_choice: the
-    detector in use when that was taken up. looks_seldom: whether the page looks at the job seldom. was_active,
-    lesson_was_active, were_baselines_running, class_seen: as they were last shown. class_opened: the wall's drawing that is
-    shown large. class_answer: to what was done last in the class. uploaded, picture, own_zip: files that were taken up.
+    detector in use when that was taken up; link_untrained: what the link asks for, where it has to be trained first.
+    job_problem: why settings could not be trained, with them. looks_seldom: whether the page looks at the job seldom.
+    was_active, lesson_was_active, were_baselines_running, class_seen: as they were last shown. class_opened: the wall's drawing
+    that is shown large. class_answer: to what was done last in the class. uploaded, picture, own_zip: files that were taken up.
     own_problem: why an example was not kept.
     """
 
@@ -192,8 +194,9 @@ class Tab:
     link_problem: UserError | None = None
     link_detector: dict[str, str] = field(default_factory=dict)
     link_choice: Choice | None = None
+    link_untrained: DetectorConfig | None = None
     looks_seldom: bool | None = None
-    job_problem: UserError | None = None
+    job_problem: tuple[DetectorConfig, UserError] | None = None
     was_active: bool = False
     lesson_canvases: dict[str, CanvasOnScreen] = field(default_factory=dict)
     lesson_was_active: bool = False

@@ -12,6 +12,7 @@ from functools import cache
 import streamlit as st
 
 from core.jobs.job import JobState
+from core.server import web
 from core.server.access import SignedTokens
 from pages.shared.state import keys
 from pages.shared.state.lesson import Answer
@@ -81,8 +82,12 @@ def kept() -> Visitors:
 
 
 def cookie_name() -> str:
-    """Cookies are shared by all ports of a machine, and servers at two ports have each their own visitors."""
-    return f"visitor-{st.get_option('server.port')}"
+    """Cookies are shared by all ports of a machine, and servers at two ports have each their own visitors.
+
+    Replicas behind one proxy are one server: whoever has to move to another of them is still the same student of the class.
+    """
+    proxy = web.proxy_address()
+    return f"visitor-{proxy[1] if proxy else st.get_option('server.port')}"
 
 
 def arrive() -> None:

@@ -1,0 +1,184 @@
+"""Evaluate: what passes best, and how other methods and another detector fare on the same images."""
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from core.conformal import conformal_threshold
+from core.errors import UserError
+from core.experiments.baselines import BASELINES, Comparison
+from core.metrics import scored
+from pages.sections.evaluate_context import EvaluateContext, numbers, plotly_config, share
+from pages.shared.charts import evaluation
+from pages.shared.charts.figures import below_half
+from pages.shared.html import pictures, report
+from pages.shared.i18n import glossary
+from pages.shared.i18n.text import _, formatted, translated
+from pages.shared.state import keys, session
+from pages.shared.state.visitor import TRAINING, tab
+
+WORST = 10
+BASELINE_RATE = 0.05
+
+
+def say_all(context: EvaluateContext) -> None:
+    """Where the choice of anomalies, or of their share, does not hold."""
+    if st.session_state.get(keys.COMPARED_CLASSES) or context.share:
+        st.caption(_("Here with all anomalies of the test set, and as many as it has, whatever is chosen above."))
+
+
+def question_of(context: EvaluateContext) -> str:
+    """What passes for a normal image; languages that write “a 5” do not write “a shirts”."""
+    if context.normal.isdigit():
+        return _("What passes for a {digit}?", digit=context.normal)
+    return _("What passes for {normal}?", normal=context.normal)
+
+
+def show_hardest(context: EvaluateContext) -> tuple[str, ...]:
+    """AUROC against each class, and the images of one that pass best; returns what a report shows of it."""
+    names = context.names
+    question = question_of(context)
+    by_class = dict(sorted(context.auroc_by_class.items(), key=lambda item: item[1]))
+    if st.session_state.get(keys.HARDEST_CLASS) not in by_class:
+        st.session_state[keys.HARDEST_CLASS] = next(iter(by_class))
+    label = st.pills(
+        _("AUROC against each, the hardest first"),
+        list(by_class),
+        format_func=lambda each: f"{names[each]} · {formatted(by_class[each], '.4f')}",
+        key=keys.HARDEST_CLASS,
+        required=True,
+        wrap=True,
+        persist_state="session",
+        help=glossary.about("auroc"),
+    )
+    assert label is not None
+    if below := [names[each] for each, auroc in by_class.items() if auroc < 0.5]:
+        st.caption(below_half(", ".join(below)))
+    chosen = (context.labels == label).nonzero().squeeze(1)
+    lowest = chosen[context.scores[chosen].argsort(stable=True)[:WORST]]
+    caption = _("The least strange of “{name}”: image, reconstruction, error map, score.", name=names[label])
+    result = context.detector.infer(context.test.images[lowest])
+    cards = pictures.judged(result, context.working.value, is_normal=False)
+    st.caption(caption)
+    st.html(cards)
+    st.html(pictures.error_legend())
+    return report.heading(question), report.paragraph(caption), cards, pictures.error_legend()
+
+
+def baseline_rows(context: EvaluateContext) -> list[dict[str, str]]:
+    """The detector and the baselines that have been measured so far."""
+    words = {
+        "pca": _("PCA reconstruction"),
+        "nearest-neighbours": _("Nearest neighbours"),
+        "isolation-forest": _("Isolation forest"),
+        "one-class-svm": _("One-class SVM"),
+    }
+
+    def row(name: str, auroc: float, caught: float, fit: str, scoring: float) -> dict[str, str]:
+        return {
+            _("Method"): name,
+            _("AUROC"): formatted(auroc, ".4f"),
+            _("Caught at {rate:.0%} false alarms", rate=BASELINE_RATE): share(caught),
+            _("Seconds to fit"): fit,
+            _("Seconds to score {count:,} images", count=10_000): formatted(scoring, ".1f"),
+        }
+
+    at_same_rate = context.all_scored.at(conformal_threshold(context.detector.calibration_scores_, BASELINE_RATE))
+    scoring_seconds = session.scoring_seconds(context.detector, context.test)
+    own = row(_("This autoencoder"), context.all_scored.auroc, at_same_rate.recall, "–", scoring_seconds)
+    comparison = session.comparison(context.data.name, context.normal_classes)
+    measured = comparison.trials if comparison else {}
+    return [own] + [
+        row(
+            words[name],
+            trial.evaluation.auroc,
+            trial.evaluation.catch_rate,
+            formatted(trial.fit_seconds, ".1f"),
+            trial.score_seconds,
+        )
+        for name, trial in measured.items()
+        if trial
+    ]
+
+
+def show_measured(context: EvaluateContext, comparison: Comparison) -> None:
+    """The table, which grows while the baselines are fitted."""
+    is_running = comparison.running
+    was_running, tab().were_baselines_running = tab().were_baselines_running, is_running
+    if was_running and not is_running:
+        st.rerun()  # the polling ends
+    if is_running:
+        done, total = len(comparison.trials), len(BASELINES)
+        st.progress(done / total, _("{done} of {total} methods measured", done=done, total=total))
+    st.table(baseline_rows(context), border="horizontal", hide_index=True)
+    st.caption(_("Fitted on {count:,} normal images, on one processor core.", count=comparison.images))
+    if not is_running and None in comparison.trials.values():
+        st.warning(_("A method failed and is not in the table."), icon=":material/warning:")
+
+
+def show_baselines(context: EvaluateContext) -> None:
+    """Other methods on the same images, when asked for."""
+    st.caption(glossary.about("baseline"))
+    say_all(context)
+    about_data = context.data.name, context.normal_classes
+    comparison = session.comparison(*about_data)
+    if comparison:
+        st.fragment(show_measured, run_every=1.0 if comparison.running else None)(context, comparison)
+    elif st.button(_("Measure four simpler methods"), icon=":material/speed:", key="start-baselines"):
+        try:
+            session.start_comparison(*about_data)
+        except UserError as error:
+            st.error(translated(error), icon=":material/error:")
+        else:
+            st.rerun()
+
+
+def show_second(context: EvaluateContext) -> list[str | go.Figure]:
+    """Another detector beside this one; returns what a report says of it."""
+    say_all(context)
+    # The one in training changes with every look, and each look costs a pass over all images.
+    choices = [choice for choice in session.choices() if choice not in (context.choice, TRAINING)]
+    chosen = st.selectbox(
+        _("Second detector"),
+        choices,
+        index=None,
+        format_func=session.choice_title,
+        placeholder=_("Choose one"),
+        key="second-detector",
+        persist_state="session",
+        width=420,
+    )
+    if chosen is None:
+        return []
+    second = session.detector_of(chosen)
+    its_data = session.data_set(second.config.data_set, may_download=False).data
+    try:
+        with st.spinner(_("Scoring the test images…")):
+            its_test = session.test_images(second.config, its_data)
+            its_scores = session.test_scores(second, its_test)
+        its = scored(its_scores, its_test.labels, session.normal_classes_in(its_data, second.config))
+    except UserError as error:
+        st.info(translated(error), icon=":material/info:")
+        return []
+    titles = f"1: {context.title}", f"2: {session.choice_title(chosen)}"
+    chart = evaluation.roc(dict(zip(titles, (context.all_scored, its), strict=True)), {})
+    columns = [
+        {
+            _("Normal"): session.normal_names(judge.config),
+            _("Test images"): f"{session.title_of(images.name)} · {formatted(len(images.labels), ',')}",
+            _("AUROC"): formatted(compared.auroc, ".4f"),
+            _("Average precision"): formatted(compared.average_precision, ".4f"),
+            **numbers(compared.at(judge.threshold_)),
+        }
+        for judge, images, compared in ((context.detector, context.test, context.all_scored), (second, its_test, its))
+    ]
+    rows = [
+        {_("Number"): name, titles[0]: value, titles[1]: other}
+        for (name, value), other in zip(columns[0].items(), columns[1].values(), strict=True)
+    ]
+    left, right = st.columns(2)
+    with left:
+        st.plotly_chart(chart, key="two-roc", config=plotly_config("two-roc"), alt=_("ROC curves of two detectors"))
+    with right:
+        st.table(rows, border="horizontal", hide_index=True)
+        st.caption(_("Each at its calibrated threshold, on all its test images."))
+    return [report.heading(_("Beside another detector")), chart, report.table(rows)]

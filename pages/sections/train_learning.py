@@ -1,0 +1,196 @@
+"""Train, in the middle: the curves, and images before and after, while the network learns."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import streamlit as st
+import torch
+from torch import Tensor
+
+from core.checkpoint import Checkpoint
+from core.data.datasets import DataSet
+from core.detector import AutoencoderDetector, DetectorConfig
+from core.jobs.job import Snapshot
+from core.model import layers, outline, parameter_count
+from core.presets import shipped_as
+from pages.sections.train_controls import show_status
+from pages.shared.charts import figures
+from pages.shared.html import pictures
+from pages.shared.i18n.glossary import about
+from pages.shared.i18n.text import _, formatted
+from pages.shared.state import keys, link, session
+from pages.shared.state.visitor import Choice, Run, tab
+
+SHOWN = 4
+"""Images of each kind whose reconstruction is shown, large."""
+
+
+def show_live(overlaid: Sequence[Run], config: DetectorConfig | None) -> None:
+    """Everything that moves while a job runs; when it ends or pauses, the whole page runs once more.
+
+    Without a job it is what these settings gave, and never what others did.
+    """
+    if session.collect_job() or session.has_news():
+        st.rerun()
+    training = session.job()
+    config = config and replace(config, data_set=session.data_set(config.data_set).data.name)
+    snapshot = training.snapshot() if training else session.last_ended(config) if config else None
+    is_active = snapshot is not None and snapshot.state.is_active
+    was_active, tab().was_active = tab().was_active, is_active
+    if was_active and not is_active:
+        st.rerun()  # the buttons change
+    made = snapshot.result if snapshot else ready_in_use(config)
+    show_status(snapshot, made)
+    if snapshot or made or overlaid:
+        with st.container(key="learning"):
+            left, right = st.columns([1.1, 1], gap="medium")
+        with left:
+            show_losses(snapshot, made, overlaid)
+        with right:
+            if training and snapshot and snapshot.has_begun:
+                show_reconstructions(training.detector())
+            elif made:
+                show_reconstructions(made.detector)
+    if made:
+        show_result(made)
+
+
+def ready_in_use(config: DetectorConfig | None) -> Checkpoint | None:
+    """The shipped detector with these settings, if there is one and it is in use."""
+    made = shipped_as(config) if config else None
+    return session.shipped_checkpoint(made) if made and session.choice() == Choice(shipped=made) else None
+
+
+def show_losses(snapshot: Snapshot | None, made: Checkpoint | None, overlaid: Sequence[Run]) -> None:
+    """The live curves, or those of a ready detector, with those of earlier runs behind them."""
+    earlier = {run.name: run.losses for run in overlaid if run.losses}
+    losses = snapshot.losses if snapshot else made.losses if made else ()
+    batch_losses, batches = (snapshot.batch_losses, snapshot.batches) if snapshot else (np.empty(0, dtype=np.float32), 1)
+    epochs = max(map(len, (losses, *earlier.values()))) if snapshot is None else snapshot.epochs
+    if epochs == 0:
+        return
+    figure = figures.loss_curves(
+        losses,
+        batch_losses,
+        batches,
+        epochs,
+        earlier,
+        log_scale=bool(st.session_state.get(keys.LOG_SCALE, False)),
+        rate_changes=snapshot.rate_changes if snapshot else (),
+    )
+    with st.container(key="loss-chart"):
+        height: Literal["stretch", "content"] = "stretch" if link.is_projector() else "content"
+        st.plotly_chart(figure, key="loss-curves", config={"displayModeBar": False}, alt=_("Loss by epoch"), height=height)
+    if losses:
+        st.caption(
+            _(
+                "Epoch {epoch}: training loss {train:.4f}, validation loss {validation:.4f}",
+                epoch=len(losses),
+                train=losses[-1].train,
+                validation=losses[-1].validation,
+            )
+        )
+
+
+def first_of(labels: Tensor, normal_classes: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Numbers of the first normal images, and of the first of as many other classes, evenly chosen; fewer where there are."""
+    is_normal = torch.isin(labels, torch.tensor(normal_classes))
+    normals = is_normal.nonzero().squeeze(1)[:SHOWN]
+    if is_normal.all():
+        return normals, normals[:0]
+    others = torch.unique(labels[~is_normal])
+    chosen = others[torch.linspace(0, len(others) - 1, min(SHOWN, len(others))).round().long()]
+    first = torch.stack([(labels == label).nonzero()[0, 0] for label in chosen.tolist()])
+    more = (~is_normal).nonzero().squeeze(1)
+    more = more[~torch.isin(more, first)][: SHOWN - len(first)]
+    return normals, torch.cat([first, more])
+
+
+def show_reconstructions(detector: AutoencoderDetector) -> None:
+    """Normal test images and others, as the network redraws them now."""
+    config = detector.config
+    data = session.data_set(config.data_set, may_download=False).data
+    test, names = session.split_of(config, data).test, session.normal_names(config)
+    for title, chosen in zip(
+        (
+            _("Test images of {names}, and below each its reconstruction", names=names),
+            _("Other classes: what becomes of them?"),
+        ),
+        first_of(test.labels, config.normal_classes),
+        strict=True,
+    ):
+        if len(chosen) == 0:
+            continue
+        result = detector.infer(test.images[chosen])
+        st.caption(title)
+        st.html(pictures.before_and_after(result.images, result.reconstructions))
+
+
+def show_held_out(made: Checkpoint) -> None:
+    """Of few held-out images: which false-alarm rates they can keep; and of one kind alone, what is missing."""
+    count, rate = len(made.detector.calibration_scores_), made.config.false_alarm_rate
+    if made.config.threshold is None and rate < 1 / (count + 1):
+        st.info(
+            _(
+                "{count:,} held-out images can keep a false-alarm rate of {possible:.1%} at least: 1 of {all:,}, the new image "
+                "counted in. {wanted:.1%} were asked for, which takes {needed:,} held-out images.",
+                count=count,
+                possible=1 / (count + 1),
+                all=count + 1,
+                wanted=rate,
+                needed=math.ceil(round(1 / rate, 6)) - 1,
+            ),
+            icon=":material/straighten:",
+        )
+    if made.config.class_names and made.evaluation is None:
+        st.info(
+            _("Every drawing is of the normal kind, so there is no AUROC. Keep drawings of another kind to measure with."),
+            icon=":material/info:",
+        )
+
+
+def show_result(made: Checkpoint) -> None:
+    """What came of a finished training."""
+    show_held_out(made)
+    found = made.evaluation
+    if found is None:
+        return
+    with st.container(key="training-result"):
+        with st.container(horizontal=True, horizontal_alignment="distribute"):
+            for name, value, word in (
+                (_("AUROC"), formatted(found.auroc, ".4f"), "auroc"),
+                (_("Threshold"), formatted(made.detector.threshold_, ".4f"), "threshold"),
+                (_("False alarms"), formatted(found.false_alarm_rate, ".1%"), "false-alarm rate"),
+                (_("Anomalies caught"), formatted(found.catch_rate, ".1%"), "recall"),
+            ):
+                st.metric(name, value, help=about(word), width="content")
+        names = session.names_in(made.config)
+        st.caption(_("AUROC against each other class"))
+        st.dataframe(
+            [{names[label]: formatted(value, ".3f") for label, value in found.auroc_by_class.items()}], hide_index=True
+        )
+        if below := [names[label] for label, value in found.auroc_by_class.items() if value < 0.5]:
+            st.caption(figures.below_half(", ".join(below)))
+
+
+def show_network(config: DetectorConfig, data: DataSet) -> None:
+    """The hourglass, and the first images it will learn from."""
+    stages = layers(config.model)
+    st.html(pictures.hourglass(stages))
+    st.caption(
+        _(
+            "{sizes}: {count:,} parameters. The bottleneck passes on {latent} numbers of {pixels}.",
+            sizes="-".join(str(stage.units) for stage in stages),
+            count=parameter_count(outline(config.model)),
+            latent=config.model.latent_dim,
+            pixels=stages[0].units,
+        )
+    )
+    if config.normal_classes:
+        chosen = torch.isin(data.train_labels, torch.tensor(config.normal_classes)).nonzero().squeeze(1)[:5]
+        st.caption(_("The first five images of its kind"))
+        cells = [pictures.picture(image.float() / 255, _("Training image")) for image in data.train_images[chosen]]
+        st.html(f'<div class="pic-row first-five">{"".join(pictures.figure(cell, "") for cell in cells)}</div>')

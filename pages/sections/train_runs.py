@@ -1,0 +1,63 @@
+"""Train, at the bottom: the visitor's runs, to compare and to take away."""
+
+import streamlit as st
+import torch
+
+from core import checkpoint
+from core.model import layers
+from pages.shared.i18n.text import _, formatted
+from pages.shared.state import session
+from pages.shared.state.visitor import Run
+
+
+def as_file(made: checkpoint.Checkpoint) -> bytes:
+    """The checkpoint in full precision, or in half where only that can be uploaded again."""
+    whole = checkpoint.to_bytes(made)
+    # A larger max_upload_size of the widget would be accepted by the page and refused by the server.
+    most = int(st.get_option("server.maxUploadSize")) * 2**20
+    return whole if len(whole) <= most else checkpoint.to_bytes(made, torch.float16)
+
+
+def show_runs() -> list[Run]:
+    """The session's runs; returns those whose curves are to be laid over."""
+    runs = session.runs()
+    if not runs:
+        return []
+    st.subheader(_("Runs of this session"))
+    rows = [
+        {
+            _("Run"): run.name,
+            _("Normal"): session.normal_names(run.config),
+            _("Data set"): session.title_of(run.config.data_set),
+            _("Layers"): "-".join(str(stage.units) for stage in layers(run.config.model)),
+            _("Epochs"): len(run.losses),
+            _("Validation loss"): formatted(run.losses[-1].validation, ".4f") if run.losses else "–",
+            _("Threshold"): formatted(run.threshold, ".4f"),
+            _("AUROC"): formatted(run.evaluation.auroc, ".4f") if run.evaluation else "–",
+        }
+        for run in runs
+    ]
+    st.dataframe(rows, hide_index=True)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        names = [run.name for run in runs]
+        overlaid = st.multiselect(_("Curves to lay over"), names, placeholder=_("Nothing"), key="overlaid", width=260)
+        ready = [number for number, run in enumerate(runs) if run.detector]
+        chosen = st.selectbox(_("Run to keep"), ready, index=len(ready) - 1, format_func=names.__getitem__, width=200)
+        kept = session.checkpoint_of_run(chosen)
+        st.download_button(
+            _("Download checkpoint"),
+            lambda: as_file(kept),
+            f"detector-{'-'.join(map(str, kept.config.normal_classes))}.safetensors",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+    newest = runs[-1].detector
+    if newest and session.kept_numbers() + newest.size > session.most_kept():
+        st.caption(
+            _(
+                "Only the latest detectors are kept: together they have at most {most:,} parameters. Of older runs the "
+                "curves and figures stay. Download a detector that you want to use later.",
+                most=session.most_kept(),
+            )
+        )
+    return [run for run in runs if run.name in overlaid]

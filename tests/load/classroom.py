@@ -1,0 +1,215 @@
+"""A class that draws onto one wall: every drawing arrives, soon, and nobody's verdict waits for it. `make load` runs it.
+
+python -m tests.load.classroom          STUDENTS who draw and send every 5 s, two walls open, on one server with SQLite
+python -m tests.load.classroom --replicas 2        the same behind nginx with PostgreSQL
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.server.classroom import Classroom
+from tests import postgres
+from tests.browser.conftest import REAL_DATA, as_make_run, start_server
+from tests.load.replicas import TOKEN, running_replicas
+from tests.load.server import Row, percentile, show, sketches
+from tests.load.visitor import AppError, Sketch, Visitor
+
+PAUSE = 5.0
+"""Seconds between two drawings of one student."""
+
+QUEUE = 30.0
+"""Seconds in which the students come; a class does not press one button together."""
+
+
+ELSEWHERE = {"X-Forwarded-For": "192.0.2.7"}
+"""Who comes through a proxy does not sit at the server, and is no teacher."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the class is: its address, the processes that serve it, and its database."""
+
+    url: str
+    processes: tuple[int, ...]
+    database: str
+
+    def megabytes(self) -> float:
+        """Resident memory of all that serve."""
+        statuses = [Path(f"/proc/{process}/status").read_text() for process in self.processes]
+        return sum(int(status.split("VmRSS:")[1].split()[0]) for status in statuses) / 1024
+
+    def seconds(self) -> float:
+        """Processor time that they have used."""
+        stats = [Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split() for process in self.processes]
+        return sum(int(fields[11]) + int(fields[12]) for fields in stats) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def one_server() -> Iterator[Place]:
+    """An app of its own with SQLite."""
+    with tempfile.TemporaryDirectory() as folder:
+        database, log = f"sqlite:///{folder}/class.sqlite", Path(folder, "log.txt")
+        server = start_server(REAL_DATA, log, {"CLASS_DATABASE_URL": database}, as_make_run)
+        try:
+            yield Place(server.url, (server.process.pid,), database)
+        finally:
+            server.end()
+        assert "Traceback" not in log.read_text(), log.read_text()[-5000:]
+
+
+@contextmanager
+def replicas(count: int) -> Iterator[Place]:
+    """Several behind nginx, with PostgreSQL."""
+    with postgres.running_postgres() as running:
+        database = running.database()
+        os.environ["CLASS_DATABASE_URL"] = database
+        with running_replicas(REAL_DATA, count) as behind:
+            yield Place(behind.url, tuple(behind.pid(number) for number in range(1, count + 1)), database)
+
+
+@dataclass
+class Sent:
+    """Everything that was sent: when, by picture."""
+
+    at: dict[str, float] = field(default_factory=dict)
+    committed: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Student:
+    """One student: seconds to each verdict, and to each answer that the drawing is on the wall."""
+
+    number: int
+    waits: list[float] = field(default_factory=list)
+    answers: list[float] = field(default_factory=list)
+
+    async def attend(self, url: str, drawings: list[Sketch], sent: Sent, over: asyncio.Event) -> None:
+        chance = random.Random(self.number)
+        await asyncio.sleep(chance.uniform(0, QUEUE))
+        visitor = await Visitor(url, ELSEWHERE).arrive("class")
+        await visitor.press("Join the class")
+        await visitor.go_to("draw")
+        for drawn in drawings:
+            began = time.monotonic()
+            self.waits.append(await visitor.draw(drawn))
+            sent.at[drawn.shown] = asked = time.monotonic()
+            await visitor.press("Send to the wall")
+            await visitor.wait(lambda: "on the wall" in visitor.texts().lower())
+            sent.committed[drawn.shown] = time.monotonic()
+            self.answers.append(time.monotonic() - asked)
+            await visitor.clear()
+            await visitor.wait(lambda: "on the wall" not in visitor.texts().lower())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), max(0.0, began + PAUSE - time.monotonic()))
+            if over.is_set():
+                break
+        await visitor.close()
+
+
+async def watch(visitor: Visitor, seen: dict[str, float], over: asyncio.Event) -> None:
+    """Note when each drawing is on a wall."""
+    last = ""
+    while not over.is_set():
+        part = next((part for part in visitor.parts.values() if part.kind == "bidi_component" and is_wall(part.content)), None)
+        text = part.content.bidi_component.json if part else ""
+        if text != last:
+            now, last = time.monotonic(), text
+            for card in json.loads(text)["cards"]:
+                seen.setdefault(card["picture"], now)
+        await asyncio.sleep(0.02)
+
+
+def is_wall(content: object) -> bool:
+    return "wall" in content.bidi_component.component_name  # type: ignore[attr-defined]
+
+
+async def lesson(place: Place, count: int, seconds: float) -> list[Row]:
+    """Everybody draws for so many seconds after the last has come; then what was sent is compared with what is there."""
+    each = int((seconds + QUEUE) / PAUSE) + 1
+    drawings = sketches(count * each)
+    teacher = Visitor(place.url)
+    await teacher.arrive("class", f"token={TOKEN}")
+    await teacher.press("Begin the class")
+    await teacher.wait(lambda: teacher.can_press("Fool it"))
+    walls = [await Visitor(place.url).arrive("class") for _ in range(2)]
+    over, ended, sent = asyncio.Event(), asyncio.Event(), Sent()
+    seen: list[dict[str, float]] = [{} for _ in walls]
+    students = [Student(number) for number in range(count)]
+    memory: list[float] = []
+    async with asyncio.TaskGroup() as group:
+        for wall, times in zip(walls, seen, strict=True):
+            group.create_task(watch(wall, times, ended))
+        lessons = [
+            group.create_task(student.attend(place.url, drawings[number * each : (number + 1) * each], sent, over))
+            for number, student in enumerate(students)
+        ]
+        await asyncio.sleep(QUEUE + 5)
+        used, began = place.seconds(), time.monotonic()
+        for _ in range(int(seconds // 5)):
+            memory.append(place.megabytes())
+            await asyncio.sleep(5)
+        used, took = place.seconds() - used, time.monotonic() - began
+        over.set()
+        await asyncio.gather(*lessons)
+        await asyncio.sleep(3)
+        ended.set()
+    room = Classroom(place.database)
+    now = room.now(at_once=True)
+    room.close()
+    assert now
+    kept = len(now.drawings)
+    for visitor in (teacher, *walls):
+        await visitor.close()
+    waits = [wait for student in students for wait in student.waits]
+    answers = [wait for student in students for wait in student.answers]
+    on_walls = [times[picture] - at for times in seen for picture, at in sent.at.items() if picture in times]
+    growth = max(memory[len(memory) // 2 :]) - max(memory[: max(1, len(memory) // 2)])
+    wanted = len(sent.committed)
+    return [
+        Row("drawings in the database", f"{wanted}", f"{kept}", kept == wanted),
+        Row("drawings seen on both walls", f"{2 * wanted}", f"{len(on_walls)}", len(on_walls) == 2 * wanted),
+        bound("on the wall after Send, p95", on_walls, 1.5),
+        bound("drawing to verdict, p95", waits, 0.5),
+        Row("Send to its answer, p95", "", f"{percentile(answers, 0.95) * 1000:.0f} ms", None),
+        Row("memory grows, second half over first", "<= 30 MB", f"{growth:.0f} MB", growth <= 30, f"{memory[-1]:.0f} MB"),
+        Row("of one processor", "", f"{used / took:.0%}", None, f"{len(place.processes)} process(es)"),
+    ]
+
+
+def bound(what: str, seconds: list[float], most: float) -> Row:
+    """A p95 that has a limit."""
+    p95, median = percentile(seconds, 0.95), percentile(seconds, 0.5)
+    detail = f"median {median * 1000:.0f} ms, worst {max(seconds) * 1000:.0f} ms"
+    return Row(what, f"<= {most * 1000:.0f} ms", f"{p95 * 1000:.0f} ms", p95 <= most, detail)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--students", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--replicas", type=int, default=0)
+    asked = parser.parse_args()
+    os.environ["STATUS_TOKEN"] = TOKEN
+    where = replicas(asked.replicas) if asked.replicas else one_server()
+    try:
+        with where as place:
+            rows = asyncio.run(lesson(place, asked.students, asked.seconds))
+    except* AppError as failed:
+        raise SystemExit(f"A session failed: {failed.exceptions}") from None
+    served = f"{asked.replicas} replicas and PostgreSQL" if asked.replicas else "one server and SQLite"
+    title = f"{asked.students} students draw onto one wall: {served}, {os.cpu_count()} cores"
+    sys.exit(not show(title, rows))
+
+
+if __name__ == "__main__":
+    main()

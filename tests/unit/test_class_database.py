@@ -1,0 +1,98 @@
+"""The class's database when many write at once, and when it is not there."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from core.server import classroom
+from core.server.classroom import ClassError, Classroom, ClassUnavailableError
+from core.server.tasks import Judgement
+
+JUDGEMENT = Judgement(0.02, 0.04, 0.3, False, 5, 0.5)
+Rooms = Callable[[], Classroom]
+
+
+@pytest.fixture
+def rooms(class_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:
+    """Makes one more process's view of the same database; students may send as much as they like."""
+    monkeypatch.setattr(classroom, "MOST_A_MINUTE", 10_000)
+    made = []
+
+    def room() -> Classroom:
+        made.append(Classroom(class_database))
+        return made[-1]
+
+    yield room
+    for each in made:
+        each.close()
+
+
+def image(number: int) -> bytes:
+    """A picture that is no other number's."""
+    return number.to_bytes(4, "big") * 196
+
+
+def test_all_that_many_send_at_once_arrives_and_a_reader_misses_none(rooms: Rooms) -> None:
+    writers, reader = [rooms(), rooms()], rooms()
+    writers[0].begin("4b")
+    students = [writers[number % 2].join(f"browser {number}") for number in range(12)]
+    assert len({(student.colour, student.animal) for student in students}) == 12
+    each = 10
+    over = threading.Event()
+    grown: list[int] = []
+
+    def read() -> None:
+        """Looks again and again while others write: a change that is committed late must not be passed over."""
+        while not over.is_set():
+            now = reader.now(at_once=True)
+            assert now
+            grown.append(len(now.drawings))
+
+    def write(number: int) -> list[int]:
+        room = writers[number % 2]
+        return [room.send(students[number].number, image(100 * number + turn), JUDGEMENT, turn).number for turn in range(each)]
+
+    with ThreadPoolExecutor(13) as threads:
+        reading = threads.submit(read)
+        try:
+            numbers = [number for sent in threads.map(write, range(12)) for number in sent]
+        finally:
+            over.set()
+        reading.result()
+    assert grown == sorted(grown)
+    assert len(set(numbers)) == 12 * each
+    now, fresh = reader.now(at_once=True), rooms().now(at_once=True)
+    assert now
+    assert fresh
+    assert set(now.drawings) == set(numbers)
+    assert now == fresh, "what was read change by change is what is there"
+    wanted = {image(100 * number + turn) for number in range(12) for turn in range(each)}
+    assert {drawing.image for drawing in now.drawings.values()} == wanted
+
+
+def test_of_two_who_begin_at_once_one_has_the_class(rooms: Rooms) -> None:
+    together = threading.Barrier(4)
+
+    def begin(number: int) -> str:
+        room = rooms()
+        together.wait()
+        try:
+            return room.begin(f"class {number}")
+        except ClassError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(4) as threads:
+        outcomes = list(threads.map(begin, range(4)))
+    begun = [text for text in outcomes if len(text) == 8]
+    assert len(begun) == 1
+    assert all("There is a class already" in text for text in outcomes if text not in begun)
+    assert rooms().is_teacher(begun[0])
+
+
+def test_a_database_that_does_not_answer_is_told_in_a_sentence() -> None:
+    room = Classroom("postgresql+psycopg://class@127.0.0.1:9/class")
+    for _ in range(2):
+        with pytest.raises(ClassUnavailableError, match="database does not answer"):
+            room.now()
