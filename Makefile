@@ -9,7 +9,7 @@
 # make audit   known vulnerabilities of what is installed (asks PyPI)
 # make sweep   a grid of detectors as one table        (SWEEP: what to vary, as in docs/sweep.md)
 # make checkpoints, make screenshots, make film   make again what is committed
-# make messages   takes new texts into the Spanish and French catalogues
+# make messages   takes new texts into the catalogue of every language
 
 PYTHON ?= python3
 PORT ?= 8501
@@ -69,6 +69,7 @@ checkpoints: $(APP)
 	$(BIN)/python -m core.experiments.fit --preset narrow two-units wide few-epochs denoising broadcasting convolutional --write
 	$(BIN)/python -m core.experiments.fit --preset best --data fashion-mnist --normal 0-9 --write
 	$(BIN)/python -m core.experiments.compression
+	$(BIN)/python -m core.experiments.seeds
 
 screenshots: $(DEV) browser
 	$(BIN)/python -m tests.screenshots

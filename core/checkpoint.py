@@ -7,6 +7,7 @@ What is accepted, every page can show: whatever image comes, all that the networ
 """
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from core.data.datasets import LARGEST, SOURCES
+from core.data.own import MOST_KINDS, OWN_NAME, OwnDataError, is_own, kind_name
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
 from core.errors import UserError
 from core.files import write_whole
@@ -224,7 +226,7 @@ def _settings(header: dict[str, Any]) -> tuple[DetectorConfig, tuple[EpochLosses
     if not all(0 <= loss <= LARGEST_SCORE for each in losses for loss in (each.train, each.validation)):
         raise CheckpointMismatchError("The file's losses are not finite numbers of at least 0.")
     if evaluation is not None:
-        others = set(range(len(SOURCES[config.data_set].class_names))) - set(config.normal_classes)
+        others = set(range(len(config.names))) - set(config.normal_classes)
         rates = [value for value in asdict(evaluation).values() if isinstance(value, float)]
         if not all(0 <= rate <= 1 for rate in (*rates, *by_class.values())) or not set(by_class) <= others:
             raise CheckpointMismatchError("The file's figures are not shares between 0 and 1 of the classes that it has.")
@@ -232,18 +234,32 @@ def _settings(header: dict[str, Any]) -> tuple[DetectorConfig, tuple[EpochLosses
 
 
 def _require_usable(config: DetectorConfig) -> None:
-    if not isinstance(config.data_set, str) or config.data_set not in SOURCES:
+    is_owned = isinstance(config.data_set, str) and is_own(config.data_set)
+    if not is_owned and (not isinstance(config.data_set, str) or config.data_set not in SOURCES):
         raise CheckpointMismatchError(
             "The file names a data set that this program does not have: “{name}”.", name=_short(config.data_set)
         )
-    normal, classes = config.normal_classes, range(len(SOURCES[config.data_set].class_names))
+    if is_owned != bool(config.class_names) or (is_owned and not _are_kinds(config)):
+        raise CheckpointMismatchError("The file's names of kinds cannot be used.")
+    normal, classes = config.normal_classes, range(len(config.names))
     # 5.0 and True are equal to numbers of classes, and are none.
     if not normal or any(type(label) is not int or label not in classes for label in normal) or len(set(normal)) < len(normal):
         raise CheckpointMismatchError("The file's normal classes are not classes of its data set.")
-    if len(normal) == len(classes):
+    if len(normal) == len(classes) and not is_owned:
         raise CheckpointMismatchError("In this file every class is normal, so nothing is left to be an anomaly.")
     if not isinstance(config.false_alarm_rate, float) or not 0 < config.false_alarm_rate < 1:
         raise CheckpointMismatchError("The file's false-alarm rate is not between 0 and 1.")
+
+
+def _are_kinds(config: DetectorConfig) -> bool:
+    """Whether the names are some that this program gives, each once, and the data set's name too."""
+    names = config.class_names
+    if re.fullmatch(OWN_NAME, config.data_set) is None or len(names) > MOST_KINDS or len(set(names)) < len(names):
+        return False
+    try:
+        return all(isinstance(name, str) and kind_name(name) == name for name in names)
+    except OwnDataError:
+        return False
 
 
 def _too_large(size: int) -> NotACheckpointError:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from core.conformal import at_least_as_high, conformal_threshold, p_value
-from core.data.datasets import OneClassSplit
+from core.data.datasets import SOURCES, OneClassSplit
 from core.errors import UserError
 from core.memory import decode_each_once, reconstruct_from_memory, squared_norms
 from core.model import Autoencoder, ModelConfig, build, layers, parameter_count
@@ -37,6 +37,10 @@ tests/readme_writers.py counts them.
 """
 
 
+VARIED_NEIGHBOURS = 2
+"""The same where images are varied: all are by few hands, and each is left out with its copies (tests/readme_own.py)."""
+
+
 class NotFittedError(UserError, RuntimeError):
     """A detector was asked for a verdict before it was calibrated."""
 
@@ -45,6 +49,7 @@ class NotFittedError(UserError, RuntimeError):
 class DetectorConfig:
     """Every setting of a detector, with the course's values as defaults.
 
+    class_names: of a data set of somebody's own, which not everybody knows; empty for the others.
     neighbours: 0 lets the network redraw whatever its bottleneck can express. Otherwise the
         reconstruction is the mean of this many remembered images, redrawn: those training images
         whose latents are nearest. Only what was seen can then be redrawn (after MemAE, Gong et al. 2019).
@@ -54,6 +59,7 @@ class DetectorConfig:
     """
 
     data_set: str = "mnist"
+    class_names: tuple[str, ...] = ()
     normal_classes: tuple[int, ...] = (5,)
     preprocessing: Preprocessing = "none"
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -68,6 +74,12 @@ class DetectorConfig:
         """Raises SettingError."""
         require_valid(self)
         object.__setattr__(self, "normal_classes", tuple(sorted(self.normal_classes)))
+        object.__setattr__(self, "class_names", tuple(self.class_names))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of every class of its data set, as it was given."""
+        return self.class_names or SOURCES[self.data_set].class_names
 
 
 def config_from(values: Mapping[str, Any]) -> DetectorConfig:
@@ -127,11 +139,15 @@ class AutoencoderDetector:
         return Trainer(self.model, seen_train, seen_validation, self.config.training)
 
     def fit(
-        self, images: Tensor, calibration: Tensor | None = None, after_epoch: Callable[[EpochLosses], None] = lambda _: None
+        self,
+        images: Tensor,
+        calibration: Tensor | None = None,
+        after_epoch: Callable[[EpochLosses], None] = lambda _: None,
+        copies: int = 0,
     ) -> "AutoencoderDetector":
         """Train on normal images (N, 1, 28, 28), then calibrate; returns self.
 
-        Without calibration images, a fifth of the images, chosen by seed, is held out for that.
+        Without calibration images, a fifth of the images, chosen by seed, is held out for that. copies: as for `calibrate`.
         """
         if calibration is None:
             order = torch.randperm(len(images), generator=torch.Generator().manual_seed(self.config.training.seed))
@@ -142,7 +158,7 @@ class AutoencoderDetector:
             if step.epoch_losses:
                 self.losses_.append(step.epoch_losses)
                 after_epoch(step.epoch_losses)
-        return self.fit_memory(images).calibrate(calibration)
+        return self.fit_memory(images).calibrate(calibration, copies)
 
     losses_: list[EpochLosses]
 
@@ -150,7 +166,7 @@ class AutoencoderDetector:
         self, split: OneClassSplit, after_epoch: Callable[[EpochLosses], None] = lambda _: None
     ) -> "AutoencoderDetector":
         """fit with the split's own calibration images."""
-        return self.fit(split.train, split.calibration, after_epoch)
+        return self.fit(split.train, split.calibration, after_epoch, split.copies)
 
     @torch.inference_mode()
     def fit_memory(self, images: Tensor) -> "AutoencoderDetector":
@@ -172,9 +188,13 @@ class AutoencoderDetector:
             self.memory_ = torch.cat(latents)
         return self
 
-    def calibrate(self, images: Tensor) -> "AutoencoderDetector":
-        """Set threshold_ from held-out normal images (N, 1, 28, 28); returns self."""
-        return self.set_calibration(self.calibration_scores(images))
+    def calibrate(self, images: Tensor, copies: int = 0) -> "AutoencoderDetector":
+        """Set threshold_ from held-out normal images (N, 1, 28, 28); returns self.
+
+        copies: so many varied copies of each training image are remembered too, and are left out together with it.
+        """
+        skip_nearest = VARIED_NEIGHBOURS * (1 + copies) if copies else SAME_WRITER_NEIGHBOURS
+        return self.set_calibration(self.calibration_scores(images, skip_nearest))
 
     def calibration_scores(self, images: Tensor, skip_nearest: int = SAME_WRITER_NEIGHBOURS) -> Tensor:
         """Scores (N,) of held-out normal images (N, 1, 28, 28), as if the nearest in memory were not there."""

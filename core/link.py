@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from core.data.datasets import SOURCES
+from core.data.datasets import SOURCES, Source
+from core.data.own import is_own
 from core.detector import DetectorConfig
 from core.errors import UserError
 from core.presets import PRESETS, preset
@@ -30,9 +31,10 @@ def encode(config: DetectorConfig, name: str) -> dict[str, str]:
     return {"data": config.data_set, "normal": written(config.normal_classes), "preset": name, **differing}
 
 
-def decode(parts: Mapping[str, str]) -> tuple[str, DetectorConfig]:
+def decode(parts: Mapping[str, str], sources: Mapping[str, Source] = SOURCES) -> tuple[str, DetectorConfig]:
     """The preset's name and the settings that these parts say; what is not said is as in the preset “best” for 5.
 
+    sources: the data sets that there are, by name.
     Raises LinkError for a part that is unknown or malformed, SettingError where it asks for the impossible.
     """
     for part, text in parts.items():
@@ -41,12 +43,17 @@ def decode(parts: Mapping[str, str]) -> tuple[str, DetectorConfig]:
         if len(text) > LONGEST_PART:
             raise LinkError("“{part}” has {count:,} characters.", part=part, count=len(text))
     data_set, name = parts.get("data", "mnist"), parts.get("preset", "best")
-    if data_set not in SOURCES:
+    if data_set not in sources and is_own(data_set):
+        raise LinkError("It is about drawings that are not here: whoever made them can give them away as a zip.")
+    if data_set not in sources:
         raise _unusable("data", data_set)
     if name not in PRESETS:
         raise _unusable("preset", name)
-    usual = "5" if len(SOURCES[data_set].class_names) > 5 else "0"
-    config = replace(preset(name, data_set), normal_classes=_normal_classes(data_set, parts.get("normal", usual)))
+    source = sources[data_set]
+    usual = "5" if len(source.class_names) > 5 and not is_own(data_set) else "0"
+    config = replace(preset(name, data_set), normal_classes=_normal_classes(source, parts.get("normal", usual)))
+    if is_own(data_set):
+        config = replace(config, class_names=source.class_names)
     return name, changed(config, {part: _read(part, text) for part, text in parts.items() if part in SETTINGS})
 
 
@@ -54,13 +61,15 @@ def _unusable(part: str, text: str) -> LinkError:
     return LinkError("“{part}” cannot be “{text}”.", part=part, text=text[:30])
 
 
-def _normal_classes(data_set: str, text: str) -> tuple[int, ...]:
-    """At least one class, not every class, none twice. Raises LinkError."""
+def _normal_classes(source: Source, text: str) -> tuple[int, ...]:
+    """At least one class, not every class unless the data set is somebody's own, none twice. Raises LinkError."""
     try:
         classes = tuple(map(int, text.split(",")))
     except ValueError:
         raise _unusable("normal", text) from None
-    if not set(classes) < set(range(len(SOURCES[data_set].class_names))) or len(set(classes)) != len(classes):
+    there = set(range(len(source.class_names)))
+    is_all = set(classes) == there and not is_own(source.name)
+    if not set(classes) <= there or is_all or len(set(classes)) != len(classes):
         raise _unusable("normal", text)
     return classes
 

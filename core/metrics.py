@@ -80,6 +80,12 @@ def measure(detector: Detector, test: Digits) -> Evaluation:
     return evaluate(scores, test.labels, detector.config.normal_classes, detector.threshold_)
 
 
+def can_measure(detector: Detector, test: Digits) -> bool:
+    """Whether a test set has both normal images and anomalies: drawings of one kind alone have none."""
+    is_normal = np.isin(test.labels.numpy(), list(detector.config.normal_classes))
+    return bool(is_normal.any() and not is_normal.all())
+
+
 @dataclass(frozen=True)
 class OperatingPoint:
     """What one threshold does: an image is called an anomaly where its score is above it.

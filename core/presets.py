@@ -6,6 +6,7 @@ from pathlib import Path
 from core import checkpoint
 from core.checkpoint import Checkpoint, CheckpointError, CheckpointMismatchError
 from core.data.datasets import SOURCES
+from core.data.own import is_own
 from core.detector import DetectorConfig
 from core.model import ModelConfig
 from core.scoring import ScoreConfig
@@ -30,7 +31,7 @@ forgives a hair's breadth and a turn, weighs large errors more, allows more ink 
 PRESETS: dict[str, DetectorConfig] = {
     "best": BEST,
     "course": COURSE,
-    "narrow": replace(COURSE, model=ModelConfig(latent_dim=8)),
+    "narrow": replace(COURSE, model=ModelConfig(latent_dim=8, latent_activation="none")),
     "two-units": replace(COURSE, model=ModelConfig(latent_dim=2, latent_activation="none")),
     "wide": replace(COURSE, model=ModelConfig(hidden_sizes=(), latent_dim=784)),
     "few-epochs": replace(COURSE, training=TrainConfig(epochs=1)),
@@ -43,9 +44,12 @@ PRESETS: dict[str, DetectorConfig] = {
 def preset(name: str, data_set: str) -> DetectorConfig:
     """A preset's settings for a data set.
 
-    Clothes have no strokes and no slant, and stand upright; they differ more, and their texture is many small errors.
+    Clothes have no strokes and no slant, and stand upright; they differ more, and their texture is many small errors. Of
+    one's own drawings there are few, which are varied.
     """
     config = replace(PRESETS[name], data_set=data_set)
+    if is_own(data_set):
+        return replace(config, training=replace(config.training, vary=True))
     if name == "best" and data_set == "fashion-mnist":
         return replace(
             config,
@@ -74,7 +78,8 @@ def preset_of(config: DetectorConfig) -> str:
     """The preset that a detector was made with, whatever its classes and threshold; “course” where it is of no preset."""
     config = replace(config, threshold=None)
     for name in PRESETS:
-        if replace(preset(name, config.data_set), normal_classes=config.normal_classes) == config:
+        usual = preset(name, config.data_set)
+        if replace(usual, normal_classes=config.normal_classes, class_names=config.class_names) == config:
             return name
     return "course"
 
@@ -91,6 +96,8 @@ def shipped_as(config: DetectorConfig) -> Shipped | None:
 
 def shipped(data_set: str = "mnist", preset: str = "best") -> list[Shipped]:
     """The shipped checkpoints of a data set and preset, by class, those that are there."""
+    if data_set not in SOURCES:
+        return []
     every = (Shipped(preset, data_set, label) for label in range(len(SOURCES[data_set].class_names)))
     return [checkpoint for checkpoint in every if checkpoint.path.exists()]
 

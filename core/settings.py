@@ -199,6 +199,15 @@ _ROWS = (
         N_("Noise"),
         help=N_("Added to the input only: the network has to clean it up (denoising autoencoder)."),
     ),
+    Setting(
+        "vary",
+        ("training", "vary"),
+        Switch(off=False, on=True),
+        "toggle",
+        "training",
+        N_("Vary the images"),
+        help=N_("Trains on copies too: turned, moved, stretched, thinner and thicker. For few images; the held-out ones stay."),
+    ),
     Setting("seed", ("training", "seed"), Number(int, 0, 2**31 - 1), "number", "training", N_("Seed"), term="seed"),
     Setting(
         "broadcasting",

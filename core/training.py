@@ -33,6 +33,7 @@ class TrainConfig:
         (denoising autoencoder, Vincent et al. 2008).
     broadcasting: make the course's mistake and compare every image with every reconstruction of the
         batch; the best that a network can then do is draw the mean image.
+    vary: train on varied copies of the images too (core/data/variation.py); who plans the split makes them.
     """
 
     epochs: int = 10
@@ -42,6 +43,7 @@ class TrainConfig:
     noise: float = 0.0
     seed: int = 1337
     broadcasting: bool = False
+    vary: bool = False
 
     def __post_init__(self) -> None:
         """Raises SettingError."""

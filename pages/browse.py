@@ -9,6 +9,7 @@ from torch import Tensor
 
 from core.metrics import histogram
 from pages.shared.charts import figures
+from pages.shared.forms import test_source
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _, formatted, ngettext
 from pages.shared.state import keys, session
@@ -26,10 +27,11 @@ def show() -> None:
     context = PageContext.of_detector_in_use()
     st.title(_("Browse test images"))
     session.show_data_notice(context.at_hand)
+    test_source.ask(context)
     show_summary(context)
     with st.expander(_("All scores"), icon=":material/bar_chart:"):
         counted = histogram(context.scores, context.labels)
-        chart = figures.score_histogram(counted, context.config.normal_classes, context.detector.threshold_)
+        chart = figures.score_histogram(counted, context.normal_classes, context.detector.threshold_)
         st.plotly_chart(chart, key="all-scores", config={"displayModeBar": False}, alt=_("All scores"))
     st.html(pictures.error_legend())
     show_browser(context)
@@ -149,7 +151,7 @@ def describe(context: PageContext, index: int) -> str:
 @st.dialog(_("Test image"), width="large")
 def show_detail(context: PageContext, index: int) -> None:
     """One image, large, with all its numbers."""
-    result = context.detector.infer(context.data.test.images[index : index + 1])
+    result = context.detector.infer(context.test.images[index : index + 1])
     is_anomaly = bool(result.verdicts[0])
     st.html(pictures.triple(result.images[0], result.reconstructions[0], result.error_maps[0]))
     st.html(pictures.error_legend())
@@ -177,7 +179,7 @@ def show_images(context: PageContext, indices: Tensor) -> None:
     pages = -(-len(indices) // PER_PAGE)
     page = min(st.session_state.get(keys.BROWSE_PAGE, 1), pages)
     shown = indices[(page - 1) * PER_PAGE : page * PER_PAGE]
-    result = context.detector.infer(context.data.test.images[shown])
+    result = context.detector.infer(context.test.images[shown])
     columns = 3
     for start in range(0, len(shown), columns):
         for column, place in zip(st.columns(columns), range(start, min(start + columns, len(shown))), strict=False):

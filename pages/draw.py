@@ -5,6 +5,7 @@ import streamlit as st
 from core.drawing import PictureError, from_canvas_png
 from core.jobs.job import JobState
 from pages.sections.draw_class import show_class_task
+from pages.sections.draw_examples import show_examples, show_quick_keep
 from pages.sections.draw_other_ways import show_other_ways, show_picture
 from pages.sections.draw_strip import show_strip
 from pages.sections.draw_verdict import show_verdict
@@ -34,8 +35,9 @@ def draw_area() -> None:
     left, right = st.columns([1, 1.6], gap="large")
     with session.pool().inference_priority():  # the verdict comes before anybody's next batch, and before the rest of the page
         with left:
-            with st.container(key="canvas-tools"):
+            with st.container(key="canvas-tools", horizontal=True):
                 st.button(_("Clear"), on_click=clear, icon=":material/delete:", shortcut="X")
+                show_quick_keep(clear)
             with st.container(key="canvas"):
                 show_canvas()
         with right:
@@ -47,6 +49,7 @@ def draw_area() -> None:
     with left, st.container(key="draw-controls"):
         st.slider(_("Brush width"), NARROWEST_BRUSH, WIDEST_BRUSH, BRUSH, key=keys.BRUSH, persist_state="session", width=320)
         show_other_ways()
+        show_examples(clear)
     show_strip()
 
 

@@ -18,6 +18,7 @@ from core.experiments.baselines import BASELINES, Comparison
 from core.metrics import EvaluationError, Histogram, OperatingPoint, ScoredSet, histogram, scored
 from pages.shared.charts import evaluation, figures, sweep
 from pages.shared.components import threshold_line
+from pages.shared.forms import test_source
 from pages.shared.html import pictures, report
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _, formatted, language, translated
@@ -43,7 +44,7 @@ class EvaluateContext(PageContext):
     @cached_property
     def others(self) -> list[int]:
         """The classes that are not normal."""
-        return sorted(set(self.labels.tolist()) - set(self.config.normal_classes))
+        return sorted(set(self.labels.tolist()) - set(self.normal_classes))
 
     @cached_property
     def scored(self) -> ScoredSet:
@@ -52,7 +53,7 @@ class EvaluateContext(PageContext):
 
     def against(self, anomalies: list[int] | None) -> ScoredSet:
         """The normal test images and those of these classes. Raises EvaluationError."""
-        return scored(self.scores, self.labels, self.config.normal_classes, anomalies)
+        return scored(self.scores, self.labels, self.normal_classes, anomalies)
 
     @cached_property
     def histogram(self) -> Histogram:
@@ -124,10 +125,14 @@ def show() -> None:
     context = EvaluateContext.of_detector_in_use()
     st.title(_("Evaluate the detector"))
     session.show_data_notice(context.at_hand)
+    test_source.ask(context)
     if context.choice == TRAINING:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(_("The detector is in training; this is how it stood a moment ago."), width="content")
             st.button(_("Look again"), icon=":material/refresh:")
+    if context.is_normal.all():
+        st.info(only_one_kind(), icon=":material/info:")
+        return
     try:
         with st.spinner(_("Scoring the test images…")):
             context.scored  # noqa: B018  computed here, under the spinner
@@ -147,6 +152,11 @@ def show() -> None:
     show_evaluation(context, summary, on_screen)
     show_take_away(context, on_screen)
     sweep.show()
+
+
+def only_one_kind() -> str:
+    """Where nothing is an anomaly."""
+    return _("All these images are of the normal kind: there is nothing to tell apart and no AUROC. Keep drawings of others.")
 
 
 def share(value: float) -> str:
@@ -197,7 +207,7 @@ def show_threshold(
     rate_names = {rate: formatted(rate, ".1%" if rate < 0.2 else ".0%") for rate in working.rates}
     chart = figures.score_histogram(
         context.histogram,
-        context.config.normal_classes,
+        context.normal_classes,
         point.threshold,
         anomalies,
         calibrated if point.threshold != calibrated else None,
@@ -343,7 +353,7 @@ def show_hardest(context: EvaluateContext) -> tuple[str, ...]:
     chosen = (context.labels == label).nonzero().squeeze(1)
     lowest = chosen[context.scores[chosen].argsort(stable=True)[:WORST]]
     caption = _("The least strange of “{name}”: image, reconstruction, error map, score.", name=names[label])
-    result = context.detector.infer(context.data.test.images[lowest])
+    result = context.detector.infer(context.test.images[lowest])
     cards = pictures.judged(result, context.working.value)
     st.caption(caption)
     st.html(cards)
@@ -370,9 +380,9 @@ def baseline_rows(context: EvaluateContext) -> list[dict[str, str]]:
         }
 
     at_same_rate = context.scored.at(conformal_threshold(context.detector.calibration_scores_, BASELINE_RATE))
-    scoring_seconds = session.scoring_seconds(context.detector, context.data)
+    scoring_seconds = session.scoring_seconds(context.detector, context.test)
     own = row(_("This autoencoder"), context.scored.auroc, at_same_rate.recall, "–", scoring_seconds)
-    comparison = session.comparison(context.data.name, context.config.normal_classes)
+    comparison = session.comparison(context.data.name, context.normal_classes)
     measured = comparison.trials if comparison else {}
     return [own] + [
         row(
@@ -405,7 +415,7 @@ def show_measured(context: EvaluateContext, comparison: Comparison) -> None:
 def show_baselines(context: EvaluateContext) -> None:
     """Other methods on the same images, when asked for."""
     st.subheader(_("Simpler methods, same images"), help=glossary.about("baseline"))
-    about_data = context.data.name, context.config.normal_classes
+    about_data = context.data.name, context.normal_classes
     comparison = session.comparison(*about_data)
     if comparison:
         st.fragment(show_measured, run_every=1.0 if comparison.running else None)(context, comparison)
@@ -439,8 +449,9 @@ def show_second(context: EvaluateContext) -> list[str | go.Figure]:
     its_data = session.data_set(second.config.data_set, may_download=False).data
     try:
         with st.spinner(_("Scoring the test images…")):
-            its_scores = session.test_scores(second, its_data)
-        its = scored(its_scores, its_data.test.labels, second.config.normal_classes)
+            its_test = session.test_images(second.config, its_data)
+            its_scores = session.test_scores(second, its_test)
+        its = scored(its_scores, its_test.labels, session.normal_classes_in(its_data, second.config))
     except UserError as error:
         st.info(translated(error), icon=":material/info:")
         return []
@@ -448,13 +459,13 @@ def show_second(context: EvaluateContext) -> list[str | go.Figure]:
     chart = evaluation.roc(dict(zip(titles, (context.scored, its), strict=True)), {})
     columns = [
         {
-            _("Normal"): session.class_names(images.name, judge.config.normal_classes),
-            _("Test images"): f"{session.title_of(images.name)} · {formatted(len(images.test.labels), ',')}",
+            _("Normal"): session.normal_names(judge.config),
+            _("Test images"): f"{session.title_of(images.name)} · {formatted(len(images.labels), ',')}",
             _("AUROC"): formatted(compared.auroc, ".4f"),
             _("Average precision"): formatted(compared.average_precision, ".4f"),
             **numbers(compared.at(judge.threshold_)),
         }
-        for judge, images, compared in ((context.detector, context.data, context.scored), (second, its_data, its))
+        for judge, images, compared in ((context.detector, context.test, context.scored), (second, its_test, its))
     ]
     rows = [
         {_("Number"): name, titles[0]: value, titles[1]: other}

@@ -8,7 +8,6 @@ from pages.shared.html import pictures
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _
 from pages.shared.navigation import PAGES
-from pages.shared.state import session
 from pages.shared.state.page_context import PageContext
 from pages.shared.streamlit_internals import begin_again_with_app
 
@@ -27,7 +26,7 @@ def show() -> None:
             "This network has learnt to redraw one kind of image, **{normal}**, and has never seen any other. "
             "Show it something else and it redraws that as best it can, badly. "
             "**What it cannot redraw is an anomaly.**",
-            normal=session.class_names(context.config.data_set, context.config.normal_classes),
+            normal=context.normal,
         )
     )
     show_example(context)
@@ -35,8 +34,8 @@ def show() -> None:
 
 
 def typical(test: Digits, is_normal: torch.Tensor, wanted: torch.Tensor) -> int:
-    """The test image nearest to the mean of the first of the wanted kind (N,), or of any anomaly where there is none."""
-    kind = wanted if wanted.any() else ~is_normal
+    """The test image nearest to the mean of the first of the wanted kind (N,), else of an anomaly, else of any."""
+    kind = next((kind for kind in (wanted, ~is_normal) if kind.any()), is_normal)
     chosen = kind.nonzero().squeeze(1)[:FIRST]
     images = test.images[chosen]
     return int(chosen[(images - images.mean(dim=0)).square().sum(dim=(1, 2, 3)).argmin()])
@@ -44,7 +43,7 @@ def typical(test: Digits, is_normal: torch.Tensor, wanted: torch.Tensor) -> int:
 
 def show_example(context: PageContext) -> None:
     """A normal image and an anomaly, a 7 where it is one, each with reconstruction, error map and score."""
-    test, is_normal = context.data.test, context.is_normal
+    test, is_normal = context.test, context.is_normal
     chosen = [typical(test, is_normal, wanted) for wanted in (is_normal, (test.labels == 7) & ~is_normal)]
     result = context.detector.infer(test.images[chosen])
     for number, column in enumerate(st.columns(2, gap="large", border=True)):

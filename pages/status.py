@@ -90,7 +90,7 @@ def show_training(job: TrainingJob, snapshot: Snapshot) -> None:
         )
         st.button(_("End"), key=f"end-{job.number}", icon=":material/stop:", on_click=end_one, args=(job.number,))
         sizes = "-".join(str(stage.units) for stage in layers(job.config.model))
-        classes = session.class_names(job.config.data_set, job.config.normal_classes)
+        classes = session.normal_names(job.config)
         memory = session.pool().budget.used(job.owner) / MEGABYTE
         st.markdown(
             _(

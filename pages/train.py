@@ -1,5 +1,6 @@
 """Train: choose settings, watch the network learn, keep what it learnt."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import streamlit as st
 import torch
 
 from core import checkpoint
-from core.data.datasets import SOURCES, DataSet, data_directory
+from core.data.datasets import DataSet
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import choose_device
 from core.errors import UserError
@@ -21,7 +22,7 @@ from pages.shared.forms import settings
 from pages.shared.html import pictures
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _, formatted, translated
-from pages.shared.state import keys, session
+from pages.shared.state import keys, own_data, session
 from pages.shared.state.visitor import Choice, Run, tab
 from pages.shared.streamlit_internals import begin_again_with_app
 
@@ -29,6 +30,7 @@ from pages.shared.streamlit_internals import begin_again_with_app
 def show() -> None:
     """The page."""
     st.title(_("Train a detector"))
+    settings.follow_drawings()
     at_hand = session.data_set(st.session_state.get(keys.DATA_SET, "mnist"))
     session.show_data_notice(at_hand)
     left, right = st.columns([1, 2.2], gap="large")
@@ -72,8 +74,10 @@ def start(single_step: bool = False) -> None:
         try:
             config = settings.read()
             # The data at hand, which is the UCI digits where the wanted set is still on its way.
-            config = replace(config, data_set=session.data_set(config.data_set).data.name)
-            split = session.split(config.data_set, data_directory(), config.normal_classes, config.training.seed)
+            data = session.data_set(config.data_set).data
+            config = replace(config, data_set=data.name)
+            split = session.split_of(config, data)
+            own_data.remember(data.name)
             device = None if session.scheduler() else choose_device(st.session_state.get(keys.DEVICE))
             training = session.start_job(config, split, device)
         except UserError as error:
@@ -190,31 +194,52 @@ def show_reconstructions(detector: AutoencoderDetector) -> None:
     """Eight held-out normal images and eight others, as the network redraws them now."""
     config = detector.config
     data = session.data_set(config.data_set, may_download=False).data
-    split = session.split(data.name, data_directory(), config.normal_classes, config.training.seed)
-    is_normal = torch.isin(data.test.labels, torch.tensor(config.normal_classes))
-    others = torch.stack(
-        [
-            (data.test.labels == label).nonzero()[0, 0]
-            for label in range(len(SOURCES[data.name].class_names))
-            if label not in config.normal_classes
-        ]
-    )[:8]
-    others = torch.cat([others, (~is_normal).nonzero().squeeze(1)[: 8 - len(others)]])
-    names = session.class_names(data.name, config.normal_classes)
+    split = session.split_of(config, data)
+    labels = split.test.labels
+    is_other = ~torch.isin(labels, torch.tensor(config.normal_classes))
+    first = [(labels == label).nonzero()[0, 0] for label in sorted(set(labels[is_other].tolist()))]
+    others = torch.stack([*first, *is_other.nonzero().squeeze(1)[:8]])[:8] if first else torch.empty(0, dtype=torch.int64)
+    names = session.normal_names(config)
     for column, title, images in zip(
         st.columns(2),
         (_("Held-out {names}, and below it its reconstruction", names=names), _("Other classes: what becomes of them?")),
-        (split.first_held_out(8), data.test.images[others]),
+        (split.first_held_out(8), split.test.images[others]),
         strict=True,
     ):
+        if len(images) == 0:
+            continue
         result = detector.infer(images)
         with column:
             st.caption(title)
             st.html(pictures.before_and_after(result.images, result.reconstructions))
 
 
+def show_held_out(made: checkpoint.Checkpoint) -> None:
+    """Of few held-out images: which false-alarm rates they can keep; and of one kind alone, what is missing."""
+    count, rate = len(made.detector.calibration_scores_), made.config.false_alarm_rate
+    if made.config.threshold is None and rate < 1 / (count + 1):
+        st.info(
+            _(
+                "{count:,} held-out images can keep a false-alarm rate of {possible:.1%} at least: 1 of {all:,}, the new image "
+                "counted in. {wanted:.1%} were asked for, which takes {needed:,} held-out images.",
+                count=count,
+                possible=1 / (count + 1),
+                all=count + 1,
+                wanted=rate,
+                needed=math.ceil(round(1 / rate, 6)) - 1,
+            ),
+            icon=":material/straighten:",
+        )
+    if made.config.class_names and made.evaluation is None:
+        st.info(
+            _("Every drawing is of the normal kind, so there is no AUROC. Keep drawings of another kind to measure with."),
+            icon=":material/info:",
+        )
+
+
 def show_result(made: checkpoint.Checkpoint) -> None:
     """What came of a finished training."""
+    show_held_out(made)
     figures_ = made.evaluation
     if figures_ is None:
         return
@@ -227,8 +252,7 @@ def show_result(made: checkpoint.Checkpoint) -> None:
         ):
             st.metric(name, value, help=about(word), width="content")
     by_class = {
-        session.names_of(made.config.data_set)[label]: formatted(value, ".3f")
-        for label, value in figures_.auroc_by_class.items()
+        session.names_in(made.config)[label]: formatted(value, ".3f") for label, value in figures_.auroc_by_class.items()
     }
     st.caption(_("AUROC against each other class"))
     st.dataframe([by_class], hide_index=True)
@@ -272,7 +296,7 @@ def show_runs() -> list[Run]:
     rows = [
         {
             _("Run"): run.name,
-            _("Normal"): session.class_names(run.config.data_set, run.config.normal_classes),
+            _("Normal"): session.normal_names(run.config),
             _("Data set"): session.title_of(run.config.data_set),
             _("Layers"): "-".join(str(stage.units) for stage in layers(run.config.model)),
             _("Epochs"): len(run.losses),

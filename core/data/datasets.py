@@ -29,11 +29,14 @@ from torch import Tensor
 from torchvision import datasets
 from torchvision.datasets.utils import check_integrity
 
+from core.data.variation import copies_of, varied
 from core.errors import N_, UserError
 from core.preprocessing import centre_in_frame
 
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 CALIBRATION_SHARE = 0.2
+TEST_SHARE = 0.1
+"""Of the normal images of a set that is one pile."""
 LOG = logging.getLogger(__name__)
 
 
@@ -68,21 +71,27 @@ class Digits:
 
 @dataclass(frozen=True)
 class DataSet:
-    """One data set in memory; the training images stay bytes, (N, 28, 28), to be small."""
+    """One data set in memory; the training images stay bytes, (N, 28, 28), to be small.
+
+    is_one_pile: no file of its own is for testing; both have all images, and a split says which train.
+    """
 
     name: str
     train_images: Tensor
     train_labels: Tensor
     test: Digits
+    is_one_pile: bool = False
 
 
 @dataclass(frozen=True)
 class OneClassSplit:
-    """Normal images for training (80 %) and calibration (20 %), and the whole test set."""
+    """Normal images for training (80 %), some of them copies, and for calibration (20 %), and the whole test set."""
 
     train: Tensor
     calibration: Tensor
     test: Digits
+    copies: int = 0
+    """Of each training image, varied, which train too."""
 
     @property
     def key(self) -> Hashable:
@@ -101,7 +110,8 @@ class OneClassSplit:
 class PlannedSplit:
     """Which images a one-class split will hold, before anybody needs them; a few kilobytes instead of a hundred megabytes.
 
-    train, calibration: numbers of images of the training file.
+    train, calibration: numbers of images of the training file. test: what is for testing. copies: of each training image
+    there are so many that are varied, made by the seed.
     """
 
     data: DataSet
@@ -109,15 +119,21 @@ class PlannedSplit:
     calibration: Tensor
     key: Hashable
     """Equal for equal splits."""
+    test: Digits
+    copies: int = 0
+    seed: int = 0
 
     @property
     def counts(self) -> tuple[int, int]:
-        """How many images train, and how many calibrate."""
-        return len(self.train), len(self.calibration)
+        """How many images train, copies included, and how many calibrate."""
+        return len(self.train) * (1 + self.copies), len(self.calibration)
 
     def images(self) -> OneClassSplit:
         """The split itself."""
-        return OneClassSplit(self._images(self.train), self._images(self.calibration), self.data.test)
+        train = self._images(self.train)
+        if self.copies:
+            train = varied(train, self.copies, self.seed)
+        return OneClassSplit(train, self._images(self.calibration), self.test, self.copies)
 
     def first_held_out(self, count: int) -> Tensor:
         """The first calibration images (count, 1, 28, 28)."""
@@ -306,27 +322,41 @@ def _load_uci_digits() -> DataSet:
     )
 
 
-def plan_split(data: DataSet, normal_classes: Iterable[int], seed: int) -> PlannedSplit:
+FEWEST = 10
+"""Images of what is normal, to learn from."""
+
+
+def plan_split(data: DataSet, normal_classes: Iterable[int], seed: int, vary: bool = False) -> PlannedSplit:
     """Keep only normal images of the training file, 80 % to train and 20 % to calibrate, shuffled by seed.
 
-    Raises EmptySplitError when no class or every class is normal, or fewer than ten images remain.
+    vary: add varied copies of the images that train. Of a set that is one pile, a tenth of the normal images and all others
+    are for testing, and nothing need be an anomaly. Raises EmptySplitError when no class or, where the test set is a file of
+    its own, every class is normal, or fewer than ten images remain.
     """
     normal = sorted(set(normal_classes))
     if not normal:
         raise EmptySplitError("Choose at least one normal class: the network has to learn something.")
-    if set(data.test.labels.tolist()) <= set(normal):
+    if not data.is_one_pile and set(data.test.labels.tolist()) <= set(normal):
         raise EmptySplitError("Every class is normal, so nothing is left to be an anomaly. Take one class away.")
-    chosen = torch.isin(data.train_labels, torch.tensor(normal)).nonzero().squeeze(1)
-    if len(chosen) < 10:
+    is_normal = torch.isin(data.train_labels, torch.tensor(normal))
+    chosen = is_normal.nonzero().squeeze(1)
+    if len(chosen) < FEWEST:
         raise EmptySplitError("Only {count} images of this choice exist; at least 10 are needed.", count=len(chosen))
     order = chosen[torch.randperm(len(chosen), generator=torch.Generator().manual_seed(seed))]
-    held_out = round(len(order) * CALIBRATION_SHARE)
-    return PlannedSplit(data, order[held_out:], order[:held_out], (id(data), tuple(normal), seed))
+    held_out, test = round(len(order) * CALIBRATION_SHARE), data.test
+    calibration, train = order[:held_out], order[held_out:]
+    if data.is_one_pile:
+        tested = max(1, round(len(order) * TEST_SHARE))
+        seen = torch.cat([train[:tested], (~is_normal).nonzero().squeeze(1)]).sort().values
+        train, test = train[tested:], Digits(test.images[seen], test.labels[seen], test.name)
+    copies = copies_of(len(train)) if vary else 0
+    key = data.name if data.is_one_pile else id(data), tuple(normal), seed, copies
+    return PlannedSplit(data, train, calibration, key, test, copies, seed)
 
 
-def split_one_class(data: DataSet, normal_classes: Iterable[int], seed: int) -> OneClassSplit:
+def split_one_class(data: DataSet, normal_classes: Iterable[int], seed: int, vary: bool = False) -> OneClassSplit:
     """The split of plan_split with its images. Raises EmptySplitError."""
-    return plan_split(data, normal_classes, seed).images()
+    return plan_split(data, normal_classes, seed, vary).images()
 
 
 def download(name: str, directory: Path | None = None, staging_dir: Path | None = None) -> None:

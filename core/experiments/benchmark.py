@@ -150,7 +150,7 @@ def run_all(data: DataSet, methods: list[str], configs: Sequence[DetectorConfig]
     """Every method on every normal set with every seed."""
     with tqdm(total=len(methods) * len(configs), unit="fit") as bar:
         for config in configs:
-            split = split_one_class(data, config.normal_classes, config.training.seed)
+            split = split_one_class(data, config.normal_classes, config.training.seed, config.training.vary)
             if selecting:
                 split = selection_split(data, split, config.normal_classes)
             for method in methods:
@@ -174,7 +174,7 @@ class ShiftRow:
 def run_shifts(data: DataSet, methods: list[str], configs: Sequence[DetectorConfig]) -> Iterator[ShiftRow]:
     """Every method on every normal set, fitted and calibrated on unchanged images, then judging changed ones."""
     for config in configs:
-        split = split_one_class(data, config.normal_classes, config.training.seed)
+        split = split_one_class(data, config.normal_classes, config.training.seed, config.training.vary)
         for method in methods:
             detector = fitted(METHODS[method], config, split.train)
             detector.calibrate(split.calibration)

@@ -108,7 +108,7 @@ def read(path: Path = PATH) -> Compression:
 
 def table(compression: Compression) -> str:
     """One line a size, as in docs/method.md."""
-    lines = ["| units | bytes | of the pixels' | error on 5s | validation loss | AUROC |", "|---|---|---|---|---|---|"]
+    lines = ["| units | bytes | of the image's bytes | error on 5s | validation loss | AUROC |", "|---|---|---|---|---|---|"]
     lines += [
         f"| {each.latent_dim} | {each.bytes} | {each.bytes / PIXELS:.0%} | {each.error:.4f} | {each.validation:.4f} "
         f"| {each.auroc:.4f} |"

@@ -27,7 +27,7 @@ def fit(config: DetectorConfig, data: DataSet, half_precision: bool = False) -> 
     half_precision: round the weights as a shipped file does, before calibrating, so that file
     and figures agree.
     """
-    split = split_one_class(data, config.normal_classes, config.training.seed)
+    split = split_one_class(data, config.normal_classes, config.training.seed, config.training.vary)
     losses: list[EpochLosses] = []
 
     def tell(epoch: EpochLosses) -> None:

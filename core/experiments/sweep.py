@@ -142,7 +142,7 @@ def measure(settings: str, data: DataSet) -> Row | str:
     """
     _, config = config_of(settings)
     try:
-        split = split_one_class(data, config.normal_classes, config.training.seed)
+        split = split_one_class(data, config.normal_classes, config.training.seed, config.training.vary)
         started = time.perf_counter()
         detector = AutoencoderDetector(config).fit_split(split)
         seconds = time.perf_counter() - started

@@ -12,7 +12,7 @@ from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import one_thread_at_a_time
 from core.errors import UserError
 from core.jobs.images import TrainingImages
-from core.metrics import measure
+from core.metrics import can_measure, measure
 from core.training import Step, Trainer
 
 
@@ -109,11 +109,11 @@ class LocalBackend:
 
 
 def calibrate_and_measure(detector: AutoencoderDetector, split: OneClassSplit) -> Checkpoint:
-    """A trained detector, calibrated and measured on the test set."""
+    """A trained detector, calibrated and, where the test set has normal images and anomalies, measured on it."""
     calibrate(detector, split)
-    return Checkpoint(detector, evaluation=measure(detector, split.test))
+    return Checkpoint(detector, evaluation=measure(detector, split.test) if can_measure(detector, split.test) else None)
 
 
 def calibrate(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDetector:
     """The detector, calibrated with its weights as they stand."""
-    return detector.fit_memory(split.train).calibrate(split.calibration)
+    return detector.fit_memory(split.train).calibrate(split.calibration, split.copies)

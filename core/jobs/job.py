@@ -59,6 +59,9 @@ TURN_SECONDS = 1.0
 FIRST_TURN = 3.0
 """Seconds after which a short training's first turn ends though it has not trained an epoch."""
 
+SIBLING_SECONDS = 0.25
+"""A shorter turn, where nobody else waits: two trainings of one visitor go side by side, the one that is behind first."""
+
 SHORT = 3.0
 """A training with at most so much left, in trainings of the course's network, is short; its turns come more often."""
 
@@ -273,8 +276,12 @@ class TrainingJob:
     @property
     def is_short(self) -> bool:
         """Whether little is left to do: it will soon be over, or one batch is all that is wanted."""
-        left = 1 - self._trained / len(self._batch_losses)
-        return self._wanted in ("step", "stop") or left * self.work <= SHORT
+        return self._wanted in ("step", "stop") or (1 - self.share) * self.work <= SHORT
+
+    @property
+    def share(self) -> float:
+        """How much of it is trained, 0 to 1."""
+        return self._trained / len(self._batch_losses)
 
     def detector(self) -> AutoencoderDetector:
         """The detector as it stands, calibrated: the result once there is one, else a copy of the live weights.
@@ -301,7 +308,7 @@ class TrainingJob:
         model = outline(self.config.model) if snapshot.has_begun else build(self.config.model, self.config.training.seed)
         model.load_state_dict(snapshot.weights or model.state_dict(), assign=True)
         split = images.prepared.split
-        few = OneClassSplit(split.train[:LIVE_TRAIN], split.calibration[:LIVE_CALIBRATION], split.test)
+        few = OneClassSplit(split.train[:LIVE_TRAIN], split.calibration[:LIVE_CALIBRATION], split.test, split.copies)
         detector = calibrate(AutoencoderDetector(self.config, model), few)
         self._current, self._current_made = (snapshot.version, detector), time.monotonic()
         return detector
@@ -393,6 +400,8 @@ class TrainingJob:
     def _is_turn_over(self, seconds: float) -> bool:
         # The first turn of a short training shows its first epoch.
         longest = FIRST_TURN if self._turns == 0 and not self._losses and self.is_short else TURN_SECONDS
+        if self._losses and self._pool.is_sibling_behind(self):
+            longest = SIBLING_SECONDS
         return seconds > longest
 
     def _train_chunk(self) -> None:

@@ -41,7 +41,7 @@ class JobPool:
     """Workers that give jobs their turns; one pool serves all sessions.
 
     The next turn is for the owner whose last one is longest ago, one job of each owner at a time; of their jobs,
-    for the one that has waited longest. Where long and short trainings wait, one turn in LONG_TURNS is for a long
+    for the one that is least trained. Where long and short trainings wait, one turn in LONG_TURNS is for a long
     one. budget: the memory of all that visitors cause.
     """
 
@@ -138,6 +138,12 @@ class JobPool:
             busy = {other.owner for other in self._running if other is not job}
             return any(other.owner not in busy for other in self._waiting)
 
+    def is_sibling_behind(self, job: TrainingJob) -> bool:
+        """Whether nobody waits but another training of the same owner, which has trained less of what it has to."""
+        with self._changed:
+            own = [other for other in self._waiting if other.owner is job.owner]
+            return bool(own) and len(own) == len(self._waiting) and min(other.share for other in own) < job.share
+
     def place_of(self, job: TrainingJob) -> Place:
         """How often and how soon it has its turn, if others neither come nor go."""
         with self._changed:
@@ -160,8 +166,8 @@ class JobPool:
             is_free = len(self._running) < self.workers
             return Place(turn, len(before), 0.0 if is_free else (len(before) + 1) * TURN_SECONDS / workers)
 
-    def _order(self, job: TrainingJob) -> tuple[int, int]:
-        return job.owner.last_turn, self._waiting.index(job)
+    def _order(self, job: TrainingJob) -> tuple[int, float, int]:
+        return job.owner.last_turn, job.share, self._waiting.index(job)
 
     @contextmanager
     def inference_priority(self) -> Iterator[None]:

@@ -127,8 +127,10 @@ def what_was_found(found: ReadPicture) -> str:
 
 def pick_a_test_image() -> None:
     """Judge a test image of the detector's data set, taken at random."""
-    data = session.data_set(session.detector_config().data_set, may_download=False).data
-    index = random.randrange(len(data.test.images))
-    name = session.names_of(data.name)[int(data.test.labels[index])]
+    config = session.detector_config()
+    data = session.data_set(session.test_source(config), may_download=False).data
+    test = session.test_images(config, data)
+    index = random.randrange(len(test.images))
+    name = session.names_of(data.name)[int(test.labels[index])]
     title = _("test image {number:,}: {name}", number=index, name=name)
-    judging.pick(Picked(data.test.images[[index]], "test image", title))
+    judging.pick(Picked(test.images[[index]], "test image", title))

@@ -124,7 +124,7 @@ class Judged:
 def show_judgement(shown: Drawings) -> None:
     """All of it for what is at hand."""
     config = session.detector_config()
-    normal = session.class_names(config.data_set, config.normal_classes)
+    normal = session.normal_names(config)
     if shown.problem:
         st.error(translated(shown.problem), icon=":material/error:")
     is_to_be_guessed = is_hidden(shown)

@@ -25,12 +25,17 @@ class LatentContext(PageContext):
 
     @cached_property
     def inside(self) -> latent_space.Space:
-        return latent_space.look(self.detector, self.data)
+        return latent_space.look(self.detector, self.data, self.test, self.normal_classes)
 
     @cached_property
     def shown_labels(self) -> Tensor:
         """Labels (N,) of the test images shown."""
         return self.labels[self.inside.shown]
+
+    @cached_property
+    def classes_there(self) -> list[int]:
+        """The classes of which images are shown."""
+        return sorted(set(self.shown_labels.tolist()))
 
     @cached_property
     def drawn(self) -> list[Tensor]:
@@ -40,7 +45,7 @@ class LatentContext(PageContext):
     @cached_property
     def images(self) -> Tensor:
         """Every image of the page (N, 1, 28, 28), the drawings last."""
-        return torch.stack([*self.data.test.images[self.inside.shown], *self.drawn])
+        return torch.stack([*self.test.images[self.inside.shown], *self.drawn])
 
     def name_of(self, number: int) -> str:
         """What an image is called."""
@@ -52,7 +57,7 @@ class LatentContext(PageContext):
     def kind_of(self, number: int) -> scatter_map.Kind:
         if number >= len(self.shown_labels):
             return "drawing"
-        return "normal" if int(self.shown_labels[number]) in self.config.normal_classes else "anomaly"
+        return "normal" if int(self.shown_labels[number]) in self.normal_classes else "anomaly"
 
     def axis_name(self, number: int) -> str:
         if self.dimensions <= 2:

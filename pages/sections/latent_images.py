@@ -159,6 +159,6 @@ def show_chosen(context: LatentContext) -> None:
         sentence = _("Anomaly score {score:.4f}, threshold {threshold:.4f}", score=result.scores[0], threshold=result.threshold)
         st.caption(sentence, help=glossary.about("anomaly score"))
         st.html(pictures.error_legend())
-        normal = session.class_names(context.config.data_set, context.config.normal_classes)
+        normal = context.normal
         sentence = _("Click a point to see its image. The decoder has only ever learnt to draw {normal}.", normal=normal)
         st.caption(sentence, help=glossary.about("decoder"))

@@ -20,7 +20,7 @@ def ask_end(context: LatentContext, title: str, key: str, default: str) -> Tenso
     """One end of the walk, as an image (1, 1, 28, 28)."""
     labels, names, images, drawings = context.shown_labels, context.names, context.images, context.drawn
     titles = {
-        **{f"class-{label}": names[label] for label in range(len(names))},
+        **{f"class-{label}": names[label] for label in context.classes_there},
         "chosen": _("the image chosen on the plane"),
         **{f"drawing-{number}": _("Drawing {number}", number=number) for number in range(1, len(drawings) + 1)},
     }
@@ -46,8 +46,9 @@ def ask_end(context: LatentContext, title: str, key: str, default: str) -> Tenso
 @st.fragment
 def show_walk(context: LatentContext) -> None:
     """From one image to another, along the straight line between their latents."""
-    detector, drawings, normal = context.detector, context.drawn, context.config.normal_classes[0]
-    strange = next(label for label in (7, 0) if label != normal)
+    detector, drawings, there = context.detector, context.drawn, context.classes_there
+    normal = next((label for label in there if label in context.normal_classes), there[0])
+    strange = next((label for label in (7, *there) if label in there and label != normal), normal)
     left, right = st.columns(2, gap="large")
     with left:
         start = ask_end(context, _("From"), keys.WALK_FROM, f"class-{normal}")

@@ -113,6 +113,7 @@ def _help() -> None:
         "N": _("One step"),
         "X": _("Clear the canvas"),
         "T": _("Random test image"),
+        "K": _("Keep as example"),
     }
     with st.container(key="keyboard"):
         st.markdown(f"**{_('Keyboard')}**")

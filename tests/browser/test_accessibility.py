@@ -12,7 +12,10 @@ from pages.shared.navigation import PAGES
 from tests.browser.conftest import Server, draw, final_score, open_page, settled, until
 from tests.strokes import WAYS, on_canvas
 
-PATHS = (*(entry.path for entry in PAGES if not entry.for_teacher), "learn?step=4", "learn?step=6", "learn?step=7")
+PATHS = (
+    *(entry.path for entry in PAGES if not entry.for_teacher),
+    *(f"learn?step={number}" for number in (3, 5, 8, 10, 12, 13)),
+)
 AXE = Path(sys.prefix, "node_modules/axe-core/axe.min.js")
 """Put there by `make browser`."""
 

@@ -1,65 +1,243 @@
-"""Learn: seven steps, each with something to see; the trap trained live."""
+"""Learn: every step asks first, answers from what is at hand, and keeps what was said."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+import torch
+from sklearn.metrics import roc_auc_score
 from streamlit.testing.v1 import AppTest
 
 from core.checkpoint import read
+from core.data.datasets import DataSet
 from core.jobs.job import JobState
 from core.presets import PRESETS, Shipped
+from pages.learn import steps
 from pages.shared.i18n.lessons import lessons
+from pages.shared.state import keys
+from pages.shared.state.lesson import QUESTIONS_OF_QUIZ, STEPS
+from pages.shared.state.visitors import kept
 from tests.conftest import WaitUntil
-from tests.pages.conftest import checked, detector_line, html_of, open_page, visitor_of
+from tests.pages.conftest import checked, detector_line, has, html_of, inside, open_page, plain, visitor_of
 
-STEPS = range(1, 8)
+NUMBERS = range(1, STEPS + 1)
+COURSE = read(Shipped("course", "mnist", 5).path)
 
 
-def at_step(step: int) -> AppTest:
-    app = open_page("learn")
+def at_step(step: int, app: AppTest | None = None) -> AppTest:
+    app = app or open_page("learn")
     app.session_state["step"] = step
     return checked(app.run())
 
 
-@pytest.mark.usefixtures("with_mnist")
-@pytest.mark.parametrize("step", STEPS)
-def test_every_step_shows_something(step: int) -> None:
+def press(app: AppTest, label: str) -> AppTest:
+    return checked(next(button for button in app.button if button.label == label).click().run())
+
+
+def say(app: AppTest, question: str, value: object, number: int = 0) -> AppTest:
+    """Answer as a browser does that presses a pill or moves a slider."""
+    key = keys.answer(question, number)
+    widget = next(each for each in (*app.button_group, *app.select_slider) if each.key == key)
+    return checked(widget.set_value(value).run())
+
+
+def answered(app: AppTest) -> str:
+    return " ".join(element.value for element in inside(app, "lesson-answer").markdown)
+
+
+@pytest.fixture
+def without_the_server() -> Iterator[None]:
+    yield
+    kept()._kept.clear()
+
+
+def test_links_lead_to_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages.learn._", lambda text: text)
+    assert len(steps()) == STEPS
+    assert len({title for title, _show in steps()}) == STEPS
+
+
+@pytest.mark.parametrize("step", NUMBERS)
+@pytest.mark.parametrize("data", ["without_data", "with_mnist"])
+def test_every_step_asks_something_and_shows_something(step: int, data: str, request: pytest.FixtureRequest) -> None:
+    request.getfixturevalue(data)
     app = at_step(step)
     assert app.header[0].value.startswith(f"{step}. ")
-    assert any("<img" in html or "hourglass" in html for html in html_of(app)) or len(app.get("plotly_chart")) == 1
     assert not app.error
-
-
-@pytest.mark.usefixtures("without_data")
-@pytest.mark.parametrize("step", STEPS)
-def test_every_step_works_without_data_and_network(step: int) -> None:
-    assert not at_step(step).error
+    assert inside(app, "lesson-question").markdown[0].value.rstrip("*").endswith(("?", "drew.")), "a question comes first"
+    assert not has(app, "lesson-answer"), "and no answer before it"
+    assert len(app.button_group) + len(app.select_slider) == 1, "it can be answered in place"
+    assert any("<img" in html or "hourglass" in html for html in html_of(app)) or len(app.get("plotly_chart")) == 1
 
 
 @pytest.mark.usefixtures("without_data")
 def test_next_and_back_walk_through_the_lesson() -> None:
     app = open_page("learn")
     seen = [app.header[0].value]
-    for _step in STEPS[1:]:
-        checked(next(button for button in app.button if button.label == "Next").click().run())
+    for _step in NUMBERS[1:]:
+        press(app, "Next")
         seen.append(app.header[0].value)
-    assert [title[0] for title in seen] == list("1234567")
+    assert [int(title.split(".")[0]) for title in seen] == list(NUMBERS)
     assert next(button for button in app.button if button.label == "Next").disabled
-    checked(next(button for button in app.button if button.label == "Back").click().run())
+    press(app, "Back")
     assert app.header[0].value == seen[-2]
+
+
+CHOICES = {
+    1: ("one-class", [0]),
+    2: ("hourglass", 0),
+    3: ("redraw", 1),
+    4: ("score", 2),
+    5: ("threshold", None),
+    6: ("price", None),
+    7: ("own", 1),
+    8: ("better", 0),
+    9: ("batch", 1),
+    10: ("unit", 1),
+    12: ("trap", 1),
+    13: ("experiment-wide", 1),
+}
+
+
+@pytest.mark.parametrize("step", CHOICES)
+@pytest.mark.parametrize("data", ["without_data", "with_mnist"])
+def test_an_answer_brings_what_is_so_and_stays(step: int, data: str, request: pytest.FixtureRequest) -> None:
+    request.getfixturevalue(data)
+    app = at_step(step)
+    question, value = CHOICES[step]
+    if value is not None:
+        say(app, question, value)
+    for label in ("Check", "That is my guess"):
+        if any(button.label == label for button in app.button):
+            press(app, label)
+    told = answered(app)
+    assert len(told) > 20
+    assert not app.error
+    given = visitor_of(app).lesson.answers[question]
+    if isinstance(value, int):
+        assert given.value == value
+    at_step(step % STEPS + 1, app)
+    assert answered(at_step(step, app)) == told, "who comes back finds the answer"
+
+
+@pytest.mark.usefixtures("with_mnist")
+def test_numbers_of_the_score_can_be_recomputed_from_what_is_shown(mnist: DataSet) -> None:
+    app = say(at_step(4), "score", 0)
+    shown = [float(text.split(": ")[1]) for html in html_of(app) for text in plain_captions(html) if ": " in text]
+    assert len(shown) == 4
+    squares = float(answered(app).split("sum to ")[1].split(";")[0])
+    assert squares / 784 == pytest.approx(max(shown), abs=1e-4)
+    scores = COURSE.detector.decision_function(mnist.test.images)
+    assert all(float((scores - each).abs().min()) < 6e-5 for each in shown), "the course's detector scores these images so"
+
+
+def plain_captions(html: str) -> list[str]:
+    return [plain(part.split("</figcaption>")[0]) for part in html.split("<figcaption>")[1:]]
+
+
+@pytest.mark.usefixtures("with_mnist")
+def test_alarms_are_those_of_the_courses_detector() -> None:
+    app = at_step(1)
+    say(app, "one-class", [0, 1, 2, 3])
+    press(app, "Check")
+    badges = [word for html in html_of(app) for word in html.split('class="badge ')[1:]]
+    assert len(badges) == 4
+    is_right = visitor_of(app).lesson.answers["one-class"].is_right
+    assert is_right == all(word.startswith("anomaly") for word in badges)
+    press(app, "Four others")
+    assert not has(app, "lesson-answer")
+
+
+@pytest.mark.usefixtures("with_mnist")
+def test_the_threshold_falls_where_the_text_says() -> None:
+    app = press(at_step(5), "That is my guess")
+    scores, told = COURSE.detector.calibration_scores_, answered(app)
+    guess = float(str(visitor_of(app).lesson.answers["threshold"].value))
+    assert f"{int((scores > guess).sum()):,} of {len(scores):,}" in told
+    assert f"lie {int((scores > COURSE.detector.threshold_).sum())}: it is" in told
+
+
+@pytest.mark.usefixtures("with_mnist")
+def test_ideas_are_added_one_after_the_other_with_what_each_wins(mnist: DataSet) -> None:
+    app = say(at_step(8), "better", 0)
+    assert "58%" in answered(app)
+    ink = [float(mnist.test.images[mnist.test.labels == label].mean()) for label in (1, 5)]
+    assert f"{ink[0] / ink[1]:.0%}" == "58%"
+    press(app, "Next idea")
+    table = next(html for html in html_of(app) if 'class="figures"' in html)
+    assert table.count("<tr>") == 3
+    from core.latent import sample
+
+    chosen = sample(mnist.test.labels, 2000)
+    scores, labels = COURSE.detector.decision_function(mnist.test.images[chosen]), mnist.test.labels[chosen]
+    alone = (labels == 1) | (labels == 5)
+    assert f"<td>{roc_auc_score(labels != 5, scores):.4f}</td>" in table
+    assert f"<td>{roc_auc_score((labels == 1)[alone], scores[alone]):.4f}</td>" in table
+
+
+@pytest.mark.usefixtures("without_data")
+def test_what_is_said_survives_a_reload_and_can_be_counted() -> None:
+    app = say(at_step(2), "hourglass", 0)
+    from core.server.access import SignedTokens
+    from pages.shared.state.visitors import Visitors
+
+    visitors = Visitors(SignedTokens(b"secret"))
+    visitors._kept["a"] = visitor_of(app)
+    assert [answer.value for answer in visitors.answers("hourglass")] == [0]
+    assert visitors.answers("score") == []
+    press(app, "Another image")
+    assert [answer.value for answer in visitors.answers("hourglass")] == [0], "the first round's, until another is said"
+    say(app, "hourglass", 1, number=1)
+    assert visitors.answers("hourglass") == [], "others have seen other images"
+
+
+@pytest.mark.usefixtures("without_data")
+def test_the_lesson_runs_the_course_whatever_is_in_use() -> None:
+    from pages.shared.state.visitor import Choice
+
+    app = open_page("learn")
+    visitor_of(app).choice = Choice(shipped=Shipped("best", "fashion-mnist", 3))
+    at_step(4, app)
+    assert any("the course's detector of 5" in caption.value for caption in app.caption)
+    visitor_of(app).choice = Choice(shipped=Shipped("best", "mnist", 3))
+    at_step(1, app)
+    assert any("the course's detector of 3" in caption.value for caption in app.caption)
+    assert "**3**" in " ".join(element.value for element in app.main.markdown)
+
+
+@pytest.mark.usefixtures("without_data")
+def test_ten_questions_each_with_its_why_and_new_ones_after() -> None:
+    app = at_step(STEPS)
+    quiz = visitor_of(app).lesson.quiz
+    first = quiz.seed
+    for number in range(QUESTIONS_OF_QUIZ):
+        (pills,) = app.button_group
+        checked(pills.set_value(0).run())
+        assert len(answered(app)) > 20
+        assert quiz.given[number] == 0
+        press(app, "How did it go?" if number == QUESTIONS_OF_QUIZ - 1 else "Next question")
+    (counted,) = [element.value for element in app.markdown if " of 10 right." in element.value]
+    right = int(counted.strip("*").split(" ")[0])
+    assert sum(element.value[:1].isdigit() for element in app.main.markdown) == 10 - right, "every wrong one is told again"
+    press(app, "Ten new questions")
+    assert visitor_of(app).lesson.quiz.seed != first
 
 
 @pytest.mark.usefixtures("with_mnist")
 def test_an_experiment_shows_the_figures_of_its_file_and_can_be_used_everywhere() -> None:
-    app = at_step(7)
+    app = at_step(13)
     app.session_state["experiment"] = "broadcasting"
     checked(app.run())
+    say(app, "experiment-broadcasting", 2)
     made = read(Shipped("broadcasting", "mnist", 5).path)
     assert made.evaluation is not None
     shown = {metric.label: metric.value for metric in app.metric}
     assert shown["AUROC"] == f"{made.evaluation.auroc:.4f}"
     assert shown["Validation loss"] == f"{made.losses[-1].validation:.4f}"
-    checked(next(button for button in app.button if button.label == "Use it on every page").click().run())
+    below = made.evaluation.auroc_by_class[1]
+    assert below < 0.5
+    assert any(f"AUROC {below:.3f}, below 0.5" in caption.value for caption in app.caption)
+    press(app, "Use it on every page")
     assert detector_line(app) == "Detector: 5 · MNIST · The broadcasting trap"
 
 
@@ -70,20 +248,51 @@ def test_every_preset_has_its_lesson(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("without_data")
-def test_the_trap_trains_both_networks_live_and_only_one_learns(wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_trap_trains_both_networks_side_by_side_and_only_one_learns(
+    wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("course", "broadcasting"):  # a hundred images need more steps than thousands do
         longer = replace(PRESETS[name].training, epochs=25, batch_size=16)
         monkeypatch.setitem(PRESETS, name, replace(PRESETS[name], training=longer))
-    app = at_step(6)
-    ready = {metric.label: metric.value for metric in app.metric}
-    assert ready["Validation loss"] == "0.061", "until then the shipped ones are shown; the last metric is the trap's"
-    checked(next(button for button in app.button if button.label == "Train both now").click().run())
+    app = say(at_step(12), "trap", 1)
+    assert any("validation loss 0.061" in caption.value for caption in app.caption), "until then the shipped ones are shown"
+    press(app, "Train both now")
     right, wrong = visitor_of(app).trap
     assert (right.config.training.broadcasting, wrong.config.training.broadcasting) == (False, True)
     wait_until(lambda: right.snapshot().state is JobState.DONE and wrong.snapshot().state is JobState.DONE)
     checked(app.run())
-    losses = [float(metric.value) for metric in app.metric if metric.label == "Validation loss"]
-    aurocs = [float(metric.value) for metric in app.metric if metric.label == "AUROC"]
-    assert losses[0] < losses[1]
-    assert aurocs[0] > aurocs[1]
     assert [success.value for success in app.success] == ["Same network, same images, same seed. Only the shapes differ."]
+    made = [job.snapshot().result for job in (right, wrong)]
+    aurocs = [each.evaluation.auroc for each in made if each and each.evaluation]
+    assert aurocs[0] > aurocs[1]
+    assert right.snapshot().losses[-1].validation < wrong.snapshot().losses[-1].validation
+
+
+@pytest.mark.usefixtures("without_data")
+def test_overfitting_is_trained_live_and_told_as_it_was(wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages.sections.learn_overfitting.EPOCHS", 20)
+    app = say(at_step(11), "overfitting", 2)
+    press(app, "Train now")
+    (job,) = visitor_of(app).overfitting
+    assert job.config.training.epochs == 20
+    wait_until(lambda: job.snapshot().state is JobState.DONE)
+    checked(app.run())
+    losses = job.snapshot().losses
+    assert f"{losses[-1].train:.3f}" in answered(app)
+    assert f"{min(each.validation for each in losses):.3f}" in answered(app)
+
+
+def test_the_courses_figures_of_one_unit_are_the_decoders(uci: DataSet) -> None:
+    """The share of a number is what changes when it alone is 0."""
+    image = uci.test.images[:1]
+    model = COURSE.detector.model
+    with torch.inference_mode():
+        latent = model.encoder(image)
+        off = latent.clone()
+        unit = int(latent.argmax())
+        off[0, unit] = 0
+        expected = (model.decoder(off) - model.decoder(latent)).square().mean()
+    from core.latent import decode
+
+    changed = decode(COURSE.detector, off) - decode(COURSE.detector, latent)
+    assert float(changed.square().mean()) == pytest.approx(float(expected), rel=1e-5)

@@ -13,6 +13,7 @@ from core.data.datasets import DataSet, Digits, MissingDataError, Source
 from core.presets import CHECKPOINTS, COURSE, PRESETS
 from pages.shared.i18n import catalogues, text
 from pages.shared.i18n.text import LANGUAGES
+from pages.shared.state import keys
 from tests.pages.conftest import ROOT, checked, go_to, open_page
 
 pytestmark = pytest.mark.usefixtures("without_data")
@@ -60,7 +61,7 @@ def test_a_new_preset_is_offered_on_train(new_preset: str) -> None:
 
 def test_learn_says_that_a_preset_has_no_trained_detector_yet(new_preset: str) -> None:
     app = go_to(open_page(), "learn")
-    app.session_state["step"] = 7
+    app.session_state["step"] = 13
     checked(app.run())
     app.session_state["experiment"] = new_preset
     checked(app.run())
@@ -76,8 +77,9 @@ def test_learn_says_which_file_is_damaged(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     session.shipped_checkpoint.forget()
     app = go_to(open_page(), "learn")
-    app.session_state["step"] = 6
+    app.session_state["step"] = 12
     checked(app.run())
+    checked(next(pills for pills in app.button_group if pills.key == keys.answer("trap", 0)).set_value(1).run())
     assert any("mnist-5-broadcasting.safetensors" in error.value for error in app.error)
     session.shipped_checkpoint.forget()
 

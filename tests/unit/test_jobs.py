@@ -425,6 +425,24 @@ def test_one_owner_runs_one_job_at_a_time(
     wait_until(lambda: pool.counts == (0, 0))
 
 
+def test_two_trainings_of_one_owner_go_side_by_side(
+    long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.jobs.job.TURN_SECONDS", 1e6)
+    monkeypatch.setattr("core.jobs.job.SIBLING_SECONDS", 0.05)
+    pool, owner = JobPool(workers=2), Owner()
+    first, second = (TrainingJob(long, split, pool, owner=owner) for _ in range(2))
+    for job in (first, second):
+        job.resume()
+    for share in (0.01, 0.02, 0.03):
+        wait_until(lambda share=share: min(first.share, second.share) > share)
+    assert second.snapshot().losses, "the one that came later has learnt too, long before the first is done"
+    assert first.share < 1
+    for job in (first, second):
+        job.drop()
+    wait_until(lambda: pool.counts == (0, 0))
+
+
 def test_a_job_taken_up_again_at_once_never_runs_twice(
     long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
 ) -> None:

@@ -70,7 +70,9 @@ def test_every_setting_has_a_part() -> None:
         fields = getattr(config, "__dataclass_fields__", None)
         return {place} if fields is None else {leaf for name in fields for leaf in leaves(getattr(config, name), *place, name)}
 
-    assert {setting.place for setting in SETTINGS.values()} | {("data_set",), ("normal_classes",)} == leaves(DetectorConfig())
+    assert {setting.place for setting in SETTINGS.values()} | {("data_set",), ("class_names",), ("normal_classes",)} == leaves(
+        DetectorConfig()
+    )
 
 
 def test_no_parts_are_the_best_detector_for_5() -> None:

@@ -99,7 +99,7 @@ class Advanced(NamedTuple):
 def step_many(settings: str, batches: int, before: Advanced | tuple[bytes, bytes] | None) -> Advanced:
     """So many batches after what was before, from the beginning if that is None. Raises DivergedError."""
     config = config_from(json.loads(settings))
-    _, train, validation = _images(config.data_set, config.normal_classes, config.training.seed, config.preprocessing)
+    _, train, validation = _images_of(config)
     if before is None:
         trainer = Trainer(build(config.model, config.training.seed), train, validation, config.training)
     else:
@@ -119,16 +119,21 @@ def snapshot_of(advanced: Advanced) -> Advanced:
 def finish(settings: str, weights: bytes) -> bytes:
     """The detector with these weights, calibrated and measured, as a checkpoint."""
     config = config_from(json.loads(settings))
-    split, *_ = _images(config.data_set, config.normal_classes, config.training.seed, config.preprocessing)
+    split, *_ = _images_of(config)
     return checkpoint.to_bytes(calibrate_and_measure(AutoencoderDetector(config, _network(config, weights)), split))
+
+
+def _images_of(config: DetectorConfig) -> tuple[OneClassSplit, Tensor, Tensor]:
+    training = config.training
+    return _images(config.data_set, config.normal_classes, training.seed, training.vary, config.preprocessing)
 
 
 @lru_cache(maxsize=8)
 def _images(
-    data_set: str, normal_classes: tuple[int, ...], seed: int, preprocessing: Preprocessing
+    data_set: str, normal_classes: tuple[int, ...], seed: int, vary: bool, preprocessing: Preprocessing
 ) -> tuple[OneClassSplit, Tensor, Tensor]:
     """A split, and its training and calibration images as the network sees them."""
-    split = split_one_class(images(data_set), normal_classes, seed)
+    split = split_one_class(images(data_set), normal_classes, seed, vary)
     return split, preprocess(split.train, preprocessing), preprocess(split.calibration, preprocessing)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.data.datasets import SOURCES
+from core.data.own import is_own
 from core.detector import DetectorConfig
 from core.device import available_devices, choose_device
 from core.errors import SettingError
@@ -16,8 +16,9 @@ from pages.shared.forms.slider import slider
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _
-from pages.shared.state import keys, session
+from pages.shared.state import keys, own_data, session
 from pages.shared.state.keys import of_setting
+from pages.shared.state.visitor import visitor
 
 
 def is_filled() -> bool:
@@ -29,6 +30,25 @@ def fill_from_preset() -> None:
     """Put a preset's values into the widgets; data set and normal classes stay what they are."""
     config = preset(st.session_state[keys.PRESET], st.session_state.get(keys.DATA_SET, "mnist"))
     fill(replace(config, normal_classes=tuple(st.session_state.get(keys.NORMAL_CLASSES, config.normal_classes))))
+
+
+def begin_with_data_set() -> None:
+    """Begin with what suits another data set: of one's own drawings there are few, which other settings suit."""
+    data_set, vary = st.session_state[keys.DATA_SET], of_setting(SETTINGS["vary"])
+    if is_own(data_set):
+        st.session_state[keys.PRESET] = "best"
+        st.session_state[keys.NORMAL_CLASSES] = [0]
+        fill_from_preset()
+    elif st.session_state[vary]:
+        fill_from_preset()
+
+
+def follow_drawings() -> None:
+    """Where the data set that was chosen is the visitor's own: as it is now, with the drawings kept or removed since."""
+    chosen, there = st.session_state.get(keys.DATA_SET, "mnist"), own_data.offered()
+    if chosen not in there:
+        own = visitor().own
+        st.session_state[keys.DATA_SET] = own.name if is_own(chosen) and len(own) else "mnist"
 
 
 def fill(config: DetectorConfig) -> None:
@@ -79,7 +99,14 @@ def ask(disabled: bool) -> None:
         st.session_state[keys.PRESET] = "course"
         fill_from_preset()
     keep: dict[str, Any] = {"persist_state": "session", "disabled": disabled}
-    data_set = st.selectbox(_("Data set"), list(SOURCES), format_func=session.title_of, key=keys.DATA_SET, **keep)
+    data_set = st.selectbox(
+        _("Data set"),
+        list(own_data.offered()),
+        format_func=session.title_of,
+        key=keys.DATA_SET,
+        on_change=begin_with_data_set,
+        **keep,
+    )
     names = session.names_of(data_set)
     # Another data set may have fewer classes.
     st.session_state[keys.NORMAL_CLASSES] = [label for label in st.session_state[keys.NORMAL_CLASSES] if label < len(names)]
@@ -166,7 +193,9 @@ def read() -> DetectorConfig:
     Buttons call this when they are pressed: what the page knew when it drew them may be older.
     """
     state = st.session_state
-    config = replace(preset("course", state[keys.DATA_SET]), normal_classes=tuple(state[keys.NORMAL_CLASSES]))
+    data_set = state[keys.DATA_SET]
+    names = session.names_of(data_set) if is_own(data_set) else ()
+    config = replace(preset("course", data_set), class_names=names, normal_classes=tuple(state[keys.NORMAL_CLASSES]))
     asked = {
         name: _from_widget(setting, state[of_setting(setting)])
         for name, setting in SETTINGS.items()

@@ -293,21 +293,31 @@ def before_and_after(images: Tensor, reconstructions: Tensor) -> str:
 
 
 def hourglass(stages: Sequence[Layer]) -> str:
-    """The network's real layers as bars whose height grows with the number of units, funnels between them."""
+    """The network's real layers as bars as tall as they have units, a few of them at least to be seen, funnels between them."""
     largest = max(stage.units for stage in stages)
-    heights = [18 + 82 * math.sqrt(stage.units / largest) for stage in stages]  # per cent
+    heights = [max(1.5, 100 * stage.units / largest) for stage in stages]  # per cent
     parts = []
     for number, (stage, tall) in enumerate(zip(stages, heights, strict=True)):
         if number:
             left, right = (100 - heights[number - 1]) / 2, (100 - tall) / 2
-            corners = f"0 {left:.0f}%, 100% {right:.0f}%, 100% {100 - right:.0f}%, 0 {100 - left:.0f}%"
+            corners = f"0 {left:.1f}%, 100% {right:.1f}%, 100% {100 - right:.1f}%, 0 {100 - left:.1f}%"
             parts.append(f'<div class="funnel" style="clip-path:polygon({corners})"></div>')
         shape = "×".join(str(size) for size in stage.shape if size > 1) or "1"
         kind = "latent" if stage.is_latent else ""
-        parts.append(f'<div class="layer"><i class="{kind}" style="height:{tall:.0f}%"></i><span>{shape}</span></div>')
+        parts.append(f'<div class="layer"><i class="{kind}" style="height:{tall:.1f}%"></i><span>{shape}</span></div>')
     sizes = "-".join(str(stage.units) for stage in stages)
     label = escape(_("Layers of the network: {sizes}", sizes=sizes))
     return f'<div class="hourglass" role="img" aria-label="{label}">{"".join(parts)}</div>'
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Texts in rows below their headings; the first of each row is a name, the others are numbers."""
+    top = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
+    lines = (
+        f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{escape(text)}</td>" for text in rest)}</tr>'
+        for name, *rest in rows
+    )
+    return f'<table class="figures"><thead><tr>{top}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
 
 
 def tiles(images: Tensor, columns: int) -> str:

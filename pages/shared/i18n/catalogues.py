@@ -49,14 +49,14 @@ def texts() -> Catalog:
 def read(code: str) -> Catalog:
     """The catalogue of a language as it stands; empty for a new one."""
     if not catalogue_path(code).exists():
-        return Catalog(locale=code, charset="utf-8")
+        return Catalog(locale=code, project="See the anomaly", charset="utf-8", fuzzy=False)
     with catalogue_path(code).open("rb") as file:
         return read_po(file, locale=code)
 
 
 def main() -> None:
     wanted = texts()
-    for code in LANGUAGES.keys() - {"en"}:
+    for code in sorted(LANGUAGES.keys() - {"en"}):
         catalogue = read(code)
         catalogue.update(wanted, no_fuzzy_matching=True)
         catalogue.obsolete.clear()

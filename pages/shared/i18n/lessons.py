@@ -23,30 +23,34 @@ def lessons() -> dict[str, Lesson]:
         ),
         "course": Lesson(
             _("The course"),
-            _("784-512-256-128-256-512-784, mean squared error. Good; but a 1 has so little ink that it passes for a 5."),
+            _("784-512-256-128-256-512-784, mean squared error. What has little ink has little to get wrong, and may pass."),
         ),
         "two-units": Lesson(
             _("Two-unit bottleneck"),
-            _("Two numbers for a whole 5: enough for slant and width, no more. Every reconstruction is a blurred, typical 5."),
+            _("Two numbers for a whole image: enough for what is typical, no more. Every reconstruction is blurred."),
         ),
-        "narrow": Lesson(_("Narrow bottleneck"), _("Eight numbers. The 5s keep their shape, and fewer of their details.")),
+        "narrow": Lesson(
+            _("Narrow bottleneck"),
+            _("Eight numbers instead of 128, and no ReLU that would silence some. They are enough."),
+        ),
         "wide": Lesson(
             _("Bottleneck too wide"),
-            _("784 numbers for 784 pixels: nothing has to be left out, so the network may simply copy, 7s too."),
+            _("784 numbers for 784 pixels: nothing has to be left out, so whatever comes is copied rather well."),
         ),
         "few-epochs": Lesson(
             _("Too few epochs"),
-            _("After one pass it draws the mean 5, whatever it sees. A network that has learnt little cannot tell much."),
+            _("After one pass it draws nearly the same mean image, whatever it sees. What has learnt little cannot tell much."),
         ),
         "denoising": Lesson(
-            _("Noise added"), _("The input is noisy, the target clean: the network has to know what a 5 is, not only copy it.")
+            _("Noise added"),
+            _("The input is noisy, the target clean: the network has to know what is normal, not only copy it."),
         ),
         "broadcasting": Lesson(
             _("The broadcasting trap"),
-            _("Shapes that do not match: every image is compared with every other, and the network learns the mean 5."),
+            _("Shapes that do not match: every image is compared with every other, and the network learns the mean image."),
         ),
         "convolutional": Lesson(
-            _("Convolutional"), _("Small filters that slide over the image: a tenth of the weights, and about as good.")
+            _("Convolutional"), _("Small filters that slide over the image: far fewer weights, and about as good.")
         ),
     }
     return known | {name: Lesson(name, "") for name in PRESETS if name not in known}

@@ -6,7 +6,7 @@ import re
 import string
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 import streamlit as st
 from babel import Locale
@@ -18,7 +18,7 @@ from core.errors import UserError
 from pages.shared.state import keys
 
 LOCALES = Path(__file__).parents[2] / "locales"
-LANGUAGES = {"en": "English", "es": "Español", "fr": "Français"}
+LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français", "pt": "Português"}
 
 
 def resolve_language() -> None:
@@ -68,16 +68,22 @@ def separators(code: str) -> tuple[str, str]:
     return get_decimal_symbol(locale), get_group_symbol(locale)
 
 
+@cache
+def percent_sign(code: str) -> str:
+    """What stands after a number in percent, by Unicode's CLDR: many languages leave a space before the sign."""
+    return str(Locale.parse(code).percent_formats[None].suffix[0])
+
+
 class _Formatter(string.Formatter):
-    """str.format with the language's separators in every formatted number."""
+    """str.format with the language's separators and percent sign in every formatted number."""
 
     def __init__(self, code: str) -> None:
         decimal, group = separators(code)
-        self._marks = str.maketrans({".": decimal, ",": group, "%": "%" if code == "en" else "\N{NO-BREAK SPACE}%"})
+        self._marks = str.maketrans({".": decimal, ",": group, "%": percent_sign(code)})
 
     def format_field(self, value: Any, format_spec: str) -> str:
         text = format(value, format_spec)
-        return text.translate(self._marks) if format_spec and isinstance(value, (int, float)) else text
+        return text.translate(self._marks) if format_spec and isinstance(value, SupportsFloat) else text  # tensors' too
 
 
 _formatter = cache(_Formatter)

@@ -78,7 +78,7 @@ def add_to_strip(image: Tensor, origin: Origin, title: str) -> None:
         pictures.grey_pixels(image),
         origin,
         title,
-        session.class_names(detector.config.data_set, detector.config.normal_classes),
+        session.normal_names(detector.config),
         float(result.scores[0]),
         result.threshold,
         bool(result.verdicts[0]),

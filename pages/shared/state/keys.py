@@ -13,7 +13,7 @@ LANGUAGE_MENU = "languages"
 UPLOADED_CHECKPOINT = "upload-checkpoint"
 
 # Draw.
-BRUSH = "brush"
+BRUSH, KIND = "brush", "kind"
 MOVING_PEN, LIFTED_PEN = "moving-pen", "lifted-pen"
 PICTURE_DIGITS, REPLAY = "picture-digits", "replay"
 
@@ -21,7 +21,8 @@ PICTURE_DIGITS, REPLAY = "picture-digits", "replay"
 DATA_SET, NORMAL_CLASSES, PRESET, DEVICE = "data-set", "normal-classes", "preset", "device"
 LOG_SCALE = "log-scale"
 
-# Browse.
+# Browse and Evaluate.
+TEST_SOURCE = "test-source"
 BROWSE_CLASSES, BROWSE_VERDICT, BROWSE_ORDER, BROWSE_PAGE = "browse-classes", "browse-verdict", "browse-order", "browse-page"
 
 # Evaluate.
@@ -42,6 +43,11 @@ WALL, WALL_ORDER = "wall", "wall-order"
 SHARED_CODE = "shared-code"
 
 
+def answer(question: str, number: int) -> str:
+    """The widget with the answer to a question of the lesson; each round has one of its own."""
+    return f"answer-{question}-{number}"
+
+
 def detector_in_use(choice: object) -> str:
     """The box that shows this choice; each choice has a box of its own."""
     return f"detector-in-use-{choice}"
@@ -58,7 +64,7 @@ def of_setting(setting: Setting) -> str:
 
 
 RESTORED = (
-    *(BRUSH, LOG_SCALE, BROWSE_CLASSES, BROWSE_VERDICT, BROWSE_ORDER, DATA_SET, NORMAL_CLASSES, PRESET, DEVICE),
+    *(BRUSH, KIND, LOG_SCALE, BROWSE_CLASSES, BROWSE_VERDICT, BROWSE_ORDER, DATA_SET, NORMAL_CLASSES, PRESET, DEVICE),
     *(of_setting(setting) for setting in SETTINGS.values() if setting.widget != "none"),
 )
 """Widgets whose values a new tab of a known visitor begins with."""

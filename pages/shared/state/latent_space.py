@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from core import latent
-from core.data.datasets import DataSet, as_images
+from core.data.datasets import DataSet, Digits, as_images
 from core.detector import AutoencoderDetector
 from core.latent import Frame
 from pages.shared.html import pictures
@@ -33,22 +33,25 @@ class Space:
     high: Tensor
 
 
-def look(detector: AutoencoderDetector, data: DataSet) -> Space:
-    """The space as this detector's encoder lays it out."""
-    return _look(detector.key, data.name, detector, data)
+def look(detector: AutoencoderDetector, data: DataSet, test: Digits, normal_classes: tuple[int, ...]) -> Space:
+    """The space as this detector's encoder lays it out, with a data set's images in it: test, and which classes are normal."""
+    return _look(detector.key, f"{data.name} {len(test.labels)}", detector, data, test, normal_classes)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def _look(key: str, data_name: str, _detector: AutoencoderDetector, _data: DataSet) -> Space:
-    is_normal = torch.isin(_data.train_labels, torch.tensor(_detector.config.normal_classes))
+def _look(
+    key: str, data_name: str, _detector: AutoencoderDetector, _data: DataSet, _test: Digits, _normal: tuple[int, ...]
+) -> Space:
+    is_normal = torch.isin(_data.train_labels, torch.tensor(_normal, dtype=torch.int64))
+    is_normal = is_normal if is_normal.any() else ~is_normal  # of another data set, which has nothing of the normal kind
     normal = latent.encode(_detector, as_images(_data.train_images[is_normal][:NORMAL_IMAGES]))
     frame = latent.frame_of(normal)
     if normal.shape[1] > 2:
         low, middle, high = (torch.full_like(frame.steps, reach) for reach in (-3.0, 0.0, 3.0))
     else:
         low, middle, high = frame.coordinates(normal).quantile(torch.tensor([0.002, 0.5, 0.998]), dim=0)
-    shown = latent.sample(_data.test.labels, TEST_IMAGES)
-    images = _data.test.images[shown]
+    shown = latent.sample(_test.labels, TEST_IMAGES)
+    images = _test.images[shown]
     scores = _detector.decision_function(images)
     return Space(frame, shown, latent.encode(_detector, images), scores, low, middle, torch.maximum(high, low + 1e-3))
 

@@ -13,7 +13,8 @@ from core.server import addresses
 from core.server.addresses import Obstacle, Reach
 from pages.shared.forms import settings
 from pages.shared.i18n.text import LANGUAGES, _, language, translated
-from pages.shared.state import keys, session
+from pages.shared.state import keys, own_data, session
+from pages.shared.state.lesson import STEPS
 from pages.shared.state.visitor import Choice, tab, visitor
 
 HIDEABLE = ("settings", "network", "training", "score", "runs", "detector", "upload", "language", "share", "help", "navigation")
@@ -53,7 +54,7 @@ def _apply(parts: Mapping[str, str]) -> None:
         ("lang", [parts["lang"]] if "lang" in parts else [], tuple(LANGUAGES)),
         ("hide", hidden, HIDEABLE),
         ("view", [parts["view"]] if "view" in parts else [], (PROJECTOR,)),
-        ("step", [parts["step"]] if "step" in parts else [], tuple("1234567")),
+        ("step", [parts["step"]] if "step" in parts else [], tuple(str(number + 1) for number in range(STEPS))),
     ):
         for value in values:
             if value not in known:
@@ -61,7 +62,7 @@ def _apply(parts: Mapping[str, str]) -> None:
     # Marks that other sites leave on links are not ours to judge.
     ours = {name: text for name, text in parts.items() if not name.startswith("utm_") and not name.endswith("clid")}
     about_detector = {name: text for name, text in ours.items() if name not in OF_THE_APP}
-    name, config = decode(about_detector)
+    name, config = decode(about_detector, own_data.offered())
     if hidden:
         tab().hidden = tuple(hidden)
     if "view" in parts:

@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from core.data.datasets import DataSet
+from core.data.datasets import DataSet, Digits
 from core.detector import AutoencoderDetector, DetectorConfig
 from pages.shared.state import session
 from pages.shared.state.session import DataAtHand
@@ -27,7 +27,7 @@ class PageContext:
         """may_download: whether a data set that is missing starts to download."""
         choice = session.choice()
         detector = session.detector_of(choice)
-        return cls(choice, detector, session.data_set(detector.config.data_set, may_download))
+        return cls(choice, detector, session.data_set(session.test_source(detector.config), may_download))
 
     @property
     def config(self) -> DetectorConfig:
@@ -37,10 +37,15 @@ class PageContext:
     def data(self) -> DataSet:
         return self.at_hand.data
 
+    @cached_property
+    def test(self) -> Digits:
+        """The test images: none on which the detector was trained."""
+        return session.test_images(self.config, self.data)
+
     @property
     def labels(self) -> Tensor:
         """Labels (N,) of the test images."""
-        return self.data.test.labels
+        return self.test.labels
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -50,17 +55,22 @@ class PageContext:
     @cached_property
     def normal(self) -> str:
         """The normal classes as text: “5”, or “3, 5”."""
-        return session.class_names(self.data.name, self.config.normal_classes)
+        return session.normal_names(self.config)
+
+    @cached_property
+    def normal_classes(self) -> tuple[int, ...]:
+        """Which classes of the test images are normal; none where they have none of that name."""
+        return session.normal_classes_in(self.data, self.config)
 
     @cached_property
     def is_normal(self) -> Tensor:
         """Which of the test images are normal, bool (N,)."""
-        return torch.isin(self.labels, torch.tensor(self.config.normal_classes))
+        return torch.isin(self.labels, torch.tensor(self.normal_classes, dtype=torch.int64))
 
     @cached_property
     def scores(self) -> Tensor:
         """Anomaly scores (N,) of the test images."""
-        return session.test_scores(self.detector, self.data)
+        return session.test_scores(self.detector, self.test)
 
     @cached_property
     def is_alarm(self) -> Tensor:

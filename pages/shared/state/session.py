@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
+import torch
 from torch import Tensor
 
 from core import presets
@@ -23,12 +24,15 @@ from core.data.datasets import (
     DamagedDataError,
     DataError,
     DataSet,
+    Digits,
     Download,
     PlannedSplit,
+    Source,
     data_directory,
     load,
     plan_split,
 )
+from core.data.own import TITLE, OwnImages, is_own
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.ensemble import Ensemble
 from core.errors import SettingError
@@ -40,6 +44,7 @@ from core.jobs.pool import JobPool
 from core.presets import Shipped, shipped
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, translated
+from pages.shared.state import own_data
 from pages.shared.state.once import once
 from pages.shared.state.visitor import TRAINING, USUAL, Choice, Run, tab, visitor
 from pages.shared.streamlit_internals import connected_sessions, uploaded_bytes
@@ -73,6 +78,10 @@ def _downloads() -> dict[tuple[str, Path], Download]:
 def data_set(name: str, may_download: bool = True) -> DataAtHand:
     """The data set, or the UCI digits with the reason; a missing one starts to download in the background."""
     directory = data_directory()
+    if is_own(name):
+        if source := own_data.source_of(name):
+            return DataAtHand(source_data(source))
+        return DataAtHand(loaded(FALLBACK, directory), _("The drawings on which this detector was trained are not here."))
     try:
         return DataAtHand(loaded(name, directory))
     except DataError as error:
@@ -124,25 +133,104 @@ def _show_download(download: Download) -> None:
     )
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
-def split(name: str, directory: Path, normal_classes: tuple[int, ...], seed: int) -> PlannedSplit:
+def source_data(source: Source) -> DataSet:
+    """A data set of somebody's own, which is in memory."""
+    assert source.read
+    return source.read(data_directory())
+
+
+def split(name: str, directory: Path, normal_classes: tuple[int, ...], seed: int, vary: bool = False) -> PlannedSplit:
     """The one-class split, without its images: who needs them makes them. Raises EmptySplitError."""
-    return plan_split(loaded(name, directory), normal_classes, seed)
+    if source := own_data.source_of(name) if is_own(name) else None:
+        return plan_split(source_data(source), normal_classes, seed, vary)
+    return _split(name, directory, normal_classes, seed, vary)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _split(name: str, directory: Path, normal_classes: tuple[int, ...], seed: int, vary: bool) -> PlannedSplit:
+    return plan_split(loaded(name, directory), normal_classes, seed, vary)
+
+
+def split_of(config: DetectorConfig, data: DataSet) -> PlannedSplit:
+    """The split of a data set at hand on which a detector with these settings trains. Raises EmptySplitError."""
+    training = config.training
+    return split(data.name, data_directory(), config.normal_classes, training.seed, training.vary)
 
 
 def names_of(data_set_name: str) -> tuple[str, ...]:
-    """The name of every class of a data set."""
+    """The name of every class of a data set that is here."""
+    if source := own_data.source_of(data_set_name) if is_own(data_set_name) else None:
+        return source.class_names
     return tuple(_(name) for name in SOURCES[data_set_name].class_names)
 
 
 def title_of(data_set_name: str) -> str:
     """What a data set is called."""
+    if is_own(data_set_name):
+        source = own_data.source_of(data_set_name)
+        return source.title if source and source.title != TITLE else _(TITLE)
     return _(SOURCES[data_set_name].title)
+
+
+def names_in(config: DetectorConfig) -> tuple[str, ...]:
+    """The name of every class of a detector's data set, also where that is not here."""
+    return config.class_names or names_of(config.data_set)
+
+
+def normal_names(config: DetectorConfig) -> str:
+    """What a detector calls normal, as text: “5”, or “star, moon”."""
+    return ", ".join(names_in(config)[label] for label in config.normal_classes)
+
+
+def normal_classes_in(data: DataSet, config: DetectorConfig) -> tuple[int, ...]:
+    """Which classes of a data set are what a detector calls normal: in another's drawings, those of the same name."""
+    if data.name == config.data_set or not (is_own(data.name) or is_own(config.data_set)):
+        return config.normal_classes
+    normal = {config.names[label] for label in config.normal_classes}
+    names = SOURCES[data.name].class_names if data.name in SOURCES else names_of(data.name)
+    return tuple(label for label, name in enumerate(names) if name in normal)
+
+
+def test_source(config: DetectorConfig) -> str:
+    """The data set that is before the detector in use: its own, unless the visitor has chosen another for it."""
+    chosen = visitor().test_source
+    if chosen is None or chosen[0] != choice():
+        return config.data_set
+    name, mine = chosen[1], visitor().own
+    if is_own(name) and own_data.source_of(name) is None and len(mine):
+        name = mine.name  # another drawing was kept since
+    return name if name in own_data.offered() else config.data_set
+
+
+def use_test_source(name: str) -> None:
+    """Put the images of this data set before the detector in use."""
+    visitor().test_source = choice(), name
+
+
+def test_images(config: DetectorConfig, data: DataSet) -> Digits:
+    """The images of a data set that neither trained a detector with these settings nor set its threshold."""
+    if data.is_one_pile and data.name == config.data_set:
+        return split_of(config, data).test
+    source = own_data.source_of(config.data_set) if is_own(config.data_set) else None
+    if source is None or not data.is_one_pile:
+        return data.test
+    own = source_data(source)
+    plan = split_of(config, own)
+    trained = {image.numpy().tobytes() for image in own.train_images[torch.cat([plan.train, plan.calibration])]}
+    new = torch.tensor([image.numpy().tobytes() not in trained for image in data.train_images])
+    return Digits(data.test.images[new], data.test.labels[new], data.name)
 
 
 def class_names(data_set_name: str, classes: tuple[int, ...]) -> str:
     """Names of classes as text: “5”, or “3, 5”."""
     return ", ".join(names_of(data_set_name)[label] for label in classes)
+
+
+def keep_own(images: OwnImages) -> None:
+    """Let these be the visitor's drawings. Raises SettingError where there is no memory for them."""
+    who = visitor()
+    pool().budget.claim(images, who.owner, Claim(images.images.numel()))
+    who.own = images
 
 
 # ---------------------------------------------------------------- detectors
@@ -153,9 +241,13 @@ def shipped_checkpoint(choice: Shipped) -> Checkpoint:
     return presets.read(choice)
 
 
-@once
 def ensemble(data_set_name: str) -> tuple[list[str], Ensemble]:
     """The shipped best detectors of a data set, else MNIST's, and what each calls normal."""
+    return _ensemble("mnist" if is_own(data_set_name) else data_set_name)
+
+
+@once
+def _ensemble(data_set_name: str) -> tuple[list[str], Ensemble]:
     ready = {}
     for entry in shipped(data_set_name) or shipped():
         with suppress(CheckpointError):  # the others can still be asked
@@ -267,18 +359,17 @@ def detector_config() -> DetectorConfig:
 
 def choice_title(chosen: Choice) -> str:
     """What a detector is called on screen."""
-    classes: tuple[int, ...]
     if chosen.shipped:
-        data_set, classes = chosen.shipped.data_set, (chosen.shipped.normal_class,)
+        data_set, normal = chosen.shipped.data_set, class_names(chosen.shipped.data_set, (chosen.shipped.normal_class,))
         kind = lessons()[chosen.shipped.preset].title
     elif chosen.run is not None:
         run = runs()[chosen.run]
-        data_set, classes, kind = run.config.data_set, run.config.normal_classes, run.name
+        data_set, normal, kind = run.config.data_set, normal_names(run.config), run.name
     else:
         training = job()
         assert training is not None
-        data_set, classes, kind = training.config.data_set, training.config.normal_classes, _("in training")
-    return f"{class_names(data_set, classes)} · {title_of(data_set)} · {kind}"
+        data_set, normal, kind = training.config.data_set, normal_names(training.config), _("in training")
+    return f"{normal} · {title_of(data_set)} · {kind}"
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
@@ -288,15 +379,20 @@ def _test_scores(key: str, data_set_name: str, _detector: AutoencoderDetector, _
     return scores, time.perf_counter() - started
 
 
-def test_scores(in_use: AutoencoderDetector, data: DataSet) -> Tensor:
-    """Scores (N,) of the whole test set, computed once for each detector."""
-    return _test_scores(in_use.key, data.name, in_use, data.test.images)[0]
+def test_scores(in_use: AutoencoderDetector, test: Digits) -> Tensor:
+    """Scores (N,) of all test images, computed once for each detector."""
+    return _test_scores(in_use.key, _key(test), in_use, test.images)[0]
 
 
-def scoring_seconds(in_use: AutoencoderDetector, data: DataSet) -> float:
+def scoring_seconds(in_use: AutoencoderDetector, test: Digits) -> float:
     """How long that took, for 10,000 images."""
-    seconds = _test_scores(in_use.key, data.name, in_use, data.test.images)[1]
-    return seconds * 10_000 / len(data.test.labels)
+    seconds = _test_scores(in_use.key, _key(test), in_use, test.images)[1]
+    return seconds * 10_000 / max(len(test.labels), 1)
+
+
+def _key(test: Digits) -> str:
+    """Of drawings, those by which a detector was trained are not among its test images."""
+    return f"{test.name} {len(test.labels)}"
 
 
 # ---------------------------------------------------------------- baselines
@@ -316,8 +412,9 @@ def start_comparison(name: str, normal_classes: tuple[int, ...]) -> None:
     """Fit the baselines in the background, unless that was done before. Raises EmptySplitError."""
     turn, started = _comparisons()
     if (name, normal_classes) not in started:
-        config = DetectorConfig(data_set=name, normal_classes=normal_classes)
-        data = split(name, data_directory(), normal_classes, config.training.seed)
+        names = names_of(name) if is_own(name) else ()
+        config = DetectorConfig(data_set=name, class_names=names, normal_classes=normal_classes)
+        data = split(name, data_directory(), normal_classes, config.training.seed, vary=is_own(name))
         pool().budget.require(visitor().owner, Claim(4 * 784 * sum(data.counts)))
         started[name, normal_classes] = Comparison(config, data, turn)
 
@@ -384,7 +481,7 @@ def _backend(config: DetectorConfig, data: PlannedSplit) -> TrainingBackend | No
     cluster = _cluster()
     from core.jobs.dask.backend import DaskBackend
 
-    return DaskBackend(config, loaded(config.data_set, data_directory()), data, cluster)
+    return DaskBackend(config, data.data, data, cluster)
 
 
 def job() -> TrainingJob | None:

@@ -14,6 +14,8 @@ from typing import Any
 import streamlit as st
 
 from core.checkpoint import Checkpoint
+from core.data.datasets import Source
+from core.data.own import OwnImages, nothing
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import UserError
 from core.jobs.job import Snapshot, TrainingJob
@@ -24,6 +26,7 @@ from core.server.classroom import Student
 from core.training import EpochLosses
 from pages.shared.state import keys
 from pages.shared.state.drawings import CanvasOnScreen, Drawings
+from pages.shared.state.lesson import Lesson
 from pages.shared.streamlit_internals import SESSION_SECONDS, is_connected
 
 
@@ -97,7 +100,10 @@ class Visitor:
     owner: as trainings and memory know them. is_job_wanted: the job is to be the detector in use from its first turn on.
     thresholds: that the visitor has set, by detector; None is the calibrated one. at_own_threshold: the detector in use as it
     was made, and at such a threshold: the same object until something changes, for what is remembered of it.
-    trap: the two jobs of Learn's trap. step: of the lesson; first_step: what Learn showed while its address had no step.
+    own: the drawings kept as examples. sources: such data sets as they were when something was trained on them, and those of
+    uploaded detectors. test_source: a detector, and the data set whose images are put before it instead of its own.
+    trap, overfitting: Learn's trainings. lesson: what was said and drawn there. step: of the lesson;
+    first_step: what Learn showed while its address had no step.
     student: as whom the visitor joined the class that began at class_begun. class_code: what he gave for the teacher's code.
     class_secret: by what he is found in the class where he has no cookie. first_sheet: what numbers of his canvases begin with,
     so that they are nobody else's.
@@ -119,7 +125,12 @@ class Visitor:
     is_job_wanted: bool = False
     last_snapshot: Snapshot | None = None
     trap: tuple[TrainingJob, ...] = ()
+    overfitting: tuple[TrainingJob, ...] = ()
+    lesson: Lesson = field(default_factory=Lesson)
     drawings: Drawings = field(default_factory=Drawings)
+    own: OwnImages = field(default_factory=nothing)
+    sources: dict[str, Source] = field(default_factory=dict)
+    test_source: "tuple[Choice, str] | None" = None
     step: int = 1
     first_step: int = 1
     student: Student | None = None
@@ -136,6 +147,7 @@ class Visitor:
         if self.job:
             yield self.job
         yield from self.trap
+        yield from self.overfitting
 
     def end(self) -> None:
         """End the trainings; nobody has this visitor any more."""
@@ -143,7 +155,7 @@ class Visitor:
             self.is_over = True
             for job in self.jobs():
                 job.drop()
-            self.job, self.trap = None, ()
+            self.job, self.trap, self.overfitting = None, (), ()
 
 
 @dataclass(frozen=True)
@@ -162,10 +174,10 @@ class Tab:
     visit: a number that is new each time a page is opened. is_step_chosen: the lesson's step was chosen just now, and the
     address does not have it yet; is_step_in_address: it had one when Learn ran last. hidden, view: what the link asks for.
     link_written: the address as this tab left it. link_detector: what the last link said of the detector; link_choice: the
-    detector in use when that was taken up. looks_seldom: whether the page looks at the job seldom. was_active, trap_was_active,
-    were_baselines_running, class_seen: as they were last shown.
-    class_opened: the drawing of the wall that is shown large. class_answer: to what was done last in the class. uploaded,
-    picture: files that were taken up.
+    detector in use when that was taken up. looks_seldom: whether the page looks at the job seldom. was_active,
+    lesson_was_active, were_baselines_running, class_seen: as they were last shown. uploaded, picture, own_zip: files that were
+    taken up. own_problem: why an example was not kept.
+    class_opened: the drawing of the wall that is shown large. class_answer: to what was done last in the class.
     """
 
     page: str = ""
@@ -183,12 +195,14 @@ class Tab:
     looks_seldom: bool | None = None
     job_problem: UserError | None = None
     was_active: bool = False
-    trap_was_active: bool = False
-    trap_problem: UserError | None = None
+    lesson_canvases: dict[str, CanvasOnScreen] = field(default_factory=dict)
+    lesson_was_active: bool = False
+    lesson_problem: UserError | None = None
     were_baselines_running: bool = False
+    own_problem: UserError | None = None
     uploaded: str = ""
+    own_zip: str = ""
     picture: str = ""
-    lesson_image: int = 0
     shuffle: int = 0
     chosen_image: int = 0
     walk_turns: dict[str, int] = field(default_factory=dict)

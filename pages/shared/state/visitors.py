@@ -15,6 +15,7 @@ from core.jobs.job import JobState
 from core.server import web
 from core.server.access import SignedTokens
 from pages.shared.state import keys
+from pages.shared.state.lesson import Answer
 from pages.shared.state.visitor import Visitor, visitor
 from pages.shared.streamlit_internals import cookie_secret, session_id
 
@@ -50,6 +51,12 @@ class Visitors:
         """Whether the visitor of this token is kept and has given the password."""
         found = self._kept.get(token)
         return found is not None and found.is_admitted
+
+    def answers(self, question: str) -> list[Answer]:
+        """What everybody has said to a question of the lesson as it was asked first, when all saw the same images."""
+        with self._lock:
+            given = [known.lesson.answers.get(question) for known in self._kept.values()]
+        return [answer for answer in given if answer and answer.round == 0]
 
     def forget(self, gone: Visitor) -> None:
         """End a visitor's trainings and let go of all that he has; his tabs have to begin anew."""

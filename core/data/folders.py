@@ -1,0 +1,168 @@
+"""A data set of one's own as a zip in the layout of torchvision's ImageFolder: a folder for each kind, its pictures in it.
+
+A zip is checked from the outside in: its size, how many entries it has, their names and sizes; only then is a picture
+unpacked. All of it is used, or nothing.
+"""
+
+import io
+import stat
+import zipfile
+from collections.abc import Callable
+from pathlib import PurePosixPath
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from core.data.own import MOST_IMAGES, MOST_KINDS, OwnDataError, OwnImages, kind_name
+from core.errors import UserError
+
+MEGABYTE = 2**20
+MAX_ZIP_BYTES = 20 * MEGABYTE
+MAX_UNPACKED_BYTES = 60 * MEGABYTE
+"""Of all pictures together, as files."""
+
+MAX_PICTURE_BYTES = 5 * MEGABYTE
+MAX_PIXELS = 40_000_000
+"""Of all pictures together; a picture of 320 x 320 takes a hundredth of a second to read."""
+
+MAX_ENTRIES = 2 * MOST_IMAGES + MOST_KINDS
+"""Folders and the hidden files of some systems count too."""
+
+ENTRY_MARK = b"PK\x01\x02"
+"""With which every entry of a zip's list begins."""
+
+HIDDEN = ("__MACOSX", "Thumbs.db", "desktop.ini")
+"""What systems put beside pictures unasked; so are names that begin with a dot."""
+
+
+def read_zip(data: bytes, read: Callable[[bytes], Tensor]) -> OwnImages:
+    """The pictures of a zip with the names of their folders, which are their kinds.
+
+    read: makes an image (1, 1, 28, 28) of a picture's bytes, or raises a UserError. Raises OwnDataError, with one sentence.
+    """
+    if len(data) > MAX_ZIP_BYTES:
+        raise OwnDataError(
+            "The zip has {size:,.0f} MB; it may have {most} MB.", size=len(data) / MEGABYTE, most=MAX_ZIP_BYTES // MEGABYTE
+        )
+    # Counted before the list is read: a hundred thousand entries would take a second and much memory.
+    if data.count(ENTRY_MARK) > MAX_ENTRIES:
+        raise OwnDataError(
+            "The zip has {count:,} entries; it may have {most:,}.", count=data.count(ENTRY_MARK), most=MAX_ENTRIES
+        )
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            pictures = _pictures(archive)
+            return _images(archive, pictures, read)
+    except OwnDataError:
+        raise
+    except Exception as error:  # zipfile raises whatever a damaged file makes it stumble over
+        raise OwnDataError("This file is not a zip, or is damaged. Make a zip with one folder for each kind.") from error
+
+
+def _pictures(archive: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, str]]:
+    """The entries that are pictures, each with its kind, in their order. Raises OwnDataError for any that is odd."""
+    entries = [entry for entry in archive.infolist() if not _is_hidden(entry)]
+    for entry in entries:
+        _require_harmless(entry)
+    files = [entry for entry in entries if not entry.is_dir()]
+    if not files:
+        raise OwnDataError("The zip is empty. Put the pictures of each kind into a folder of its name.")
+    if len(files) > MOST_IMAGES:
+        raise OwnDataError("The zip has {count:,} pictures; it may have {most:,}.", count=len(files), most=MOST_IMAGES)
+    unpacked = sum(entry.file_size for entry in files)
+    if unpacked > MAX_UNPACKED_BYTES:
+        raise OwnDataError(
+            "Unpacked the zip has {size:,.0f} MB; it may have {most} MB.",
+            size=unpacked / MEGABYTE,
+            most=MAX_UNPACKED_BYTES // MEGABYTE,
+        )
+    paths = [PurePosixPath(entry.filename.replace("\\", "/")) for entry in files]
+    # A zip of a folder has that folder around all others.
+    around = 1 if len({path.parts[0] for path in paths}) == 1 and all(len(path.parts) == 3 for path in paths) else 0
+    for path in paths:
+        if len(path.parts) - around != 2:
+            raise OwnDataError(
+                "“{name}” does not lie in a folder of its kind. Put the pictures of each kind into a folder of its name.",
+                name=_short(path),
+            )
+    return [(entry, path.parts[around]) for entry, path in zip(files, paths, strict=True)]
+
+
+def _is_hidden(entry: zipfile.ZipInfo) -> bool:
+    parts = PurePosixPath(entry.filename).parts
+    return any(part in HIDDEN or (part.startswith(".") and part.strip(".")) for part in parts)
+
+
+def _require_harmless(entry: zipfile.ZipInfo) -> None:
+    name = entry.filename.replace("\\", "/")
+    parts = name.split("/")
+    if name.startswith("/") or ".." in parts or ":" in parts[0]:
+        raise OwnDataError("The zip has an entry that leads out of its folder (“{name}”). Make it anew.", name=_short(name))
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if kind and kind not in (stat.S_IFREG, stat.S_IFDIR):
+        raise OwnDataError(
+            "The zip has a link instead of a file (“{name}”). Put the pictures themselves in.", name=_short(name)
+        )
+    if entry.flag_bits & 1:
+        raise OwnDataError("The zip is locked with a password. Make one without.")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise OwnDataError("The zip is packed in a way that cannot be read here. Make an ordinary zip.")
+    if entry.file_size > MAX_PICTURE_BYTES:
+        raise OwnDataError(
+            "“{name}” has {size:,.0f} MB; a picture may have {most} MB.",
+            name=_short(name),
+            size=entry.file_size / MEGABYTE,
+            most=MAX_PICTURE_BYTES // MEGABYTE,
+        )
+
+
+def _images(
+    archive: zipfile.ZipFile, pictures: list[tuple[zipfile.ZipInfo, str]], read: Callable[[bytes], Tensor]
+) -> OwnImages:
+    kinds = {folder: kind_name(folder) for folder in dict.fromkeys(folder for _, folder in pictures)}
+    if len(set(kinds.values())) > MOST_KINDS:
+        raise OwnDataError("The zip has {count:,} kinds; it may have {most}.", count=len(kinds), most=MOST_KINDS)
+    images, pixels = [], 0
+    for entry, _folder in pictures:
+        data = archive.read(entry)
+        pixels += _pixels(data)
+        if pixels > MAX_PIXELS:
+            raise OwnDataError(
+                "The pictures have more than {most} million pixels together. Make them smaller: {side} × {side} are enough.",
+                most=MAX_PIXELS // 1_000_000,
+                side=128,
+            )
+        try:
+            images.append(read(data))
+        except UserError as error:
+            raise OwnDataError(
+                "“{name}” cannot be used, so nothing of the zip was. {reason}", name=_short(entry.filename), reason=error
+            ) from error
+    return OwnImages.of(torch.cat(images), [kinds[folder] for _, folder in pictures])
+
+
+def _pixels(data: bytes) -> int:
+    """How many a picture says it has; whether it is one is for its reader to say."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return picture.width * picture.height
+    except Exception:
+        return 0
+
+
+def to_zip(own: OwnImages) -> bytes:
+    """The images as PNG files of 28 x 28 pixels, a folder for each kind, as `read_zip` and torchvision read them."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        for number, (pixels, kind) in enumerate(zip(own.images.numpy(), own.names, strict=True), start=1):
+            picture = io.BytesIO()
+            Image.fromarray(pixels).save(picture, "PNG")
+            # A fixed date: the same images are the same file.
+            files.writestr(zipfile.ZipInfo(f"{kind}/{number:04}.png", (2000, 1, 1, 0, 0, 0)), picture.getvalue())
+    return archive.getvalue()
+
+
+def _short(name: object) -> str:
+    text = str(name)
+    return text if len(text) <= 60 else f"…{text[-59:]}"

@@ -1,0 +1,63 @@
+"""Copies of images as the same hand might have drawn them: for training images only, when there are few of them."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+ENOUGH = 1000
+"""Images to train on: a set with fewer is filled up with copies."""
+
+LARGEST_TURN, LARGEST_SLANT, LARGEST_STRETCH, LARGEST_MOVE, LARGEST_BEND = 12.0, 0.15, 0.15, 1.5, 2.0
+"""Degrees; pixels to the side for each pixel up; share of the size; and pixels, of the whole and of single parts."""
+
+LARGEST_WIDENING = 0.7
+"""Of the way from a stroke to one that is two pixels wider, or narrower."""
+
+PER_BLOCK = 512
+"""Copies that are made at a time: what lies between weighs ten times as much."""
+
+
+def copies_of(count: int) -> int:
+    """How many copies are made of each of so many images: one at least, and as many as make them ENOUGH."""
+    return max(1, math.ceil(ENOUGH / max(count, 1)) - 1)
+
+
+def varied(images: Tensor, copies: int, seed: int) -> Tensor:
+    """Images (N, 1, 28, 28) in [0, 1], and after them so many copies of all: (N * (1 + copies), 1, 28, 28).
+
+    Each copy is turned, slanted, stretched, moved and bent a little, and its strokes are thinner or thicker; the same seed
+    gives the same copies (Simard et al. 2003).
+    """
+    random = torch.Generator().manual_seed(seed)
+    wanted = images.repeat(copies, 1, 1, 1)
+    return torch.cat([images, *(_varied_once(block, random) for block in torch.split(wanted, PER_BLOCK))])
+
+
+def _varied_once(images: Tensor, random: torch.Generator) -> Tensor:
+    count, side = len(images), images.shape[-1]
+
+    def between(largest: float, *shape: int) -> Tensor:
+        return largest * (2 * torch.rand(count, *shape, generator=random) - 1)
+
+    turn, slant = torch.deg2rad(between(LARGEST_TURN)), between(LARGEST_SLANT)
+    across, along = 1 + between(LARGEST_STRETCH), 1 + between(LARGEST_STRETCH)
+    cosine, sine = turn.cos(), turn.sin()
+    move = between(LARGEST_MOVE, 2) / (side / 2)
+    matrix = torch.stack(
+        [
+            torch.stack([across * cosine, across * (cosine * slant - sine), move[:, 0]], dim=1),
+            torch.stack([along * sine, along * (sine * slant + cosine), move[:, 1]], dim=1),
+        ],
+        dim=1,
+    )  # (N, 2, 3)
+    grid = F.affine_grid(matrix, [count, 1, side, side], align_corners=False)
+    bend = between(LARGEST_BEND, 2, 4, 4) / (side / 2)
+    grid = grid + F.interpolate(bend, side, mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
+    moved = F.grid_sample(images, grid, mode="bilinear", align_corners=False)
+    thicker, thinner = F.max_pool2d(moved, 3, 1, 1), -F.max_pool2d(-moved, 3, 1, 1)
+    widening = between(LARGEST_WIDENING).view(-1, 1, 1, 1)
+    # Taking away what widening adds is gentler than erosion, which would tear thin strokes.
+    towards = torch.where(widening > 0, thicker, torch.maximum(thinner, 0.5 * moved))
+    return torch.lerp(moved, towards, widening.abs()).clamp(0.0, 1.0)

@@ -1,0 +1,61 @@
+"""From the course's detector to the best one, idea after idea; each row is judged on the same test images."""
+
+from copy import copy
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from core.detector import AutoencoderDetector, DetectorConfig
+from core.latent import sample
+from core.scoring import ScoreConfig
+
+IMAGES = 2000
+"""Test images that each idea is judged on: two seconds instead of ten."""
+
+IDEAS = ("course", "ink", "weigh", "strokes", "memory", "turns", "loops")
+"""In their order; each has those before it, but for the network, which is another one from strokes on."""
+
+OF_COURSE = IDEAS[:3]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """auroc: against all anomalies; hardest: against one class alone; caught: share of anomalies above the score that
+    as many normal images exceed as there may be false alarms."""
+
+    auroc: float
+    hardest: float
+    caught: float
+
+
+def with_idea(name: str, course: AutoencoderDetector, best: AutoencoderDetector) -> AutoencoderDetector:
+    """The detector with all ideas up to this one, not calibrated; it shares a network with one of the two."""
+    weighed = replace(best.config.score, loop_weight=0.0)
+    changes: dict[str, DetectorConfig] = {
+        "course": course.config,
+        "ink": replace(course.config, score=ScoreConfig(ink_exponent=1.0)),
+        "weigh": replace(course.config, score=weighed),
+        "strokes": replace(best.config, score=weighed, neighbours=0, turns=0),
+        "memory": replace(best.config, score=weighed, turns=0),
+        "turns": replace(best.config, score=weighed),
+        "loops": best.config,
+    }
+    made = copy(course if name in OF_COURSE else best)
+    made.config = changes[name]
+    return made
+
+
+def measured(detector: AutoencoderDetector, images: Tensor, labels: Tensor, hardest: int) -> Measured:
+    """On images (N, 1, 28, 28) with labels (N,), sampled evenly; hardest: the class that is looked at alone."""
+    chosen = sample(labels, IMAGES)
+    scores, labels_ = detector.decision_function(images[chosen]).double().numpy(), labels[chosen].numpy()
+    is_anomaly = ~np.isin(labels_, detector.config.normal_classes)
+    alone = ~is_anomaly | (labels_ == hardest)
+    line = np.quantile(scores[~is_anomaly], 1 - detector.config.false_alarm_rate)
+    return Measured(
+        float(roc_auc_score(is_anomaly, scores)),
+        float(roc_auc_score(is_anomaly[alone], scores[alone])),
+        float((scores[is_anomaly] > line).mean()),
+    )

@@ -1,0 +1,77 @@
+"""Ten questions about a detector and test images, new ones for each seed; every right answer follows from the scores."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Kind = Literal["alarm", "pass", "highest", "redrawn", "map", "verdict", "rate"]
+KINDS: tuple[Kind, ...] = ("alarm", "redrawn", "highest", "verdict", "pass", "map", "rate", "highest", "redrawn", "alarm")
+CLEARLY = 1.2
+"""Times the second highest score: so far the highest is above it, or the question would be a matter of luck."""
+RATES, COUNTS = (0.01, 0.02, 0.05, 0.1), (100, 200, 1000)
+OPTIONS = 4
+
+
+@dataclass(frozen=True)
+class Question:
+    """images: indices of test images, by option (alarm, pass, highest, redrawn, map) or the one that is asked about (verdict).
+
+    right: number of the right option. rate, count: of “rate”; numbers: its options.
+    """
+
+    kind: Kind
+    images: tuple[int, ...]
+    right: int
+    rate: float = 0.0
+    count: int = 0
+    numbers: tuple[int, ...] = ()
+
+
+def questions(scores: Tensor, labels: Tensor, threshold: float, seed: int) -> list[Question]:
+    """One of each entry of KINDS; scores and labels (N,) are the test images'."""
+    chance = np.random.default_rng(seed)
+    values = scores.double().numpy()
+    alarms, passing = np.flatnonzero(values > threshold), np.flatnonzero(values <= threshold)
+    return [_question(kind, values, labels, alarms, passing, threshold, chance) for kind in KINDS]
+
+
+def _question(
+    kind: Kind,
+    scores: np.ndarray,
+    labels: Tensor,
+    alarms: np.ndarray,
+    passing: np.ndarray,
+    threshold: float,
+    chance: np.random.Generator,
+) -> Question:
+    if kind == "rate":
+        rate, count = float(chance.choice(RATES)), int(chance.choice(COUNTS))
+        expected = round(rate * count)
+        numbers = sorted({expected, 2 * expected, 5 * expected, count - expected})
+        return Question(kind, (), numbers.index(expected), rate, count, tuple(numbers))
+    if kind == "verdict":
+        index = int(chance.choice(alarms if chance.random() < 0.5 and len(alarms) else passing))
+        return Question(kind, (index,), int(scores[index] > threshold))
+    if kind in ("alarm", "pass"):
+        odd, others = (alarms, passing) if kind == "alarm" else (passing, alarms)
+        chosen = [int(chance.choice(odd)), *map(int, chance.choice(others, OPTIONS - 1, replace=False))]
+    else:
+        chosen = _of_different_classes(labels, chance)
+        while kind == "highest" and not _is_clear(scores[chosen]):
+            chosen = _of_different_classes(labels, chance)
+    target = chosen[int(np.argmax(scores[chosen]))] if kind == "highest" else chosen[0]
+    order = [chosen[place] for place in chance.permutation(OPTIONS)]
+    return Question(kind, tuple(order), order.index(target))
+
+
+def _of_different_classes(labels: Tensor, chance: np.random.Generator) -> list[int]:
+    classes = chance.permutation(torch.unique(labels).numpy())[:OPTIONS]
+    return [int(chance.choice(np.flatnonzero(labels.numpy() == label))) for label in classes]
+
+
+def _is_clear(scores: np.ndarray) -> bool:
+    *_, second, first = np.sort(scores)
+    return bool(first >= CLEARLY * second)

@@ -1,0 +1,48 @@
+"""A small canvas inside of a step; the drawing stays with the visitor."""
+
+import streamlit as st
+from torch import Tensor
+
+from core.drawing import PictureError, from_canvas_png
+from pages.shared.components.canvas import draw_on_canvas
+from pages.shared.i18n.text import _, translated
+from pages.shared.state.drawings import CanvasOnScreen
+from pages.shared.state.visitor import tab, visitor
+
+SIDE = 220
+"""Pixels."""
+BRUSH = 17
+
+
+def show_canvas(step: str) -> Tensor | None:
+    """The canvas of a step; returns the drawing (1, 1, 28, 28), None while nothing is drawn."""
+    canvas = visitor().lesson.canvas(step)
+    on_screen = tab().lesson_canvases.setdefault(step, CanvasOnScreen())
+    if on_screen.visit != tab().visit or on_screen.generation != canvas.generation:
+        on_screen.show(canvas, tab().visit)
+    with st.container(key="lesson-canvas", width=SIDE + 4):
+        strokes, png = draw_on_canvas(
+            stroke_width=BRUSH,
+            stroke_color="#ffffff",
+            background_color="#000000",
+            height=SIDE,
+            width=SIDE,
+            display_toolbar=False,
+            initial_drawing=on_screen.initial,
+            key=f"lesson-{step}-{on_screen.generation}-{on_screen.opened}",
+        )
+        st.button(_("Clear"), icon=":material/delete:", on_click=clear, args=(step,), key=f"clear-{step}")
+    if png is not None and strokes is not None and strokes != on_screen.seen:
+        canvas.strokes = on_screen.seen = strokes
+        try:
+            canvas.image = from_canvas_png(png)
+        except PictureError as error:
+            st.error(translated(error), icon=":material/error:")
+    return canvas.image
+
+
+def clear(step: str) -> None:
+    """A new key is a clean canvas."""
+    canvas = visitor().lesson.canvas(step)
+    canvas.generation += 1
+    canvas.strokes = canvas.image = None

@@ -1,0 +1,121 @@
+"""The lesson's eleventh step: a network that learns by heart."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import streamlit as st
+import torch
+
+from core.data.datasets import PlannedSplit, data_directory
+from core.jobs.job import Snapshot, TrainingJob
+from core.presets import COURSE
+from core.training import EpochLosses
+from pages.sections import learn_training
+from pages.sections.learn_context import normal_class
+from pages.sections.learn_question import choose, say, two_columns
+from pages.shared.charts import lesson as charts
+from pages.shared.html import pictures
+from pages.shared.i18n.text import _
+from pages.shared.state import session
+from pages.shared.state.page_context import PageContext
+from pages.shared.state.visitor import visitor
+
+QUESTION = "overfitting"
+IMAGES, HELD_OUT, EPOCHS, BATCH = 50, 200, 200, 10
+RISES = 1.05
+"""Times the least validation loss: at its end a training that has overfitted is at least so far above."""
+
+
+def show(context: PageContext) -> None:
+    """Two hundred epochs on fifty images: what will become of the error on others?"""
+    left, right = two_columns()
+    with left:
+        st.markdown(
+            _(
+                "{count} images of {normal} to learn from, {epochs} epochs. After each one the error on "
+                "images that were held out is measured.",
+                count=IMAGES,
+                normal=context.normal,
+                epochs=EPOCHS,
+            )
+        )
+        given = choose(
+            QUESTION,
+            _("What will the error on held-out images do?"),
+            (_("Fall to the end"), _("Fall, then stay"), _("Fall, then rise")),
+            2,
+        )
+    if given is None:
+        with right:
+            st.html(f'<div class="lesson-few">{pictures.png_picture(few(context), _("The images to learn from"))}</div>')
+        return
+    with left:
+        st.button(_("Train now"), icon=":material/play_arrow:", type="primary", on_click=begin, args=(normal_class(context),))
+        learn_training.show_problem()
+        jobs = visitor().overfitting
+        result = jobs[0].snapshot().losses if jobs and jobs[0].snapshot().state.is_over else ()
+        if result:
+            say(given, told(result))
+    with right:
+        learn_training.look("overfitting", show_curves)
+
+
+def few(context: PageContext) -> bytes:
+    """The images to learn from, as one picture."""
+    images = _few(context.data.name, normal_class(context)).images().train
+    rows = [torch.cat(list(row.squeeze(1)), dim=1) for row in torch.split(images, IMAGES // 5)]
+    return pictures.png((torch.cat(rows) * 255).round().to(torch.uint8).numpy())
+
+
+def _few(data_set: str, label: int) -> PlannedSplit:
+    """The split of which the first images only are trained on."""
+    whole = session.split(data_set, data_directory(), (label,), COURSE.training.seed)
+    return replace(whole, train=whole.train[:IMAGES], calibration=whole.calibration[:HELD_OUT], key=(whole.key, IMAGES))
+
+
+def told(curve: Sequence[EpochLosses]) -> str:
+    """What the curves show, as they are."""
+    least = min(curve, key=lambda each: each.validation)
+    values = {
+        "epoch": curve.index(least) + 1,
+        "least": least.validation,
+        "last": curve[-1].validation,
+        "train": curve[-1].train,
+    }
+    if values["last"] < RISES * values["least"]:
+        return _(
+            "This time it fell to {least:.3f} and ended at {last:.3f}; that on the {count} images at {train:.3f}.",
+            count=IMAGES,
+            **values,
+        )
+    return _(
+        "It was least after {epoch} epochs ({least:.3f}) and rose to {last:.3f}, while that on the {count} "
+        "images fell to {train:.3f}: "
+        "the network learns these by heart. That is **overfitting**.",
+        count=IMAGES,
+        **values,
+    )
+
+
+def begin(label: int) -> None:
+    """Train on the first of the images only."""
+
+    def make() -> list[TrainingJob]:
+        at_hand = session.data_set("mnist", may_download=False).data
+        training = replace(COURSE.training, epochs=EPOCHS, batch_size=BATCH)
+        config = replace(COURSE, data_set=at_hand.name, normal_classes=(label,), training=training)
+        return [session.new_job(config, _few(at_hand.name, label))]
+
+    learn_training.start("overfitting", make)
+
+
+def show_curves(snapshots: Sequence[Snapshot]) -> None:
+    """Both losses as they stand."""
+    for snapshot in snapshots:
+        learn_training.progress(snapshot)
+        st.plotly_chart(
+            charts.losses(snapshot.losses, EPOCHS),
+            key="lesson-overfitting",
+            config={"displayModeBar": False},
+            alt=_("Loss by epoch"),
+        )

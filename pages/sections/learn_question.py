@@ -1,0 +1,113 @@
+"""A question of the lesson: asked, answered, kept; then what is so, and why."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from pages.shared.i18n.text import _
+from pages.shared.state import keys
+from pages.shared.state.lesson import Answer, Value
+from pages.shared.state.visitor import visitor
+
+LETTERS = ("A", "B", "C", "D")
+
+
+def two_columns() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Left, what is asked and said; right, what is seen."""
+    left, right = st.columns([1, 1.2], gap="large")
+    return left, right
+
+
+def round_of(question: str) -> int:
+    """How often it was asked before, which chooses the images."""
+    return visitor().lesson.round_of(question)
+
+
+def choose(question: str, text: str, options: Sequence[str], right: int | None) -> Answer | None:
+    """One of several; the answer is the option's number from 0."""
+    given = _ask(question, text)
+    key = keys.answer(question, round_of(question))
+    if given:
+        st.session_state[key] = given.value
+    st.pills(
+        text,
+        range(len(options)),
+        format_func=lambda number: options[number],
+        key=key,
+        label_visibility="collapsed",
+        disabled=given is not None,
+        on_change=partial(_give, question, key, lambda value: value == right if right is not None else None),
+    )
+    return given
+
+
+def choose_several(question: str, text: str, options: Sequence[str], right: Sequence[int]) -> Answer | None:
+    """Any of several, then a button; the answer is the options' numbers."""
+    given = _ask(question, text)
+    key = keys.answer(question, round_of(question))
+    if given and isinstance(given.value, tuple):
+        st.session_state[key] = list(given.value)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.pills(
+            text,
+            range(len(options)),
+            selection_mode="multi",
+            format_func=lambda number: options[number],
+            key=key,
+            label_visibility="collapsed",
+            disabled=given is not None,
+        )
+        if given is None:
+            st.button(
+                _("Check"), type="primary", on_click=_give, args=(question, key, lambda value: sorted(value) == sorted(right))
+            )
+    return given
+
+
+def guess(
+    question: str, text: str, values: Sequence[float], shown: Callable[[float], str], judge: Callable[[float], bool]
+) -> Answer | None:
+    """A place on a slider, which begins in the middle, then a button."""
+    given = _ask(question, text)
+    key = keys.answer(question, round_of(question))
+    st.session_state.setdefault(key, given.value if given else values[len(values) // 2])
+    st.select_slider(
+        text, values, key=key, format_func=shown, label_visibility="collapsed", disabled=given is not None, width=420
+    )
+    if given is None:
+        st.button(_("That is my guess"), type="primary", on_click=_give, args=(question, key, judge))
+    return given
+
+
+def placed(question: str) -> float:
+    """Where the slider of a guess stands now."""
+    return float(st.session_state[keys.answer(question, round_of(question))])
+
+
+def say(given: Answer, *sentences: str) -> None:
+    """Whether it was right, and why things are as they are."""
+    with st.container(key="lesson-answer"):
+        word = {True: ":material/star: " + _("Right."), False: ":material/lightbulb: " + _("Not quite."), None: ""}[
+            given.is_right
+        ]
+        st.markdown(" ".join(filter(None, (f"**{word}**" if word else "", *sentences))))
+
+
+def ask_again(question: str, label: str) -> None:
+    """A button that asks anew, with other images."""
+    st.button(label, icon=":material/refresh:", on_click=visitor().lesson.ask_again, args=(question,), key=f"again-{question}")
+
+
+def _ask(question: str, text: str) -> Answer | None:
+    with st.container(key="lesson-question"):
+        st.markdown(f"**{text}**")
+    return visitor().lesson.answer_to(question)
+
+
+def _give(question: str, key: str, judge: Callable[..., bool | None]) -> None:
+    value: Value | list[int] | None = st.session_state.get(key)
+    if value is None:
+        return  # nothing is chosen any more
+    visitor().lesson.give(question, tuple(value) if isinstance(value, list) else value, judge(value))

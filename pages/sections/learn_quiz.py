@@ -1,0 +1,198 @@
+"""The lesson's last step: ten questions about new images, with the why of each answer."""
+
+import random
+
+import streamlit as st
+from torch import Tensor
+
+from core.detector import Result
+from core.quiz import Question, questions
+from pages.sections.learn_context import cells, name_of
+from pages.sections.learn_question import LETTERS, two_columns
+from pages.shared.html import pictures
+from pages.shared.i18n.text import _, formatted
+from pages.shared.state import keys
+from pages.shared.state.lesson import QUESTIONS_OF_QUIZ, Quiz
+from pages.shared.state.page_context import PageContext
+from pages.shared.state.visitor import visitor
+
+
+def show(context: PageContext) -> None:
+    """One question after the other, then how it went."""
+    quiz = visitor().lesson.quiz
+    if not quiz.seed:
+        quiz.seed = random.randrange(1, 2**31)
+    asked = questions(context.scores, context.labels, context.detector.threshold_, quiz.seed)
+    if quiz.number >= QUESTIONS_OF_QUIZ:
+        show_result(context, asked, quiz)
+        return
+    question = asked[quiz.number]
+    is_answered = len(quiz.given) > quiz.number
+    result = context.detector.infer(context.data.test.images[list(question.images)]) if question.images else None
+    left, right = two_columns()
+    with left:
+        st.caption(_("Question {number} of {count}", number=quiz.number + 1, count=QUESTIONS_OF_QUIZ))
+        text = asked_text(context, question, result)
+        with st.container(key="lesson-question"):
+            st.markdown(f"**{text}**")
+        options = options_of(question)
+        key = keys.answer(f"quiz-{quiz.seed}", quiz.number)
+        if is_answered:
+            st.session_state[key] = quiz.given[quiz.number]
+        st.pills(
+            text,
+            range(len(options)),
+            format_func=lambda number: options[number],
+            key=key,
+            label_visibility="collapsed",
+            disabled=is_answered,
+            on_change=give,
+            args=(key,),
+        )
+        if is_answered:
+            given = quiz.given[quiz.number]
+            is_right = given == question.right
+            word = f":material/star: {_('Right.')}" if is_right else f":material/lightbulb: {_('Not quite.')}"
+            with st.container(key="lesson-answer"):
+                st.markdown(f"**{word}** {why(context, question, result, given)}")
+            is_last = quiz.number + 1 == QUESTIONS_OF_QUIZ
+            st.button(_("How did it go?") if is_last else _("Next question"), type="primary", on_click=onward)
+    with right:
+        if result:
+            show_images(context, question, result, is_answered)
+
+
+def options_of(question: Question) -> tuple[str, ...]:
+    if question.kind == "verdict":
+        return (_("Normal"), _("Anomaly"))
+    if question.kind == "rate":
+        return tuple(formatted(number, ",") for number in question.numbers)
+    return LETTERS
+
+
+def asked_text(context: PageContext, question: Question, result: Result | None) -> str:
+    """What is asked."""
+    if question.kind == "rate":
+        return _(
+            "The threshold is set for {rate:.0%} false alarms. About how many of {count:,} new images of "
+            "{normal} will be alarms?",
+            rate=question.rate,
+            count=question.count,
+            normal=context.normal,
+        )
+    if question.kind == "verdict":
+        assert result
+        return _(
+            "The score of this image is {score:.4f}, the threshold {threshold:.4f}. What is the verdict?",
+            score=float(result.scores[0]),
+            threshold=result.threshold,
+        )
+    return {
+        "alarm": _("Only one of these four is an alarm. Which?"),
+        "pass": _("Only one of these four passes for normal. Which?"),
+        "highest": _("Which of these four has the highest score?"),
+        "redrawn": _("The first picture is a reconstruction. Of which of the four images?"),
+        "map": _("The first picture is an error map. Of which of the four images?"),
+    }[question.kind]
+
+
+def why(context: PageContext, question: Question, result: Result | None, given: int) -> str:
+    """Why the right answer is right, and what speaks against the one that was given."""
+    if question.kind == "rate":
+        return _(
+            "{rate:.0%} of {count:,} is {number:,}: by the threshold's making, that share of normal images "
+            "lies above it, give or take chance.",
+            rate=question.rate,
+            count=question.count,
+            number=question.numbers[question.right],
+        )
+    assert result
+    score = {"score": float(result.scores[given if question.kind != "verdict" else 0]), "threshold": result.threshold}
+    if question.kind == "verdict":
+        if question.right:
+            return _("A score strictly above the threshold is an alarm: {score:.4f} is above {threshold:.4f}.", **score)
+        return _("Only a score above the threshold is an alarm: {score:.4f} is not above {threshold:.4f}.", **score)
+    letter, best = LETTERS[question.right], float(result.scores[question.right])
+    if question.kind in ("alarm", "pass"):
+        if given == question.right:
+            return _("Its score is {score:.4f}; the threshold is {threshold:.4f}.", **score)
+        return _(
+            "{chosen} scores {score:.4f}, {letter} {best:.4f}; the threshold, {threshold:.4f}, lies between them.",
+            chosen=LETTERS[given],
+            letter=letter,
+            best=best,
+            **score,
+        )
+    if question.kind == "highest":
+        if given == question.right:
+            return _("The squares of its error map have the largest mean: {score:.4f}.", score=best)
+        return _(
+            "{chosen} scores {score:.4f}, {letter} {best:.4f}: more of {letter} is redrawn wrongly.",
+            chosen=LETTERS[given],
+            letter=letter,
+            best=best,
+            score=score["score"],
+        )
+    shown = result.reconstructions[question.right]
+    own, others = (float((result.images[place] - shown).square().mean()) for place in (question.right, given))
+    if given == question.right:
+        return _("The strokes that both have are in their places; the mean squared difference is {own:.4f}.", own=own)
+    return _(
+        "It is of {letter}: from that image it differs by {own:.4f} (mean squared), from {chosen} by {others:.4f}.",
+        letter=letter,
+        chosen=LETTERS[given],
+        own=own,
+        others=others,
+    )
+
+
+def show_images(context: PageContext, question: Question, result: Result, is_answered: bool) -> None:
+    """The images of a question; once it is answered with reconstruction, error map, score and verdict."""
+    if question.kind in ("redrawn", "map"):
+        st.html(cells([asked_picture(question, result)], [_("Of which image?")]))
+    contents, captions = [], []
+    for place, index in enumerate(question.images):
+        letter = LETTERS[place] if len(question.images) > 1 else ""
+        column = pictures.picture(result.images[place], name_of(context, index) if is_answered else letter or _("Test image"))
+        if is_answered:
+            column += pictures.picture(result.reconstructions[place], _("Its reconstruction"))
+            column += pictures.error_picture(result.error_maps[place], _("Error map"))
+            column += pictures.badge(bool(result.verdicts[place]))
+        contents.append(column)
+        captions.append(f"{letter} {formatted(float(result.scores[place]), '.4f')}" if is_answered else letter)
+    st.html(f'<div class="lesson-columns">{cells(contents, captions)}</div>')
+
+
+def asked_picture(question: Question, result: Result) -> str:
+    if question.kind == "map":
+        return pictures.error_picture(result.error_maps[question.right], _("Error map"))
+    reconstruction: Tensor = result.reconstructions[question.right]
+    return pictures.picture(reconstruction, _("Reconstruction"))
+
+
+def show_result(context: PageContext, asked: list[Question], quiz: Quiz) -> None:
+    """How many were right, and every wrong answer with its why."""
+    wrong = [number for number, question in enumerate(asked) if quiz.given[number] != question.right]
+    st.markdown(_("**{right} of {count} right.**", right=len(asked) - len(wrong), count=len(asked)))
+    for number in wrong:
+        question = asked[number]
+        result = context.detector.infer(context.data.test.images[list(question.images)]) if question.images else None
+        text, reason = asked_text(context, question, result), why(context, question, result, quiz.given[number])
+        st.markdown(f"{number + 1}. {text} {reason}")
+    st.button(_("Ten new questions"), icon=":material/refresh:", type="primary", on_click=begin_anew)
+
+
+def give(key: str) -> None:
+    quiz, value = visitor().lesson.quiz, st.session_state.get(key)
+    if isinstance(value, int) and len(quiz.given) == quiz.number:
+        quiz.given.append(value)
+
+
+def onward() -> None:
+    quiz = visitor().lesson.quiz
+    quiz.number = min(quiz.number + 1, len(quiz.given))
+
+
+def begin_anew() -> None:
+    """Other images, and no answers."""
+    visitor().lesson.quiz = Quiz()

@@ -1,0 +1,71 @@
+"""Trainings inside of the lesson: started by a button, looked at while they run."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import streamlit as st
+
+from core.checkpoint import CheckpointError
+from core.errors import UserError
+from core.jobs.job import Snapshot, TrainingJob
+from pages.shared import header
+from pages.shared.i18n.text import translated
+from pages.shared.state import session
+from pages.shared.state.visitor import tab, visitor
+
+Kind = Literal["trap", "overfitting"]
+
+
+def jobs_of(kind: Kind) -> tuple[TrainingJob, ...]:
+    who = visitor()
+    return who.trap if kind == "trap" else who.overfitting
+
+
+def start(kind: Kind, make: Callable[[], Sequence[TrainingJob]]) -> None:
+    """Begin these trainings instead of those that were there; a problem is told where they are shown."""
+    who = visitor()
+    with who.lock:
+        for job in jobs_of(kind):
+            job.drop()
+        setattr(who, kind, ())
+        tab().lesson_problem = None
+        try:
+            made = tuple(make())
+        except UserError as error:
+            tab().lesson_problem = error
+            return
+        setattr(who, kind, made)
+    for job in made:
+        job.resume()
+
+
+def show_problem() -> None:
+    if problem := tab().lesson_problem:
+        st.error(translated(problem), icon=":material/error:")
+
+
+def look(kind: Kind, show: Callable[[Sequence[Snapshot]], None]) -> None:
+    """Show the snapshots, again and again while one of the trainings runs."""
+    active = [snapshot for job in jobs_of(kind) if (snapshot := job.snapshot()).state.is_active]
+    seconds = session.WAITING_POLL if any(snapshot.turn > 3 for snapshot in active) else 0.7
+    st.fragment(_look, run_every=seconds if active else None)(kind, show)
+
+
+def _look(kind: Kind, show: Callable[[Sequence[Snapshot]], None]) -> None:
+    snapshots = [job.snapshot() for job in jobs_of(kind)]
+    is_active = any(snapshot.state.is_active for snapshot in snapshots)
+    was_active, tab().lesson_was_active = tab().lesson_was_active, is_active
+    if was_active and not is_active:
+        st.rerun()
+    try:
+        show(snapshots)
+    except CheckpointError as error:
+        st.error(translated(error), icon=":material/error:")
+
+
+def progress(snapshot: Snapshot) -> None:
+    """How far it is, or why it failed; nothing once it is done."""
+    if not snapshot.state.is_over:
+        st.progress(snapshot.progress, header.job_sentence(snapshot))
+    elif snapshot.error:
+        st.error(translated(snapshot.error), icon=":material/error:")

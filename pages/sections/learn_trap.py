@@ -1,0 +1,145 @@
+"""The lesson's twelfth step: shapes that do not match."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+import torch
+
+from core.checkpoint import Checkpoint
+from core.data.datasets import data_directory
+from core.detector import AutoencoderDetector
+from core.jobs.job import JobState, Snapshot, TrainingJob
+from core.presets import PRESETS, Shipped
+from pages.sections import learn_training
+from pages.sections.learn_context import USUAL_CLASS, cells
+from pages.sections.learn_question import choose, say, two_columns
+from pages.shared.charts import figures
+from pages.shared.html import pictures
+from pages.shared.i18n.glossary import about
+from pages.shared.i18n.text import _
+from pages.shared.state import session
+from pages.shared.state.page_context import PageContext
+from pages.shared.state.visitor import visitor
+
+QUESTION = "trap"
+PAIR = ("course", "broadcasting")
+"""The presets that the trap compares: the right shapes and the wrong ones."""
+SHAPES = ("(64, 1, 28, 28) − (64, 1, 28, 28)", "(64, 28, 28) − (64, 1, 28, 28)")
+
+
+def ready(preset: str) -> Checkpoint:
+    """The shipped detector of a preset; those of all presets know 5."""
+    return session.shipped_checkpoint(Shipped(preset, "mnist", USUAL_CLASS))
+
+
+def show(context: PageContext) -> None:
+    """What will a network draw that compares all images with all others?"""
+    left, right = two_columns()
+    with left:
+        st.markdown(
+            _(
+                "One dimension is forgotten, and torch goes on: it **broadcasts** the difference, and "
+                "compares every image of a batch "
+                "with every reconstruction."
+            )
+        )
+        given = choose(
+            QUESTION,
+            _("What will this network draw when it is shown a 5?"),
+            (_("That 5"), _("A 5 that is always the same"), _("Noise")),
+            1,
+        )
+        if given:
+            say(
+                given,
+                _(
+                    "What fits all images best is their mean. The loss stops at {stuck:.3f}. torch's own "
+                    "mse_loss warns, a plain "
+                    "minus does not; this program raises an error instead.",
+                    stuck=ready("broadcasting").losses[-1].validation,
+                ),
+            )
+            st.button(_("Train both now"), icon=":material/play_arrow:", type="primary", on_click=begin)
+            if not visitor().trap:
+                st.caption(_("Until then: both as they were trained before."))
+            learn_training.show_problem()
+    with right:
+        if given:
+            learn_training.look("trap", show_both)
+        else:
+            usual = context.data.test.images[context.labels == USUAL_CLASS][:4]
+            st.html(cells([pictures.picture(image, _("Image")) for image in usual], [""] * len(usual)))
+
+
+def begin() -> None:
+    """Train the course's network twice, with the right shapes and the wrong ones."""
+
+    def make() -> list[TrainingJob]:
+        at_hand = session.data_set("mnist", may_download=False).data
+        made = []
+        for preset in PAIR:
+            settings = replace(PRESETS[preset], data_set=at_hand.name)
+            split = session.split(at_hand.name, data_directory(), (USUAL_CLASS,), settings.training.seed)
+            made.append(session.new_job(settings, split))
+        return made
+
+    learn_training.start("trap", make)
+
+
+def show_both(snapshots: Sequence[Snapshot]) -> None:
+    """Both networks as they stand, side by side: losses, reconstructions, AUROC."""
+    jobs = visitor().trap
+    titles = (_("Shapes match"), _("Shapes do not match"))
+    losses = [snapshot.losses for snapshot in snapshots] or [ready(preset).losses for preset in PAIR]
+    curves = dict(zip(titles, losses, strict=True))
+    figure = figures.loss_curves(
+        (), np.empty(0, dtype=np.float32), 1, PRESETS["course"].training.epochs, curves, log_scale=False
+    )
+    figure.update_layout(height=170, legend={"y": 1, "x": 1, "xanchor": "right", "orientation": "v"})
+    st.plotly_chart(figure, key="trap-losses", config={"displayModeBar": False}, alt=_("Loss by epoch"))
+    for number, column in enumerate(st.columns(2, gap="medium")):
+        with column:
+            st.markdown(f"**{titles[number]}**  \n`{SHAPES[number]}`")
+            if jobs:
+                snapshot = snapshots[number]
+                learn_training.progress(snapshot)
+                made = snapshot.result
+                trained = jobs[number].detector() if snapshot.has_begun else None
+            else:
+                made = ready(PAIR[number])
+                trained = made.detector
+            if trained:
+                st.html(f'<div class="lesson-pair">{three_and_three(trained)}</div>')
+            if losses[number]:
+                told = [_("validation loss {loss:.3f}", loss=losses[number][-1].validation)]
+                told += [_("AUROC {auroc:.2f}", auroc=made.evaluation.auroc)] if made and made.evaluation else []
+                st.caption(", ".join(told), help=about("auroc"))
+    if snapshots and all(snapshot.state is JobState.DONE for snapshot in snapshots):
+        st.success(_("Same network, same images, same seed. Only the shapes differ."), icon=":material/check:")
+
+
+def three_and_three(trained: AutoencoderDetector) -> str:
+    """Three normal images and three others, and below them what becomes of them."""
+    usual, others = usual_and_others(trained, 3)
+    result = trained.infer(torch.cat([usual, others]))
+    return pictures.before_and_after(result.images, result.reconstructions)
+
+
+def before_and_after(trained: AutoencoderDetector, each: int) -> tuple[str, str]:
+    """So many images of the normal class, and so many others, and below them what becomes of them."""
+    first, second = (trained.infer(images) for images in usual_and_others(trained, each))
+    return (
+        pictures.before_and_after(first.images, first.reconstructions),
+        pictures.before_and_after(second.images, second.reconstructions),
+    )
+
+
+def usual_and_others(trained: AutoencoderDetector, each: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Test images (each, 1, 28, 28) of the normal class, and of other classes."""
+    shown = session.data_set(trained.config.data_set, may_download=False).data
+    labels, own = shown.test.labels, trained.config.normal_classes
+    usual = torch.isin(labels, torch.tensor(own)).nonzero().squeeze(1)[:each]
+    others = torch.stack([(labels == label).nonzero()[0, 0] for label in (7, 1, 3, 8, 0, 4, 6, 9) if label not in own][:each])
+    return shown.test.images[usual], shown.test.images[others]

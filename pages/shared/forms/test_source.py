@@ -1,0 +1,38 @@
+"""Whose test images are put before the detector: its own data set's, or others', to see what another hand or pen does."""
+
+import streamlit as st
+
+from core.data.datasets import FALLBACK
+from core.data.own import is_own
+from pages.shared.i18n.text import _
+from pages.shared.state import keys, own_data, session
+from pages.shared.state.page_context import PageContext
+
+
+def ask(context: PageContext) -> None:
+    """A box, where there are drawings of people's own to choose; and a sentence where others' images are shown."""
+    own, offered = context.config.data_set, own_data.offered()
+    names = dict.fromkeys([own, *filter(is_own, offered), "mnist", FALLBACK])
+    if not any(map(is_own, names)):
+        return
+    shown = session.test_source(context.config)
+    st.session_state[keys.TEST_SOURCE] = shown
+    st.selectbox(
+        _("Test images"),
+        list(names),
+        format_func=session.title_of,
+        key=keys.TEST_SOURCE,
+        on_change=lambda: session.use_test_source(st.session_state[keys.TEST_SOURCE]),
+        help=_("The same kinds by other hands and pens: a class with a normal one's name is normal, all others are anomalies."),
+        width=260,
+    )
+    if shown == own and context.data.is_one_pile:
+        st.caption(
+            _(
+                "Of {normal} these are the few drawings that neither trained the network nor set its threshold; of the other "
+                "kinds, all.",
+                normal=context.normal,
+            )
+        )
+    elif shown != own:
+        st.caption(_("These are not the images it was made for: does its threshold still hold?"))

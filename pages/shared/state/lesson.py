@@ -1,0 +1,64 @@
+"""What a visitor has said and drawn in the lesson; it survives a reload with the visitor."""
+
+from dataclasses import dataclass, field
+
+from pages.shared.state.drawings import Canvas
+
+STEPS = 14
+"""How many the lesson has; links may ask for any of them."""
+
+QUESTIONS_OF_QUIZ = 10
+
+Value = int | float | str | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was said to a question.
+
+    question: its name. round: how often it was asked before with other images; in round 0 everybody has the same.
+    is_right: None where there is no right and wrong.
+    """
+
+    question: str
+    round: int
+    value: Value
+    is_right: bool | None
+
+
+@dataclass
+class Lesson:
+    """answers, rounds: by question. canvases: by step. ideas: of the better score, how many are shown. seen: of the quiz."""
+
+    answers: dict[str, Answer] = field(default_factory=dict)
+    rounds: dict[str, int] = field(default_factory=dict)
+    canvases: dict[str, Canvas] = field(default_factory=dict)
+    ideas: int = 1
+    quiz: "Quiz" = field(default_factory=lambda: Quiz())
+
+    def round_of(self, question: str) -> int:
+        return self.rounds.get(question, 0)
+
+    def answer_to(self, question: str) -> Answer | None:
+        """What was said in this round; None until then."""
+        given = self.answers.get(question)
+        return given if given and given.round == self.round_of(question) else None
+
+    def give(self, question: str, value: Value, is_right: bool | None) -> None:
+        self.answers[question] = Answer(question, self.round_of(question), value, is_right)
+
+    def ask_again(self, question: str) -> None:
+        """Another round, with other images; what was said last stays until something else is said."""
+        self.rounds[question] = self.round_of(question) + 1
+
+    def canvas(self, step: str) -> Canvas:
+        return self.canvases.setdefault(step, Canvas())
+
+
+@dataclass
+class Quiz:
+    """seed: chooses the images; another one each time. given: the answers so far, in order; number: of the question shown."""
+
+    seed: int = 0
+    given: list[int] = field(default_factory=list)
+    number: int = 0

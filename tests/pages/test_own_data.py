@@ -1,0 +1,189 @@
+"""A data set of one's own on the pages: kept, brought, trained on, looked at."""
+
+import numpy as np
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from core.data.folders import read_zip, to_zip
+from core.data.own import OwnImages
+from core.drawing import from_canvas, from_picture
+from pages.shared.state import session
+from pages.shared.state.visitor import Choice
+from tests.pages.conftest import checked, detector_line, go_to, has, html_of, open_page, plain, visitor_of
+from tests.pages.test_draw import Pen, pen  # noqa: F401  the fixture
+from tests.pages.test_train import press, rerun_until
+from tests.signs import SIGNS, many, on_canvas
+from tests.strokes import WAYS, rgba, shaken
+from tests.strokes import on_canvas as smoothed
+
+pytestmark = pytest.mark.usefixtures("without_data")
+
+
+def examples(*signs: str, count: int = 15) -> OwnImages:
+    images = [many(sign, count, seed) for seed, sign in enumerate(signs)]
+    return OwnImages.of(torch.cat(images), [sign for sign in signs for _ in range(count)])
+
+
+def trained(app: AppTest, own: OwnImages) -> AppTest:
+    """A visitor who has these examples, and a detector of the first kind as Train makes it unasked."""
+    visitor_of(app).own = own
+    go_to(app, "train")
+    checked(app.selectbox(key="data-set").set_value(own.name).run())
+    assert app.selectbox(key="preset").value == "best"
+    assert app.toggle(key="vary").value
+    assert app.button_group(key="normal-classes").value == [0]
+    press(app, "start")
+    return rerun_until(app, lambda app: visitor_of(app).job is None)
+
+
+@pytest.fixture(scope="module")
+def signs() -> OwnImages:
+    return examples("star", "moon", "house")
+
+
+def texts(app: AppTest) -> str:
+    """All that a page says in words."""
+    elements = (*app.markdown, *app.caption, *app.info, *app.error, *app.warning)
+    return " ".join([*(element.value for element in elements), *map(plain, html_of(app))])
+
+
+def test_the_drawing_that_is_kept_becomes_an_example(pen: Pen) -> None:  # noqa: F811
+    app = open_page("draw")
+    assert not has(app, "quick-keep")
+    with_name(app, "star")
+    for number in range(1, 3):
+        pen.draw(rgba(on_canvas(SIGNS["star"])))
+        checked(app.run())
+        assert app.button(key="quick-keep").label == f"Keep star ({number})"
+        press(app, "quick-keep")
+        assert visitor_of(app).own.counts == {"star": number}
+        assert visitor_of(app).drawings.canvas.image is None, "the canvas is clean for the next"
+    with_name(app, "**moon**")
+    pen.draw(rgba(on_canvas(SIGNS["moon"])))
+    checked(app.run())
+    press(app, "keep-example")
+    assert visitor_of(app).own.counts == {"star": 2, "moon": 1}
+    press(app, "remove-kind-0")
+    assert visitor_of(app).own.counts == {"moon": 1}
+    press(app, "remove-last-0")
+    assert len(visitor_of(app).own) == 0
+
+
+def with_name(app: AppTest, name: str) -> None:
+    open_examples(app)
+    checked(app.text_input(key="kind").set_value(name).run())
+
+
+def open_examples(app: AppTest) -> None:
+    app.session_state["own-examples"] = True
+    checked(app.run())
+
+
+def test_nothing_is_kept_without_a_drawing_or_a_name(pen: Pen) -> None:  # noqa: F811
+    app = open_page("draw")
+    with_name(app, "star")
+    press(app, "keep-example")
+    assert [error.value for error in app.error] == ["Draw something first, then keep it."]
+    pen.draw(rgba(on_canvas(SIGNS["star"])))
+    checked(app.run())
+    with_name(app, "***")
+    press(app, "keep-example")
+    assert app.error[0].value.startswith("A kind needs a name")
+    assert len(visitor_of(app).own) == 0
+
+
+def test_a_zip_is_brought_and_taken_away_again(signs: OwnImages) -> None:
+    app = open_page("draw")
+    open_examples(app)
+    checked(app.file_uploader(key="own-zip").set_value([("signs.zip", to_zip(signs), "application/zip")]).run())
+    assert visitor_of(app).own.counts == {"star": 15, "moon": 15, "house": 15}
+    again = read_zip(to_zip(visitor_of(app).own), from_picture)
+    assert torch.equal(again.images, signs.images)
+    assert again.names == signs.names
+
+
+def test_a_bad_zip_is_told_and_nothing_of_it_used() -> None:
+    app = open_page("draw")
+    open_examples(app)
+    checked(app.file_uploader(key="own-zip").set_value([("signs.zip", b"PK\3\4nothing", "application/zip")]).run())
+    assert app.error[0].value.startswith("This file is not a zip")
+    assert len(visitor_of(app).own) == 0
+
+
+def test_every_page_shows_a_detector_of_ones_own_by_the_names_of_its_kinds(signs: OwnImages) -> None:
+    app = trained(open_page(), signs)
+    assert "3 held-out images can keep a false-alarm rate of 25.0% at least" in texts(app)
+    assert detector_line(app) == "Detector: star · My drawings · run 1"
+    (run,) = visitor_of(app).runs
+    assert run.config.class_names == ("star", "moon", "house")
+    assert run.evaluation is not None
+    assert run.evaluation.auroc > 0.98
+    for page, said in (("home", "star"), ("draw", "star"), ("browse", "normal images (star)"), ("latent", "star")):
+        go_to(app, page)
+        assert said in texts(app), page
+    go_to(app, "evaluate")
+    assert app.button_group(key="against").options == ["moon", "house"]
+    assert "32 test images of My drawings; normal is star." in texts(app), "two stars of fifteen, and all others"
+    go_to(app, "learn")
+    for step in range(1, 8):
+        app.session_state["step"] = step
+        checked(app.run())
+
+
+def test_another_drawing_leaves_the_detector_what_it_was_trained_on(signs: OwnImages) -> None:
+    app = trained(open_page(), signs)
+    visitor_of(app).own = signs.with_more(many("heart", 3, 9), ["heart"] * 3)
+    go_to(app, "browse")
+    assert app.button_group(key="browse-classes").options == ["star", "moon", "house"]
+    assert app.selectbox(key="test-source").value == signs.name
+    checked(app.selectbox(key="test-source").set_value(visitor_of(app).own.name).run())
+    assert app.button_group(key="browse-classes").options == ["star", "moon", "house", "heart"]
+    assert "of 2** normal images (star)" in texts(app), "none that trained it or set its threshold"
+
+
+def test_drawings_of_one_kind_are_enough_and_what_is_missing_is_told() -> None:
+    app = trained(open_page(), examples("star", count=10))
+    assert visitor_of(app).runs[0].evaluation is None
+    assert "there is no AUROC" in texts(app)
+    for page in ("home", "draw", "browse", "latent"):
+        go_to(app, page)
+    go_to(app, "evaluate")
+    assert "nothing to tell apart and no AUROC" in texts(app)
+    go_to(app, "learn")
+    for step in range(1, 8):
+        app.session_state["step"] = step
+        checked(app.run())
+
+
+def test_nine_of_a_kind_are_too_few() -> None:
+    app = open_page("train")
+    visitor_of(app).own = own = examples("star", "moon", count=9)
+    checked(app.run())
+    checked(app.selectbox(key="data-set").set_value(own.name).run())
+    press(app, "start")
+    assert "Only 9 images of this choice exist; at least 10 are needed." in texts(app)
+
+
+def test_ones_own_fives_before_the_detector_that_learnt_from_others() -> None:
+    random = np.random.default_rng(3)
+    images = [digit_drawn(smoothed(shaken(WAYS[digit][0], random))) for digit in (5, 3) for _ in range(12)]
+    app = open_page("browse")
+    assert not has(app, "test-source"), "nobody has drawn anything"
+    visitor_of(app).own = own = OwnImages.of(torch.cat(images), ["5"] * 12 + ["3"] * 12)
+    checked(app.run())
+    checked(app.selectbox(key="test-source").set_value(own.name).run())
+    assert "of 12** normal images (5)" in texts(app)
+    assert "of 12** anomalies" in texts(app)
+    go_to(app, "evaluate")
+    assert "24 test images of My drawings; normal is 5." in texts(app)
+    session_choice = Choice(shipped=session.Shipped("best", "mnist", 3))
+    visitor_of(app).choice = session_choice
+    checked(app.run())
+    assert "My drawings" not in texts(app), "chosen for the other detector only"
+
+
+def digit_drawn(strokes: list[list[tuple[float, float]]]) -> torch.Tensor:
+    image = from_canvas(rgba(strokes))
+    assert image is not None
+    return image

@@ -1,0 +1,73 @@
+"""How a detector of one's own sign judges fresh drawings of it and of the others: fifteen of each kind are enough.
+
+python -m tests.readme_own                      ten made-up signs, by unsteady hands
+python -m tests.readme_own ../shared/hands      the digits of people's hands, in a folder
+"""
+
+import sys
+import time
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from core.data.datasets import split_one_class
+from core.data.folders import read_zip, to_zip
+from core.data.own import OwnImages
+from core.detector import AutoencoderDetector
+from core.drawing import PictureError, from_picture
+from core.presets import preset
+from tests.signs import SIGNS, many
+
+KEPT, FRESH = 15, 40
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    images = hands(Path(sys.argv[1])) if len(sys.argv) > 1 else signs()
+    kept = OwnImages.of(torch.cat([each[:KEPT] for each in images.values()]), [name for name in images for _ in range(KEPT)])
+    kept = read_zip(to_zip(kept), from_picture)  # as it is taken away and brought again
+    print("| normal | AUROC | own sign is an alarm | others caught | seconds |\n|---|---|---|---|---|")
+    rows = []
+    for label, name in enumerate(kept.kinds):
+        config = replace(preset("best", kept.name), class_names=kept.kinds, normal_classes=(label,))
+        started = time.perf_counter()
+        split = split_one_class(kept.data_set, (label,), config.training.seed, config.training.vary)
+        detector = AutoencoderDetector(config).fit_split(split)
+        seconds = time.perf_counter() - started
+        own = detector.decision_function(images[name][KEPT:]).numpy()
+        others = detector.decision_function(torch.cat([each[KEPT:] for kind, each in images.items() if kind != name])).numpy()
+        area = float(roc_auc_score(np.repeat([0, 1], [len(own), len(others)]), np.concatenate([own, others])))
+        threshold = detector.threshold_
+        rows.append((area, float((own > threshold).mean()), float((others > threshold).mean()), seconds))
+        print(row(name, rows[-1]))
+    print(row("mean", tuple(np.mean(rows, axis=0))))
+
+
+def row(name: str, figures: tuple[float, ...]) -> str:
+    area, alarms, caught, seconds = figures
+    return f"| {name} | {area:.4f} | {alarms:.1%} | {caught:.1%} | {seconds:.1f} |"
+
+
+def signs() -> dict[str, Tensor]:
+    return {sign: many(sign, KEPT + FRESH, seed) for seed, sign in enumerate(SIGNS)}
+
+
+def hands(folder: Path) -> dict[str, Tensor]:
+    """The digits in a folder by the first character of their names, shuffled; what cannot be read is left out."""
+    found: dict[str, list[Tensor]] = defaultdict(list)
+    for path in sorted(folder.glob("drawn/[0-9]*.png")):
+        try:
+            found[path.name[0]].append(from_picture(path.read_bytes()))
+        except PictureError:
+            continue
+    random = np.random.default_rng(1)
+    return {digit: torch.cat(every)[random.permutation(len(every))] for digit, every in sorted(found.items())}
+
+
+if __name__ == "__main__":
+    main()

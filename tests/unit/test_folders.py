@@ -1,0 +1,172 @@
+"""Zips in ImageFolder's layout: what is read, and what is refused with one sentence, whole."""
+
+import io
+import stat
+import struct
+import time
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.datasets import ImageFolder
+
+from core.data import folders
+from core.data.folders import MAX_ENTRIES, MAX_ZIP_BYTES, read_zip, to_zip
+from core.data.own import MOST_KINDS, OwnDataError, OwnImages
+from core.drawing import from_picture
+from tests.signs import SIGNS, many, on_canvas
+from tests.strokes import rgba
+
+
+def zipped(files: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", compression) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content, compression)
+    return made.getvalue()
+
+
+def png(sign: str, is_dark_on_light: bool = False) -> bytes:
+    """A drawing as a file of 320 x 320 pixels."""
+    grey = rgba(on_canvas(SIGNS[sign]))[..., 0]
+    file = io.BytesIO()
+    Image.fromarray(255 - grey if is_dark_on_light else grey).save(file, "PNG")
+    return file.getvalue()
+
+
+STAR, MOON = png("star"), png("moon", is_dark_on_light=True)
+
+
+# ---------------------------------------------------------------- what is read
+
+
+@pytest.mark.parametrize("around", ["", "signs/"], ids=["flat", "in a folder"])
+def test_a_folder_is_a_kind(around: str) -> None:
+    found = read_zip(
+        zipped({f"{around}star/a.png": STAR, f"{around}moon/b.png": MOON, f"{around}star/c.png": STAR}), from_picture
+    )
+    assert found.names == ["star", "moon", "star"]
+    assert torch.equal(found.images[0], (from_picture(STAR)[0, 0] * 255).round().to(torch.uint8))
+
+
+def test_what_systems_put_beside_pictures_is_passed_over() -> None:
+    files = {"__MACOSX/star/._a.png": b"x", "star/.DS_Store": b"x", "star/Thumbs.db": b"x", "star/": b"", "star/a.png": STAR}
+    assert read_zip(zipped(files), from_picture).counts == {"star": 1}
+
+
+def test_what_is_taken_away_comes_back_and_is_torchvisions_layout(tmp_path: Path) -> None:
+    own = OwnImages.of(torch.cat([many("moon", 3, 0), many("star", 2, 1)]), ["moon"] * 3 + ["étoile ⭐"] * 2)
+    content = to_zip(own)
+    again = read_zip(content, from_picture)
+    assert (again.name, again.names) == (own.name, own.names)
+    zipfile.ZipFile(io.BytesIO(content)).extractall(tmp_path)
+    folder = ImageFolder(str(tmp_path))
+    assert sorted(folder.classes) == sorted(own.kinds)
+    seen = {(folder.classes[label], np.asarray(image.convert("L")).tobytes()) for image, label in folder}
+    assert seen == {(name, image.numpy().tobytes()) for name, image in zip(own.names, own.images, strict=True)}
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+def link() -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        entry = zipfile.ZipInfo("star/a.png")
+        entry.create_system, entry.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(entry, "/etc/passwd")
+    return made.getvalue()
+
+
+def locked() -> bytes:
+    content = bytearray(zipped({"star/a.png": STAR}))
+    content[6] |= 1
+    content[content.rindex(b"PK\1\2") + 8] |= 1
+    return bytes(content)
+
+
+def bomb() -> bytes:
+    """Ten gigabytes of nothing, in a list whose entries all say the same megabytes."""
+    return zipped({f"star/{number}.png": bytes(5 * 2**20) for number in range(13)}, zipfile.ZIP_DEFLATED)
+
+
+def overlapping() -> bytes:
+    """Two thousand entries that are the same five megabytes: 10 GB unpacked (after Fifield 2019)."""
+    one = zipped({"star/a.png": bytes(5 * 2**20)}, zipfile.ZIP_DEFLATED)
+    start = one.rindex(b"PK\1\2")
+    end = one.rindex(b"PK\5\6")
+    entry = one[start:end] * 2000
+    tail = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 2000, 2000, len(entry), start, 0)
+    return one[:start] + entry + tail
+
+
+def damaged() -> bytes:
+    content = bytearray(zipped({"star/a.png": STAR}))
+    content[100] ^= 255
+    return bytes(content)
+
+
+def blank(width: int) -> bytes:
+    """A PNG that says it has so many pixels a side."""
+    file = io.BytesIO()
+    Image.new("1", (width, width)).save(file, "PNG")
+    return file.getvalue()
+
+
+def large() -> bytes:
+    """A star of 16 million pixels."""
+    file = io.BytesIO()
+    Image.open(io.BytesIO(STAR)).resize((4000, 4000)).save(file, "JPEG", quality=20)
+    return file.getvalue()
+
+
+REFUSED = {
+    "not a zip": (b"hello", "not a zip"),
+    "empty file": (b"", "not a zip"),
+    "cut off": (zipped({"star/a.png": STAR})[:-30], "not a zip"),
+    "damaged": (damaged(), "damaged"),
+    "no entry": (zipped({}), "The zip is empty"),
+    "folders only": (zipped({"star/": b""}), "The zip is empty"),
+    "no folder": (zipped({"a.png": STAR, "star/b.png": STAR}), "“a.png” does not lie in a folder"),
+    "too deep": (zipped({"star/a/b/c.png": STAR, "moon/d.png": MOON}), "does not lie in a folder"),
+    "leads out": (zipped({"../star/a.png": STAR}), "leads out of its folder"),
+    "leads out further in": (zipped({"star/../../a.png": STAR}), "leads out of its folder"),
+    "leads out backwards": (zipped({"star\\..\\..\\a.png": STAR}), "leads out of its folder"),
+    "absolute": (zipped({"/etc/star/a.png": STAR}), "leads out of its folder"),
+    "of a drive": (zipped({"C:\\star\\a.png": STAR}), "leads out of its folder"),
+    "a link": (link(), "a link instead of a file"),
+    "locked": (locked(), "password"),
+    "odd packing": (zipped({"star/a.png": STAR}, zipfile.ZIP_LZMA), "ordinary zip"),
+    "an odd file": (zipped({"star/a.png": STAR, "star/readme.txt": b"hello"}), "“star/readme.txt” cannot be used, so nothing"),
+    "a picture of nothing": (zipped({"star/a.png": STAR, "star/b.png": blank(64)}), "“star/b.png” cannot be used"),
+    "a zip in a zip": (zipped({"star/a.zip": zipped({"star/a.png": STAR})}), "cannot be used"),
+    "a large picture": (zipped({"star/a.png": bytes(6 * 2**20)}, zipfile.ZIP_DEFLATED), "has 6 MB; a picture may have 5 MB"),
+    "a bomb": (bomb(), "Unpacked the zip has 65 MB"),
+    "a bomb of one file": (overlapping(), "Unpacked the zip has 10,000 MB"),
+    "a large file": (bytes(MAX_ZIP_BYTES + 1), "it may have 20 MB"),
+    "many entries": (zipped({f"star/{number}.png": b"" for number in range(MAX_ENTRIES + 1)}), "entries; it may have"),
+    "many pixels": (zipped({f"star/{number}.jpg": large() for number in range(3)}), "million pixels together"),
+    "many kinds": (zipped({f"kind {number}/a.png": STAR for number in range(MOST_KINDS + 1)}), "kinds; it may have"),
+    "a long name": (zipped({"x" * 21 + "/a.png": STAR}), "at most 20 characters"),
+    "no name": (zipped({"***/a.png": STAR}), "needs a name"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_cannot_be_used_is_refused_with_one_sentence(kind: str) -> None:
+    content, sentence = REFUSED[kind]
+    started = time.perf_counter()
+    with pytest.raises(OwnDataError, match=sentence.replace("(", r"\(")):
+        read_zip(content, from_picture)
+    assert time.perf_counter() - started < 20
+
+
+def test_a_hundred_thousand_entries_are_counted_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b"PK\3\4" + (b"PK\1\2" + bytes(42) + b"a") * 100_000 + b"PK\5\6" + bytes(18)
+    monkeypatch.setattr(folders.zipfile, "ZipFile", None)
+    with pytest.raises(OwnDataError, match="100,000 entries"):
+        read_zip(content, from_picture)

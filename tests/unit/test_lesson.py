@@ -1,0 +1,295 @@
+"""What the lesson says with a number: over the seeds of its file, by shipped detectors, or by training where that is quick."""
+
+import io
+import warnings
+from dataclasses import replace
+from statistics import mean
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+
+from core import ideas
+from core.checkpoint import read
+from core.data.datasets import DataSet, OneClassSplit, split_one_class
+from core.detector import AutoencoderDetector
+from core.drawing import read_picture
+from core.experiments import compression, seeds
+from core.latent import sample
+from core.model import outline, parameter_count
+from core.one_batch import MOMENTS, slow_motion
+from core.photos import worksheet
+from core.presets import COURSE, PRESETS, Shipped
+from core.quiz import CLEARLY, KINDS, questions
+from pages.sections.learn_experiments import BETTER, SAME, WORSE, compared
+from pages.sections.learn_overfitting import BATCH, EPOCHS, HELD_OUT, IMAGES, RISES
+from tests.pages.conftest import ROOT
+
+TRIALS = seeds.read()
+AUROC = {name: seeds.spread(seeds.of_preset(TRIALS, name), "auroc") for name in seeds.COMPARED}
+
+
+# ---------------------------------------------------------------- over seeds
+
+
+@pytest.mark.parametrize("name", seeds.COMPARED)
+def test_every_preset_was_trained_with_the_same_five_seeds(name: str) -> None:
+    assert [each.seed for each in seeds.of_preset(TRIALS, name)] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("two-units", WORSE),
+        ("narrow", BETTER),
+        ("wide", SAME),
+        ("few-epochs", WORSE),
+        ("denoising", SAME),
+        ("broadcasting", WORSE),
+        ("convolutional", SAME),
+    ],
+)
+def test_how_experiments_compare_with_the_course(name: str, expected: int) -> None:
+    assert compared(name) == expected
+    own, course = (sorted(each.auroc for each in TRIALS if each.preset == preset) for preset in (name, "course"))
+    assert expected == (BETTER if own[0] > course[-1] else WORSE if own[-1] < course[0] else SAME)
+
+
+def test_eight_numbers_are_enough_and_two_are_not() -> None:
+    assert PRESETS["narrow"].model.latent_dim == 8
+    assert AUROC["narrow"].least > AUROC["two-units"].most
+    by_units = {each.latent_dim: each.auroc for each in compression.read().measured}
+    assert by_units[8] >= by_units[128] > by_units[2]
+    shipped = {name: read(Shipped(name, "mnist", 5).path).evaluation for name in ("narrow", "two-units")}
+    assert shipped["narrow"]
+    assert shipped["two-units"]
+    assert (round(shipped["narrow"].auroc, 4), round(shipped["two-units"].auroc, 4)) == (
+        round(by_units[8], 4),
+        round(by_units[2], 4),
+    )
+
+
+def test_a_wide_bottleneck_copies_everything_and_5s_still_better() -> None:
+    wide, course = (seeds.of_preset(TRIALS, name) for name in ("wide", "course"))
+    for own, other in zip(wide, course, strict=True):
+        assert own.error_others < 0.5 * other.error_others
+        assert own.error_normal < 0.5 * own.error_others
+
+
+def test_why_validation_is_below_training_in_the_first_epoch_and_alike_in_the_last() -> None:
+    for trial in seeds.of_preset(TRIALS, "course"):
+        assert trial.first[1] < trial.first[0]
+        assert abs(trial.last[1] - trial.last[0]) < 0.1 * trial.last[0]
+
+
+def test_with_noise_validation_stays_above_training_as_it_comes_without() -> None:
+    trials = seeds.of_preset(TRIALS, "denoising")
+    assert all(trial.last[1] > trial.last[0] for trial in trials)
+
+
+def test_noisy_validation_images_would_be_as_easy_as_training_images(mnist: DataSet) -> None:
+    """That is the reason: the same network, on held-out images with noise."""
+    made = read(Shipped("denoising", "mnist", 5).path)
+    held_out = split_one_class(mnist, (5,), made.config.training.seed).calibration
+    noise = made.config.training.noise * torch.randn(held_out.shape, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        noisy = F.mse_loss(made.detector.model((held_out + noise).clamp(0, 1)), held_out).item()
+        clean = F.mse_loss(made.detector.model(held_out), held_out).item()
+    assert clean > noisy
+    assert noisy == pytest.approx(made.losses[-1].train, rel=0.1)
+
+
+def test_the_mean_image_is_what_broadcasting_and_one_epoch_draw() -> None:
+    stuck = [trial.last[1] for trial in seeds.of_preset(TRIALS, "broadcasting")]
+    assert max(stuck) - min(stuck) < 0.003
+    assert mean(stuck) == pytest.approx(read(Shipped("broadcasting", "mnist", 5).path).losses[-1].validation, abs=0.002)
+    one = [trial.last[1] for trial in seeds.of_preset(TRIALS, "few-epochs")]
+    assert mean(one) == pytest.approx(mean(stuck), rel=0.05)
+
+
+def test_small_filters_have_far_fewer_weights() -> None:
+    own, course = (parameter_count(outline(PRESETS[name].model)) for name in ("convolutional", "course"))
+    assert own < course / 5
+
+
+def test_the_table_in_the_docs_is_the_files() -> None:
+    assert seeds.table(TRIALS) in (ROOT / "docs/method.md").read_text(encoding="utf-8")
+
+
+def test_seeds_go_on_where_they_stopped(monkeypatch: pytest.MonkeyPatch, tmp_path: object, uci: DataSet) -> None:
+    from pathlib import Path
+
+    file = Path(str(tmp_path)) / "seeds.json"
+    tiny = replace(COURSE, training=replace(COURSE.training, epochs=1))
+    monkeypatch.setitem(PRESETS, "course", tiny)
+    monkeypatch.setattr(seeds, "load_or_download", lambda _name: uci)
+    seeds.main(["--preset", "course", "--seed", "1", "--file", str(file)])
+    first = seeds.read(file)
+    seeds.read.cache_clear()
+    seeds.main(["--preset", "course", "--seed", "1", "2", "--file", str(file)])
+    seeds.read.cache_clear()
+    assert [each.seed for each in seeds.read(file)] == [1, 2]
+    assert seeds.read(file)[0] == first[0]
+    seeds.read.cache_clear()
+
+
+# ---------------------------------------------------------------- torch
+
+
+def test_torchs_own_loss_warns_of_shapes_and_a_minus_does_not() -> None:
+    images, reconstructions = torch.rand(3, 1, 2, 2), torch.rand(3, 2, 2)
+    with pytest.warns(UserWarning, match="target size"):
+        F.mse_loss(reconstructions, images)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (images - reconstructions).shape == (3, 3, 2, 2)
+
+
+# ---------------------------------------------------------------- overfitting
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_two_hundred_epochs_on_fifty_images_overfit(mnist: DataSet, seed: int) -> None:
+    split = split_one_class(mnist, (5,), seed)
+    training = replace(COURSE.training, epochs=EPOCHS, batch_size=BATCH, seed=seed)
+    detector = AutoencoderDetector(replace(COURSE, training=training))
+    trainer = detector.trainer(split.train[:IMAGES], split.calibration[:HELD_OUT])
+    curve = [step.epoch_losses for step in trainer if step.epoch_losses]
+    least = min(range(EPOCHS), key=lambda epoch: curve[epoch].validation)
+    assert least < EPOCHS / 2
+    assert curve[-1].validation > RISES * curve[least].validation
+    assert curve[-1].train < 0.2 * curve[-1].validation
+
+
+# ---------------------------------------------------------------- ideas
+
+
+def test_ideas_end_at_the_best_detector_and_begin_at_the_courses(uci: DataSet) -> None:
+    course, best = (read(Shipped(name, "mnist", 5).path).detector for name in ("course", "best"))
+    images = uci.test.images[:40]
+    ends = {name: ideas.with_idea(name, course, best).decision_function(images) for name in ("course", "loops")}
+    assert torch.equal(ends["course"], course.decision_function(images))
+    assert torch.allclose(ends["loops"], best.decision_function(images))
+    assert (course.config, best.config) == (COURSE, PRESETS["best"]), "shared detectors stay as they are"
+
+
+def test_what_each_idea_wins(mnist: DataSet) -> None:
+    course, best = (read(Shipped(name, "mnist", 5).path).detector for name in ("course", "best"))
+    found = {
+        name: ideas.measured(ideas.with_idea(name, course, best), mnist.test.images, mnist.test.labels, hardest=1)
+        for name in ideas.IDEAS
+    }
+    assert found["ink"].hardest > found["course"].hardest + 0.05, "what has little ink can no longer hide"
+    assert found["weigh"].auroc > found["ink"].auroc
+    assert found["strokes"].auroc > found["weigh"].auroc + 0.01
+    assert found["loops"].auroc >= max(each.auroc for each in found.values()) - 1e-9
+    assert found["loops"].caught > 0.97
+    chosen = sample(mnist.test.labels, ideas.IMAGES)
+    scores = course.decision_function(mnist.test.images[chosen])
+    assert found["course"].auroc == pytest.approx(roc_auc_score(mnist.test.labels[chosen] != 5, scores))
+
+
+# ---------------------------------------------------------------- slow motion
+
+
+def test_slow_motion_is_the_training_itself(split: OneClassSplit) -> None:
+    config = replace(COURSE, data_set="uci-digits", training=replace(COURSE.training, epochs=100))
+    images = split.calibration[:4]
+    moments = slow_motion(config, split.train, images)
+    assert tuple(moment.batches for moment in moments) == MOMENTS
+    assert moments[0].moved == 0.0
+    assert moments[0].loss > moments[1].loss > moments[-1].loss
+    detector = AutoencoderDetector(config)
+    trainer = detector.trainer(split.train, split.train[:1])
+    for _number in range(10):
+        trainer.step()
+    assert torch.allclose(detector.reconstruct(images), moments[2].reconstructions)
+    assert moments[2].loss == pytest.approx(F.mse_loss(moments[2].reconstructions, images).item())
+
+
+def test_the_error_is_halved_within_what_is_shown(split: OneClassSplit) -> None:
+    config = replace(COURSE, data_set="uci-digits", training=replace(COURSE.training, epochs=100))
+    moments = slow_motion(config, split.train, split.calibration[:4])
+    assert moments[-1].loss < moments[0].loss / 2
+
+
+# ---------------------------------------------------------------- quiz
+
+
+@pytest.mark.parametrize("seed", range(1, 40))
+def test_right_answers_follow_from_the_scores(uci: DataSet, seed: int) -> None:
+    detector = read(Shipped("course", "mnist", 5).path).detector
+    scores, threshold = detector.decision_function(uci.test.images), detector.threshold_
+    asked = questions(scores, uci.test.labels, threshold, seed)
+    assert tuple(question.kind for question in asked) == KINDS
+    assert len(KINDS) == 10
+    for question in asked:
+        own = scores[list(question.images)].tolist()
+        alarms = [place for place, score in enumerate(own) if score > threshold]
+        if question.kind == "alarm":
+            assert alarms == [question.right]
+        elif question.kind == "pass":
+            assert [place for place in range(4) if place not in alarms] == [question.right]
+        elif question.kind == "highest":
+            assert own[question.right] == max(own)
+            assert max(own) >= CLEARLY * sorted(own)[-2]
+        elif question.kind == "verdict":
+            assert question.right == len(alarms)
+        elif question.kind == "rate":
+            assert question.numbers[question.right] == round(question.rate * question.count)
+            assert len(question.numbers) == 4
+        else:
+            assert len(set(uci.test.labels[list(question.images)].tolist())) == 4
+    assert asked != questions(scores, uci.test.labels, threshold, seed + 1)
+    assert asked == questions(scores, uci.test.labels, threshold, seed)
+
+
+# ---------------------------------------------------------------- worksheet
+
+
+def filled(digits: torch.Tensor) -> Image.Image:
+    """The sheet with digits (20, 1, 28, 28) written into its boxes."""
+    sheet = worksheet.page("Is it normal?", "Name", "Write one digit in each box.", "Alarms that I expect")
+    for (left, top, right, _bottom), digit in zip(worksheet.boxes(), digits, strict=True):
+        side = round(0.7 * (right - left))
+        ink = Image.fromarray((digit[0] * 255).byte().numpy()).resize((side, side), Image.Resampling.BICUBIC)
+        sheet.paste((35, 35, 70), (left + round(0.15 * (right - left)), top + round(0.15 * (right - left))), ink)
+    return sheet
+
+
+@pytest.mark.parametrize("tilt", [0.0, 2.5])
+def test_a_photo_of_the_worksheet_is_read_box_by_box(uci: DataSet, tilt: float) -> None:
+    digits = uci.test.images[:20]
+    photo = filled(digits).crop(worksheet.area())
+    shadow = np.linspace(1.0, 0.75, photo.width)[None, :, None]
+    dimmed = Image.fromarray((np.asarray(photo) * shadow).astype(np.uint8))
+    turned = dimmed.rotate(tilt, Image.Resampling.BICUBIC, fillcolor=(215, 215, 215))
+    file = io.BytesIO()
+    turned.save(file, "JPEG", quality=80)
+    found = read_picture(file.getvalue())
+    assert len(found.digits) == 20, "each box's digit, and neither a box nor a shadow"
+    rows = sorted((digit.box[1] + digit.box[3]) / 2 for digit in found.digits)
+    assert all(rows[place + 5] - rows[place] > 0.1 for place in range(15)), "in four rows of five"
+
+
+def test_a_digit_read_from_the_worksheet_is_judged_as_the_image_itself(mnist: DataSet) -> None:
+    detector = read(Shipped("best", "mnist", 5).path).detector
+    fives = mnist.test.images[mnist.test.labels == 5][:10]
+    others = mnist.test.images[mnist.test.labels == 0][:10]
+    file = io.BytesIO()
+    filled(torch.cat([fives, others])).crop(worksheet.area()).save(file, "PNG")
+    found = sorted(read_picture(file.getvalue()).digits, key=lambda digit: digit.box[1])
+    alarms = detector.predict(torch.cat([digit.image for digit in found]))
+    assert int(alarms[:10].sum()) <= 2, "the upper two rows are 5s"
+    assert int(alarms[10:].sum()) >= 9
+
+
+def test_the_worksheet_is_one_page_of_a4() -> None:
+    made = worksheet.worksheet("Is it normal?", "Name", "Write.", "Alarms")
+    assert made.startswith(b"%PDF")
+    assert made.count(b"/Type /Page\n") == 1 or made.count(b"/Type /Page ") == 1 or b"/Count 1" in made
+    assert pytest.approx(210 / 25.4, rel=0.01) == worksheet.WIDTH / worksheet.DPI
+    assert pytest.approx(297 / 25.4, rel=0.01) == worksheet.HEIGHT / worksheet.DPI
