@@ -49,6 +49,23 @@ def rule(task: Task, digit: int) -> str:
             return _("Nothing is ranked.")
 
 
+def brief_rule(task: Task, digit: int) -> str:
+    """The same in the two short lines that a phone has for it."""
+    match task:
+        case "draw":
+            return _("The least score wins.")
+        case "anything":
+            return _("The highest score wins.")
+        case "fool":
+            return _("Another digit that it takes for a {digit}: the least score wins.", digit=digit)
+        case "edge":
+            return _("The strangest {digit} that passes wins.", digit=digit)
+        case "blind":
+            return _("Right is a point, near the threshold {points}.", points=CLOSE_POINTS)
+        case "free":
+            return rule(task, digit)
+
+
 def common_rule(task: Task) -> str:
     """What holds for every list."""
     if task == "free":

@@ -123,7 +123,7 @@ def as_tensor(image: bytes) -> Tensor:
 def card(now: Moment, drawing: Drawing) -> wall.Card:
     """One drawing for the component."""
     own = now.places.get(drawing.student)
-    place = f"{own.place}. " if own and own.drawing == drawing.number else ""
+    place = str(own.place) if own and own.drawing == drawing.number else ""
     return _card(drawing, now.students.get(drawing.student), place, language())
 
 
@@ -137,7 +137,8 @@ def _card(drawing: Drawing, student: Student | None, place: str, _language: str)
     return wall.Card(
         drawing.number,
         _address(drawing.image),
-        f"{place}{score} {sign}",
+        f"{score} {sign}",
+        place,
         who,
         _("{name}: {verdict}, anomaly score {score}", name=who, verdict=verdict, score=score),
         "anomaly" if judged.is_anomaly else "normal",

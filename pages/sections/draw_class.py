@@ -29,8 +29,12 @@ def show_class_task() -> None:
 
 
 def seen(now: Moment | None) -> object:
-    """What the rest of the page depends on: another round may hide the verdict, or show it again."""
-    return now and (now.about.begun, now.about.task == "blind", now.about.is_open)
+    """What the rest of the page depends on: another round may hide the verdict, or show it again.
+
+    The sheet too. Of two runs of fragments that follow one another at once a browser takes away only what the second one
+    left out, so that after Clear the old numbers could stay: the next look at the class has the page drawn whole.
+    """
+    return now and (now.about.begun, now.about.task == "blind", now.about.is_open, classroom.sheet())
 
 
 def show_task() -> None:
@@ -54,7 +58,7 @@ def text(now: Moment, who: Student) -> str:
     """The task, who one is, the place in the list, and what became of the drawing that was sent last, or the rule."""
     about, answer = now.about, tab().class_answer
     where = class_tasks.place(now, who.number)
-    line, kind = class_tasks.rule(about.task, about.digit), "rule"
+    line, kind = class_tasks.brief_rule(about.task, about.digit), "rule"
     if not about.is_open:
         line = _("The teacher has closed the wall.")
     elif answer and answer.about == (about.round, classroom.sheet()):

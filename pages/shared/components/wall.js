@@ -15,28 +15,29 @@ export default function ({ data, parentElement, setTriggerValue }) {
     button.type = "button";
     button.onclick = () => setTriggerValue("open", number);
     const line = name => Object.assign(document.createElement("span"), { className: name });
-    button.append(new Image(), line("score"), line("who"));
+    button.append(new Image(), line("score"), line("who"), document.createElement("b"));
     item.append(button);
     if (!own.isFirst) item.classList.add("new");
     return item;
   };
   const shown = new Set();
-  data.cards.forEach((card, place) => {
+  data.cards.forEach((card, index) => {
     shown.add(card.number);
     let item = own.cards.get(card.number);
     if (!item) own.cards.set(card.number, (item = make(card.number)));
     const [button] = item.children;
-    const [image, score, who] = button.children;
+    const [image, score, who, place] = button.children;
     if (image.src !== card.picture) image.src = card.picture;
     image.alt = "";
     score.textContent = card.score;
     who.textContent = card.who;
+    place.textContent = card.place;
     button.ariaLabel = button.title = card.label;
     button.ariaPressed = card.number === data.opened;
     for (const kind of ["normal", "anomaly"]) item.classList.toggle(kind, card.kind === kind);
     item.classList.toggle("hidden", card.is_hidden);
     // What is in its place already stays there: a card that is moved would lose the focus.
-    if (list.children[place] !== item) list.insertBefore(item, list.children[place] ?? null);
+    if (list.children[index] !== item) list.insertBefore(item, list.children[index] ?? null);
   });
   for (const [number, item] of own.cards) {
     if (shown.has(number)) continue;

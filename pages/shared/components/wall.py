@@ -31,11 +31,12 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Card:
-    """One drawing. picture: its address; kind: the verdict; label: what a screen reader says."""
+    """One drawing. picture: its address; place: in the list, if any; kind: the verdict; label: for screen readers."""
 
     number: int
     picture: str
     score: str
+    place: str
     who: str
     label: str
     kind: str

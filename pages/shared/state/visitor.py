@@ -175,9 +175,9 @@ class Tab:
     address does not have it yet; is_step_in_address: it had one when Learn ran last. hidden, view: what the link asks for.
     link_written: the address as this tab left it. link_detector: what the last link said of the detector; link_choice: the
     detector in use when that was taken up. looks_seldom: whether the page looks at the job seldom. was_active,
-    lesson_was_active, were_baselines_running, class_seen: as they were last shown. uploaded, picture, own_zip: files that were
-    taken up. own_problem: why an example was not kept.
-    class_opened: the drawing of the wall that is shown large. class_answer: to what was done last in the class.
+    lesson_was_active, were_baselines_running, class_seen: as they were last shown. class_opened: the wall's drawing that is
+    shown large. class_answer: to what was done last in the class. uploaded, picture, own_zip: files that were taken up.
+    own_problem: why an example was not kept.
     """
 
     page: str = ""
