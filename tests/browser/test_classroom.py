@@ -35,7 +35,7 @@ class Room:
 
 
 @pytest.fixture
-def room(chromium: Browser, server: Server) -> Iterator[Room]:
+def room(chromium: Browser) -> Iterator[Room]:
     """A teacher at the server and two students, of whom nobody asks another machine for anything."""
     strangers: list[str] = []
     contexts = [
