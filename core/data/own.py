@@ -25,8 +25,8 @@ PREFIX, OWN_NAME = "own-", "own-[0-9a-f]{16}"
 """With which the names of these data sets begin, and what they look like (a regular expression)."""
 
 
-TITLE = N_("My drawings")
-"""What a visitor's own is called; others have the title that they are given."""
+TITLE, TITLE_OF_CLASS = N_("My drawings"), N_("Drawings of the class")
+"""What a visitor's own is called, and the class's."""
 
 
 class OwnDataError(DataError):

@@ -8,23 +8,14 @@ from functools import partial
 from html import escape
 
 import streamlit as st
-import torch
-from torch import Tensor
 
 from core.server.classroom import Drawing, Moment
 from core.server.tasks import counts, figures, kind_of, points
 from pages.sections import class_tasks
-from pages.sections.class_wall import as_pixels, as_tensor
+from pages.sections.class_wall import as_pixels
 from pages.shared.html import pictures, report
 from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import _, formatted, language
-
-
-def images_by_kind(now: Moment) -> tuple[Tensor, list[str]]:
-    """What was drawn and is not hidden: images (N, 1, 28, 28), and the kind of each, such as “5”, “not 5” or “free”."""
-    drawn = now.shown()
-    images = [as_tensor(each.image) for each in drawn] or [torch.empty(0, 1, 28, 28)]
-    return torch.cat(images), [kind_of(each.task, now.about.digit) for each in drawn]
 
 
 def show_take_away(now: Moment) -> None:

@@ -98,7 +98,7 @@ class Judged:
         image = shown.image
         assert image is not None
         detector, result = judging.judge(image)
-        normal = session.class_names(detector.config.data_set, detector.config.normal_classes)
+        normal = session.normal_names(detector.config)
         return cls(image, detector, result, normal, judging.ask_all(image, may_wait=is_moving(shown)))
 
     def parts(self, shown: Drawings, on_screen: Sequence[Opinion] | None = None) -> dict[str, str]:

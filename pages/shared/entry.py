@@ -13,9 +13,11 @@ from pages.shared import header, monitor
 from pages.shared.html import style
 from pages.shared.i18n.text import _, resolve_language, translated
 from pages.shared.navigation import PAGES
-from pages.shared.state import access, classroom, link, session, visitors
+from pages.shared.state import access, class_drawings, classroom, link, own_data, session, visitors
 from pages.shared.state.visitor import visitor
 from pages.shared.streamlit_internals import drawing_canvas, without_visitor
+
+own_data.of_class().tell = class_drawings.sources
 
 
 def run() -> None:

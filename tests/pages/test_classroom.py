@@ -3,6 +3,7 @@
 import io
 import zipfile
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -11,9 +12,9 @@ from streamlit.testing.v1 import AppTest
 from core import checkpoint
 from core.presets import Shipped
 from core.server.classroom import MOST_A_MINUTE, Moment, NotTheTeacherError
-from core.server.tasks import TASKS, Task
+from core.server.tasks import TASKS, Judgement, Task
 from pages.sections import class_archive, class_tasks
-from pages.shared.state import access, classroom, session
+from pages.shared.state import access, classroom, own_data, session
 from pages.shared.state.visitor import Run
 from tests.pages.conftest import checked, go_to, has, html_of, inside, open_page, plain, visitor_of
 
@@ -251,9 +252,57 @@ def test_what_is_taken_away_has_a_folder_for_each_kind_and_nothing_hidden() -> N
     table = class_archive.as_csv(now(), {1: "Red wolf"}).splitlines()
     assert len(table) == 3
     assert ",Red wolf,draw,1,5," in table[1]
-    images, kinds = class_archive.images_by_kind(now())
-    assert (tuple(images.shape), kinds) == ((2, 1, 28, 28), ["5", "not 5"])
-    torch.testing.assert_close(images[:1], five(), atol=0.5 / 255, rtol=0)
+
+
+def send(image: torch.Tensor, sheet: int) -> None:
+    """As a browser of its own would, with figures that do not matter here."""
+    who = classroom.room().join("another")
+    classroom.room().send(who.number, pixels(image), Judgement(0.1, 0.2, 0.5, False, 5, 0.5), sheet)
+
+
+def pixels(image: torch.Tensor) -> bytes:
+    return bytes((255 * image).round().to(torch.uint8).flatten().tolist())
+
+
+def test_the_classs_drawings_are_a_data_set_for_whoever_may_see_the_wall() -> None:
+    title = "Drawings of the class"
+    teacher, app = begin(), open_page("train")
+    assert title not in app.selectbox(key="data-set").options, "nothing was drawn"
+    code = now().about.code
+    for task, count in (("anything", 7), ("draw", 12)):
+        classroom.room().choose(code, cast(Task, task))
+        for sheet in range(count):
+            send((five() if task == "draw" else scribble()).roll(sheet, 3), sheet)
+    checked(app.run())
+    assert title in app.selectbox(key="data-set").options
+    (source,) = own_data.of_class().lately.values()
+    assert source.read
+    data = source.read(Path())
+    assert source.class_names == ("5", "not 5"), "what is usually normal comes first"
+    assert torch.bincount(data.train_labels).tolist() == [12, 7]
+    assert bytes(data.train_images[0].flatten().tolist()) == pixels(five())
+    checked(app.run())
+    assert list(own_data.of_class().lately.values()) == [source], "made once"
+
+    # It is chosen, and stays chosen when the teacher hides a drawing of it.
+    checked(app.selectbox(key="data-set").set_value(source.name).run())
+    classroom.room().hide(code, max(now().drawings))
+    checked(app.run())
+    later = list(own_data.of_class().lately.values())[-1]
+    assert app.selectbox(key="data-set").value == later.name != source.name
+    press(app, "start")
+    visitor_of(app).job.drop()
+    checked(app.run())
+    assert later.name in visitor_of(app).sources, "it stays what the detector was trained on"
+
+    # Only the teacher sees the wall: nobody else has its drawings. Nobody has them when the class is over.
+    classroom.room().show_wall_to(code, "teacher")
+    assert title not in checked(app.run()).selectbox(key="data-set").options
+    assert title in go_to(teacher, "train").selectbox(key="data-set").options
+    classroom.room().end(code)
+    assert title not in checked(app.run()).selectbox(key="data-set").options
+    assert not visitor_of(app).sources
+    assert not own_data.of_class().lately
 
 
 def test_the_end_is_seen_by_everybody(without_data: Path) -> None:

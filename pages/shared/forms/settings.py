@@ -20,7 +20,6 @@ from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import keys, own_data, session
 from pages.shared.state.keys import of_setting
-from pages.shared.state.visitor import visitor
 
 
 def is_filled() -> bool:
@@ -46,11 +45,10 @@ def begin_with_data_set() -> None:
 
 
 def follow_drawings() -> None:
-    """Where the data set that was chosen is the visitor's own: as it is now, with the drawings kept or removed since."""
-    chosen, there = st.session_state.get(keys.DATA_SET, "mnist"), own_data.offered()
-    if chosen not in there:
-        own = visitor().own
-        st.session_state[keys.DATA_SET] = own.name if is_own(chosen) and len(own) else "mnist"
+    """Where the data set that was chosen is the visitor's own, or the class's: as it is now, with what was drawn since."""
+    chosen = st.session_state.get(keys.DATA_SET, "mnist")
+    if (newest := own_data.newest_of(chosen)) != chosen:
+        st.session_state[keys.DATA_SET] = newest or "mnist"
 
 
 def fill(config: DetectorConfig) -> None:

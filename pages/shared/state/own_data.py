@@ -1,22 +1,41 @@
 """Data sets of people's own drawings beside the others: the visitor's, and those that the class offers to everybody."""
 
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from core.data.datasets import SOURCES, Source
-from core.data.own import is_own
+from core.data.own import TITLE_OF_CLASS, is_own
 from pages.shared.state.once import once
 from pages.shared.state.visitor import visitor
 
 MOST_SOURCES = 8
-"""Data sets as they were for earlier trainings, of one visitor."""
+"""Data sets as they were for earlier trainings, of one visitor; and the class's, as they were lately."""
 
 
 @dataclass
 class ClassSources:
-    """What the class offers: a class puts a function here that tells its data sets, made by OwnImages.source."""
+    """What the class offers.
+
+    tell: its data sets for the visitor at hand, made by OwnImages.source. lately: what was told last, by name: drawings come
+    while somebody looks at them, and what a page has begun with is here until it ends.
+    """
 
     tell: Callable[[], Iterable[Source]] = field(default=tuple)
+    lately: dict[str, Source] = field(default_factory=dict)
+    lock: Any = field(default_factory=threading.Lock, repr=False)
+
+    def now(self) -> dict[str, Source]:
+        """By name."""
+        told = {source.name: source for source in self.tell()}
+        with self.lock:
+            for name in told:
+                self.lately.pop(name, None)
+            self.lately |= told
+            for oldest in list(self.lately)[:-MOST_SOURCES]:
+                del self.lately[oldest]
+        return told
 
 
 @once
@@ -27,14 +46,33 @@ def of_class() -> ClassSources:
 
 def offered() -> dict[str, Source]:
     """Every data set that can be chosen now, by name: those of the program, the class's, the visitor's."""
-    there = SOURCES | {source.name: source for source in of_class().tell()}
+    there = SOURCES | of_class().now()
     own = visitor().own
     return there | {own.name: own.source()} if len(own) else there
 
 
 def source_of(name: str) -> Source | None:
     """A data set by name, also one that an earlier training used; None where it is not here."""
-    return offered().get(name) or visitor().sources.get(name)
+    return offered().get(name) or visitor().sources.get(name) or of_class().lately.get(name)
+
+
+def newest_of(name: str) -> str | None:
+    """What a data set that was offered has become: the visitor's or the class's, with what was drawn since; None: nothing."""
+    there, own = offered(), visitor().own
+    if name in there:
+        return name
+    if name in of_class().lately:
+        return next((each.name for each in there.values() if each.title == TITLE_OF_CLASS), None)
+    return own.name if is_own(name) and len(own) else None
+
+
+def forget_class() -> None:
+    """The class is over, and its drawings are deleted here too."""
+    of_class().lately.clear()
+    with visitor().lock:
+        for name, source in list(visitor().sources.items()):
+            if source.title == TITLE_OF_CLASS:
+                del visitor().sources[name]
 
 
 def remember(name: str) -> None:

@@ -168,7 +168,7 @@ def title_of(data_set_name: str) -> str:
     """What a data set is called."""
     if is_own(data_set_name):
         source = own_data.source_of(data_set_name)
-        return source.title if source and source.title != TITLE else _(TITLE)
+        return _(source.title if source else TITLE)
     return _(SOURCES[data_set_name].title)
 
 
@@ -194,12 +194,9 @@ def normal_classes_in(data: DataSet, config: DetectorConfig) -> tuple[int, ...]:
 def test_source(config: DetectorConfig) -> str:
     """The data set that is before the detector in use: its own, unless the visitor has chosen another for it."""
     chosen = visitor().test_source
-    if chosen is None or chosen[0] != choice():
+    if chosen is None or chosen[0] != choice() or chosen[1] == config.data_set:
         return config.data_set
-    name, mine = chosen[1], visitor().own
-    if is_own(name) and own_data.source_of(name) is None and len(mine):
-        name = mine.name  # another drawing was kept since
-    return name if name in own_data.offered() else config.data_set
+    return own_data.newest_of(chosen[1]) or config.data_set
 
 
 def use_test_source(name: str) -> None:

@@ -1,0 +1,61 @@
+"""What the class has drawn, as a data set beside the others, for whoever may see its wall."""
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.data.datasets import Source
+from core.data.own import MOST_IMAGES, TITLE_OF_CLASS, OwnImages
+from core.server.classroom import ClassUnavailableError, Drawing, Moment
+from core.server.tasks import kind_of
+from pages.shared.state import classroom, own_data
+from pages.shared.state.once import once
+
+
+def images_by_kind(drawn: Sequence[Drawing], digit: int) -> tuple[Tensor, list[str]]:
+    """The drawings as bytes (N, 28, 28), and the kind of each, such as “5”, “not 5” or “free”."""
+    grey = np.frombuffer(b"".join(each.image for each in drawn), dtype=np.uint8).reshape(-1, 28, 28)
+    return torch.from_numpy(grey.copy()), [kind_of(each.task, digit) for each in drawn]
+
+
+class ClassDataSet:
+    """The class's data set, made once for each change for everybody who asks."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._at: object = None
+        self._made: Source | None = None
+
+    def of(self, now: Moment) -> Source | None:
+        """The newest that are not hidden, of the digit first, as that is what is usually normal; None before the first."""
+        with self._lock:
+            at = now.about.begun, now.about.code, now.change
+            if at != self._at:
+                digit, drawn = now.about.digit, now.shown()[-MOST_IMAGES:]
+                drawn.sort(key=lambda each: kind_of(each.task, digit) != str(digit))
+                images = OwnImages.of(*images_by_kind(drawn, digit))
+                self._at, self._made = at, images.source(TITLE_OF_CLASS) if drawn else None
+            return self._made
+
+
+@once
+def _data_set() -> ClassDataSet:
+    return ClassDataSet()
+
+
+def sources() -> list[Source]:
+    """The class's data set for the visitor at hand; none without a class, and where only the teacher may see the wall."""
+    try:
+        now = classroom.moment()
+    except ClassUnavailableError:
+        return []
+    if now is None:
+        own_data.forget_class()
+        return []
+    if now.about.seen_by != "everybody" and not classroom.teachers_code():
+        return []
+    made = _data_set().of(now)
+    return [made] if made else []
