@@ -8,7 +8,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from core.data.folders import read_zip, to_zip
-from core.data.own import OwnImages
+from core.data.own import OwnImages, nothing
 from core.drawing import from_canvas, from_picture
 from pages.shared.state import session
 from pages.shared.state.visitor import Choice
@@ -137,6 +137,14 @@ def test_every_page_shows_a_detector_of_ones_own_by_the_names_of_its_kinds(signs
     for step in range(1, 8):
         app.session_state["step"] = step
         checked(app.run())
+    # The drawings are gone, as those of a class that is over are: the detector goes on, by the names that it carries.
+    visitor_of(app).own = nothing()
+    visitor_of(app).sources.clear()
+    visitor_of(app).drawings.canvas.image = many("star", 1, 9)
+    visitor_of(app).drawings.judge_canvas()
+    for page in ("home", "draw", "train", "browse", "evaluate", "latent", "learn"):
+        go_to(app, page)
+        assert has(app, "score") or page != "draw"
 
 
 def test_another_drawing_leaves_the_detector_what_it_was_trained_on(signs: OwnImages) -> None:
@@ -169,7 +177,7 @@ def test_nine_of_a_kind_are_too_few() -> None:
     visitor_of(app).own = own = examples("star", "moon", count=9)
     checked(app.run())
     checked(app.selectbox(key="data-set").set_value(own.name).run())
-    press(app, "start")
+    assert app.button(key="start").disabled
     assert "Only 9 images of this choice exist; at least 10 are needed." in texts(app)
 
 

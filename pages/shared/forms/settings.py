@@ -248,8 +248,14 @@ def read() -> DetectorConfig:
     """
     state = st.session_state
     data_set = state[keys.DATA_SET]
-    names = session.names_of(data_set) if is_own(data_set) else ()
-    config = replace(preset("course", data_set), class_names=names, normal_classes=tuple(state[keys.NORMAL_CLASSES]))
+    normal = tuple(state[keys.NORMAL_CLASSES])
+    names: tuple[str, ...] = ()
+    if is_own(data_set):
+        if own_data.source_of(data_set) is None:
+            raise SettingError("The drawings that were chosen are not here any more. Choose another data set.")
+        names = session.names_of(data_set)
+        normal = tuple(label for label in normal if label < len(names))  # a kind may have gone since
+    config = replace(preset("course", data_set), class_names=names, normal_classes=normal)
     asked = {
         name: _from_widget(setting, state[of_setting(setting)])
         for name, setting in SETTINGS.items()
