@@ -50,7 +50,7 @@ def test_every_text_is_translated_with_its_placeholders(code: str) -> None:
             assert marks(english) == marks(translated), english
 
 
-QUOTES = {"de": "„“", "es": "“”", "fr": "«»", "pt": "“”"}
+QUOTES = {"de": "„“", "es": "«»", "fr": "«»", "pt": "“”"}
 
 
 @pytest.mark.parametrize("code", sorted(QUOTES))
