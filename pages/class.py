@@ -9,7 +9,7 @@ from pages.sections.class_join import show_join
 from pages.sections.class_teacher import show_controls
 from pages.sections.class_wall import seen, show_wall
 from pages.shared.i18n.text import _, plain, translated
-from pages.shared.state import classroom, link
+from pages.shared.state import class_drawings, classroom, link
 from pages.shared.state.visitor import tab
 from pages.shared.streamlit_internals import begin_again_with_app
 
@@ -30,6 +30,7 @@ def show() -> None:
         return
     tab().class_seen = seen(now)
     if now is None:
+        class_drawings.forget()
         st.title(_("The class together"))
         show_beginning()
         return

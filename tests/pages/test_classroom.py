@@ -295,13 +295,22 @@ def test_the_classs_drawings_are_a_data_set_for_whoever_may_see_the_wall() -> No
     checked(app.run())
     assert later.name in visitor_of(app).sources, "it stays what the detector was trained on"
 
-    # Only the teacher sees the wall: nobody else has its drawings. Nobody has them when the class is over.
+    # Only the teacher sees the wall: nobody else has its drawings.
     classroom.room().show_wall_to(code, "teacher")
     assert title not in checked(app.run()).selectbox(key="data-set").options
     assert title in go_to(teacher, "train").selectbox(key="data-set").options
-    classroom.room().end(code)
+    # Nobody has them when the wall is cleared, or the class is over.
+    classroom.room().show_wall_to(code, "everybody")
+    assert title in checked(app.run()).selectbox(key="data-set").options
+    classroom.room().clear(code)
     assert title not in checked(app.run()).selectbox(key="data-set").options
     assert not visitor_of(app).sources
+    assert not own_data.of_class().lately
+    send(five(), 100)
+    go_to(teacher, "train")
+    assert own_data.of_class().lately
+    classroom.room().end(code)
+    go_to(teacher, "class")
     assert not own_data.of_class().lately
 
 

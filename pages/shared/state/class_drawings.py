@@ -46,16 +46,22 @@ def _data_set() -> ClassDataSet:
     return ClassDataSet()
 
 
+def forget() -> None:
+    """The class is over, or the wall was cleared: its drawings are deleted here too."""
+    _data_set.forget()
+    own_data.forget_class()
+
+
 def sources() -> list[Source]:
     """The class's data set for the visitor at hand; none without a class, and where only the teacher may see the wall."""
     try:
         now = classroom.moment()
     except ClassUnavailableError:
         return []
-    if now is None:
-        own_data.forget_class()
+    made = _data_set().of(now) if now else None
+    if now is None or made is None:
+        forget()
         return []
     if now.about.seen_by != "everybody" and not classroom.teachers_code():
         return []
-    made = _data_set().of(now)
-    return [made] if made else []
+    return [made]

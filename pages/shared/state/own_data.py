@@ -67,7 +67,7 @@ def newest_of(name: str) -> str | None:
 
 
 def forget_class() -> None:
-    """The class is over, and its drawings are deleted here too."""
+    """Let go of the class's drawings, also of those that the visitor at hand has trained on."""
     of_class().lately.clear()
     with visitor().lock:
         for name, source in list(visitor().sources.items()):
