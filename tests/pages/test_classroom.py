@@ -284,20 +284,26 @@ def test_the_classs_drawings_are_a_data_set_for_whoever_may_see_the_wall() -> No
     checked(app.run())
     assert list(own_data.of_class().lately.values()) == [source], "made once"
 
-    # It is chosen, and stays chosen when the teacher hides a drawing of it.
+    # It is chosen, and stays what it is while the page is open; opened again, it has what was drawn and hidden since.
     checked(app.selectbox(key="data-set").set_value(source.name).run())
     classroom.room().hide(code, max(now().drawings))
     checked(app.run())
+    assert app.selectbox(key="data-set").value == source.name
+    assert app.selectbox(key="data-set").options.count(title) == 1
+    go_to(app, "home")
+    go_to(app, "train")
     later = list(own_data.of_class().lately.values())[-1]
     assert app.selectbox(key="data-set").value == later.name != source.name
     press(app, "start")
     visitor_of(app).job.drop()
+    visitor_of(app).job = None
     checked(app.run())
     assert later.name in visitor_of(app).sources, "it stays what the detector was trained on"
 
     # Only the teacher sees the wall: nobody else has its drawings.
     classroom.room().show_wall_to(code, "teacher")
-    assert title not in checked(app.run()).selectbox(key="data-set").options
+    go_to(app, "home")
+    assert title not in go_to(app, "train").selectbox(key="data-set").options
     assert title in go_to(teacher, "train").selectbox(key="data-set").options
     # Nobody has them when the wall is cleared, or the class is over.
     classroom.room().show_wall_to(code, "everybody")

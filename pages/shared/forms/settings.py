@@ -20,6 +20,7 @@ from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import keys, own_data, session
 from pages.shared.state.keys import of_setting
+from pages.shared.state.visitor import tab
 
 
 def is_filled() -> bool:
@@ -36,6 +37,7 @@ def fill_from_preset() -> None:
 def begin_with_data_set() -> None:
     """Begin with what suits another data set: of one's own drawings there are few, which other settings suit."""
     data_set, vary = st.session_state[keys.DATA_SET], of_setting(SETTINGS["vary"])
+    own_data.remember(data_set)
     if is_own(data_set):
         st.session_state[keys.PRESET] = "best"
         st.session_state[keys.NORMAL_CLASSES] = [0]
@@ -45,10 +47,25 @@ def begin_with_data_set() -> None:
 
 
 def follow_drawings() -> None:
-    """Where the data set that was chosen is the visitor's own, or the class's: as it is now, with what was drawn since."""
+    """Where the data set that was chosen is the visitor's own, or the class's: as it is now, with what was drawn since.
+
+    The class draws all the time: its data set stays what it is while the page is open, or no result would be of it.
+    """
     chosen = st.session_state.get(keys.DATA_SET, "mnist")
-    if (newest := own_data.newest_of(chosen)) != chosen:
-        st.session_state[keys.DATA_SET] = newest or "mnist"
+    is_opened, tab().followed = tab().followed != tab().visit, tab().visit
+    if own_data.is_of_class(chosen) and (session.job() or not is_opened):
+        return
+    if (newest := own_data.newest_of(chosen) or "mnist") != chosen:
+        st.session_state[keys.DATA_SET] = newest
+    own_data.remember(newest)
+
+
+def data_sets() -> list[str]:
+    """All that can be chosen; of the class's the one that is chosen, which may be older than the one that is offered."""
+    chosen, offered = st.session_state[keys.DATA_SET], own_data.offered()
+    if chosen in offered or not own_data.is_of_class(chosen):
+        return list(offered)
+    return [*(name for name in offered if not own_data.is_of_class(name)), chosen]
 
 
 def fill(config: DetectorConfig) -> None:
@@ -144,7 +161,7 @@ def ask(disabled: bool, change_rate: Callable[[], None] | None = None) -> None:
     keep: dict[str, Any] = {"persist_state": "session", "disabled": disabled}
     data_set = st.selectbox(
         _("Data set"),
-        list(own_data.offered()),
+        data_sets(),
         format_func=session.title_of,
         key=keys.DATA_SET,
         on_change=begin_with_data_set,

@@ -61,9 +61,15 @@ def newest_of(name: str) -> str | None:
     there, own = offered(), visitor().own
     if name in there:
         return name
-    if name in of_class().lately:
-        return next((each.name for each in there.values() if each.title == TITLE_OF_CLASS), None)
-    return own.name if is_own(name) and len(own) else None
+    if is_own(name) and len(own) and not is_of_class(name):
+        return own.name
+    return next((each.name for each in there.values() if is_own(name) and each.title == TITLE_OF_CLASS), None)
+
+
+def is_of_class(name: str) -> bool:
+    """Whether this is the class's, as it is or as it was."""
+    source = source_of(name)
+    return source is not None and source.title == TITLE_OF_CLASS
 
 
 def forget_class() -> None:
@@ -76,7 +82,7 @@ def forget_class() -> None:
 
 
 def remember(name: str) -> None:
-    """Keep a data set as it is now: something is trained on it."""
+    """Keep a data set as it is now: it was chosen, or something is trained on it."""
     found, kept = source_of(name), visitor().sources
     if found is None or not is_own(name):
         return

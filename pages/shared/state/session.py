@@ -201,6 +201,7 @@ def test_source(config: DetectorConfig) -> str:
 
 def use_test_source(name: str) -> None:
     """Put the images of this data set before the detector in use."""
+    own_data.remember(name)
     visitor().test_source = choice(), name
 
 

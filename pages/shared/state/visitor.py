@@ -179,7 +179,7 @@ class Tab:
     job_problem: why settings could not be trained, with them. looks_seldom: whether the page looks at the job seldom.
     was_active, lesson_was_active, were_baselines_running, class_seen: as they were last shown. class_opened: the wall's drawing
     that is shown large. class_answer: to what was done last in the class. uploaded, picture, own_zip: files that were taken up.
-    own_problem: why an example was not kept.
+    own_problem: why an example was not kept. followed: the visit on which Train took up what was drawn since.
     """
 
     page: str = ""
@@ -210,6 +210,7 @@ class Tab:
     chosen_image: int = 0
     walk_turns: dict[str, int] = field(default_factory=dict)
     threshold: tuple[str, float] = ("", 0.0)
+    followed: int = -1
     class_seen: object = None
     class_opened: int = 0
     class_answer: "Answer | None" = None
