@@ -47,3 +47,18 @@ def at_least_as_high(calibration_scores: Tensor, scores: Tensor) -> Tensor:
 def p_value(at_least_as_high: Tensor, count: int) -> Tensor:
     """(1 + k) / (n + 1), float64 (N,), where k (N,) of n = count calibration scores are at least as high."""
     return (1 + at_least_as_high).double() / (count + 1)
+
+
+def benjamini_hochberg(p_values: Tensor, share: float) -> Tensor:
+    """Which of several images are alarms, bool (N,), so that at most this share of all alarms is false, on average.
+
+    The k smallest p-values (N,) for the largest k of which the k-th is at most share * k / N (Benjamini and Hochberg 1995).
+    Conformal p-values with one calibration set depend on each other in a way that keeps this true (Bates et al. 2023).
+    """
+    ordered, count = p_values.double().sort().values, len(p_values)
+    # The factor guards equality against rounding.
+    bounds = share * (1 + 1e-12) * torch.arange(1, count + 1, dtype=torch.float64) / max(count, 1)
+    passing = (ordered <= bounds).nonzero().flatten()
+    if len(passing) == 0:
+        return torch.zeros(count, dtype=torch.bool)
+    return p_values <= ordered[passing[-1]]

@@ -238,7 +238,7 @@ class AutoencoderDetector:
             batch = batch.to(self.device)
             upright = preprocess(batch, self.config.preprocessing) if preprocessed is None else batch
             seen = poses(upright, turns)
-            reconstructions = self._redraw(seen, skip_nearest)
+            reconstructions = self.redraw(seen, skip_nearest)
             maps = error_map(seen, reconstructions, score)
             seen, reconstructions, maps, scores = least_strange(seen, reconstructions, maps, turns, score)
             factors = self.loop_factors(upright)
@@ -270,7 +270,7 @@ class AutoencoderDetector:
         each = max(len(self.memory_), self.config.neighbours * _widest(self.config.model))
         return max(1, min(BATCH, MOST_NUMBERS // each))
 
-    def _redraw(self, seen: Tensor, skip_nearest: int) -> Tensor:
+    def redraw(self, seen: Tensor, skip_nearest: int = 0) -> Tensor:
         """Reconstructions (N, 1, 28, 28) of preprocessed images, from memory where the detector has one.
 
         skip_nearest: how many of the nearest remembered images do not count; one always remains.

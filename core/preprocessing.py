@@ -176,6 +176,18 @@ def poses(images: Tensor, turns: int) -> Tensor:
     return torch.cat([images, *turned])
 
 
+def follow(masks: Tensor, images: Tensor, preprocessing: Preprocessing, turns: int) -> Tensor:
+    """Masks (N, 1, 28, 28) of raw images (N, 1, 28, 28) in the poses that these get, (P * N, 1, 28, 28), 0 or 1."""
+    if preprocessing == "deskew":
+        masks = _deskewed(masks, images, SIDE)
+    elif preprocessing == "standard-stroke":
+        is_ink = _soft_step(_even_contrast(images), FAINT)
+        masks = F.avg_pool2d(_deskewed(masks, is_ink, 2 * SIDE, to_usual_size=True), 2)
+    upright = preprocess(images, preprocessing)
+    turned = [_deskewed(masks, upright, SIDE, degrees=angle) for angle in turn_angles(turns)[1:]]
+    return (torch.cat([masks, *turned]) > 0.5).float()
+
+
 USUAL_SPREAD = 5.5
 """Pixels: root mean square distance of the ink from its middle, about that of MNIST's digits."""
 

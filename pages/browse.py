@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from core.metrics import histogram
+from pages.sections import browse_discoveries
 from pages.shared.charts import figures
 from pages.shared.forms import test_source
 from pages.shared.html import pictures, signs
@@ -33,6 +34,8 @@ def show() -> None:
         counted = histogram(context.scores, context.labels)
         chart = figures.score_histogram(counted, context.normal_classes, context.detector.threshold_)
         st.plotly_chart(chart, key="all-scores", config={"displayModeBar": False}, alt=_("All scores"))
+    with st.expander(_("How many alarms are false?"), icon=":material/rule:"):
+        browse_discoveries.show(context)
     st.html(pictures.error_legend())
     show_browser(context)
 

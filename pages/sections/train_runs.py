@@ -1,21 +1,12 @@
 """Train, at the bottom: the visitor's runs, to compare and to take away."""
 
 import streamlit as st
-import torch
 
-from core import checkpoint
 from core.model import layers
+from pages.shared import take_along
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state import session
-from pages.shared.state.visitor import Run
-
-
-def as_file(made: checkpoint.Checkpoint) -> bytes:
-    """The checkpoint in full precision, or in half where only that can be uploaded again."""
-    whole = checkpoint.to_bytes(made)
-    # A larger max_upload_size of the widget would be accepted by the page and refused by the server.
-    most = int(st.get_option("server.maxUploadSize")) * 2**20
-    return whole if len(whole) <= most else checkpoint.to_bytes(made, torch.float16)
+from pages.shared.state.visitor import Choice, Run
 
 
 def show_runs() -> list[Run]:
@@ -43,14 +34,7 @@ def show_runs() -> list[Run]:
         overlaid = st.multiselect(_("Curves to lay over"), names, placeholder=_("Nothing"), key="overlaid", width=260)
         ready = [number for number, run in enumerate(runs) if run.detector]
         chosen = st.selectbox(_("Run to keep"), ready, index=len(ready) - 1, format_func=names.__getitem__, width=200)
-        kept = session.checkpoint_of_run(chosen)
-        st.download_button(
-            _("Download checkpoint"),
-            lambda: as_file(kept),
-            f"detector-{'-'.join(map(str, kept.config.normal_classes))}.safetensors",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+    take_along.show(session.checkpoint_of_run(chosen), session.choice_title(Choice(run=chosen)), "run")
     newest = runs[-1].detector
     if newest and session.kept_numbers() + newest.size > session.most_kept():
         st.caption(

@@ -7,6 +7,7 @@ import streamlit as st
 from core.checkpoint import CheckpointError, from_bytes
 from core.errors import SettingError, UserError
 from core.jobs.job import JobState, Snapshot
+from pages.shared import take_along
 from pages.shared.forms import class_detectors
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import LANGUAGES, _, language, ngettext, set_language, translated, words
@@ -152,6 +153,9 @@ def choose() -> None:
     class_detectors.show()
     with st.container(key="hideable-upload"):
         upload()
+    if made := session.checkpoint_of(chosen):
+        st.markdown(f"**{_('Take it along')}**")
+        take_along.show(made, session.choice_title(chosen), "in-use")
 
 
 def upload() -> None:

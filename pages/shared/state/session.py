@@ -345,6 +345,13 @@ def checkpoint_of_run(number: int) -> Checkpoint:
     return replace(runs()[number].checkpoint, detector=detector_of(Choice(run=number)))
 
 
+def checkpoint_of(chosen: Choice) -> Checkpoint | None:
+    """A detector as it can be taken along, at the threshold that the visitor has set; None while it is in training."""
+    if chosen.shipped:
+        return replace(shipped_checkpoint(chosen.shipped), detector=detector_of(chosen))
+    return None if chosen.run is None else checkpoint_of_run(chosen.run)
+
+
 def require_usable_choice() -> None:
     """Raises CheckpointError where the detector in use comes with the program and its file is damaged."""
     if made := choice().shipped:

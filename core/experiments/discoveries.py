@@ -1,0 +1,105 @@
+"""The false discoveries that Benjamini and Hochberg's rule really makes, over many splits of the normal images.
+
+python -m core.experiments.discoveries              both shipped detectors of every digit
+python -m core.experiments.discoveries --preset best --splits 100
+
+The normal test images of a digit are split by chance into calibration and test; the anomalies beside them are drawn too. With
+conformal p-values the expected share of false alarms is at most the wanted one times the share of normal images
+(Bates et al. 2023).
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.conformal import at_least_as_high, benjamini_hochberg, p_value
+from core.data.datasets import Digits, load_or_download
+from core.errors import UserError
+from core.presets import read, shipped
+
+
+@dataclass(frozen=True)
+class Realised:
+    """Over splits: shares of alarms that are false (S,), shares of anomalies caught (S,)."""
+
+    false_shares: Tensor
+    caught: Tensor
+
+    @property
+    def mean(self) -> float:
+        return float(self.false_shares.mean())
+
+    @property
+    def error(self) -> float:
+        """Standard error of the mean."""
+        return float(self.false_shares.std() / len(self.false_shares) ** 0.5)
+
+
+def realised(scores: Tensor, is_normal: Tensor, share: float, anomalies: float, splits: int, seed: int = 0) -> Realised:
+    """Alarms at the wanted share of false ones among images with scores (N,).
+
+    Half of the normal images calibrate; the other half is tested together with so many anomalies that they are the given
+    share of what is tested.
+    """
+    random = torch.Generator().manual_seed(seed)
+    normal, strange = scores[is_normal], scores[~is_normal]
+    half = len(normal) // 2
+    wanted = min(len(strange), round((len(normal) - half) * anomalies / (1 - anomalies)))
+    false_shares, caught = [], []
+    for _ in range(splits):
+        order = normal[torch.randperm(len(normal), generator=random)]
+        drawn = strange[torch.randperm(len(strange), generator=random)[:wanted]]
+        calibration, tested = order[:half].sort().values, torch.cat([order[half:], drawn])
+        is_alarm = benjamini_hochberg(p_value(at_least_as_high(calibration, tested), half), share)
+        false_alarms = int(is_alarm[: len(normal) - half].sum())
+        false_shares.append(false_alarms / max(int(is_alarm.sum()), 1))
+        caught.append(int(is_alarm[len(normal) - half :].sum()) / wanted)
+    return Realised(torch.tensor(false_shares, dtype=torch.float64), torch.tensor(caught, dtype=torch.float64))
+
+
+def rows(preset: str, test: Digits, share: float, anomalies: float, splits: int) -> list[tuple[int, Realised]]:
+    """Every shipped detector of a preset, by its digit."""
+    found = []
+    for entry in shipped("mnist", preset):
+        is_normal = test.labels == entry.normal_class
+        # Few anomalies are drawn at a time; every ninth of them is more than enough.
+        chosen = torch.cat([is_normal.nonzero().flatten(), (~is_normal).nonzero().flatten()[::9]])
+        scores = read(entry).detector.decision_function(test.images[chosen])
+        found.append((entry.normal_class, realised(scores, is_normal[chosen], share, anomalies, splits)))
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m core.experiments.discoveries",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--preset", nargs="+", default=["best", "course"])
+    parser.add_argument("--share", type=float, default=0.05, help="of the alarms at most so many shall be false")
+    parser.add_argument("--anomalies", type=float, default=0.2, help="share of the tested images that are anomalies")
+    parser.add_argument("--splits", type=int, default=20)
+    asked = parser.parse_args(arguments)
+    try:
+        test = load_or_download("mnist").test
+        print("| detector | " + " | ".join(map(str, range(10))) + " | mean | bound | anomalies caught |")
+        print("|" + "---|" * 14)
+        for preset in asked.preset:
+            found = rows(preset, test, asked.share, asked.anomalies, asked.splits)
+            cells = [f"{each.mean:.1%} ± {each.error:.1%}" for _, each in found]
+            mean, error = (
+                np.mean([each.mean for _, each in found]),
+                np.hypot.reduce([each.error for _, each in found]) / len(found),
+            )
+            bound, caught = asked.share * (1 - asked.anomalies), np.mean([float(each.caught.mean()) for _, each in found])
+            print(f"| {preset} | {' | '.join(cells)} | {mean:.1%} ± {error:.1%} | {bound:.1%} | {caught:.1%} |", flush=True)
+    except UserError as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

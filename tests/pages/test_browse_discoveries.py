@@ -1,0 +1,51 @@
+"""How many alarms are false, against scipy's rule and numpy's counts."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import false_discovery_control
+from streamlit.testing.v1 import AppTest
+
+from core.data.datasets import DataSet
+from core.detector import AutoencoderDetector
+from pages.sections.browse_discoveries import mixed
+from tests.pages.conftest import checked, open_page
+
+
+@pytest.fixture
+def app(without_data: object) -> AppTest:
+    return open_page("browse")
+
+
+def cells(app: AppTest) -> list[list[str]]:
+    return app.table[0].value.astype(str).to_numpy().tolist()
+
+
+def expected(detector: AutoencoderDetector, data: DataSet, share: float | None) -> list[tuple[int, int]]:
+    """Alarms, and false ones among them, of the threshold and of Benjamini and Hochberg's rule."""
+    chosen = mixed(data.test.labels == 5, share)
+    result = detector.infer(data.test.images[chosen])
+    is_normal = (data.test.labels[chosen] == 5).numpy()
+    by_rule = false_discovery_control(result.p_values.numpy(), method="bh") <= 0.05 * (1 + 1e-9)
+    return [(int(found.sum()), int((found & is_normal).sum())) for found in (result.verdicts.numpy() == 1, by_rule)]
+
+
+@pytest.mark.parametrize(("choice", "share"), [(0.01, 0.01), (0.1, 0.1), (None, None)])
+def test_the_counts_are_right(
+    app: AppTest, best: AutoencoderDetector, uci: DataSet, choice: float | None, share: float | None
+) -> None:
+    control = next(group for group in app.button_group if group.label == "Anomalies among the images")
+    checked(control.set_value(choice).run())
+    for row, (alarms, false_alarms) in zip(cells(app), expected(best, uci, share), strict=True):
+        assert row[1] == str(alarms)
+        assert row[2] == (f"{false_alarms} of {alarms} ({false_alarms / alarms:.0%})" if alarms else "0")
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
+def test_the_mixture_has_all_normals_and_the_wanted_share(share: float) -> None:
+    is_normal = torch.arange(2000) % 2 == 0
+    chosen = mixed(is_normal, share)
+    assert len(np.unique(chosen)) == len(chosen)
+    assert int(is_normal[chosen].sum()) == 1000
+    assert float((~is_normal[chosen]).float().mean()) == pytest.approx(share, abs=0.001)
+    assert torch.equal(mixed(is_normal, None), torch.arange(2000))
