@@ -206,11 +206,11 @@ def shipped_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     shutil.copytree(presets.CHECKPOINTS, folder)
     caches: list[Any] = [session.shipped_checkpoint, session.ensemble]
     for cache in caches:
-        cache.clear()
+        cache.forget()
     monkeypatch.setattr(presets, "CHECKPOINTS", folder)
     yield folder
     for cache in caches:
-        cache.clear()
+        cache.forget()
 
 
 @pytest.mark.parametrize("page", ["home", "draw", "train", "browse", "evaluate", "latent"])
