@@ -204,7 +204,7 @@ def shipped_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     """A copy of the folder of shipped detectors, which a test may spoil."""
     folder = tmp_path / "checkpoints"
     shutil.copytree(presets.CHECKPOINTS, folder)
-    caches: list[Any] = [session.shipped_checkpoint, session.ensemble]
+    caches: list[Any] = [session.shipped_checkpoint, session._ensemble]
     for cache in caches:
         cache.forget()
     monkeypatch.setattr(presets, "CHECKPOINTS", folder)
