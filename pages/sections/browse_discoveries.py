@@ -69,7 +69,7 @@ def show(context: PageContext) -> None:
         default=0.1,
         required=True,
         format_func=titles.__getitem__,
-        key="anomaly-share",
+        key="discovery-share",
         persist_state="session",
     )
     by_threshold, by_share = compare(context, share)

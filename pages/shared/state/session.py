@@ -344,9 +344,15 @@ def checkpoint_of_run(number: int) -> Checkpoint:
 
 
 def checkpoint_of(chosen: Choice) -> Checkpoint | None:
-    """A detector as it can be taken along, at the threshold that the visitor has set; None while it is in training."""
+    """A detector as it can be taken along, at the threshold that the visitor has set.
+
+    None while it is in training, and where it comes with the program and its file is damaged, which every page says.
+    """
     if chosen.shipped:
-        return replace(shipped_checkpoint(chosen.shipped), detector=detector_of(chosen))
+        try:
+            return replace(shipped_checkpoint(chosen.shipped), detector=detector_of(chosen))
+        except CheckpointError:
+            return None
     return None if chosen.run is None else checkpoint_of_run(chosen.run)
 
 
