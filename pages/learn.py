@@ -57,7 +57,8 @@ def show() -> None:
     with st.container(key="lesson-title", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.title(_("Learn"), width="content")
         st.header(f"{step}. {title}", anchor=False, width="stretch")
-        show_teacher()
+        if not link.is_projector():
+            show_teacher()
     with st.container(key="lesson"):
         st.fragment(show_lesson)(show_step)
     with st.container(key="lesson-steps", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
