@@ -83,13 +83,14 @@ def show_lesson(show_step: Callable[[PageContext], None]) -> None:
     except CheckpointError as error:
         st.error(translated(error), icon=":material/error:")
         return
-    st.caption(
-        _(
-            "This lesson runs the course's detector of {normal}, with the images of {data}.",
-            normal=context.normal,
-            data=session.title_of(context.data.name),
+    with st.container(key="lesson-about"):
+        st.caption(
+            _(
+                "This lesson runs the course's detector of {normal}, with the images of {data}.",
+                normal=context.normal,
+                data=session.title_of(context.data.name),
+            )
         )
-    )
 
 
 def current_step() -> int:

@@ -107,4 +107,6 @@ def show_price(context: PageContext) -> None:
         chart = figures.score_histogram(histogram(scores, labels), normal_classes, threshold)
         # Nothing lies over this one: its margins may follow its text.
         chart.update_layout(height=300, margin={"l": 10, "b": 10, "autoexpand": True})
+        chart.update_xaxes(automargin=True)
+        chart.update_yaxes(automargin=True)
         show_chart(chart, "lesson-scores", _("All scores"))
