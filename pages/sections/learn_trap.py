@@ -98,7 +98,7 @@ def show_both(snapshots: Sequence[Snapshot]) -> None:
         (), np.empty(0, dtype=np.float32), 1, PRESETS["course"].training.epochs, curves, log_scale=False
     )
     figure.update_layout(height=170, legend={"y": 1, "x": 1, "xanchor": "right", "orientation": "v"})
-    figure.update_yaxes(title_text=_("Loss"), nticks=4)
+    figure.update_yaxes(title_text=_("Loss"), nticks=3)
     show_chart(figure, "trap-losses", _("Loss by epoch"))
     for number, column in enumerate(st.columns(2, gap="medium")):
         with column:
