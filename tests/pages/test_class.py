@@ -204,13 +204,13 @@ def shipped_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     """A copy of the folder of shipped detectors, which a test may spoil."""
     folder = tmp_path / "checkpoints"
     shutil.copytree(presets.CHECKPOINTS, folder)
-    caches: list[Any] = [session.shipped_checkpoint, session.ensemble]
+    caches: list[Any] = [session.shipped_checkpoint, session._ensemble]
     for cache in caches:
-        cache.clear()
+        cache.forget()
     monkeypatch.setattr(presets, "CHECKPOINTS", folder)
     yield folder
     for cache in caches:
-        cache.clear()
+        cache.forget()
 
 
 @pytest.mark.parametrize("page", ["home", "draw", "train", "browse", "evaluate", "latent"])
