@@ -95,6 +95,9 @@ def show_evaluation(context: EvaluateContext, summary: str, shown: Shown) -> Non
         show_baselines(context)
     with st.expander(_("Beside another detector"), icon=":material/compare:"):
         second = show_second(context)
+    simpler = []
+    if session.comparison(context.data.name, context.normal_classes):  # else the detector's own time would be taken for nothing
+        simpler = [report.heading(_("Simpler methods, same images")), report.table(baseline_rows(context))]
     shown.threshold = current.threshold
     shown.parts = [
         report.paragraph(summary),
@@ -115,8 +118,7 @@ def show_evaluation(context: EvaluateContext, summary: str, shown: Shown) -> Non
         report.heading(_("Calibrating or cheating?")),
         report.table(lesson),
         *hardest,
-        report.heading(_("Simpler methods, same images")),
-        report.table(baseline_rows(context)),
+        *simpler,
         *second,
     ]
     with chart_place:

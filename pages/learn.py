@@ -57,7 +57,8 @@ def show() -> None:
     with st.container(key="lesson-title", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.title(_("Learn"), width="content")
         st.header(f"{step}. {title}", anchor=False, width="stretch")
-        show_teacher()
+        if not link.is_projector():
+            show_teacher()
     with st.container(key="lesson"):
         st.fragment(show_lesson)(show_step)
     with st.container(key="lesson-steps", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -82,13 +83,14 @@ def show_lesson(show_step: Callable[[PageContext], None]) -> None:
     except CheckpointError as error:
         st.error(translated(error), icon=":material/error:")
         return
-    st.caption(
-        _(
-            "This lesson runs the course's detector of {normal}, with the images of {data}.",
-            normal=context.normal,
-            data=session.title_of(context.data.name),
+    with st.container(key="lesson-about"):
+        st.caption(
+            _(
+                "This lesson runs the course's detector of {normal}, with the images of {data}.",
+                normal=context.normal,
+                data=session.title_of(context.data.name),
+            )
         )
-    )
 
 
 def current_step() -> int:

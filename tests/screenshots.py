@@ -34,7 +34,7 @@ VIEWS = {
 def show(page: Page, server: Server, name: str, language: str) -> None:
     """Bring a page into a state worth looking at; nothing is found by its text, which differs by language."""
     path = {"home": "", "scores": "browse"}.get(name, name)
-    open_page(page, server, f"{path}?lang={language}" + ("&step=6" if name == "learn" else ""))
+    open_page(page, server, f"{path}?lang={language}" + ("&step=12" if name == "learn" else ""))
     if name == "draw":
         draw(page, on_canvas(WAYS[7][0]))
         expect(page.locator(".st-key-score")).to_be_visible()
@@ -50,6 +50,7 @@ def show(page: Page, server: Server, name: str, language: str) -> None:
         page.get_by_role("tab").nth(1).click()
         expect(page.locator(".st-key-decoded img").first).to_be_visible()
     if name == "learn":
+        page.locator(".st-key-lesson").get_by_test_id("stButtonGroup").locator("button").nth(1).click()
         expect(page.locator(".st-key-trap-losses .main-svg").first).to_be_visible()
     if name == "scores":
         page.get_by_test_id("stExpander").first.locator("summary").click()

@@ -10,7 +10,7 @@ from core.latent import sample
 from core.metrics import evaluate
 from core.presets import Shipped
 from pages.sections.learn_context import cells, image_at, name_of, normal_class, nth, other_classes
-from pages.sections.learn_question import choose, say, two_columns
+from pages.sections.learn_question import choose, say, show_chart, two_columns
 from pages.shared.charts import lesson as charts
 from pages.shared.html import pictures
 from pages.shared.i18n.glossary import about
@@ -80,7 +80,7 @@ def show(context: PageContext) -> None:
         labels = [context.names[label] for label in others]
         if lesson.ideas == 1:
             chart = charts.shares(labels, [by_class[label] for label in others], others.index(hardest))
-            st.plotly_chart(chart, key="lesson-by-class", config={"displayModeBar": False}, alt=_("AUROC by digit"))
+            show_chart(chart, "lesson-by-class", _("AUROC by digit"))
         rows = [measured(idea, context, hardest) for idea in IDEAS[: lesson.ideas]]
         head = (_("Idea"), _("AUROC"), _("AUROC, {name} alone", name=context.names[hardest]), _("Caught"))
         lines = [

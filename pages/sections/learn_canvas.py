@@ -10,7 +10,7 @@ from pages.shared.state.drawings import CanvasOnScreen
 from pages.shared.state.visitor import tab, visitor
 
 SIDE = 220
-"""Pixels."""
+"""Pixels; the style sheet shows it at this size."""
 BRUSH = 17
 
 
@@ -20,14 +20,13 @@ def show_canvas(step: str) -> Tensor | None:
     on_screen = tab().lesson_canvases.setdefault(step, CanvasOnScreen())
     if on_screen.visit != tab().visit or on_screen.generation != canvas.generation:
         on_screen.show(canvas, tab().visit)
-    with st.container(key="lesson-canvas", width=SIDE + 4):
+    with st.container(key="lesson-canvas"):
         strokes, png = draw_on_canvas(
             stroke_width=BRUSH,
             stroke_color="#ffffff",
             background_color="#000000",
             height=SIDE,
             width=SIDE,
-            display_toolbar=False,
             initial_drawing=on_screen.initial,
             key=f"lesson-{step}-{on_screen.generation}-{on_screen.opened}",
         )

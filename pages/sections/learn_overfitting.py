@@ -12,7 +12,7 @@ from core.presets import COURSE
 from core.training import EpochLosses
 from pages.sections import learn_training
 from pages.sections.learn_context import normal_class
-from pages.sections.learn_question import choose, say, two_columns
+from pages.sections.learn_question import choose, say, show_chart, two_columns
 from pages.shared.charts import lesson as charts
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _
@@ -113,9 +113,4 @@ def show_curves(snapshots: Sequence[Snapshot]) -> None:
     """Both losses as they stand."""
     for snapshot in snapshots:
         learn_training.progress(snapshot)
-        st.plotly_chart(
-            charts.losses(snapshot.losses, EPOCHS),
-            key="lesson-overfitting",
-            config={"displayModeBar": False},
-            alt=_("Loss by epoch"),
-        )
+        show_chart(charts.losses(snapshot.losses, EPOCHS), "lesson-overfitting", _("Loss by epoch"))

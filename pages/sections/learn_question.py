@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Literal
 
+import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.i18n.text import _
-from pages.shared.state import keys
+from pages.shared.state import keys, link
 from pages.shared.state.lesson import Answer, Value
 from pages.shared.state.visitor import visitor
 
@@ -18,6 +20,13 @@ def two_columns() -> tuple[DeltaGenerator, DeltaGenerator]:
     """Left, what is asked and said; right, what is seen."""
     left, right = st.columns([1, 1.2], gap="large")
     return left, right
+
+
+def show_chart(figure: go.Figure, key: str, alt: str) -> None:
+    """A figure; on a projector the style sheet says how high it is."""
+    height: Literal["stretch", "content"] = "stretch" if link.is_projector() else "content"
+    with st.container(key="lesson-chart"):
+        st.plotly_chart(figure, key=key, config={"displayModeBar": False}, alt=alt, height=height)
 
 
 def round_of(question: str) -> int:

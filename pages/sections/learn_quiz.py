@@ -149,7 +149,7 @@ def why(context: PageContext, question: Question, result: Result | None, given: 
 
 def show_images(context: PageContext, question: Question, result: Result, is_answered: bool) -> None:
     """The images of a question; once it is answered with reconstruction, error map, score and verdict."""
-    if question.kind in ("redrawn", "map"):
+    if question.kind in ("redrawn", "map") and not is_answered:  # then it stands below the image that it is of
         st.html(cells([asked_picture(question, result)], [_("Of which image?")]))
     contents, captions = [], []
     for place, index in enumerate(question.images):

@@ -5,7 +5,7 @@ import torch
 
 from core.metrics import evaluate, histogram
 from pages.sections.learn_context import other_hand_note
-from pages.sections.learn_question import ask_again, guess, placed, say, two_columns
+from pages.sections.learn_question import ask_again, guess, placed, say, show_chart, two_columns
 from pages.shared.charts import figures, lesson
 from pages.shared.forms.slider import slider
 from pages.shared.i18n.glossary import about
@@ -17,7 +17,6 @@ THRESHOLD, PRICE = "threshold", "price"
 PLACES = 60
 NEAR_RATE, NEAR_SHARE = 0.02, 10
 """How far a guess may be off: a share of the held-out images; anomalies of a hundred."""
-CHART = {"displayModeBar": False}
 
 
 def show_threshold(context: PageContext) -> None:
@@ -64,7 +63,7 @@ def show_threshold(context: PageContext) -> None:
             ask_again(THRESHOLD, _("Guess again"))
     with right:
         chart = lesson.normal_scores(scores, placed(THRESHOLD), context.detector.threshold_ if given else None)
-        st.plotly_chart(chart, key="lesson-calibration", config=CHART, alt=_("Scores of held-out normal images"))
+        show_chart(chart, "lesson-calibration", _("Scores of held-out normal images"))
 
 
 def show_price(context: PageContext) -> None:
@@ -86,7 +85,7 @@ def show_price(context: PageContext) -> None:
     with right:
         if given is None:
             chart = lesson.normal_scores(context.detector.calibration_scores_, None, context.detector.threshold_)
-            st.plotly_chart(chart, key="lesson-calibrated", config=CHART, alt=_("Scores of held-out normal images"))
+            show_chart(chart, "lesson-calibrated", _("Scores of held-out normal images"))
             return
     with left:
         say(
@@ -106,5 +105,8 @@ def show_price(context: PageContext) -> None:
         caught.metric(_("Anomalies caught"), formatted(measured.catch_rate, ".1%"), help=about("recall"))
     with right:
         chart = figures.score_histogram(histogram(scores, labels), normal_classes, threshold)
-        chart.update_layout(height=300)
-        st.plotly_chart(chart, key="lesson-scores", config=CHART, alt=_("All scores"))
+        # Nothing lies over this one: its margins may follow its text.
+        chart.update_layout(height=300, margin={"l": 10, "b": 10, "autoexpand": True})
+        chart.update_xaxes(automargin=True)
+        chart.update_yaxes(automargin=True)
+        show_chart(chart, "lesson-scores", _("All scores"))

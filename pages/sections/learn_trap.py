@@ -14,7 +14,7 @@ from core.jobs.job import JobState, Snapshot, TrainingJob
 from core.presets import PRESETS, Shipped
 from pages.sections import learn_training
 from pages.sections.learn_context import USUAL_CLASS, cells
-from pages.sections.learn_question import choose, say, two_columns
+from pages.sections.learn_question import choose, say, show_chart, two_columns
 from pages.shared.charts import figures
 from pages.shared.html import pictures
 from pages.shared.i18n.glossary import about
@@ -98,7 +98,8 @@ def show_both(snapshots: Sequence[Snapshot]) -> None:
         (), np.empty(0, dtype=np.float32), 1, PRESETS["course"].training.epochs, curves, log_scale=False
     )
     figure.update_layout(height=170, legend={"y": 1, "x": 1, "xanchor": "right", "orientation": "v"})
-    st.plotly_chart(figure, key="trap-losses", config={"displayModeBar": False}, alt=_("Loss by epoch"))
+    figure.update_yaxes(title_text=_("Loss"), nticks=3)
+    show_chart(figure, "trap-losses", _("Loss by epoch"))
     for number, column in enumerate(st.columns(2, gap="medium")):
         with column:
             st.markdown(f"**{titles[number]}**  \n`{SHAPES[number]}`")

@@ -66,8 +66,9 @@ def show(context: PageContext) -> None:
             off = st.pills(
                 _("Switch off"), range(len(chosen)), selection_mode="multi", format_func=LETTERS.__getitem__, key="lesson-off"
             )
-            ask_again(QUESTION, _("Another image"))
-            st.page_link(page_of("latent"), label=_("Turn the numbers yourself: Look inside"), icon=":material/hub:")
+            with st.container(horizontal=True, vertical_alignment="center"):
+                ask_again(QUESTION, _("Another image"))
+                st.page_link(page_of("latent"), label=_("Turn the numbers yourself: Look inside"), icon=":material/hub:")
     with right:
         contents, captions = [pictures.picture(image[0], _("Image")), pictures.picture(whole, _("Its reconstruction"))], []
         captions += [_("Image"), _("Its reconstruction")]

@@ -306,17 +306,18 @@ def preload_links() -> str:
 
 
 # Undo and redo stay in sight, on a phone too, where nothing hovers; there they stand below the canvas, in reach of a thumb,
-# and the canvas is as wide as the screen; on a projector it is as large as the layout says (--canvas-side): a pointer's place
-# follows the size at which it is shown. The other tools are for drawing programs; the one that resets would bring back the
-# drawing of the last visit.
+# and the canvas is as wide as the screen; on a projector and in the lesson it is as large as the layout says (--canvas-side):
+# a pointer's place follows the size at which it is shown. The other tools are for drawing programs; the one that resets would
+# bring back the drawing of the last visit.
 CANVAS_TOOLS = """
 .dc-root, .dc-scroll, .dc-container, .dc-container > *, canvas {
   width: var(--canvas-side, 320px) !important; height: var(--canvas-side, 320px) !important; max-width: none; }
-.dc-toolbar { opacity: 1; top: -2.65rem; }
+.dc-toolbar { opacity: 1; top: -2.65rem; visibility: var(--canvas-tools, visible); }
 .dc-toolbar-card > :not([aria-label="Undo"], [aria-label="Redo"]) { display: none !important; }
 @media (max-width: 640px) {
   .dc-root, .dc-scroll, .dc-container, .dc-container > *, canvas {
-    width: min(100vw - 2rem, 26rem) !important; height: min(100vw - 2rem, 26rem) !important; max-width: none; }
+    width: var(--canvas-side, min(100vw - 2rem, 26rem)) !important;
+    height: var(--canvas-side, min(100vw - 2rem, 26rem)) !important; max-width: none; }
   .dc-toolbar, .dc-root:hover > .dc-toolbar { top: calc(100% + .5rem); padding: 0; }
   .dc-icon-button { padding: .65rem 1rem; }
 }

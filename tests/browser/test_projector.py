@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from pages.shared.state.lesson import STEPS
 from tests.browser.conftest import Server, draw, final_score, open_page, settled, until
+from tests.browser.test_lesson import answer
 from tests.strokes import WAYS, on_canvas
 
 SIZES = ((1366, 768), (1920, 1080))
@@ -66,10 +68,19 @@ def test_draw_shows_canvas_verdict_and_pictures(page: Page, server: Server) -> N
     assert side > 0.7
 
 
-@pytest.mark.parametrize("step", "1234")
-def test_a_step_of_the_lesson_is_one_screen(step: str, page: Page, server: Server) -> None:
-    open_page(page, server, f"learn?view=projector&step={step}")
-    on_one_screen(page)
+def test_every_step_of_the_lesson_is_one_screen_before_and_after_its_answer(page: Page, server: Server) -> None:
+    open_page(page, server, "learn?view=projector&step=1")
+    for step in range(1, STEPS + 1):
+        expect(page.get_by_role("heading", level=2)).to_contain_text(f"{step}. ")
+        settled(page)
+        on_one_screen(page)
+        answer(page)
+        if step != 11:  # its answer comes with the training's end
+            expect(page.locator(".st-key-lesson-answer")).to_be_visible()
+        on_one_screen(page)
+        assert page.evaluate(SMALL_TEXT) == [], f"step {step}"
+        if step < STEPS:
+            page.locator(".st-key-lesson-steps").get_by_test_id("stBaseButton-primary").click()
 
 
 def test_the_chrome_is_away_until_the_pointer_moves_or_the_keyboard_is_there(page: Page, server: Server) -> None:

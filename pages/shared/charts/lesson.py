@@ -29,11 +29,13 @@ def normal_scores(scores: Tensor, guess: float | None, threshold: float | None) 
     )
     for number, (place, word, colour) in enumerate(places):
         if place is not None:
+            other = places[1 - number][0]
+            is_right = place < edges[-1] / 2 if other is None else place > other
             figure.add_vline(
                 x=place,
                 line={"color": colour, "width": 3, "dash": "dash" if number else "solid"},
-                annotation={"text": word, "y": 1 - 0.14 * number},
-                annotation_position="top right" if place < edges[-1] / 2 else "top left",
+                annotation={"text": word},
+                annotation_position="top right" if is_right else "top left",
             )
     return _small(figure, _("Anomaly score"), _("Images"))
 
