@@ -96,6 +96,8 @@ def test_settings_that_cannot_be_trained_are_refused_in_words(page: Page, server
 
 def test_every_class_normal_is_refused_in_words(page: Page, server: Server) -> None:
     open_page(page, server, "train")
+    page.get_by_text("Several normal classes", exact=True).click()
+    settled(page)
     for digit in "012346789":
         page.get_by_test_id("stButtonGroup").first.get_by_text(digit, exact=True).click()
         settled(page)
