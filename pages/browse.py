@@ -34,10 +34,10 @@ def show() -> None:
         counted = histogram(context.scores, context.labels)
         chart = figures.score_histogram(counted, context.normal_classes, context.detector.threshold_)
         st.plotly_chart(chart, key="all-scores", config={"displayModeBar": False}, alt=_("All scores"))
-    with st.expander(_("How many alarms are false?"), icon=":material/rule:"):
-        browse_discoveries.show(context)
     st.html(pictures.error_legend())
     show_browser(context)
+    with st.expander(_("How many alarms are false?"), icon=":material/rule:"):
+        browse_discoveries.show(context)
 
 
 @dataclass(frozen=True)
