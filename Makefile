@@ -2,6 +2,7 @@
 # make replicas  several of it behind one nginx                    (REPLICAS, PORT, ADDRESS, DATA_DIR)
 # make test    sets up what is missing and runs all tests         (TEST_WORKERS: files of tests at a time)
 # make test-mnist  of these the ones that need MNIST in DATA_DIR; without it they are skipped
+# make journeys  through a whole lesson, a projector's screens and a class together, in a browser (a quarter of an hour)
 # make lint    ruff and mypy
 # make bench   timings, as ratios within one run
 # make load    a whole class at once: waiting times, and memory a session (a quarter of an hour)
@@ -26,7 +27,7 @@ SERVER := .venv/.server-ready
 PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 DEV := .venv/.dev-ready
 
-.PHONY: run replicas test test-mnist lint bench load soak audit sweep lock checkpoints screenshots film messages browser proxy database clean
+.PHONY: run replicas test journeys test-mnist lint bench load soak audit sweep lock checkpoints screenshots film messages browser proxy database clean
 
 run: $(APP)
 	$(BIN)/python -m deploy.replica --browser --port $(PORT) --address $(ADDRESS)
@@ -36,6 +37,9 @@ replicas: $(APP)
 
 test: $(DEV) browser proxy database
 	$(PYTEST)
+
+journeys: $(DEV) browser proxy database
+	$(BIN)/python -m pytest -m journey tests/browser
 
 test-mnist: $(DEV)
 	$(PYTEST) --only-mnist

@@ -24,6 +24,8 @@ from core.server.classroom import Classroom
 from tests.browser.conftest import Server, canvas_of, draw, eventually, settled, start_server
 from tests.strokes import WAYS, on_canvas
 
+pytestmark = pytest.mark.journey
+
 PASSWORD, TOKEN = "sesame", "token-of-the-teacher"
 HAS_NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
 

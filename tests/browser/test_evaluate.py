@@ -41,6 +41,7 @@ def test_everything_follows_the_threshold_while_it_is_dragged(page: Page, server
     calibrated, before = grip.get_attribute("aria-valuetext"), counts(page)
     rate = page.get_by_test_id("stMetric").filter(has_text="False-alarm rate").get_by_test_id("stMetricValue")
     rate_before = rate.inner_text()
+    grip.scroll_into_view_if_needed()
     box = grip.bounding_box()
     assert box
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

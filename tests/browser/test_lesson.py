@@ -7,6 +7,8 @@ from pages.shared.i18n.text import LANGUAGES
 from pages.shared.state.lesson import STEPS
 from tests.browser.conftest import Server, open_page, settled
 
+pytestmark = pytest.mark.journey
+
 TALLER = {12, 13}
 """Steps whose answer is as long as the screen of a laptop; their questions fit."""
 
