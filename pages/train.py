@@ -23,8 +23,10 @@ def show() -> None:
         config, problem = show_settings()
     with right:
         show_controls(config)
+        # A place of its own, or what follows would move, and stand there twice until the run ends.
+        place = st.empty()
         if problem:
-            st.error(translated(problem), icon=":material/error:")
+            place.error(translated(problem), icon=":material/error:")
         live = st.container()
         with st.container(key="log-scale-of-loss"):
             st.toggle(_("Logarithmic scale"), key=keys.LOG_SCALE, persist_state="session")
