@@ -113,8 +113,9 @@ def show_problem() -> None:
     """One sentence where the link could not be used, or not wholly."""
     if tab().link_untrained and _is_trained(tab().link_untrained):
         tab().link_problem = tab().link_untrained = None
+    place = st.empty()  # when the sentence goes, nothing below it moves, and stands there twice until the run ends
     if problem := tab().link_problem:
-        with st.container(key="link-problem"):
+        with place.container(key="link-problem"):
             st.warning(translated(problem), icon=":material/link_off:")
 
 
