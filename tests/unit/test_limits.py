@@ -221,7 +221,7 @@ def test_many_remembered_images_are_compared_in_blocks() -> None:
     images = torch.rand(300, 1, 28, 28)
     before = peak_memory(forget=True)
     detector.decision_function(images)
-    assert peak_memory() - before < 250
+    assert peak_memory() - before < 300, "all at once they would take 650 MB"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Only Linux tells how much memory one step took.")
