@@ -61,6 +61,7 @@ def show_verdict() -> None:
     Everything has its place before the first stroke, so that nothing moves while one draws.
     """
     shown = visitor().drawings
+    tab().canvas.is_answer_due = False  # the whole answer follows, in the one turn that it needs
     with session.turn_of_pen(is_moving(shown)):
         answer_moving_pen()
         live_canvas.show(keys.LIFTED_PEN, tab().canvas.generation, CANVAS_SIDE, partial(follow_pen, keys.LIFTED_PEN))

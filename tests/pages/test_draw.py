@@ -20,6 +20,7 @@ from core.detector import AutoencoderDetector, Result
 from core.drawing import from_canvas
 from core.presets import Shipped
 from pages.sections import draw_verdict
+from pages.shared.state import session
 from pages.shared.state.drawings import MOST_MOMENTS, Moments
 from tests.pages.conftest import checked, go_to, has, html_of, inside, number_in, open_page, plain, verdicts, visitor_of
 from tests.strokes import WAYS, on_canvas, rgba
@@ -272,6 +273,32 @@ def test_a_removed_file_is_judged_no_more(digit: Digit, pen: Pen) -> None:
     assert verdict(app).startswith("Anomalyseven.png, not what is on the canvas")
     app.file_uploader(key="picture").clear()
     assert number_in(checked(app.run()), "score") == drawn, "the drawing on the canvas is judged again"
+
+
+class OnlyOnce:
+    """A place for one: who has it must not ask for it again, or two who do so wait for each other for ever."""
+
+    def __init__(self) -> None:
+        self.entered, self.is_held = 0, False
+
+    def __enter__(self) -> None:
+        assert not self.is_held
+        self.entered, self.is_held = self.entered + 1, True
+
+    def __exit__(self, *_: object) -> None:
+        self.is_held = False
+
+
+def test_a_moving_pen_asks_for_one_turn(pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch) -> None:
+    turn = OnlyOnce()
+    monkeypatch.setattr(session, "_moving_pens", lambda: turn)
+    app = open_page("draw")
+    pen.draw(digit(5))
+    checked(app.run())
+    canvas = visitor_of(app).drawings.canvas
+    canvas.is_stroke_whole, app.session_state["tab"].canvas.is_answer_due = False, True
+    checked(app.run())
+    assert turn.entered > 0
 
 
 def test_the_detector_that_redraws_it_better_is_named(pen: Pen, digit: Digit) -> None:
