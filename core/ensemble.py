@@ -30,7 +30,6 @@ class Ensemble:
         self._config = detectors[0].config
         self.preprocessing = self._config.preprocessing
         self._encoders = _stacked([each.model.encoder for each in detectors])
-        self._decoders = _stacked([each.model.decoder for each in detectors])
         longest = max(len(each.memory_) for each in detectors)
         # Memories differ in length; an absent image is infinitely far away.
         self._memory = torch.zeros(len(detectors), longest, self._config.model.latent_dim)  # (E, M, latent_dim)
@@ -52,7 +51,8 @@ class Ensemble:
         if neighbours := self._config.neighbours:
             redrawn = reconstruct_from_memory(latents, self._memory, self._norms, neighbours, self._decode_remembered)
         else:
-            redrawn = _run(self._decoders, latents)  # (E, N, 1, 28, 28)
+            decoders = [each.model.decoder for each in self.detectors]
+            redrawn = torch.stack([decode(own) for decode, own in zip(decoders, latents, strict=True)])  # (E, N, 1, 28, 28)
         maps = error_map(seen.repeat(size, 1, 1, 1), redrawn.flatten(0, 1), self._config.score)
         maps = maps.view(size, count, *seen.shape[2:])
         sides = enclosed_side(upright) if self._config.score.loop_weight else None

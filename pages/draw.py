@@ -57,15 +57,8 @@ def show_canvas() -> None:
     """The canvas, drawn first so that a stroke never waits for the rest of the page."""
     shown, on_screen = visitor().drawings, tab().canvas
     canvas = shown.canvas
-    strokes, png = draw_on_canvas(
-        stroke_width=st.session_state.get(keys.BRUSH, BRUSH),
-        stroke_color="#ffffff",
-        background_color="#000000",
-        height=CANVAS_SIDE,
-        width=CANVAS_SIDE,
-        initial_drawing=on_screen.initial,
-        key=f"strokes-{on_screen.generation}-{on_screen.opened}",
-    )
+    key = f"strokes-{on_screen.generation}-{on_screen.opened}"
+    strokes, png = draw_on_canvas(key, CANVAS_SIDE, st.session_state.get(keys.BRUSH, BRUSH), on_screen.initial)
     # Until the first stroke of this visit the component has no image; what was drawn before stays.
     if png is not None and strokes is not None and strokes != on_screen.seen:
         objects = strokes.get("objects")

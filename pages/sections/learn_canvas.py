@@ -21,15 +21,8 @@ def show_canvas(step: str) -> Tensor | None:
     if on_screen.visit != tab().visit or on_screen.generation != canvas.generation:
         on_screen.show(canvas, tab().visit)
     with st.container(key="lesson-canvas"):
-        strokes, png = draw_on_canvas(
-            stroke_width=BRUSH,
-            stroke_color="#ffffff",
-            background_color="#000000",
-            height=SIDE,
-            width=SIDE,
-            initial_drawing=on_screen.initial,
-            key=f"lesson-{step}-{on_screen.generation}-{on_screen.opened}",
-        )
+        key = f"lesson-{step}-{on_screen.generation}-{on_screen.opened}"
+        strokes, png = draw_on_canvas(key, SIDE, BRUSH, on_screen.initial)
         st.button(_("Clear"), icon=":material/delete:", on_click=clear, args=(step,), key=f"clear-{step}")
     if png is not None and strokes is not None and strokes != on_screen.seen:
         canvas.strokes = on_screen.seen = strokes

@@ -38,8 +38,15 @@ def choose(question: str, text: str, options: Sequence[str], right: int | None) 
     """One of several; the answer is the option's number from 0."""
     given = _ask(question, text)
     key = keys.answer(question, round_of(question))
-    if given:
-        st.session_state[key] = given.value
+    judge = partial(_give, question, key, lambda value: value == right if right is not None else None)
+    show_options(text, options, key, given.value if given else None, judge)
+    return given
+
+
+def show_options(text: str, options: Sequence[str], key: str, given: Value | None, on_change: Callable[[], None]) -> None:
+    """One of several to choose; given: which one was, by its number, and no other can be any more."""
+    if given is not None:
+        st.session_state[key] = given
     st.pills(
         text,
         range(len(options)),
@@ -48,9 +55,8 @@ def choose(question: str, text: str, options: Sequence[str], right: int | None) 
         label_visibility="collapsed",
         wrap=True,
         disabled=given is not None,
-        on_change=partial(_give, question, key, lambda value: value == right if right is not None else None),
+        on_change=on_change,
     )
-    return given
 
 
 def choose_several(question: str, text: str, options: Sequence[str], right: Sequence[int]) -> Answer | None:

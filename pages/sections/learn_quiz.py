@@ -1,6 +1,7 @@
 """The lesson's last step: ten questions about new images, with the why of each answer."""
 
 import random
+from functools import partial
 
 import streamlit as st
 from torch import Tensor
@@ -8,7 +9,7 @@ from torch import Tensor
 from core.detector import Result
 from core.quiz import Question, questions
 from pages.sections.learn_context import cells, name_of
-from pages.sections.learn_question import LETTERS, two_columns
+from pages.sections.learn_question import LETTERS, show_options, two_columns
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state import keys
@@ -37,19 +38,7 @@ def show(context: PageContext) -> None:
             st.markdown(f"**{text}**")
         options = options_of(question)
         key = keys.answer(f"quiz-{quiz.seed}", quiz.number)
-        if is_answered:
-            st.session_state[key] = quiz.given[quiz.number]
-        st.pills(
-            text,
-            range(len(options)),
-            format_func=lambda number: options[number],
-            key=key,
-            label_visibility="collapsed",
-            wrap=True,
-            disabled=is_answered,
-            on_change=give,
-            args=(key,),
-        )
+        show_options(text, options, key, quiz.given[quiz.number] if is_answered else None, partial(give, key))
         if is_answered:
             given = quiz.given[quiz.number]
             is_right = given == question.right

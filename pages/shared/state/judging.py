@@ -19,9 +19,14 @@ def judge(image: Tensor) -> tuple[AutoencoderDetector, Result]:
     drawings, detector = visitor().drawings, session.detector()
     judged = drawings.judged
     if judged is None or judged[0] is not image or judged[1] is not detector:
-        steps = preprocess_steps_of(image)
-        judged = drawings.judged = image, detector, detector.infer(image, steps[-1][1] if steps else image)
+        judged = drawings.judged = image, detector, detector.infer(image, preprocessed(image))
     return detector, judged[2]
+
+
+def preprocessed(image: Tensor) -> Tensor:
+    """core's preprocess of an image for the detector in use; of one image it is done once."""
+    steps = preprocess_steps_of(image)
+    return steps[-1][1] if steps else image
 
 
 def preprocess_steps_of(image: Tensor) -> list[tuple[str, Tensor]]:
@@ -52,10 +57,10 @@ def opinions_of(image: Tensor, data_set: str) -> Sequence[Opinion]:
     asked = drawings.opinions
     if asked and asked[1] is ensemble and asked[0] is image:
         return asked[2]
-    steps = preprocess_steps_of(image) if ensemble.preprocessing == session.detector_config().preprocessing else []
+    known = preprocessed(image) if ensemble.preprocessing == session.detector_config().preprocessing else None
     opinions = [
         Opinion(name, result.reconstructions[0], float(result.scores[0]), result.threshold)
-        for name, result in zip(names, ensemble.infer(image, steps[-1][1] if steps else None), strict=True)
+        for name, result in zip(names, ensemble.infer(image, known), strict=True)
     ]
     drawings.opinions = image, ensemble, opinions
     now = time.monotonic()

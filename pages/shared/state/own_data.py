@@ -56,6 +56,11 @@ def source_of(name: str) -> Source | None:
     return offered().get(name) or visitor().sources.get(name) or of_class().lately.get(name)
 
 
+def own_source_of(name: str) -> Source | None:
+    """The same of somebody's own data sets only; of the program's nobody asks the class."""
+    return source_of(name) if is_own(name) else None
+
+
 def newest_of(name: str) -> str | None:
     """What a data set that was offered has become: the visitor's or the class's, with what was drawn since; None: nothing."""
     there, own = offered(), visitor().own

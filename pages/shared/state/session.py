@@ -141,7 +141,7 @@ def source_data(source: Source) -> DataSet:
 
 def split(name: str, directory: Path, normal_classes: tuple[int, ...], seed: int, vary: bool = False) -> PlannedSplit:
     """The one-class split, without its images: who needs them makes them. Raises EmptySplitError."""
-    if source := own_data.source_of(name) if is_own(name) else None:
+    if source := own_data.own_source_of(name):
         return plan_split(source_data(source), normal_classes, seed, vary)
     return _split(name, directory, normal_classes, seed, vary)
 
@@ -159,7 +159,7 @@ def split_of(config: DetectorConfig, data: DataSet) -> PlannedSplit:
 
 def names_of(data_set_name: str) -> tuple[str, ...]:
     """The name of every class of a data set that is here."""
-    if source := own_data.source_of(data_set_name) if is_own(data_set_name) else None:
+    if source := own_data.own_source_of(data_set_name):
         return source.class_names
     return tuple(_(name) for name in SOURCES[data_set_name].class_names)
 
@@ -209,7 +209,7 @@ def test_images(config: DetectorConfig, data: DataSet) -> Digits:
     """The images of a data set that neither trained a detector with these settings nor set its threshold."""
     if data.is_one_pile and data.name == config.data_set:
         return split_of(config, data).test
-    source = own_data.source_of(config.data_set) if is_own(config.data_set) else None
+    source = own_data.own_source_of(config.data_set)
     if source is None or not data.is_one_pile:
         return data.test
     own = source_data(source)
