@@ -94,7 +94,8 @@ def test_a_teachers_link_hides_controls_and_enlarges_type(page: Page, server: Se
     expect(page.get_by_role("link", name="Browse")).to_be_hidden()
     page.mouse.move(300, 300)  # what is not the lesson's comes with the pointer
     expect(page.get_by_role("button", name="Help")).to_be_visible()
-    assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize) / innerHeight") >= 1 / 30
+    size = page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize) / innerHeight")
+    assert size == pytest.approx(0.034)
     page.get_by_role("button", name="Help").click()
     expect(page.locator("html:fullscreen")).to_have_count(1)
 

@@ -210,6 +210,8 @@ def test_a_refused_training_harms_none_that_exists(
     for job in held:
         job.resume()
     wait_until(lambda: all(job.snapshot().state is JobState.DONE for job in held))
+    # A training says that it is done before it lets go of its images.
+    wait_until(lambda: pool.budget.used() < claim.own)
     assert pool.budget.used() < claim.own, "of a training that is done only the detector counts"
 
 
@@ -219,9 +221,10 @@ def test_many_remembered_images_are_compared_in_blocks() -> None:
     detector = AutoencoderDetector(config).set_calibration(torch.rand(10))
     detector.memory_ = torch.rand(60_000, 1)
     images = torch.rand(300, 1, 28, 28)
+    detector.decision_function(images[:1])  # what torch takes once for all is not these images'
     before = peak_memory(forget=True)
     detector.decision_function(images)
-    assert peak_memory() - before < 300, "all at once they would take 650 MB"
+    assert peak_memory() - before < 250
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Only Linux tells how much memory one step took.")
