@@ -566,10 +566,9 @@ def live_answer_row(detector: AutoencoderDetector) -> Row:
 
 def browser_rows() -> list[Row]:
     """What is measured in a browser, or why it is not."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+            browser = browser_tests.launch(playwright)
         except PlaywrightError as error:
             reason = f"no Chromium: {str(error).splitlines()[0]}"
             return [Row("pointer-up to verdict, more than on a bare page", "<= 150 ms", reason)]

@@ -15,7 +15,18 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from pages.shared.i18n.text import LANGUAGES
 from pages.shared.navigation import PAGES
-from tests.browser.conftest import REAL_DATA, Server, canvas_of, draw, final_score, open_page, settled, start_server, until
+from tests.browser.conftest import (
+    REAL_DATA,
+    Server,
+    canvas_of,
+    draw,
+    final_score,
+    launch,
+    open_page,
+    settled,
+    start_server,
+    until,
+)
 from tests.strokes import WAYS, on_canvas
 
 OUTPUT = Path("screenshots")
@@ -118,8 +129,7 @@ def screenshots(browser: Browser, server: Server) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = start_server(REAL_DATA, Path(folder, "log.txt"))
-        found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = launch(playwright)
         try:
             if sys.argv[1:] == ["film"]:
                 film(browser.new_page(viewport={"width": 1100, "height": 640}), server)

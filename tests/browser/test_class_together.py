@@ -24,12 +24,13 @@ from core.server.classroom import Classroom
 from tests.browser.conftest import Server, canvas_of, draw, eventually, settled, start_server
 from tests.strokes import WAYS, on_canvas
 
-pytestmark = pytest.mark.journey
-
 PASSWORD, TOKEN = "sesame", "token-of-the-teacher"
 HAS_NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
 
-pytestmark = pytest.mark.skipif(not of_this_machine(), reason="This machine is in no network.")
+pytestmark = [
+    pytest.mark.journey,
+    pytest.mark.skipif(not of_this_machine(), reason="This machine is in no network."),
+]
 
 
 def alone(port: int) -> list[str]:
