@@ -13,7 +13,7 @@ from core.errors import UserError
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _, ngettext, translated, words
 from pages.shared.navigation import page_of
-from pages.shared.state import keys, session
+from pages.shared.state import keys, own_data
 from pages.shared.state.visitor import tab, visitor
 
 MOST_SHOWN = 60
@@ -97,7 +97,7 @@ def change(make: Callable[[OwnImages], OwnImages]) -> bool:
     tab().own_problem = None
     with who.lock:
         try:
-            session.keep_own(make(who.own))
+            own_data.keep(make(who.own))
         except UserError as error:
             tab().own_problem = error
             return False

@@ -16,8 +16,8 @@ from streamlit.testing.v1 import AppTest
 from core import checkpoint, presets
 from core.presets import Shipped
 from pages.shared.navigation import PAGES
-from pages.shared.state import access, session
-from pages.shared.state.session import Choice
+from pages.shared.state import access, detectors
+from pages.shared.state.visitor import Choice
 from tests.pages.conftest import (
     ROOT,
     checked,
@@ -204,7 +204,7 @@ def shipped_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     """A copy of the folder of shipped detectors, which a test may spoil."""
     folder = tmp_path / "checkpoints"
     shutil.copytree(presets.CHECKPOINTS, folder)
-    caches: list[Any] = [session.shipped_checkpoint, session._ensemble]
+    caches: list[Any] = [detectors.shipped_checkpoint, detectors._ensemble]
     for cache in caches:
         cache.forget()
     monkeypatch.setattr(presets, "CHECKPOINTS", folder)

@@ -18,7 +18,7 @@ from core.presets import PRESETS
 from core.scoring import ScoreConfig
 from core.settings import SETTINGS, Choice, Number, Setting, Switch
 from core.training import TrainConfig
-from pages.shared.state import session
+from pages.shared.state import detectors
 from tests.pages.conftest import ROOT, checked, go_to
 
 
@@ -51,9 +51,9 @@ def tilt(monkeypatch: pytest.MonkeyPatch) -> Iterator[Setting]:
         monkeypatch.setitem(PRESETS, name, config(**vars(old) | {"score": score(**vars(old.score))}))
     row = Setting("tilt", ("score", "tilt"), Number(float, 0.0, 2.0, step=0.5), "slider", "score", "Tilt of the score")
     monkeypatch.setitem(SETTINGS, "tilt", row)
-    session.shipped_checkpoint.forget()  # those that were read before have no such field
+    detectors.shipped_checkpoint.forget()  # those that were read before have no such field
     yield row
-    session.shipped_checkpoint.forget()
+    detectors.shipped_checkpoint.forget()
 
 
 @pytest.mark.usefixtures("without_data")
