@@ -33,7 +33,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import ToTensor
 
 from core import checkpoint
-from core.data.datasets import FALLBACK, SOURCES, DataError, DataSet, OneClassSplit, load, split_one_class
+from core.data.datasets import FALLBACK, SOURCES, DataError, DataSet, load
+from core.data.split import OneClassSplit, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.drawing import from_canvas, from_canvas_png
 from core.ensemble import Ensemble

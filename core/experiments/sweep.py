@@ -30,7 +30,9 @@ from urllib.parse import parse_qsl, urlencode
 from tqdm import tqdm
 
 from core import link
-from core.data.datasets import DataSet, data_directory, load_or_download, split_one_class
+from core.data.datasets import DataSet, data_directory
+from core.data.download import load_or_download
+from core.data.split import split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import UserError
 from core.experiments import options

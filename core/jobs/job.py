@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.checkpoint import Checkpoint
-from core.data.datasets import OneClassSplit, SplitSource
+from core.data.split import OneClassSplit, SplitSource
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import UserError
 from core.jobs.backend import HaltedError, LocalBackend, TrainingBackend, calibrate

@@ -5,9 +5,9 @@ from functools import partial
 
 import streamlit as st
 
-from core.data.datasets import FEWEST
 from core.data.folders import MAX_ZIP_BYTES, read_zip, to_zip
 from core.data.own import LONGEST_NAME, OwnDataError, OwnImages, nothing
+from core.data.split import FEWEST
 from core.drawing import from_picture
 from core.errors import UserError
 from pages.shared.html import pictures

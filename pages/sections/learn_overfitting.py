@@ -6,7 +6,8 @@ from dataclasses import replace
 import streamlit as st
 import torch
 
-from core.data.datasets import PlannedSplit, data_directory
+from core.data.datasets import data_directory
+from core.data.split import PlannedSplit
 from core.jobs.job import Snapshot, TrainingJob
 from core.presets import COURSE
 from core.training import EpochLosses

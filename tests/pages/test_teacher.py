@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.data.datasets import load, split_one_class
+from core.data.datasets import load
+from core.data.split import split_one_class
 from core.detector import DetectorConfig
 from core.errors import UserError
 from core.jobs.job import JobState, TrainingJob

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.data.datasets import FALLBACK, load, split_one_class
+from core.data.datasets import FALLBACK, load
+from core.data.split import split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.jobs.job import JobState, Snapshot
 from core.metrics import evaluate

@@ -14,7 +14,8 @@ import pytest
 from torch import Tensor
 
 from core import files
-from core.data.datasets import DataSet, split_one_class
+from core.data.datasets import DataSet
+from core.data.split import split_one_class
 from core.detector import AutoencoderDetector
 from core.experiments import sweep
 from core.experiments.sweep import (

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.data.datasets import Download
+from core.data.download import Download
 from pages.shared.i18n.text import _
 from pages.shared.state import data_sets
 from pages.shared.state.data_sets import DataAtHand

@@ -6,8 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from core.data.datasets import EmptySplitError, data_directory
+from core.data.datasets import data_directory
 from core.data.own import is_own
+from core.data.split import EmptySplitError
 from core.detector import DetectorConfig
 from core.device import available_devices, choose_device
 from core.errors import SettingError, UserError

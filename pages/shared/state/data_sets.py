@@ -8,20 +8,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.data.datasets import (
-    FALLBACK,
-    SOURCES,
-    DamagedDataError,
-    DataError,
-    DataSet,
-    Download,
-    PlannedSplit,
-    Source,
-    data_directory,
-    load,
-    plan_split,
-)
+from core.data.datasets import FALLBACK, SOURCES, DamagedDataError, DataError, DataSet, Source, data_directory, load
+from core.data.download import Download
 from core.data.own import TITLE, is_own
+from core.data.split import PlannedSplit, plan_split
 from core.detector import DetectorConfig
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import own_data

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from core.data.datasets import PlannedSplit
+from core.data.split import PlannedSplit
 from core.detector import DetectorConfig
 from core.errors import SettingError
 from core.jobs.backend import TrainingBackend

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from core.data.datasets import PlannedSplit
+from core.data.split import PlannedSplit
 from core.detector import DetectorConfig
 from core.jobs.job import JobState, Snapshot, TrainingJob
 from pages.shared.i18n.text import _
