@@ -13,7 +13,7 @@ from core.checkpoint import from_bytes
 from core.detector import AutoencoderDetector, Result
 from core.errors import UserError
 from core.presets import Shipped
-from core.server.classroom import Drawing, Moment, Student
+from core.server.class_records import Drawing, Moment, Student
 from core.server.tasks import fooled
 from pages.sections import class_tasks
 from pages.sections.class_join import answered

@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from core import checkpoint
 from core.presets import Shipped
-from core.server.classroom import MOST_A_MINUTE, Moment, NotTheTeacherError
+from core.server.class_records import Moment, NotTheTeacherError
+from core.server.classroom import MOST_A_MINUTE
 from core.server.tasks import TASKS, Judgement, Task
 from pages.sections import class_archive, class_tasks
 from pages.shared.state import access, classroom, own_data

@@ -10,7 +10,8 @@ from core.checkpoint import from_bytes, to_bytes
 from core.data.datasets import data_directory
 from core.detector import AutoencoderDetector
 from core.presets import Shipped
-from core.server.classroom import Class, ClassError, Classroom, ClassUnavailableError, Drawing, Moment, Student
+from core.server.class_records import Class, ClassError, ClassUnavailableError, Drawing, Moment, Student
+from core.server.classroom import Classroom
 from core.server.environment import whole_number_from_environment
 from core.server.tasks import Judgement
 from pages.shared.html import pictures

@@ -22,7 +22,7 @@ from core.jobs.job import Snapshot, TrainingJob
 from core.jobs.limits import Owner
 from core.metrics import Evaluation
 from core.presets import Shipped
-from core.server.classroom import Student
+from core.server.class_records import Student
 from core.training import EpochLosses
 from pages.shared.state import keys
 from pages.shared.state.drawings import CanvasOnScreen, Drawings
