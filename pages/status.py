@@ -33,7 +33,7 @@ def show_status() -> None:
     running, waiting = job_pool.pool().counts
     memory = process.memory_in_use()
     figures = (
-        (_("Sessions"), formatted(connected_sessions(), ",")),
+        (_("Open tabs"), formatted(connected_sessions(), ",")),
         (_("Visitors kept"), formatted(len(visitors.kept()), ",")),
         (_("Trainings running"), formatted(running, ",")),
         (_("Trainings waiting"), formatted(waiting, ",")),

@@ -10,11 +10,11 @@ from pages.shared.state.visitor import Choice, Run
 
 
 def show_runs() -> list[Run]:
-    """The session's runs; returns those whose curves are to be laid over."""
+    """The visitor's runs; returns those whose curves are to be laid over."""
     runs = detectors.runs()
     if not runs:
         return []
-    st.subheader(_("Runs of this session"))
+    st.subheader(_("Your runs"))
     rows = [
         {
             _("Run"): run.name,

@@ -84,7 +84,7 @@ def _share(page: str) -> None:
         "network": _("Network"),
         "training": _("Training"),
         "score": _("Score"),
-        "runs": _("Runs of this session"),
+        "runs": _("Your runs"),
         "detector": _("Detector"),
         "upload": _("Upload"),
         "language": _("Language"),

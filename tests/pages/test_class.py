@@ -148,7 +148,7 @@ def test_at_the_server_itself_no_token_is_needed(monkeypatch: pytest.MonkeyPatch
     app = open_status({})
     assert may_see_status(app)
     assert [metric.label for metric in app.metric] == [
-        "Sessions",
+        "Open tabs",
         "Visitors kept",
         "Trainings running",
         "Trainings waiting",

@@ -92,10 +92,23 @@ def split_of(config: DetectorConfig, data: DataSet) -> PlannedSplit:
 
 
 def names_of(data_set_name: str) -> tuple[str, ...]:
-    """The name of every class of a data set that is here."""
-    if source := own_data.own_source_of(data_set_name):
-        return source.class_names
-    return tuple(_(name) for name in SOURCES[data_set_name].class_names)
+    """The name of every class of a data set that is here, as it is shown."""
+    return _shown(data_set_name, _given_names(data_set_name))
+
+
+def names_in(config: DetectorConfig) -> tuple[str, ...]:
+    """The same of a detector's data set, also where that is not here."""
+    return _shown(config.data_set, config.names)
+
+
+def _given_names(data_set_name: str) -> tuple[str, ...]:
+    """As DetectorConfig.names has them."""
+    return (own_data.own_source_of(data_set_name) or SOURCES[data_set_name]).class_names
+
+
+def _shown(data_set_name: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the program's classes are translated; people's own are theirs."""
+    return names if is_own(data_set_name) else tuple(map(_, names))
 
 
 def title_of(data_set_name: str) -> str:
@@ -104,11 +117,6 @@ def title_of(data_set_name: str) -> str:
         source = own_data.source_of(data_set_name)
         return _(source.title if source else TITLE)
     return _(SOURCES[data_set_name].title)
-
-
-def names_in(config: DetectorConfig) -> tuple[str, ...]:
-    """The name of every class of a detector's data set, also where that is not here."""
-    return config.class_names or names_of(config.data_set)
 
 
 def normal_names(config: DetectorConfig) -> str:
@@ -121,8 +129,7 @@ def normal_classes_in(data: DataSet, config: DetectorConfig) -> tuple[int, ...]:
     if data.name == config.data_set or not (is_own(data.name) or is_own(config.data_set)):
         return config.normal_classes
     normal = {config.names[label] for label in config.normal_classes}
-    names = SOURCES[data.name].class_names if data.name in SOURCES else names_of(data.name)
-    return tuple(label for label, name in enumerate(names) if name in normal)
+    return tuple(label for label, name in enumerate(_given_names(data.name)) if name in normal)
 
 
 def class_names(data_set_name: str, classes: tuple[int, ...]) -> str:

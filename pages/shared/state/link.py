@@ -47,7 +47,7 @@ def read() -> None:
 
 
 def _apply(parts: Mapping[str, str]) -> None:
-    """Put the parts into the session; raises UserError before anything was changed."""
+    """Give the visitor what the parts say; raises UserError before anything was changed."""
     if sum(len(name) + len(text) for name, text in parts.items()) > MOST_CHARACTERS:
         raise LinkError("It is longer than any link of this program.")
     hidden = [name for name in parts.get("hide", "").split(",") if name]
