@@ -11,7 +11,7 @@ from core import checkpoint, detector
 from core.data.datasets import DataSet
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError
-from core.experiments import sweep
+from core.experiments import sweep, sweep_table
 from core.link import decode, encode
 from core.model import ModelConfig
 from core.presets import PRESETS
@@ -78,9 +78,9 @@ def test_a_new_setting_appears_in_link_form_sweep_and_checkpoint(
     assert "--tilt TILT" in capsys.readouterr().out
     asked = sweep.grid({"data": ["uci-digits"], "preset": ["course"], "epochs": ["1"], "tilt": ["0.5", "2"]})
     row = sweep.measure(asked[1], uci)
-    assert isinstance(row, sweep.Row)
+    assert isinstance(row, sweep_table.Row)
     assert row.cells["tilt"] == 2.0
-    assert "tilt" in sweep.columns()
+    assert "tilt" in sweep_table.columns()
 
     made = AutoencoderDetector(config).calibrate(uci.test.images[:30])
     assert tilt.of(checkpoint.from_bytes(checkpoint.to_bytes(checkpoint.Checkpoint(made))).config) == 1.5

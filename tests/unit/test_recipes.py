@@ -13,7 +13,8 @@ from core.data.datasets import DataSet, Digits, MissingDataError, Source, load
 from core.data.download import load_or_download
 from core.data.split import split_one_class
 from core.detector import AutoencoderDetector
-from core.experiments.sweep import Row, grid, measure
+from core.experiments.sweep import grid, measure
+from core.experiments.sweep_table import Row
 from core.link import decode, encode
 from core.presets import preset
 

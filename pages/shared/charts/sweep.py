@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.data.datasets import data_directory
 from core.errors import UserError
-from core.experiments.sweep import MAX_BYTES, TABLE, Figure, Row, by_bottleneck, from_bytes, kind_of, read
+from core.experiments.sweep_table import MAX_BYTES, TABLE, Figure, Row, by_bottleneck, from_bytes, kind_of, read
 from pages.shared.charts.figures import EARLIER_COLOURS, lay_out
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.lessons import lessons
