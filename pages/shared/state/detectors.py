@@ -25,16 +25,17 @@ def shipped_checkpoint(choice: Shipped) -> Checkpoint:
 
 def ensemble(data_set_name: str) -> tuple[list[str], Ensemble]:
     """The shipped best detectors of a data set, else MNIST's, and what each calls normal."""
-    return _ensemble("mnist" if is_own(data_set_name) else data_set_name)
+    made = _ensemble("mnist" if is_own(data_set_name) else data_set_name)
+    return [data_sets.normal_names(each.config) for each in made.detectors], made
 
 
 @once
-def _ensemble(data_set_name: str) -> tuple[list[str], Ensemble]:
-    ready = {}
+def _ensemble(data_set_name: str) -> Ensemble:
+    ready = []
     for entry in shipped(data_set_name) or shipped():
         with suppress(CheckpointError):  # the others can still be asked
-            ready[data_sets.class_names(entry.data_set, (entry.normal_class,))] = shipped_checkpoint(entry).detector
-    return list(ready), Ensemble(list(ready.values()))
+            ready.append(shipped_checkpoint(entry).detector)
+    return Ensemble(ready)
 
 
 def runs() -> list[Run]:
