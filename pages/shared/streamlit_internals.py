@@ -131,12 +131,15 @@ def run_by_timer_only_if(is_due: Callable[[], bool]) -> None:
 
     is_due is called for each tick by the one thread that answers all browsers: it has to be quick, and has no visitor.
     """
-    context = get_script_run_ctx()
-    if context is None or not streamlit.runtime.exists():
-        return
-    found = streamlit.runtime.get_instance()._session_mgr.get_session_info(context.session_id)
-    if found:
-        vars(found.session).setdefault(_DUE, {})[ThreadState.get().fragment_id] = is_due
+    if session := _session():
+        vars(session).setdefault(_DUE, {})[ThreadState.get().fragment_id] = is_due
+
+
+def _session() -> AppSession | None:
+    """The session that calls now; None without a visitor, and where a test of pages runs."""
+    manager = getattr(streamlit.runtime.get_instance(), "_session_mgr", None) if streamlit.runtime.exists() else None
+    found = manager.get_session_info(session_id()) if manager else None
+    return cast(AppSession, found.session) if found else None
 
 
 def remember_theme() -> None:
