@@ -147,6 +147,7 @@ def _card(drawing: Drawing, student: Student | None, place: str, _language: str)
         who,
         _("{name}: {verdict}, anomaly score {score}", name=who, verdict=verdict, score=score),
         "anomaly" if judged.is_anomaly else "normal",
+        verdict,
         drawing.is_hidden,
     )
 
