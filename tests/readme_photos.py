@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from core.drawing import PictureError, read_picture
 from core.ensemble import Ensemble
@@ -21,6 +21,8 @@ from core.presets import read, shipped
 from tests.strokes import WAYS, on_canvas, rgba, shaken
 
 SEED, TIMES, LEAST_SIDE = 0, 8, 40
+PAPER_SHARE = 0.85
+"""What is lighter than this share of the paper around it is paper."""
 PAPER, DESK = (226, 225, 220), (88, 56, 40)
 Labelled = tuple[int, Image.Image]
 
@@ -38,13 +40,15 @@ def unsteady() -> list[Labelled]:
 
 
 def of_people(folder: Path) -> list[Labelled]:
-    """Pictures of one digit, dark on light, at least LEAST_SIDE high; their paper becomes white."""
+    """Pictures of one digit, dark on light, at least LEAST_SIDE high; their paper, shaded or not, becomes white."""
     found = []
     for path in pictures(folder):
         grey = ImageOps.exif_transpose(Image.open(path)).convert("L")
-        paper = float(np.quantile(np.asarray(grey), 0.9))
-        if grey.height >= LEAST_SIDE and float(np.median(np.asarray(grey))) > 0.7 * paper:
-            found.append((int(path.name[0]), grey.point(lambda value, paper=paper: min(255, int(value * 255 / paper)))))
+        pixels = np.asarray(grey, np.float32)
+        paper = np.asarray(grey.filter(ImageFilter.GaussianBlur(grey.height / 8)), np.float32)
+        if grey.height >= LEAST_SIDE and np.median(pixels) > 0.7 * np.quantile(pixels, 0.9):
+            flat = (pixels / np.minimum(np.median(pixels), paper) / PAPER_SHARE).clip(0, 1)
+            found.append((int(path.name[0]), Image.fromarray((255 * flat).astype(np.uint8))))
     return found
 
 
