@@ -43,8 +43,10 @@ from pages.shared.streamlit_internals import (
     refuse_large_messages,
     refuse_messages,
     refuse_messages_of_left_pages,
+    remember_theme,
     run_no_page_files,
     share_script_loop,
+    skip_idle_ticks,
     web_server,
 )
 
@@ -264,6 +266,8 @@ def load() -> None:
         print(f"This system allows {most} open files, enough for about {most // 4} visitors; more with: ulimit -n {FEW_FILES}")
     run_no_page_files()
     refuse_messages_of_left_pages()
+    skip_idle_ticks()
+    remember_theme()
     share_script_loop()
     with ended_at_once():
         from core.errors import UserError

@@ -155,7 +155,7 @@ def show_judgement(shown: Drawings) -> None:
         if judged:
             show_numbers(parts)
         else:
-            st.caption("\N{NO-BREAK SPACE}")  # an empty container would have no height
+            show_no_numbers()
     with st.container(key="steps"):
         st.html(parts["steps"])
     with st.container(key="error-legend"):
@@ -204,6 +204,22 @@ def show_numbers(parts: Mapping[str, str]) -> None:
                 st.html(parts[key])
     with st.container(key="as-high", width=260):
         st.html(parts["as-high"])
+
+
+def show_no_numbers() -> None:
+    """Blanks in all places of `show_numbers`.
+
+    Of two runs of fragments that follow one another at once, as where the page looks at a class, a browser takes away only
+    what the second one left out: what is overwritten need not be taken away, and no old number stays.
+    """
+    blank = "\N{NO-BREAK SPACE}"
+    for _number in range(2):
+        with st.container(width="content", gap=None):
+            st.caption(blank)
+            with st.container():
+                st.html(pictures.note(blank))
+    with st.container(width=260):
+        st.html(pictures.note(blank))
 
 
 def as_high(result: Result, total: int, normal: str) -> str:

@@ -193,6 +193,10 @@ class Visitor:
         part = next(part for part in self.parts.values() if part.kind == "button" and part.content.button.label == label)
         await self._ask(self._state(part.fragment, trigger=part.content.button.id))
 
+    async def forge(self, button: str, fragment: str) -> None:
+        """Send the press of a button that this page need not have, by its number."""
+        await self._send(self._state(fragment, trigger=button))
+
     async def draw(self, drawn: Sketch) -> float:
         """Draw, and wait for the verdict on just this drawing; returns seconds."""
         await self.wait(lambda: any(map(is_canvas, self.parts.values())))
