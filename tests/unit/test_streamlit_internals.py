@@ -38,8 +38,15 @@ from streamlit.testing.v1 import AppTest
 from streamlit.web.server.app_discovery import discover_asgi_app
 
 from pages.shared import streamlit_internals
+from pages.shared.i18n.of_widgets import WORDS
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def frontend() -> str:
+    """All scripts of Streamlit's frontend."""
+    return "".join(path.read_text() for path in Path(get_static_dir()).rglob("*.js"))
 
 
 def test_a_flag_of_the_pages_manager_turns_files_of_pages_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,6 +358,13 @@ def test_the_frontend_is_where_its_page_looks_for_it() -> None:
     assert len(asked) > 10
     assert set(asked) <= files.keys()
     assert all(path.is_file() for path in files.values())
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_that_is_translated_stands_in_the_frontend(word: str, frontend: str) -> None:
+    """Some are put together: an instruction of its key and its end, a description of what it describes."""
+    pieces = ["Press Enter to ", word.rpartition(" ")[2]] if word.startswith("Press Enter") else re.split(r"{}|\. ", word)
+    assert all(piece in frontend for piece in pieces)
 
 
 def test_every_preloaded_file_is_there_once() -> None:
