@@ -20,6 +20,7 @@ import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from core.drawing import from_canvas
 from pages.shared.html import pictures
@@ -64,6 +65,11 @@ class Part:
     run: str
     fragment: str
 
+    @property
+    def widget(self) -> str:
+        """The number of the widget that it is, if it is one."""
+        return str(getattr(getattr(self.content, self.kind, None), "id", ""))
+
 
 def is_canvas(part: Part) -> bool:
     """Whether it is the drawing canvas, of the page's components."""
@@ -90,6 +96,8 @@ class Visitor:
         self.page = ""
         self._page_hash = ""
         self._values: dict[str, str] = {}
+        self._states: dict[str, WidgetState] = {}
+        self._files = 0
         self._turn = 0
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._run, self._fragments = "", set[str]()
@@ -156,10 +164,10 @@ class Visitor:
             self._listener.cancel()
         await self._socket.close()
 
-    async def go_to(self, page: str) -> None:
-        """Another page through the navigation."""
+    async def go_to(self, page: str, query: str = "") -> None:
+        """Another page through the navigation, or by the browser's history."""
         self.page, self._page_hash = page, self.pages[page]
-        await self._ask(ClientState(page_script_hash=self._page_hash))
+        await self._ask(ClientState(page_script_hash=self._page_hash, query_string=query))
 
     async def run_again(self) -> None:
         """Have the whole page run once more."""
@@ -192,6 +200,35 @@ class Visitor:
         await self.wait(lambda: self.can_press(label))
         part = next(part for part in self.parts.values() if part.kind == "button" and part.content.button.label == label)
         await self._ask(self._state(part.fragment, trigger=part.content.button.id))
+
+    async def set(self, state: WidgetState) -> None:
+        """Send this value of a widget, and wait for the run that follows; what is no trigger stays, as in a browser."""
+        fragment = next((part.fragment for part in self.parts.values() if part.widget == state.id), "")
+        asked = self._state(fragment)
+        asked.widget_states.widgets.append(state)
+        if state.WhichOneof("value") not in ("trigger_value", "string_trigger_value", "json_trigger_value"):
+            self._states[state.id] = state
+        await self._ask(asked)
+
+    async def upload(self, label: str, name: str, data: bytes) -> None:
+        """Upload a file where the page asks for one by this label, and wait for the run that follows."""
+        uploaders = [part for part in self.parts.values() if part.kind == "file_uploader"]
+        part = next(part for part in uploaders if part.content.file_uploader.label == label)
+        self._files += 1
+        file = str(self._files)
+        await asyncio.to_thread(self._put, f"_stcore/upload_file/{self.session_id}/{file}", name, data)
+        state = WidgetState(id=part.widget)
+        state.file_uploader_state_value.uploaded_file_info.add(file_id=file, name=name, size=len(data))
+        await self.set(state)
+
+    def _put(self, path: str, name: str, data: bytes) -> None:
+        token, edge = "2|00000000|00000000000000000000000000000000|1", "edge-of-the-file"
+        head = f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
+        request = urllib.request.Request(f"{self.url}/{path}", head + data + f"\r\n--{edge}--\r\n".encode(), method="PUT")
+        request.add_header("Content-Type", f"multipart/form-data; boundary={edge}")
+        request.add_header("X-Xsrftoken", token)
+        request.add_header("Cookie", f"_streamlit_xsrf={token}; {self._cookie_line()}")
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30).close()
 
     async def draw(self, drawn: Sketch) -> float:
         """Draw, and wait for the verdict on just this drawing; returns seconds."""
@@ -249,6 +286,7 @@ class Visitor:
         state = ClientState(page_script_hash=self._page_hash, fragment_id=fragment, is_auto_rerun=timer)
         for name, value in self._values.items():
             state.widget_states.widgets.add(id=name, json_value=value)
+        state.widget_states.widgets.extend(self._states.values())
         if trigger:
             state.widget_states.widgets.add(id=trigger, trigger_value=True)
         return state
