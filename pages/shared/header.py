@@ -13,6 +13,7 @@ from pages.shared.i18n import glossary
 from pages.shared.i18n.text import LANGUAGES, _, language, ngettext, set_language, translated, words
 from pages.shared.state import classroom, keys, link, session, visitors
 from pages.shared.state.visitor import Run, tab
+from pages.shared.streamlit_internals import DeletedFile
 
 
 def show(page: str) -> None:
@@ -72,8 +73,12 @@ def _choose_language() -> None:
 def _keep_choices() -> None:
     """Hold on to what is chosen by value: the browser knows options by their labels, which change with the language."""
     for key, value in st.session_state.items():
-        # Not the yes or no of a button, which nobody may set, nor what a component keeps for itself.
-        if key != keys.LANGUAGE_MENU and isinstance(value, str | int | float | list | tuple) and not isinstance(value, bool):
+        # Not the yes or no of a button, which nobody may set, nor files, nor what a component keeps for itself.
+        if (
+            key != keys.LANGUAGE_MENU
+            and isinstance(value, str | int | float | list | tuple)
+            and not isinstance(value, bool | DeletedFile)
+        ):
             st.session_state[key] = value
 
 

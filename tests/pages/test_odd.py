@@ -19,6 +19,7 @@ from core.detector import AutoencoderDetector, DetectorConfig
 from core.metrics import Evaluation
 from core.model import ModelConfig
 from pages.shared import streamlit_internals
+from pages.shared.state import keys
 from tests import odd
 from tests.pages.conftest import NAMES, checked, go_to, has, html_of, open_page, plain
 
@@ -77,6 +78,16 @@ def test_above_a_threshold_of_0_no_multiple_is_named() -> None:
     app = upload(open_page("draw"), FILES["threshold 0"]())
     checked(next(button for button in app.button if button.label == "Random test image").click().run())
     assert any("its error is more than 1,000 times the threshold" in plain(html) for html in html_of(app))
+
+
+def test_a_file_that_the_server_has_let_go_is_no_choice_that_another_language_keeps() -> None:
+    app = open_page()
+    file = WidgetState(id=app.file_uploader(key=keys.UPLOADED_CHECKPOINT).proto.id)
+    file.file_uploader_state_value.uploaded_file_info.add(file_id="gone", name="a.safetensors", size=3)
+    language = WidgetState(id=next(node.proto.id for node in app.main if node.type == "menu_button"))
+    language.string_trigger_value.data = "Deutsch"
+    checked(app._run(WidgetStates(widgets=[file, language])))
+    assert app.title[0].value == "Sieh die Anomalie"
 
 
 # ---------------------------------------------------------------- values that no widget of the page can have
