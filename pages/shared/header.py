@@ -74,11 +74,8 @@ def _keep_choices() -> None:
     """Hold on to what is chosen by value: the browser knows options by their labels, which change with the language."""
     for key, value in st.session_state.items():
         # Not the yes or no of a button, which nobody may set, nor files, nor what a component keeps for itself.
-        if (
-            key != keys.LANGUAGE_MENU
-            and isinstance(value, str | int | float | list | tuple)
-            and not isinstance(value, bool | DeletedFile)
-        ):
+        is_choice = isinstance(value, str | int | float | list | tuple) and not isinstance(value, bool | DeletedFile)
+        if key != keys.LANGUAGE_MENU and is_choice:
             st.session_state[key] = value
 
 
