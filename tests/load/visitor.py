@@ -86,8 +86,10 @@ def is_pen(part: Part, is_whole: bool) -> bool:
 class Visitor:
     """One tab. Its page is in `parts`, by place."""
 
-    def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None, patience: float = 60.0) -> None:
+        """patience: seconds to wait for what has to come, unless told otherwise."""
         self.url = url
+        self._patience = patience
         self._headers = dict(headers or {})
         self.session_id = ""
         self.cookies: dict[str, str] = {}
@@ -271,8 +273,9 @@ class Visitor:
             found += [str(getattr(content, name, "")) for name in ("body", "label", "text")]
         return "\n".join(found)
 
-    async def wait(self, condition: Callable[[], object], seconds: float = 60.0) -> None:
+    async def wait(self, condition: Callable[[], object], seconds: float | None = None) -> None:
         """Until the page is as wanted; AppError when it never is, or when the app fails."""
+        seconds = seconds or self._patience
         async with self._changed:
             try:
                 async with asyncio.timeout(seconds):
