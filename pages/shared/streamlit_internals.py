@@ -4,6 +4,7 @@ tests/unit/test_streamlit_internals.py has one test for each of them: after an u
 """
 
 import asyncio
+import json
 import logging
 import re
 import signal
@@ -194,11 +195,17 @@ def _is_of_kind(value: WidgetState, widget: WidgetMetadata[Any]) -> bool:
     kind = value.WhichOneof("value")
     if kind not in (None, widget.value_type):
         return False
-    if kind == "string_value":
-        try:
-            widget.deserializer(value.string_value)
-        except ValueError:  # what is chosen in a chart is JSON
-            return False
+    # Of several buttons one is always pressed where one is from the beginning.
+    is_pressed = getattr(getattr(widget.deserializer, "__self__", None), "default_option_index", None) is not None
+    if kind == "string_array_value" and is_pressed and not value.string_array_value.data:
+        return False
+    try:
+        if kind == "string_value":
+            widget.deserializer(value.string_value)  # what is chosen in a chart is JSON
+        elif kind in ("json_value", "json_trigger_value"):
+            json.loads(getattr(value, kind))
+    except (ValueError, RecursionError):
+        return False
     return True
 
 

@@ -29,6 +29,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from core.drawing import from_canvas_png, from_picture
 from pages.shared.state.keys import UPLOADED_CHECKPOINT
+from pages.shared.state.lesson import STEPS
 from tests import odd
 from tests.browser.conftest import REAL_DATA, start_server
 from tests.hostile import CANVASES, FILES, MOST_MEMORY, READERS, STRONG, outcome, peak_memory
@@ -36,8 +37,8 @@ from tests.load.server import Row, show, sketches
 from tests.load.visitor import Part, Visitor, is_canvas
 
 PAGES = ("draw", "train", "browse", "evaluate", "latent", "learn", "class", "status", "")
-STEPS = 20
-"""Of the lesson; more than there are is one of the odd things."""
+ODD_STEPS = STEPS + 4
+"""Of the lesson, and some that there are not."""
 
 OF_ONE_VISITOR = 10
 """Cases, until another visitor comes."""
@@ -118,7 +119,7 @@ async def checkpoints(url: str, first: int, ends: Ends) -> None:
                 ends.note("a sentence")
                 continue
             for page in PAGES:
-                await visitor.go_to(page, f"step={random.integers(1, STEPS)}" if page == "learn" else "")
+                await visitor.go_to(page, f"step={random.integers(1, ODD_STEPS)}" if page == "learn" else "")
                 if page == "draw":
                     await draw(visitor)
                 require_page(visitor)
@@ -179,7 +180,7 @@ def named(visitor: Visitor, part: Part) -> str:
 async def begin(url: str, page: str, number: int) -> Visitor:
     """A newcomer on a page with something to look at."""
     visitor = await Visitor(url, patience=PATIENCE).open(
-        page, f"step={number // OF_ONE_VISITOR % STEPS + 1}" if page == "learn" else ""
+        page, f"step={number // OF_ONE_VISITOR % ODD_STEPS + 1}" if page == "learn" else ""
     )
     if page == "draw":
         await draw(visitor)

@@ -367,8 +367,10 @@ class Greedy:
 
     async def show_picture(self, visitor: Visitor, chance: random.Random) -> None:
         await visitor.go_to("draw")
+        await visitor.wait(lambda: any(part.widget.endswith("other-ways") for part in visitor.parts.values()))
         ways = next(part for part in visitor.parts.values() if part.kind == "expandable" and part.widget.endswith("other-ways"))
         await visitor.set(WidgetState(id=ways.widget, bool_value=True))
+        await visitor.wait(lambda: PICTURE in visitor.texts())
         await visitor.upload(PICTURE, "noise.jpg", heavy_picture(chance))
         self.ends["picture looked at"] += 1
 

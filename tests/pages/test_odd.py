@@ -114,11 +114,12 @@ def form() -> None:
         ),
         "text": st.text_input("text", "as it was", key="text"),
         "switch": st.toggle("switch", key="switch"),
+        "pressed": st.segmented_control("pressed", ["x", "y"], default="x", required=True, key="pressed"),
     }.items():
         st.write(key, repr(widget))
 
 
-BEGINNING = ["number 3.0", "option 'a'", "several []", "text 'as it was'", "switch False"]
+BEGINNING = ["number 3.0", "option 'a'", "several []", "text 'as it was'", "switch False", "pressed 'x'"]
 
 
 def shown(app: AppTest) -> list[str]:
@@ -153,6 +154,7 @@ def send(app: AppTest, **values: dict[str, Any]) -> AppTest:
         {"several": {"string_value": "a"}},
         {"text": {"double_array_value": [1.0]}},
         {"switch": {"string_array_value": ["on"]}},
+        {"pressed": {"string_array_value": []}},
     ],
     ids=str,
 )
@@ -174,4 +176,4 @@ def test_a_value_that_comes_before_its_widget_is_judged_when_that_is_made() -> N
     for state in (WidgetState(id=known["switch"], string_value="on"), WidgetState(id=known["number"], string_value="7")):
         assert shown(newcomer._run(WidgetStates(widgets=[state]))) == BEGINNING
         newcomer = AppTest.from_function(form)
-    assert shown(newcomer._run(WidgetStates(widgets=[WidgetState(id=known["switch"], bool_value=True)])))[-1] == "switch True"
+    assert shown(newcomer._run(WidgetStates(widgets=[WidgetState(id=known["switch"], bool_value=True)])))[-2] == "switch True"
