@@ -9,9 +9,9 @@ The server gives back what was freed once a minute; in between memory rises by w
 minute one sample counts, the lowest. How many sessions the server holds at such a moment, how many of them have a
 training that is not over (whose optimiser weighs twice the network), how many a trained network, and how many hogs there
 are, is chance, and the visitors know it. Least squares explain the memory by the time and these counts together; the
-change with time is the slope. It is called flat where it is at most MOST_CLIMB, or where its standard error leaves open whether it
-climbs at all. A leak of sessions would show in the open files, three for each: their means in the two halves of what
-counts are compared, and those of the threads; a hundred visitors come in that time.
+change with time is the slope. It is called flat where it is at most MOST_CLIMB, or where its standard error leaves
+open whether it climbs at all. A leak of sessions would show in the open files, three for each: their means in the two
+halves of what counts are compared, and those of the threads; a hundred visitors come in that time.
 """
 
 import argparse
