@@ -30,7 +30,7 @@ from core.checkpoint import Checkpoint, to_bytes
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.model import ModelConfig
 from tests.hostile import encoded
-from tests.load.server import Row, Server, growing, megabytes, percentile, running, show, sketches
+from tests.load.server import Row, Server, growing, megabytes, own_megabytes, percentile, running, show, sketches
 from tests.load.visitor import AppError, Sketch, Visitor
 
 PAUSE = 5.0
@@ -378,7 +378,7 @@ class Greedy:
 async def class_takes_memory(server: Server, count: int, most: float, seconds: float) -> list[Row]:
     """Scenario E: a search over mixes of settings, files and pictures. most: MB that the server may take."""
     over, ends, waits, drawings = asyncio.Event(), Counter[str](), list[float](), sketches(20)
-    peak = megabytes(server)
+    peak, whole = own_megabytes(server), megabytes(server)
     artist = await Visitor(server.url, patience=LONGEST).open("draw")
     async with asyncio.TaskGroup() as group:
         for number in range(count):
@@ -386,7 +386,7 @@ async def class_takes_memory(server: Server, count: int, most: float, seconds: f
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             waits.append(await artist.draw(drawings[len(waits) % len(drawings)]))
-            peak = max(peak, megabytes(server))
+            peak, whole = max(peak, own_megabytes(server)), max(whole, megabytes(server))
             await asyncio.sleep(0.5)
         over.set()
     await artist.close()
@@ -396,7 +396,13 @@ async def class_takes_memory(server: Server, count: int, most: float, seconds: f
         *[Row(f"  {end}", "", f"{times}", None) for end, times in ends.most_common() if end not in ("begun", *neither)],
         Row("  neither begun nor refused in a sentence", "0", f"{len(neither)}", not neither, "; ".join(neither[:2])),
         Row("drawings meanwhile", "all", f"{len(waits)}", True, f"p95 {percentile(waits, 0.95) * 1000:.0f} ms"),
-        Row("most memory", f"<= {1.1 * most:.0f} MB", f"{peak:.0f} MB", peak <= 1.1 * most, f"MEMORY_LIMIT {most:.0f} MB"),
+        Row(
+            "most memory",
+            f"<= {1.1 * most:.0f} MB",
+            f"{peak:.0f} MB",
+            peak <= 1.1 * most,
+            f"MEMORY_LIMIT {most:.0f} MB; {whole:.0f} MB with libraries",
+        ),
     ]
 
 

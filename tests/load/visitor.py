@@ -33,6 +33,10 @@ class AppError(AssertionError):
     """The page showed an exception or could not be run."""
 
 
+class NoAnswerError(AppError, TimeoutError):
+    """The page never became what was waited for."""
+
+
 @dataclass(frozen=True)
 class Sketch:
     """A drawing as the canvas sends it, and as the page shows it once it is judged."""
@@ -281,7 +285,7 @@ class Visitor:
                 async with asyncio.timeout(seconds):
                     await self._changed.wait_for(lambda: self._problem or condition())
             except TimeoutError:
-                raise AppError(f"Not within {seconds:.0f} s on “{self.page}”: {self.texts()[-300:]}") from None
+                raise NoAnswerError(f"Not within {seconds:.0f} s on “{self.page}”: {self.texts()[-300:]}") from None
         if self._problem:
             raise self._problem
 
