@@ -204,10 +204,16 @@ def figures(random: Random, config: DetectorConfig) -> Evaluation | None:
     return Evaluation(one, two, by_class, three, four)
 
 
+MOST_BYTES = 5_000_000
+"""Of an upload: a server closes the connection on more."""
+
+
 def checkpoint(random: Random, refused: float = 0.1) -> bytes:
     """A file that the reader accepts and whose parts are as odd as can be; with this probability one that it may refuse."""
     while True:
         data = unread_checkpoint(random)
+        if len(data) > MOST_BYTES:
+            continue
         with suppress(CheckpointError):
             if random.random() >= refused:
                 from_bytes(data)

@@ -62,7 +62,8 @@ def take_up(file: UploadedFile | None) -> None:
     tab().picture = file.file_id
     forget_picture()
     try:
-        found = read_picture(file.getvalue())
+        with session.reading_files():
+            found = read_picture(file.getvalue())
     except PictureError as error:
         shown.problem = error
     else:

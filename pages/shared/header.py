@@ -167,7 +167,9 @@ def upload() -> None:
         return
     try:
         session.require_room_for_upload(file.size)
-        loaded = Run.of(_("uploaded: {name}", name=words(file.name)), "uploaded", from_bytes(file.getvalue()))
+        with session.reading_files():
+            found = from_bytes(file.getvalue())
+        loaded = Run.of(_("uploaded: {name}", name=words(file.name)), "uploaded", found)
         session.use(session.add_run(loaded))
     except (CheckpointError, SettingError) as error:
         st.error(f"{translated(error)} " + _("The detector in use stays as it was."), icon=":material/error:")
