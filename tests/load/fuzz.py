@@ -289,7 +289,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--only", nargs="+", default=["drawings", *PARTS], choices=["drawings", *PARTS])
     parser.add_argument("--visitors", type=int, default=os.cpu_count() or 1, help="at a time")
-    parser.add_argument("--seconds", type=float, default=math.inf, help="after which a part begins no other cases")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="after which a server is asked no other cases")
     parser.add_argument("--mnist", action="store_true", help="show MNIST from DATA_DIR, which takes several times as long")
     wanted = parser.parse_args()
     kept = True
