@@ -15,7 +15,7 @@ from pages.shared.html import pictures
 from pages.shared.html.pictures import Opinion
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _, translated
-from pages.shared.state import classroom, judging, keys, session
+from pages.shared.state import classroom, data_sets, detectors, job_pool, judging, keys
 from pages.shared.state.drawings import CANVAS_SIDE, Drawings
 from pages.shared.state.visitor import tab, visitor
 
@@ -63,7 +63,7 @@ def show_verdict() -> None:
     """
     shown = visitor().drawings
     tab().canvas.is_answer_due = False  # the whole answer follows, in the one turn that it needs
-    with session.turn_of_pen(is_moving(shown)):
+    with job_pool.turn_of_pen(is_moving(shown)):
         answer_moving_pen()
         live_canvas.show(keys.LIFTED_PEN, tab().canvas.generation, CANVAS_SIDE, partial(follow_pen, keys.LIFTED_PEN))
         show_judgement(shown)
@@ -76,7 +76,7 @@ def answer_moving_pen() -> None:
     changed: dict[str, str] = {}
     if on_screen.is_answer_due and shown.image is not None and not is_hidden(shown):
         on_screen.is_answer_due = False
-        with session.turn_of_pen(True):
+        with job_pool.turn_of_pen(True):
             judged = Judged.of(shown)
             changed = judged.parts(shown, on_screen.opinions)
             on_screen.opinions = judged.opinions
@@ -100,7 +100,7 @@ class Judged:
         image = shown.image
         assert image is not None
         detector, result = judging.judge(image)
-        normal = session.normal_names(detector.config)
+        normal = data_sets.normal_names(detector.config)
         return cls(image, detector, result, normal, judging.ask_all(image, may_wait=is_moving(shown)))
 
     def parts(self, shown: Drawings, on_screen: Sequence[Opinion] | None = None) -> dict[str, str]:
@@ -125,8 +125,8 @@ class Judged:
 
 def show_judgement(shown: Drawings) -> None:
     """All of it for what is at hand."""
-    config = session.detector_config()
-    normal = session.normal_names(config)
+    config = detectors.detector_config()
+    normal = data_sets.normal_names(config)
     if shown.problem:
         st.error(translated(shown.problem), icon=":material/error:")
     is_to_be_guessed = is_hidden(shown)
@@ -135,7 +135,7 @@ def show_judgement(shown: Drawings) -> None:
         # A quick answer changed the page behind React's back, which writes only what is new to it.
         parts = {key: pictures.marked(html, tab().canvas.answers) for key, html in judged.parts(shown).items()}
     else:
-        names, _ensemble = session.ensemble(config.data_set)
+        names, _ensemble = detectors.ensemble(config.data_set)
         wait = _("Draw something: a {normal}, or anything else.", normal=normal)
         if is_to_be_guessed:
             wait = _("What will the verdict be? Draw, then press your guess.")

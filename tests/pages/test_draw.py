@@ -20,7 +20,7 @@ from core.detector import AutoencoderDetector, Result
 from core.drawing import from_canvas
 from core.presets import Shipped
 from pages.sections import draw_verdict
-from pages.shared.state import session
+from pages.shared.state import job_pool
 from pages.shared.state.drawings import MOST_MOMENTS, Moments
 from tests.pages.conftest import checked, go_to, has, html_of, inside, number_in, open_page, plain, verdicts, visitor_of
 from tests.strokes import WAYS, on_canvas, rgba
@@ -291,7 +291,7 @@ class OnlyOnce:
 
 def test_a_moving_pen_asks_for_one_turn(pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch) -> None:
     turn = OnlyOnce()
-    monkeypatch.setattr(session, "_moving_pens", lambda: turn)
+    monkeypatch.setattr(job_pool, "_moving_pens", lambda: turn)
     app = open_page("draw")
     pen.draw(digit(5))
     checked(app.run())
