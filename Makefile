@@ -5,7 +5,7 @@
 # make journeys  through a whole lesson, a projector's screens and a class together, in a browser (a quarter of an hour)
 # make lint    ruff and mypy
 # make bench   timings, as ratios within one run
-# make load    a whole class at once: waiting times, and memory a session (a quarter of an hour)
+# make load    odd files, links and values, and a whole class at once: waiting times, and memory a session (an hour)
 # make soak    mixed work for MINUTES (20), then the slope of the memory
 # make lock    exact versions of what pyproject.toml asks for   (UPGRADE=1: the newest that it allows)
 # make audit   known vulnerabilities of what is installed (asks PyPI)
@@ -53,7 +53,7 @@ bench: $(DEV) browser
 	$(BIN)/python -m tests.bench
 
 load: $(DEV) proxy database
-	$(BIN)/python -m tests.load.fuzz
+	$(BIN)/python -m tests.load.fuzz --seconds 600
 	$(BIN)/python -m tests.load.load
 	$(BIN)/python -m tests.load.replicas
 	$(BIN)/python -m tests.load.crowd

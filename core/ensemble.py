@@ -1,6 +1,7 @@
 """Several detectors of one kind before the same images, in one batched pass."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -73,14 +74,16 @@ class Ensemble:
 
 
 def _stacked(modules: list[nn.Module]) -> tuple[nn.Module, dict[str, Any]]:
-    """The module as a template, and the parameters of all with a leading dimension."""
+    """A module of their kind without numbers, as a template, and the parameters of all with a leading dimension."""
     # Modules of one mode only can be stacked; one that was never asked is still in training mode.
     parameters, _buffers = stack_module_state([module.eval() for module in modules])
-    return modules[0], {name: value.detach() for name, value in parameters.items()}
+    return deepcopy(modules[0]).to("meta"), {name: value.detach() for name, value in parameters.items()}
 
 
 def _run(stacked: tuple[nn.Module, dict[str, Any]], inputs: Tensor) -> Tensor:
     """Each module on its own inputs (E, N, ...)."""
-    module, parameters = stacked
+    template, parameters = stacked
+    # functional_call puts the parameters into the module for as long as it runs: no other thread may see that.
+    module = deepcopy(template)
     outputs: Tensor = vmap(lambda own, values: functional_call(module, own, (values,)))(parameters, inputs)
     return outputs

@@ -64,7 +64,8 @@ def frame_of(normal: Tensor, count: int = 6) -> Frame:
         variances = normal.var(dim=0)
         shares = variances / variances.sum().clamp_min(1e-12)
         return Frame(torch.zeros(dimensions), torch.eye(dimensions), torch.ones(dimensions), shares)
-    pca = PCA(min(count, *normal.shape), random_state=0).fit(normal.numpy())
+    with np.errstate(invalid="ignore"):  # where all are equal there is no variance to share
+        pca = PCA(min(count, *normal.shape), random_state=0).fit(normal.numpy())
     mean, directions, variances, shares = (
         torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
         for values in (pca.mean_, pca.components_, pca.explained_variance_, pca.explained_variance_ratio_)

@@ -6,6 +6,7 @@ smoothing, a power of 2, an ink exponent and a loop weight of 0 the score is the
 squared error.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -49,6 +50,13 @@ def require_same_shape(images: Tensor, reconstructions: Tensor) -> None:
         raise ShapeMismatchError(
             f"Images {tuple(images.shape)} and reconstructions {tuple(reconstructions.shape)} must have the same shape."
         )
+
+
+def in_thresholds(score: float, threshold: float) -> float:
+    """A score as a multiple of the threshold, above 1 exactly where it is an anomaly; without end where the threshold is 0."""
+    if threshold > 0:
+        return score / threshold
+    return math.inf if score > threshold else 1.0
 
 
 def error_map(images: Tensor, reconstructions: Tensor, config: ScoreConfig) -> Tensor:

@@ -43,6 +43,7 @@ from pages.shared.streamlit_internals import (
     refuse_large_messages,
     refuse_messages,
     refuse_messages_of_left_pages,
+    refuse_values,
     remember_theme,
     run_no_page_files,
     share_script_loop,
@@ -339,6 +340,7 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     from pages.shared.state.visitors import cookie_name
 
     refuse_messages(is_let_in, cookie_name())
+    refuse_values()
     keep_no_sessions_of_strangers(is_let_in, cookie_name())
     entry.begin()
     loop = asyncio.get_running_loop()

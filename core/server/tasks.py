@@ -15,6 +15,8 @@ from typing import Literal, Protocol, get_args
 
 import numpy as np
 
+from core.scoring import in_thresholds
+
 Task = Literal["draw", "anything", "fool", "edge", "blind", "free"]
 TASKS: tuple[Task, ...] = get_args(Task)
 
@@ -40,7 +42,7 @@ class Judgement:
 
     @property
     def ratio(self) -> float:
-        return self.score / self.threshold
+        return in_thresholds(self.score, self.threshold)
 
 
 class Try(Protocol):

@@ -44,7 +44,7 @@ def show_form() -> None:
     """A name, a digit, and one press."""
     with st.form("class-begin", width=480):
         st.text_input(_("Name of the class"), max_chars=MOST_NAME, placeholder=_("4b, or anything else"), key=keys.CLASS_NAME)
-        st.segmented_control(_("The detector's digit"), DIGITS, default=5, format_func=str, key=keys.CLASS_DIGIT)
+        st.segmented_control(_("The detector's digit"), DIGITS, default=5, required=True, format_func=str, key=keys.CLASS_DIGIT)
         st.form_submit_button(_("Begin the class"), type="primary", on_click=begin)
     answer = tab().class_answer
     if answer and answer.is_refused and answer.about == (0, 0):

@@ -9,7 +9,7 @@ import torch
 from core.drawing import MAX_FILE_BYTES, PictureError, ReadPicture, read_picture
 from pages.shared.components import digit_boxes
 from pages.shared.i18n.text import _, ngettext, translated
-from pages.shared.state import data_sets, detectors, judging, keys, test_set
+from pages.shared.state import data_sets, detectors, job_pool, judging, keys, test_set
 from pages.shared.state.drawings import Picked
 from pages.shared.state.visitor import tab, visitor
 
@@ -62,7 +62,8 @@ def take_up(file: UploadedFile | None) -> None:
     tab().picture = file.file_id
     forget_picture()
     try:
-        found = read_picture(file.getvalue())
+        with job_pool.reading_files():
+            found = read_picture(file.getvalue())
     except PictureError as error:
         shown.problem = error
     else:

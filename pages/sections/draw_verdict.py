@@ -9,6 +9,7 @@ from torch import Tensor
 
 from core.detector import AutoencoderDetector, Result
 from core.drawing import PictureError, from_canvas_png
+from core.scoring import in_thresholds
 from pages.shared.components import live_canvas, replay
 from pages.shared.html import pictures
 from pages.shared.html.pictures import Opinion
@@ -242,9 +243,13 @@ def show_replay(shown: Drawings, judged: Judged | None) -> None:
     replay.show(keys.REPLAY, scores, threshold, shown.moment, normal, look_again)
 
 
+MOST_TIMES = 1000
+"""Thresholds; how many more an error is says nothing any more, and where the threshold is 0 there is no number for it."""
+
+
 def measured(result: Result, normal: str) -> str:
     """The verdict in words of what was measured."""
-    ratio, factor = float(result.scores[0]) / result.threshold, float(result.loop_factors[0])
+    ratio, factor = in_thresholds(float(result.scores[0]), result.threshold), float(result.loop_factors[0])
     if bool(result.verdicts[0]) and ratio <= factor:
         return _(
             "Redrawn as “{normal}”, its error is {share:.0%} of the threshold, but its loops are not those of “{normal}”: "
@@ -252,6 +257,10 @@ def measured(result: Result, normal: str) -> str:
             normal=normal,
             share=ratio / factor,
             ratio=max(ratio, 1.1),
+        )
+    if bool(result.verdicts[0]) and ratio > MOST_TIMES:
+        return _(
+            "Redrawn as “{normal}”, its error is more than {ratio:,} times the threshold.", normal=normal, ratio=MOST_TIMES
         )
     if bool(result.verdicts[0]):
         return _("Redrawn as “{normal}”, its error is {ratio:.1f} times the threshold.", normal=normal, ratio=max(ratio, 1.1))
@@ -265,7 +274,7 @@ def second_opinion(score: float, threshold: float, normal: str, opinions: Sequen
     best = min(opinions, key=lambda opinion: opinion.ratio)
     if best.is_anomaly and score > threshold:
         return _("None of the ten detectors knows this.")
-    if best.name == normal or best.ratio >= score / threshold:
+    if best.name == normal or best.ratio >= in_thresholds(score, threshold):
         return _("None of the other detectors redraws it better.")
     return _("The detector of **{name}** redraws it better.", name=best.name)
 

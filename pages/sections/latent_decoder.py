@@ -1,5 +1,7 @@
 """Move: a map and sliders, and what the decoder draws at that place."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 import torch
 
@@ -30,9 +32,12 @@ def show_decoder(context: LatentContext) -> None:
     """A map to click and drag in, sliders, and the image that the decoder draws at that place."""
     detector, inside = context.detector, context.inside
     low, middle, high = (values.tolist() for values in (inside.low, inside.middle, inside.high))
-    here = [float(st.session_state.get(keys.direction(number), value)) for number, value in enumerate(middle)]
+
+    def within(place: Sequence[float]) -> list[float]:
+        return [min(max(value, least), most) for value, least, most in zip(place, low, high, strict=False)]
+
     # Another detector's space may reach less far.
-    move_to([min(max(value, least), most) for value, least, most in zip(here, low, high, strict=True)])
+    move_to(within([float(st.session_state.get(keys.direction(number), value)) for number, value in enumerate(middle)]))
     left, middle_column, right = st.columns([2.1, 1, 1.8], gap="medium")
     with right:
         place = [
@@ -64,7 +69,7 @@ def show_decoder(context: LatentContext) -> None:
         axes = (context.axis_name(0), context.axis_name(1) if len(low) > 1 else "")
 
         def move() -> None:
-            move_to(scatter_map.place_of(keys.IMAGE_MAP)[: len(low)])
+            move_to(within(scatter_map.place_of(keys.IMAGE_MAP)))
 
         label = _("Map of decoded images; arrow keys move in it")
         scatter_map.choose_place(keys.IMAGE_MAP, label, axes, extent, aspect, picture, (x, y), move)

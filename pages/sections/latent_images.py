@@ -131,7 +131,7 @@ def show_plane(
     """The images with these numbers at their places (N, 2)."""
 
     def choose() -> None:
-        tab().chosen_image = int(st.session_state[keys.IMAGE_PLANE]["chosen"])
+        tab().chosen_image = scatter_map.chosen_of(keys.IMAGE_PLANE)
 
     count = len(context.shown_labels)
     points = scatter_map.Points(

@@ -13,6 +13,7 @@ from pages.shared.i18n import glossary
 from pages.shared.i18n.text import LANGUAGES, _, language, ngettext, set_language, translated, words
 from pages.shared.state import classroom, detectors, job_pool, keys, link, training_job, visitors
 from pages.shared.state.visitor import Run, tab, visitor
+from pages.shared.streamlit_internals import DeletedFile
 
 
 def show(page: str) -> None:
@@ -72,8 +73,9 @@ def _choose_language() -> None:
 def _keep_choices() -> None:
     """Hold on to what is chosen by value: the browser knows options by their labels, which change with the language."""
     for key, value in st.session_state.items():
-        # Not the yes or no of a button, which nobody may set, nor what a component keeps for itself.
-        if key != keys.LANGUAGE_MENU and isinstance(value, str | int | float | list | tuple) and not isinstance(value, bool):
+        # Not the yes or no of a button, which nobody may set, nor files, nor what a component keeps for itself.
+        is_choice = isinstance(value, str | int | float | list | tuple) and not isinstance(value, bool | DeletedFile)
+        if key != keys.LANGUAGE_MENU and is_choice:
             st.session_state[key] = value
 
 
@@ -165,7 +167,9 @@ def upload() -> None:
         return
     try:
         job_pool.require_room_for_upload(file.size)
-        loaded = Run.of(_("uploaded: {name}", name=words(file.name)), "uploaded", from_bytes(file.getvalue()))
+        with job_pool.reading_files():
+            found = from_bytes(file.getvalue())
+        loaded = Run.of(_("uploaded: {name}", name=words(file.name)), "uploaded", found)
         detectors.use(detectors.add_run(loaded))
     except (CheckpointError, SettingError) as error:
         st.error(f"{translated(error)} " + _("The detector in use stays as it was."), icon=":material/error:")

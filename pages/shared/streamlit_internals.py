@@ -4,6 +4,7 @@ tests/unit/test_streamlit_internals.py has one test for each of them: after an u
 """
 
 import asyncio
+import json
 import logging
 import re
 import signal
@@ -20,6 +21,7 @@ from streamlit.file_util import get_static_dir
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.NewSession_pb2 import Config, CustomThemeConfig, NewSession
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.runtime import app_session
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
@@ -27,7 +29,10 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.runtime_util import get_max_widget_state_size_bytes
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
+from streamlit.runtime.state.common import WidgetMetadata
+from streamlit.runtime.state.session_state import Serialized, SessionState
 from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
+from streamlit.runtime.uploaded_file_manager import DeletedFile as DeletedFile
 from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 from streamlit.web.server.starlette.starlette_app_utils import generate_xsrf_token_string
 from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
@@ -214,6 +219,66 @@ def refuse_messages(is_let_in: Callable[..., bool], cookie: str) -> None:
         original(session, msg)
 
     AppSession.handle_backmsg = handle_backmsg  # type: ignore[method-assign,assignment]
+
+
+def refuse_values() -> None:
+    """Have every session ignore values that no widget of its page can have: of another kind, or none of its options.
+
+    Streamlit hands them on as they are, to the page's callbacks too, or fails over them. The widget stays what it was. The
+    page that a message is about is the one that ran last; values of widgets that are not known yet are judged when the
+    page makes them, by their kind alone: in another language options have other names.
+    """
+    if hasattr(SessionState.on_script_will_rerun, "__wrapped__"):
+        return
+    run, make_known = SessionState.on_script_will_rerun, SessionState._set_widget_metadata
+
+    @wraps(run)
+    def on_script_will_rerun(session: SessionState, sent: WidgetStates | None, **named: Any) -> None:
+        if sent is not None:
+            known = session._new_widget_state.widget_metadata
+            fitting = [value for value in sent.widgets if value.id not in known or _fits(value, known[value.id])]
+            sent = WidgetStates(widgets=fitting) if len(fitting) < len(sent.widgets) else sent
+        run(session, sent, **named)
+
+    @wraps(make_known)
+    def set_widget_metadata(session: SessionState, widget: WidgetMetadata[Any]) -> None:
+        values = session._new_widget_state.states
+        sent = values.get(widget.id)
+        if isinstance(sent, Serialized) and not _is_of_kind(sent.value, widget):
+            del values[widget.id]
+        make_known(session, widget)
+
+    SessionState.on_script_will_rerun = on_script_will_rerun  # type: ignore[method-assign,assignment]
+    SessionState._set_widget_metadata = set_widget_metadata  # type: ignore[method-assign,assignment]
+
+
+def _fits(value: WidgetState, widget: WidgetMetadata[Any]) -> bool:
+    """Whether a widget can have a value: of its kind, and one of its options if it has any."""
+    kind = value.WhichOneof("value")
+    options = getattr(getattr(widget.deserializer, "__self__", None), "formatted_options", None)
+    if kind is None or options is None or not _is_of_kind(value, widget):
+        return _is_of_kind(value, widget)
+    chosen = value.string_value if kind == "string_value" else getattr(value, kind).data
+    return {chosen} <= set(options) if isinstance(chosen, str) else set(chosen) <= set(options)
+
+
+def _is_of_kind(value: WidgetState, widget: WidgetMetadata[Any]) -> bool:
+    """Whether a value is of a widget's kind, and nothing that Streamlit cannot read; no value at all is the usual one."""
+    kind = value.WhichOneof("value")
+    if kind not in (None, widget.value_type):
+        return False
+    # Of several buttons one is always pressed where one is from the beginning.
+    is_pressed = getattr(getattr(widget.deserializer, "__self__", None), "default_option_index", None) is not None
+    if kind == "string_array_value" and is_pressed and not value.string_array_value.data:
+        return False
+    try:
+        if kind == "string_value":
+            widget.deserializer(value.string_value)  # what is chosen in a chart is JSON
+        elif kind in ("json_value", "json_trigger_value"):
+            json.loads(getattr(value, kind))
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _cookies(session_id: str) -> Mapping[str, str]:

@@ -1,32 +1,89 @@
-"""Five thousand drawings and files as nobody should send them: `make load` begins with this.
+"""Five thousand of everything as nobody should send it: `make load` begins with this.
 
-The exit status is 1 when one of them ends in anything but an image, nothing or a sentence, or takes more memory
-than it may.
+drawings: drawings and files, straight into the reader, with the memory that each takes.
+checkpoints: files that the reader accepts although nobody would make them, uploaded and looked at on every page.
+links: addresses of every page with settings at the ends of their ranges, beyond, and with what others write there.
+widgets: values of every widget of every page at the ends of what it offers, beyond, and of another kind.
+
+The last three ask a server. The exit status is 1 when anything ends in something else than a page or a sentence, or when
+the server's log holds what nobody meant. A case is made by its number: --first and --cases repeat some of them.
 """
 
 import argparse
+import asyncio
+import json
+import math
+import os
+import re
+import tempfile
 import time
 import warnings
 from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from core.drawing import from_canvas_png, from_picture
+from pages.shared.state.keys import UPLOADED_CHECKPOINT
+from pages.shared.state.lesson import STEPS
+from tests import odd
+from tests.browser.conftest import REAL_DATA, start_server
 from tests.hostile import CANVASES, FILES, MOST_MEMORY, READERS, STRONG, outcome, peak_memory
-from tests.load.server import Row, show
+from tests.load.server import Row, show, sketches
+from tests.load.visitor import Part, Visitor, is_canvas
+
+PAGES = ("draw", "train", "browse", "evaluate", "latent", "learn", "class", "status", "")
+ODD_STEPS = STEPS + 4
+"""Of the lesson, and some that there are not."""
+
+OF_ONE_VISITOR = 10
+"""Cases, until another visitor comes."""
+
+PATIENCE = 200.0
+"""Seconds that a page may take on a machine that does other things: what never comes is looked for, not what is slow."""
+
+UPLOAD = "Upload a checkpoint"
+STAYS = "The detector in use stays as it was."
+
+SETTINGS = {"MAX_CONNECTIONS_PER_ADDRESS": "100000", "MAX_WORK": "1"}
+"""Of the server: all visitors come from this machine, and trainings are not what is looked at."""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=5000)
-    cases = parser.parse_args().cases
+@dataclass
+class Ends:
+    """How cases ended: how often in what, and the first of those that ended in something else."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+
+    def note(self, end: str) -> None:
+        self.counts[end] += 1
+
+    def fail(self, number: int, where: str, error: BaseException) -> None:
+        self.counts["something else"] += 1
+        self.failed.append(f"case {number} on “{where}”: {type(error).__name__}: {str(error)[:300]}")
+
+
+Case = Callable[[str, int, Ends], Coroutine[None, None, None]]
+"""Tries some cases, from this number on, at the server with this address."""
+
+
+# ---------------------------------------------------------------- drawings
+
+
+def drawings(first: int, cases: int) -> list[Row]:
+    """Without a server: what the reader of drawings and files makes of them."""
     warnings.simplefilter("ignore")
     random = np.random.default_rng(0)
     ends: Counter[str] = Counter()
     most, started = 0.0, time.monotonic()
     strong = [(read, make) for read in READERS for make in STRONG.values()]
     ordinary = [(read, make) for read, kinds in ((from_canvas_png, CANVASES), (from_picture, FILES)) for make in kinds.values()]
-    for number in range(cases):
+    for number in range(first, first + cases):
         read, make = strong[number] if number < len(strong) else ordinary[number % len(ordinary)]
         data = make(random)
         before = peak_memory(forget=True)
@@ -34,12 +91,216 @@ def main() -> None:
         most = max(most, peak_memory() - before)
         ends["nothing" if found is None else "a sentence" if isinstance(found, str) else "an image"] += 1
     took = time.monotonic() - started
-    rows = [
+    return [
         Row("drawings and files", f"{cases:,}", f"{sum(ends.values()):,}", sum(ends.values()) == cases, f"{took:.0f} s"),
         *[Row(f"  ended as {end}", "", f"{count:,}", None) for end, count in ends.most_common()],
         Row("most memory that one took", f"<= {MOST_MEMORY:.0f} MB", f"{most:.0f} MB", most <= MOST_MEMORY),
     ]
-    raise SystemExit(0 if show("Canvas and uploads", rows) else 1)
+
+
+# ---------------------------------------------------------------- what a server is asked
+
+SKETCH = sketches(1)[0]
+
+
+def random_of(part: str, number: int) -> np.random.Generator:
+    return np.random.default_rng([*part.encode(), number])
+
+
+async def checkpoints(url: str, first: int, ends: Ends) -> None:
+    """Upload each file, and look at it on every page; on Draw at a drawing too, in the lesson at one of its steps."""
+    visitor = await Visitor(url, patience=PATIENCE).open()
+    for number in range(first, first + OF_ONE_VISITOR):
+        random = random_of("checkpoint", number)
+        data = odd.checkpoint(random)
+        try:
+            await visitor.upload(UPLOAD, "odd.safetensors", data)
+            if STAYS in visitor.texts():
+                ends.note("a sentence")
+                continue
+            for page in PAGES:
+                await visitor.go_to(page, f"step={random.integers(1, ODD_STEPS)}" if page == "learn" else "")
+                if page == "draw":
+                    await draw(visitor)
+                require_page(visitor)
+            ends.note("a page")
+        except Exception as error:
+            ends.fail(number, visitor.page, error)
+            await leave(visitor)
+            visitor = await Visitor(url, patience=PATIENCE).open()
+    await leave(visitor)
+
+
+async def links(url: str, first: int, ends: Ends) -> None:
+    """Open each address as a newcomer."""
+    for number in range(first, first + OF_ONE_VISITOR):
+        visitor, page = Visitor(url, patience=PATIENCE), PAGES[number % len(PAGES)]
+        try:
+            await visitor.open(page, odd.link(random_of("link", number)))
+            require_page(visitor)
+            ends.note("a sentence" if "This link cannot be used" in visitor.texts() else "a page")
+        except Exception as error:
+            ends.fail(number, page, error)
+        await leave(visitor)
+
+
+async def widgets(url: str, first: int, ends: Ends) -> None:
+    """Set one widget of a page after the other, those that were set least before; what was set stays."""
+    page = PAGES[first // OF_ONE_VISITOR % len(PAGES)]
+    visitor = await begin(url, page, first)
+    for number in range(first, first + OF_ONE_VISITOR):
+        random = random_of("widget", number)
+        try:
+            found = {named(visitor, part): part for part in visitor.parts.values() if part.widget}
+            if len(found) < 3:  # a press of “Start afresh” has taken the page away
+                await leave(visitor)
+                visitor = await begin(url, page, number)
+                found = {named(visitor, part): part for part in visitor.parts.values() if part.widget}
+            name = min(found, key=lambda name: (ends.counts[name], random.random()))
+            ends.counts[name] += 1
+            part = found[name]
+            value = odd.value(random, part.kind, getattr(part.content, part.kind))
+            try:
+                await visitor.set(value)
+                ends.note("a page")
+            except TimeoutError:
+                await visitor.run_again()  # raises where the page does not go on
+                ends.note("no answer, and the page goes on")
+                print(f"No answer to case {number}, {name}: {str(value)[:300]}")
+        except Exception as error:
+            ends.fail(number, f"{page} {name}", error)
+            await leave(visitor)
+            visitor = await begin(url, page, number)
+    await leave(visitor)
+
+
+OF_A_WIDGET = "widget: "
+
+
+def named(visitor: Visitor, part: Part) -> str:
+    inner = getattr(part.content, part.kind)
+    name = getattr(inner, "label", "") or getattr(inner, "component_name", "") or part.widget.rpartition("-")[2]
+    return f"{OF_A_WIDGET}{visitor.page}, {part.kind}, {name}"
+
+
+async def begin(url: str, page: str, number: int) -> Visitor:
+    """A newcomer on a page with something to look at."""
+    visitor = await Visitor(url, patience=PATIENCE / 4).open(
+        page, f"step={number // OF_ONE_VISITOR % ODD_STEPS + 1}" if page == "learn" else ""
+    )
+    if page == "draw":
+        await draw(visitor)
+    return visitor
+
+
+async def draw(visitor: Visitor) -> None:
+    """Put a digit onto the canvas, whatever is made of it."""
+    canvas = next(filter(is_canvas, visitor.parts.values()))
+    await visitor.set(WidgetState(id=canvas.widget, json_value=SKETCH.value))
+
+
+def require_page(visitor: Visitor) -> None:
+    """Nobody may be left with an empty page: the line that all have is there, in whatever language."""
+    assert any(part.widget.endswith(UPLOADED_CHECKPOINT) for part in visitor.parts.values()), visitor.texts()[-300:]
+
+
+async def leave(visitor: Visitor) -> None:
+    with suppress(Exception):
+        await visitor.close()
+
+
+# ---------------------------------------------------------------- the server and its log
+
+MEANT = re.compile("A canvas sent what no canvas sends|.* could not be downloaded")
+"""Messages of the log which say that somebody sent what no page sends, and that there is no network here."""
+
+GREETING = re.compile(r"|Loading the pages and the detectors …|  See the anomaly is at .*")
+"""Lines with which a server begins, that are no lines of a log."""
+
+
+def not_meant(log: Path) -> Counter[str]:
+    """Warnings and errors in a log, and what is no line of a log at all; the last lines of each traceback."""
+    found: Counter[str] = Counter()
+    for line in log.read_text(errors="replace").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            found[line] += not GREETING.fullmatch(line)
+            continue
+        if entry["level"] != "INFO" and not MEANT.match(entry["message"]):
+            where = "\n".join(entry.get("traceback", "").splitlines()[-8:])
+            found[f"{entry['logger']}: {entry['message'][:200]}\n{where}"] += 1
+    return +found
+
+
+async def tried(case: Case, url: str, numbers: range, at_a_time: int, seconds: float) -> Ends:
+    """These cases, some visitors at a time; after so many seconds no other visitor comes."""
+    ends, starts, over = Ends(), iter(numbers[::OF_ONE_VISITOR]), time.monotonic() + seconds
+
+    async def go_on() -> None:
+        for start in starts:
+            if time.monotonic() > over:
+                return
+            await case(url, start, ends)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(at_a_time):
+            group.create_task(go_on())
+    return ends
+
+
+def asked(name: str, case: Case, numbers: range, at_a_time: int, seconds: float, has_mnist: bool) -> list[Row]:
+    """What a fresh server answers, and what stands in its log afterwards."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "log.txt")
+        # MNIST would be looked at anew with each detector; without it there are the UCI digits.
+        server = start_server(REAL_DATA if has_mnist else Path(folder, "data"), log, SETTINGS)
+        try:
+            ends = asyncio.run(tried(case, server.url, numbers, at_a_time, seconds))
+        finally:
+            server.end()
+        lines = not_meant(log)
+    return rows_of(name, ends, lines, len(numbers), time.monotonic() - started)
+
+
+def rows_of(name: str, ends: Ends, lines: Counter[str], cases: int, took: float) -> list[Row]:
+    """The table; what failed is printed in full before it."""
+    for failed in ends.failed[:40]:
+        print(failed)
+    for line, count in lines.most_common(40):
+        print(f"{count} times in the log: {line}")
+    found = {end: count for end, count in ends.counts.items() if not end.startswith(OF_A_WIDGET)}
+    ended, count = sum(found.values()), found.get("something else", 0)
+    rows = [Row(name, f"{cases:,}", f"{ended:,}", ended >= cases or None, f"{took:.0f} s")]
+    if kinds := len(ends.counts) - len(found):
+        rows.append(Row("  different widgets", "", f"{kinds:,}", None))
+    rows += [Row(f"  ended as {end}", "", f"{count:,}", None) for end, count in found.items() if end != "something else"]
+    rows.append(Row("  ended as something else", "0", f"{count:,}", count == 0))
+    return [*rows, Row("lines in the log that nobody meant", "0", f"{lines.total():,}", not lines)]
+
+
+PARTS: dict[str, Case] = {"checkpoints": checkpoints, "links": links, "widgets": widgets}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=5000, help="of each part")
+    parser.add_argument("--first", type=int, default=0, help="number of the first case")
+    parser.add_argument("--only", nargs="+", default=["drawings", *PARTS], choices=["drawings", *PARTS])
+    parser.add_argument("--visitors", type=int, default=os.cpu_count() or 1, help="at a time")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="after which a server is asked no other cases")
+    parser.add_argument("--mnist", action="store_true", help="show MNIST from DATA_DIR, which takes several times as long")
+    wanted = parser.parse_args()
+    kept = True
+    for name in wanted.only:
+        if name == "drawings":
+            rows = drawings(wanted.first, wanted.cases)
+        else:
+            numbers = range(wanted.first, wanted.first + wanted.cases)
+            rows = asked(name, PARTS[name], numbers, wanted.visitors, wanted.seconds, wanted.mnist)
+        kept &= show(f"As nobody should send it: {name}", rows)
+    raise SystemExit(0 if kept else 1)
 
 
 if __name__ == "__main__":

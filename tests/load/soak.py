@@ -1,16 +1,17 @@
 """Mixed work for a while, and what the server holds on to: `make soak`.
 
-A dozen visitors come, draw, train, change pages, lose their connection, and go; others take their place.
+A dozen visitors come, draw, train, take the lesson, upload files, change pages, lose their connection, and go; others take
+their place. Some train the broadcasting trap, and some are hogs with the largest training that is allowed.
 A visitor stays for a minute or two, and two minutes later the server forgets the session: after eight minutes as many
 are forgotten as come, and the warm-up is over.
 
 The server gives back what was freed once a minute; in between memory rises by what has gone meanwhile. So of each
 minute one sample counts, the lowest. How many sessions the server holds at such a moment, how many of them have a
-training that is not over (whose optimiser weighs twice the network) and how many a trained network, is chance, and the
-visitors know it. Least squares explain the memory by the time and these three counts together; the change with time
-is the slope. It is called flat where it is at most MOST_CLIMB, or where its standard error leaves open whether it
-climbs at all. A leak of sessions would show in the open files, three for each: their means in the two halves of what
-counts are compared, and those of the threads; a hundred visitors come in that time.
+training that is not over (whose optimiser weighs twice the network), how many a trained network, and how many hogs there
+are, is chance, and the visitors know it. Least squares explain the memory by the time and these counts together; the
+change with time is the slope. It is called flat where it is at most MOST_CLIMB, or where its standard error leaves
+open whether it climbs at all. A leak of sessions would show in the open files, three for each: their means in the two
+halves of what counts are compared, and those of the threads; a hundred visitors come in that time.
 """
 
 import argparse
@@ -26,6 +27,8 @@ from pathlib import Path
 
 import numpy as np
 
+from core.presets import shipped
+from pages.shared.state.lesson import STEPS
 from tests.load.load import has_trained
 from tests.load.server import Row, Server, megabytes, open_files, running, show, sketches, threads
 from tests.load.visitor import Sketch, Visitor
@@ -34,6 +37,12 @@ VISITORS = 12
 SAMPLE = 2.0
 """Seconds between two looks at the server."""
 
+COURSE, TRAP = "preset=course", "preset=broadcasting&epochs=1"
+HOG = "preset=course&batch=1&epochs=4&hidden=2048%2C350&latent=350"
+TRAINED = (*(COURSE,) * 6, TRAP, HOG)
+"""What a visitor trains, if it does: of eight one falls into the trap, and one takes all that may be taken."""
+
+UPLOADED = tuple(entry.path for entry in shipped())[:3]
 MOST_CLIMB = 1.0
 """MB a minute: a lesson of 90 minutes may cost 90 MB."""
 
@@ -48,12 +57,17 @@ class Visit:
 
     visitor: Visitor
     came: float
+    settings: str
     left: float = math.inf
     has_begun: bool = False
 
     def is_held(self, moment: float) -> bool:
         """Whether the server still has the session."""
         return self.came <= moment < self.left + FORGOTTEN
+
+    @property
+    def is_hog(self) -> bool:
+        return self.settings == HOG
 
     @property
     def has_trained(self) -> bool:
@@ -63,14 +77,18 @@ class Visit:
 
 async def stay(visit: Visit, chance: random.Random, drawings: list[Sketch]) -> None:
     """All that a visitor does."""
-    visitor = await visit.visitor.open(chance.choice(("", "draw", "train", "browse", "learn")))
+    visitor = await visit.visitor.open(chance.choice(("", "draw", "train", "browse", "learn")), visit.settings)
     for _ in range(chance.randint(10, 40)):
         await asyncio.sleep(chance.uniform(0.5, 4))
-        deed = chance.choice(("draw", "draw", "draw", "move", "train", "reconnect"))
+        deed = chance.choice(("draw", "draw", "draw", "lesson", "lesson", "move", "train", "upload", "reconnect"))
         if deed == "draw":
             if visitor.page != "draw":
                 await visitor.go_to("draw")
             await visitor.draw(chance.choice(drawings))
+        elif deed == "lesson":
+            await visitor.go_to("learn", f"step={chance.randint(1, STEPS)}")
+        elif deed == "upload":
+            await visitor.upload("Upload a checkpoint", "shipped.safetensors", chance.choice(UPLOADED).read_bytes())
         elif deed == "move":
             await visitor.go_to(chance.choice(("", "browse", "learn", "train")))
         elif deed == "train" and not has_trained(visitor):
@@ -92,7 +110,7 @@ async def stay(visit: Visit, chance: random.Random, drawings: list[Sketch]) -> N
 class Sample:
     """What the server held at one moment: minutes since the start, MB, counts of what the server holds.
 
-    training, trained: sessions with a training that is not over, and with a trained network.
+    training, trained: sessions with a training that is not over, and with a trained network; hogs: with the largest one.
     """
 
     minute: float
@@ -102,6 +120,7 @@ class Sample:
     sessions: int
     training: int
     trained: int
+    hogs: int
 
 
 async def watch(server: Server, minutes: float) -> list[Sample]:
@@ -112,15 +131,15 @@ async def watch(server: Server, minutes: float) -> list[Sample]:
     async def keep_coming(number: int) -> None:
         chance = random.Random(number)
         while time.monotonic() < over:
-            visits.append(Visit(Visitor(server.url), time.monotonic()))
+            visits.append(Visit(Visitor(server.url), time.monotonic(), chance.choice(TRAINED)))
             await stay(visits[-1], chance, drawings)
 
     def look() -> Sample:
         now = time.monotonic()
         held = [visit for visit in visits if visit.is_held(now)]
-        begun = [visit.has_trained for visit in held if visit.has_begun]
-        minute = (now - started) / 60
-        counts = len(held), begun.count(False), begun.count(True)
+        begun = [visit.has_trained for visit in held if visit.has_begun and not visit.is_hog]
+        minute, hogs = (now - started) / 60, sum(visit.is_hog and visit.has_begun for visit in held)
+        counts = len(held), begun.count(False), begun.count(True), hogs
         return Sample(minute, megabytes(server), threads(server), open_files(server), *counts)
 
     samples = []
@@ -136,7 +155,7 @@ async def watch(server: Server, minutes: float) -> list[Sample]:
 
 @dataclass
 class Fit:
-    """Memory by least squares. values, errors: MB a minute, session, training, trained network; scatter: MB."""
+    """Memory by least squares. values, errors: MB a minute, session, training, trained network, hog; scatter: MB."""
 
     values: list[float]
     errors: list[float]
@@ -144,17 +163,17 @@ class Fit:
 
 
 def fit(samples: list[Sample]) -> Fit:
-    known = np.array([[s.minute, s.sessions, s.training, s.trained, 1] for s in samples])
+    known = np.array([[s.minute, s.sessions, s.training, s.trained, s.hogs, 1] for s in samples])
     memory = np.array([sample.memory for sample in samples])
     factors = np.linalg.lstsq(known, memory)[0]
     rest = memory - known @ factors
     variance = rest @ rest / max(len(samples) - known.shape[1], 1)
     errors = np.sqrt(variance * np.diag(np.linalg.pinv(known.T @ known)))
-    return Fit(factors[:4].tolist(), errors[:4].tolist(), float(np.sqrt(variance)))
+    return Fit(factors[:5].tolist(), errors[:5].tolist(), float(np.sqrt(variance)))
 
 
 def held(sample: Sample) -> str:
-    return f"{sample.sessions} sessions, {sample.training} training, {sample.trained} trained"
+    return f"{sample.sessions} sessions, {sample.training} training, {sample.trained} trained, {sample.hogs} hogs"
 
 
 def report(samples: list[Sample], minutes: float, warm_up: float) -> bool:
@@ -189,7 +208,7 @@ def report(samples: list[Sample], minutes: float, warm_up: float) -> bool:
         ),
     ]
     for what, value, its_error in zip(
-        ("session", "training", "trained network"), found.values[1:], found.errors[1:], strict=True
+        ("session", "training", "trained network", "hog"), found.values[1:], found.errors[1:], strict=True
     ):
         rows.append(Row(f"memory of a {what}", "", f"{value:.1f} MB", None, f"by the same fit; standard error {its_error:.1f}"))
     for name, unit in (("threads", "threads"), ("files", "open files")):

@@ -20,6 +20,7 @@ import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from core.drawing import from_canvas
 from pages.shared.html import pictures
@@ -30,6 +31,10 @@ FINISHED, EARLY, FRAGMENT_FINISHED = 0, 2, 3
 
 class AppError(AssertionError):
     """The page showed an exception or could not be run."""
+
+
+class NoAnswerError(AppError, TimeoutError):
+    """The page never became what was waited for."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,11 @@ class Part:
     run: str
     fragment: str
 
+    @property
+    def widget(self) -> str:
+        """The number of the widget that it is, if it is one."""
+        return str(getattr(getattr(self.content, self.kind, None), "id", ""))
+
 
 def is_canvas(part: Part) -> bool:
     """Whether it is the drawing canvas, of the page's components."""
@@ -80,8 +90,10 @@ def is_pen(part: Part, is_whole: bool) -> bool:
 class Visitor:
     """One tab. Its page is in `parts`, by place."""
 
-    def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None, patience: float = 60.0) -> None:
+        """patience: seconds to wait for what has to come, unless told otherwise."""
         self.url = url
+        self._patience = patience
         self._headers = dict(headers or {})
         self.session_id = ""
         self.cookies: dict[str, str] = {}
@@ -90,6 +102,8 @@ class Visitor:
         self.page = ""
         self._page_hash = ""
         self._values: dict[str, str] = {}
+        self._states: dict[str, WidgetState] = {}
+        self._files = 0
         self._turn = 0
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._run, self._fragments = "", set[str]()
@@ -156,10 +170,10 @@ class Visitor:
             self._listener.cancel()
         await self._socket.close()
 
-    async def go_to(self, page: str) -> None:
-        """Another page through the navigation."""
+    async def go_to(self, page: str, query: str = "") -> None:
+        """Another page through the navigation, or by the browser's history."""
         self.page, self._page_hash = page, self.pages[page]
-        await self._ask(ClientState(page_script_hash=self._page_hash))
+        await self._ask(ClientState(page_script_hash=self._page_hash, query_string=query))
 
     async def run_again(self) -> None:
         """Have the whole page run once more."""
@@ -196,6 +210,35 @@ class Visitor:
     async def forge(self, button: str, fragment: str) -> None:
         """Send the press of a button that this page need not have, by its number."""
         await self._send(self._state(fragment, trigger=button))
+
+    async def set(self, state: WidgetState) -> None:
+        """Send this value of a widget, and wait for the run that follows; what is no trigger stays, as in a browser."""
+        fragment = next((part.fragment for part in self.parts.values() if part.widget == state.id), "")
+        asked = self._state(fragment)
+        asked.widget_states.widgets.append(state)
+        if state.WhichOneof("value") not in ("trigger_value", "string_trigger_value", "json_trigger_value"):
+            self._states[state.id] = state
+        await self._ask(asked)
+
+    async def upload(self, label: str, name: str, data: bytes) -> None:
+        """Upload a file where the page asks for one by this label, and wait for the run that follows."""
+        uploaders = [part for part in self.parts.values() if part.kind == "file_uploader"]
+        part = next(part for part in uploaders if part.content.file_uploader.label == label)
+        self._files += 1
+        file = str(self._files)
+        await asyncio.to_thread(self._put, f"_stcore/upload_file/{self.session_id}/{file}", name, data)
+        state = WidgetState(id=part.widget)
+        state.file_uploader_state_value.uploaded_file_info.add(file_id=file, name=name, size=len(data))
+        await self.set(state)
+
+    def _put(self, path: str, name: str, data: bytes) -> None:
+        token, edge = "2|00000000|00000000000000000000000000000000|1", "edge-of-the-file"
+        head = f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
+        request = urllib.request.Request(f"{self.url}/{path}", head + data + f"\r\n--{edge}--\r\n".encode(), method="PUT")
+        request.add_header("Content-Type", f"multipart/form-data; boundary={edge}")
+        request.add_header("X-Xsrftoken", token)
+        request.add_header("Cookie", f"_streamlit_xsrf={token}; {self._cookie_line()}")
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30).close()
 
     async def draw(self, drawn: Sketch) -> float:
         """Draw, and wait for the verdict on just this drawing; returns seconds."""
@@ -238,14 +281,15 @@ class Visitor:
             found += [str(getattr(content, name, "")) for name in ("body", "label", "text")]
         return "\n".join(found)
 
-    async def wait(self, condition: Callable[[], object], seconds: float = 60.0) -> None:
+    async def wait(self, condition: Callable[[], object], seconds: float | None = None) -> None:
         """Until the page is as wanted; AppError when it never is, or when the app fails."""
+        seconds = seconds or self._patience
         async with self._changed:
             try:
                 async with asyncio.timeout(seconds):
                     await self._changed.wait_for(lambda: self._problem or condition())
             except TimeoutError:
-                raise AppError(f"Not within {seconds:.0f} s on “{self.page}”: {self.texts()[-300:]}") from None
+                raise NoAnswerError(f"Not within {seconds:.0f} s on “{self.page}”: {self.texts()[-300:]}") from None
         if self._problem:
             raise self._problem
 
@@ -253,6 +297,7 @@ class Visitor:
         state = ClientState(page_script_hash=self._page_hash, fragment_id=fragment, is_auto_rerun=timer)
         for name, value in self._values.items():
             state.widget_states.widgets.add(id=name, json_value=value)
+        state.widget_states.widgets.extend(self._states.values())
         if trigger:
             state.widget_states.widgets.add(id=trigger, trigger_value=True)
         return state

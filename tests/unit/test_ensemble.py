@@ -1,5 +1,7 @@
 """The batched pass says what each detector says alone."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -51,3 +53,23 @@ def test_detectors_of_different_kinds_are_refused(uci: DataSet) -> None:
     detectors = [AutoencoderDetector(each).fit_split(split) for each in (SMALL, CONVOLUTIONAL)]
     with pytest.raises(ValueError, match="share network"):
         Ensemble(detectors)
+
+
+def test_threads_that_ask_at_the_same_time_change_no_detector(uci: DataSet) -> None:
+    detectors = [AutoencoderDetector(replace(SMALL, training=TrainConfig(seed=seed))) for seed in (0, 1)]
+    for detector in detectors:
+        detector.set_calibration(torch.tensor([0.1]))
+    before = [{name: value.clone() for name, value in each.model.state_dict().items()} for each in detectors]
+    ensemble, images = Ensemble(detectors), uci.test.images[:2]
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            answers = list(threads.map(lambda _: [result.scores for result in ensemble.infer(images)], range(200)))
+    finally:
+        sys.setswitchinterval(usual)
+    for answer in answers:
+        torch.testing.assert_close(torch.stack(answer), torch.stack(answers[0]))
+    for each, weights in zip(detectors, before, strict=True):
+        assert all(parameter.requires_grad for parameter in each.model.parameters())
+        assert all(torch.equal(value, weights[name]) for name, value in each.model.state_dict().items())

@@ -87,6 +87,7 @@ def test_one_and_two_units_are_their_own_coordinates(units: int, cloud: Tensor) 
     assert float(frame.shares.sum()) == pytest.approx(1.0)
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("shape", [(50, 1), (50, 2), (50, 6), (3, 6), (2000, 900)])
 def test_a_dead_bottleneck_still_has_a_frame(shape: tuple[int, int]) -> None:
     dead = torch.zeros(shape)

@@ -16,6 +16,7 @@ from core.scoring import (
     ShapeMismatchError,
     anomaly_score,
     error_map,
+    in_thresholds,
     least_strange,
     loop_factor,
     require_same_shape,
@@ -146,3 +147,12 @@ def test_usual_loops_by_hand() -> None:
     assert usual_loops(enclosed_side(images)).tolist() == pytest.approx([4.0, (6.0 + LEAST_DEVIATION**2) ** 0.5])
     # One image, or all alike: the deviation is no less than the size of a speck.
     assert usual_loops(enclosed_side(images[:1])).tolist() == pytest.approx([2.0, LEAST_DEVIATION])
+
+
+@pytest.mark.parametrize(
+    ("score", "threshold", "wanted"),
+    [(3.0, 2.0, 1.5), (2.0, 2.0, 1.0), (0.0, 0.0, 1.0), (1e-9, 0.0, math.inf), (0.0, 2.0, 0.0)],
+)
+def test_a_score_in_thresholds_is_above_1_exactly_where_it_is_an_anomaly(score: float, threshold: float, wanted: float) -> None:
+    assert in_thresholds(score, threshold) == wanted
+    assert (wanted > 1) == (score > threshold)

@@ -11,6 +11,10 @@ import streamlit as st
 _SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
 
+LARGEST = 1e12
+"""Of the numbers in a message, which are places, parts of a whole and seconds."""
+
+
 def with_messages(script: str) -> str:
     """A component's script that may use the class Messages."""
     return f"{_SCRIPT}\n{script}"
@@ -20,6 +24,11 @@ def latest(key: str, name: str) -> dict[str, Any]:
     """The last message of this name by the component with this key; without content where there is none yet."""
     message = st.session_state.get(key, {}).get(name)
     return message if isinstance(message, dict) and isinstance(message.get("turn"), int) else {}
+
+
+def finite(value: object) -> float | None:
+    """A number of a message; None for anything else, since a browser that was tampered with can send anything."""
+    return float(value) if isinstance(value, int | float) and abs(value) < LARGEST else None
 
 
 def turn(key: str, name: str) -> int:

@@ -8,7 +8,7 @@ from typing import Literal
 import streamlit as st
 
 from pages.shared.charts.figures import ANOMALY_COLOUR, NORMAL_COLOUR
-from pages.shared.components.messages import latest, turn, with_messages
+from pages.shared.components.messages import finite, latest, turn, with_messages
 from pages.shared.i18n.text import _
 
 _HERE = Path(__file__).parent
@@ -114,6 +114,13 @@ def choose_place(
 
 
 def place_of(key: str) -> list[float]:
-    """Where a map was clicked or dragged to, in its on_change."""
-    place: list[float] = latest(key, "place")["at"]
-    return place
+    """Where a map was clicked or dragged to, in its on_change; empty where that is no place."""
+    place = latest(key, "place").get("at")
+    numbers = [number for value in place if (number := finite(value)) is not None] if isinstance(place, list) else []
+    return numbers if len(numbers) == 2 else []
+
+
+def chosen_of(key: str) -> int:
+    """The tile of the image that was clicked, in the on_change of choose_point; 0 where that is none."""
+    tile = finite(st.session_state[key].get("chosen"))
+    return max(0, int(tile or 0))

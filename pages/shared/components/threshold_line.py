@@ -10,7 +10,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from pages.shared.charts.figures import PLOT_BOTTOM, PLOT_LEFT, PLOT_RIGHT, PLOT_TOP
-from pages.shared.components.messages import latest, turn, with_messages
+from pages.shared.components.messages import finite, latest, turn, with_messages
 from pages.shared.i18n.text import _, language, separators
 from pages.shared.state import keys
 
@@ -90,7 +90,9 @@ def show(threshold: float, low: float, high: float, moved: Callable[[float], Non
     span = math.log(high / low)
 
     def report() -> None:
-        moved(low * math.exp(span * float(latest(keys.THRESHOLD_LINE, "move")["position"])))
+        position = finite(latest(keys.THRESHOLD_LINE, "move").get("position"))
+        if position is not None:
+            moved(low * math.exp(span * min(1.0, max(0.0, position))))
 
     _component(
         key=keys.THRESHOLD_LINE,

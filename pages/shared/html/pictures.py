@@ -23,6 +23,7 @@ from core.detector import DetectorConfig, Result
 from core.metrics import OperatingPoint
 from core.model import Layer
 from core.preprocessing import preprocess_steps
+from core.scoring import in_thresholds
 from pages.shared.html import signs
 from pages.shared.i18n.text import _, formatted
 
@@ -185,7 +186,7 @@ def number(value: float) -> str:
 
 def position(score: float, threshold: float) -> float:
     """Where a score stands between 0 and 1, with the threshold in the middle and no end to the right."""
-    ratio = score / threshold if threshold > 0 else math.inf
+    ratio = in_thresholds(score, threshold)
     return ratio / (1.0 + ratio) if math.isfinite(ratio) else 1.0
 
 
@@ -217,7 +218,7 @@ class Opinion:
     @property
     def ratio(self) -> float:
         """The score in thresholds."""
-        return self.score / self.threshold
+        return in_thresholds(self.score, self.threshold)
 
     @property
     def fit(self) -> float:

@@ -39,6 +39,12 @@ def require_room_for_upload(size: int) -> None:
 
 
 @once
+def reading_files() -> threading.Semaphore:
+    """Inside, an uploaded file is read: as many at a time as cores, since each may take 200 MB while that lasts."""
+    return threading.Semaphore(os.cpu_count() or 1)
+
+
+@once
 def _moving_pens() -> threading.Semaphore:
     return threading.Semaphore(os.cpu_count() or 1)
 

@@ -80,7 +80,7 @@ def _figures(made: Checkpoint) -> list[str]:
         report.paragraph(caption),
         _table(rows),
         report.paragraph(_("AUROC against each other class")),
-        _table(by_class),
+        _table(by_class) if by_class else report.paragraph(_("Not measured.")),
     ]
 
 
