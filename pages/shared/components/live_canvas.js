@@ -31,20 +31,25 @@ function put(changed) {
 }
 
 export default function ({ data, parentElement, setStateValue }) {
-  const own = (parentElement.live ??= { messages: new Messages(), pen: null, put: 0 });
-  const isQuick = data.changed !== null;
-  if (isQuick && data.turn !== own.put) {
-    own.put = data.turn;
-    put(data.changed);
-  }
-  own.messages.answered(data.turn, message => setStateValue("frame", message));
+  const own = (parentElement.live ??= { quick: new Messages(), whole: new Messages(), pen: null });
+  own.data = data;
+  own.whole.answered(data.turn, message => setStateValue("frame", message));
   own.frame = isWhole => {
     const layers = layersOf();
     if (!layers) return null;
-    const seconds = performance.now() / 1000;
-    return { generation: data.generation, is_whole: isWhole, seconds, png: pictureOf(layers, data.side) };
+    const { generation, side } = own.data;
+    return { generation, is_whole: isWhole, seconds: performance.now() / 1000, png: pictureOf(layers, side) };
   };
   if (own.listens) return;
+  // Where no answer comes, the page itself still answers when the pen was lifted.
+  const ask = async message => {
+    const asked = await fetch(own.data.address, { method: "POST", body: JSON.stringify(message) }).catch(() => null);
+    if (!asked?.ok) return;
+    const changed = await asked.json();
+    if (message.generation === own.data.generation) put(changed);
+    own.quick.answered(message.turn, ask);
+  };
+  own.quick.answered(0, ask);
   own.listens = new AbortController();
   const listen = (name, action) => document.addEventListener(name, action, { capture: true, signal: own.listens.signal });
   listen("pointerdown", event => {
@@ -54,10 +59,11 @@ export default function ({ data, parentElement, setStateValue }) {
   // The layers are painted after the event that they are painted for.
   const want = () =>
     requestAnimationFrame(() => {
-      const isDown = own.pen !== null;
+      const isLifted = own.pen === null;
       // Where there is no score yet, there is no place for a quick answer either.
-      if (isDown && isQuick !== (placeOf("score") !== null)) return;
-      own.messages.post(() => own.frame(own.pen === null && !isQuick), isDown);
+      if (placeOf("score") !== null) own.quick.post(() => own.frame(isLifted), !isLifted);
+      else if (!isLifted) own.whole.post(() => own.frame(false), true);
+      if (isLifted) own.whole.post(() => own.frame(true));
     });
   const lift = event => {
     if (event.pointerId !== own.pen) return;
