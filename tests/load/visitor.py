@@ -54,7 +54,9 @@ def sketch(strokes: list[Stroke]) -> Sketch:
     assert image is not None
     raw = {"objects": [{"type": "path", "path": stroke} for stroke in strokes], "background": "#000000"}
     value = {"drawing": {"raw": raw, "data": png(pixels)}}
-    return Sketch(json.dumps(value), png(pixels), png(pictures.grey_pixels(image)))
+    rows, columns = pixels[..., 0].any(axis=1).nonzero()[0], pixels[..., 0].any(axis=0).nonzero()[0]
+    inked = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]  # what is sent while the pen moves
+    return Sketch(json.dumps(value), png(inked), png(pictures.grey_pixels(image)))
 
 
 @dataclass

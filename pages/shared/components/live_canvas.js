@@ -11,13 +11,31 @@ function layersOf() {
   return null;
 }
 
-/** As the canvas itself sends it: in its own pixels, of which a sharp screen shows more. */
+/** Canvases drawn upon each other at (x, y), cut off beyond width and height. */
+function upon(layers, x, y, width, height) {
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width, height });
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  for (const [layer, ...size] of layers) pen.drawImage(layer, x, y, ...size);
+  return [canvas, pen];
+}
+
+/** As the canvas itself sends it, in its own pixels, of which a sharp screen shows more; without the paper around the ink. */
 function pictureOf(layers, side) {
-  const picture = document.createElement("canvas");
-  picture.width = picture.height = side;
-  const pen = picture.getContext("2d");
-  for (const layer of layers) pen.drawImage(layer, 0, 0, side, side);
-  return picture.toDataURL("image/png");
+  const [whole, pen] = upon(layers.map(layer => [layer, side, side]), 0, 0, side, side);
+  // A pixel's highest byte is its opacity; paper is black.
+  const pixels = new Uint32Array(pen.getImageData(0, 0, side, side).data.buffer);
+  let left = side, right = 0, top = side, bottom = 0;
+  for (let place = 0; place < pixels.length; place++) {
+    if ((pixels[place] & 0xffffff) === 0) continue;
+    const x = place % side, y = (place - x) / side;
+    left = Math.min(left, x);
+    right = Math.max(right, x + 1);
+    top = Math.min(top, y);
+    bottom = y + 1;
+  }
+  if (left >= right) return whole.toDataURL("image/png");
+  return upon([[whole]], -left, -top, right - left, bottom - top)[0].toDataURL("image/png");
 }
 
 const placeOf = key => document.querySelector(`.st-key-${key} [data-testid="stHtml"]`);
