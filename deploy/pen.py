@@ -18,7 +18,7 @@ _moving, _lifted = CapacityLimiter(os.cpu_count() or 1), CapacityLimiter(32)
 
 
 async def answer(request: Request) -> Response:
-    """New HTML for what follows the pen, as JSON."""
+    """What follows the pen on its page, as JSON."""
     from pages.shared.components.live_canvas import Frame
     from pages.shared.state import pens
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 from torch import Tensor
@@ -30,8 +31,8 @@ def follow_pen() -> None:
             judging.add_to_strip(image, "canvas", _("drawing"))
 
 
-def answer_to_pen(frame: Frame) -> dict[str, str]:
-    """What changes on screen with what the pen has drawn: new HTML by the key of the container that it stands in."""
+def answer_to_pen(frame: Frame) -> dict[str, Any]:
+    """What changes on screen with what the pen has drawn; nothing where nothing does."""
     shown, on_screen = visitor().drawings, tab().canvas
     if taken(frame, False) is None or is_hidden(shown):
         return {}
@@ -39,8 +40,7 @@ def answer_to_pen(frame: Frame) -> dict[str, str]:
     changed = judged.parts(shown, on_screen.opinions)
     on_screen.opinions = judged.opinions
     on_screen.answers += 1
-    shown.canvas.moments.scores(judged.detector, float(judged.result.scores[0]))
-    return changed
+    return {"html": changed, "curve": replay.curve(moment_scores(shown, judged), judged.result.threshold, judged.normal)}
 
 
 def taken(frame: Frame, is_whole: bool) -> Tensor | None:

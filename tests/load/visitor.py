@@ -229,18 +229,18 @@ class Visitor:
         if is_whole:
             await self.wait(lambda: self._finished > finished and any(drawn.shown in html for html in self.htmls()))
             return took if told else time.monotonic() - started
-        assert any(drawn.shown in html for html in told.values()), told
+        assert any(drawn.shown in html for html in told["html"].values()), told
         return took
 
-    def _ask_pen(self, address: str, body: bytes) -> dict[str, str]:
-        """What is to change on the page, by the key of its place."""
+    def _ask_pen(self, address: str, body: bytes) -> dict[str, Any]:
+        """What is to change on the page."""
         if self._to_pen is None:
             place = urlsplit(self.url)
             assert place.hostname
             self._to_pen = HTTPConnection(place.hostname, place.port, timeout=60)
         self._to_pen.request("POST", address, body, {"Cookie": self._cookie_line()})
         answer = self._to_pen.getresponse()
-        told: dict[str, str] = json.loads(answer.read())
+        told: dict[str, Any] = json.loads(answer.read())
         return told
 
     def htmls(self) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Draw: a blank canvas, strokes, test images and files before the detector."""
 
 import io
+import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -329,8 +330,11 @@ def test_a_quick_answer_is_what_the_page_says(pen: Pen, digit: Digit) -> None:
         checked(app.run())
         for key in ("verdict", "second-opinion", "gauge", "score", "threshold", "as-high", "steps", "cards"):
             (html,) = html_of(inside(app, key))
-            assert re.sub(' data-answer="[0-9]+"', "", html) == told[key], key
-    assert "Anomalie" in told["verdict"]
+            assert re.sub(' data-answer="[0-9]+"', "", html) == told["html"][key], key
+    # The canvas' own picture of the last stroke is one more moment.
+    assert curve_of(app)["heights"][:-1] == told["curve"]["heights"]
+    assert len(told["curve"]["heights"]) >= 10
+    assert "Anomalie" in told["html"]["verdict"]
 
 
 def test_a_frame_that_comes_too_late_changes_nothing(pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,7 +353,13 @@ def test_a_frame_that_comes_too_late_changes_nothing(pen: Pen, digit: Digit, mon
     assert canvas.image is not image
 
 
-def in_a_thread(action: Callable[[], dict[str, str]]) -> dict[str, str]:
+def curve_of(app: AppTest) -> dict[str, Any]:
+    """What the page sends to the component that shows the score along the drawing."""
+    found = (element.proto for element in app.get("bidi_component"))
+    return next(json.loads(proto.json) for proto in found if "replay" in proto.component_name)  # type: ignore[no-any-return]
+
+
+def in_a_thread(action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Where no page runs."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(action).result()

@@ -63,8 +63,11 @@ export default function ({ data, parentElement, setStateValue }) {
   const ask = async message => {
     const asked = await fetch(own.data.address, { method: "POST", body: JSON.stringify(message) }).catch(() => null);
     if (!asked?.ok) return;
-    const changed = await asked.json();
-    if (message.generation === own.data.generation) put(changed);
+    const { html, curve } = await asked.json();
+    if (html && message.generation === own.data.generation) {
+      put(html);
+      document.dispatchEvent(new CustomEvent("drawn", { detail: curve }));
+    }
     own.quick.answered(message.turn, ask);
   };
   own.quick.answered(0, ask);

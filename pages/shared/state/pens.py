@@ -7,6 +7,7 @@ holds a secret that only the tab knows which draws; what is answered is what its
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 from weakref import WeakValueDictionary
 
 from pages.shared.components.live_canvas import Frame
@@ -16,8 +17,8 @@ from pages.shared.state.visitor import Tab, Visitor, acting_for, tab, visitor
 
 PATH = "/pen/"
 
-Answer = Callable[[Frame], dict[str, str]]
-"""New HTML by the key of the container whose HTML it replaces."""
+Answer = Callable[[Frame], dict[str, Any]]
+"""html: new HTML by the key of the container whose HTML it replaces; curve: of components/replay.py. Empty: nothing changes."""
 
 
 @dataclass(eq=False)
@@ -31,7 +32,7 @@ class Pen:
     token: str = field(default_factory=secrets.token_urlsafe)
     waiting: int = 0
 
-    def answer_to(self, frame: Frame, seen: object) -> dict[str, str]:
+    def answer_to(self, frame: Frame, seen: object) -> dict[str, Any]:
         """In any thread; nothing where the canvas has told of itself since the frame came, when it had told what is `seen`."""
         with session.pool().inference_priority(), acting_for(self.visitor, self.tab), speaking(self.code), self.visitor.lock:
             return self.answer(frame) if self.tab.canvas.seen is seen else {}
