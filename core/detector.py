@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from core.conformal import at_least_as_high, conformal_threshold, p_value
-from core.data.datasets import SOURCES, OneClassSplit
+from core.data.datasets import SOURCES
+from core.data.split import OneClassSplit
 from core.errors import UserError
 from core.memory import decode_each_once, reconstruct_from_memory, squared_norms
 from core.model import Autoencoder, ModelConfig, build, layers, parameter_count

@@ -14,7 +14,7 @@ from core.settings import require_valid
 
 PIXELS = SIDE * SIDE
 
-# torch's layers initialise themselves from one global generator; two sessions must not share a draw.
+# torch's layers initialise themselves from one global generator; two trainings must not share a draw.
 _INITIALISATION = threading.Lock()
 
 

@@ -10,10 +10,10 @@ from torch import Tensor
 from core.metrics import histogram
 from pages.sections import browse_discoveries
 from pages.shared.charts import figures
-from pages.shared.forms import test_source
+from pages.shared.forms import data_notice, test_source
 from pages.shared.html import pictures, signs
 from pages.shared.i18n.text import _, formatted, ngettext
-from pages.shared.state import keys, session
+from pages.shared.state import keys
 from pages.shared.state.page_context import PageContext
 from pages.shared.state.visitor import tab
 from pages.shared.streamlit_internals import begin_again_with_app
@@ -27,7 +27,7 @@ def show() -> None:
     """The page."""
     context = PageContext.of_detector_in_use()
     st.title(_("Browse test images"))
-    session.show_data_notice(context.at_hand)
+    data_notice.show(context.at_hand)
     test_source.ask(context)
     show_summary(context)
     with st.expander(_("All scores"), icon=":material/bar_chart:"):

@@ -13,7 +13,7 @@ from pages.sections.draw_strip import show_strip
 from pages.sections.draw_verdict import show_verdict
 from pages.shared.components.canvas import draw_on_canvas
 from pages.shared.i18n.text import _, translated
-from pages.shared.state import judging, keys, session
+from pages.shared.state import detectors, job_pool, judging, keys
 from pages.shared.state.drawings import CANVAS_SIDE, Moments
 from pages.shared.state.visitor import TRAINING, tab, visitor
 from pages.shared.streamlit_internals import begin_again_with_app
@@ -35,7 +35,7 @@ def show() -> None:
 def draw_area() -> None:
     """Canvas, verdict, ensemble and strip; a stroke reruns this and nothing else of the page."""
     left, right = st.columns([1, 1.6], gap="large")
-    with session.pool().inference_priority():  # the verdict comes before anybody's next batch, and before the rest of the page
+    with job_pool.pool().inference_priority():  # the verdict comes before anybody's next batch, and before the rest of the page
         with left:
             with st.container(key="canvas-tools", horizontal=True):
                 st.button(_("Clear"), on_click=clear, icon=":material/delete:", shortcut="X")
@@ -43,8 +43,8 @@ def draw_area() -> None:
             with st.container(key="canvas"):
                 show_canvas()
         with right:
-            training = session.job()
-            is_live = session.choice() == TRAINING and training and training.snapshot().state is JobState.RUNNING
+            training = visitor().job
+            is_live = detectors.choice() == TRAINING and training and training.snapshot().state is JobState.RUNNING
             st.fragment(show_verdict, run_every=1.0 if is_live else None)()
             with st.container(key="picture-found"):
                 show_picture()

@@ -10,10 +10,10 @@ from pages.sections.evaluate_others import baseline_rows, question_of, show_base
 from pages.sections.evaluate_threshold import ask_anomalies, show_mistakes, show_other_thresholds, show_outcome, show_threshold
 from pages.shared.charts import sweep
 from pages.shared.components import threshold_line
-from pages.shared.forms import test_source
+from pages.shared.forms import data_notice, test_source
 from pages.shared.html import pictures, report
 from pages.shared.i18n.text import _, formatted, translated
-from pages.shared.state import session
+from pages.shared.state import baselines, data_sets
 from pages.shared.state.visitor import TRAINING
 from pages.shared.streamlit_internals import begin_again_with_app
 
@@ -22,7 +22,7 @@ def show() -> None:
     """The page."""
     context = EvaluateContext.of_detector_in_use()
     st.title(_("Evaluate the detector"))
-    session.show_data_notice(context.at_hand)
+    data_notice.show(context.at_hand)
     test_source.ask(context)
     if context.choice == TRAINING:
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -42,7 +42,7 @@ def show() -> None:
     summary = _(
         "{count:,} test images of {title}; normal is {normal}.",
         count=len(context.labels),
-        title=session.title_of(context.data.name),
+        title=data_sets.title_of(context.data.name),
         normal=context.normal,
     )
     st.caption(summary)
@@ -96,7 +96,8 @@ def show_evaluation(context: EvaluateContext, summary: str, shown: Shown) -> Non
     with st.expander(_("Beside another detector"), icon=":material/compare:"):
         second = show_second(context)
     simpler = []
-    if session.comparison(context.data.name, context.normal_classes):  # else the detector's own time would be taken for nothing
+    # Without baselines the detector's own time would be taken for nothing.
+    if baselines.comparison(context.data.name, context.normal_classes):
         simpler = [report.heading(_("Simpler methods, same images")), report.table(baseline_rows(context))]
     shown.threshold = current.threshold
     shown.parts = [

@@ -9,8 +9,8 @@ from pages.sections.latent_context import LatentContext
 from pages.sections.latent_decoder import show_decoder
 from pages.sections.latent_images import show_images
 from pages.sections.latent_walk import show_walk
+from pages.shared.forms import data_notice
 from pages.shared.i18n.text import _
-from pages.shared.state import session
 from pages.shared.streamlit_internals import begin_again_with_app
 
 
@@ -18,7 +18,7 @@ def show() -> None:
     """The page."""
     context = LatentContext.of_detector_in_use()
     st.title(_("Look inside"))
-    session.show_data_notice(context.at_hand)
+    data_notice.show(context.at_hand)
     sections: dict[str, Callable[[LatentContext], None]] = {
         _("Where images lie"): show_images,
         _("Move"): show_decoder,

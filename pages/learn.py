@@ -23,7 +23,7 @@ from pages.sections import (
 from pages.sections.learn_context import lesson_context
 from pages.sections.learn_teacher import show_teacher
 from pages.shared.i18n.text import _, translated
-from pages.shared.state import keys, link, session
+from pages.shared.state import data_sets, keys, link
 from pages.shared.state.page_context import PageContext
 from pages.shared.state.visitor import tab, visitor
 from pages.shared.streamlit_internals import begin_again_with_app
@@ -88,7 +88,7 @@ def show_lesson(show_step: Callable[[PageContext], None]) -> None:
             _(
                 "This lesson runs the course's detector of {normal}, with the images of {data}.",
                 normal=context.normal,
-                data=session.title_of(context.data.name),
+                data=data_sets.title_of(context.data.name),
             )
         )
 

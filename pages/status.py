@@ -11,7 +11,7 @@ from core.model import layers
 from core.server import process
 from pages.shared import header, monitor
 from pages.shared.i18n.text import _, formatted
-from pages.shared.state import access, session, visitors
+from pages.shared.state import access, data_sets, job_pool, visitors
 from pages.shared.streamlit_internals import begin_again_with_app, connected_sessions
 
 
@@ -30,16 +30,16 @@ def show() -> None:
 @st.fragment(run_every=5.0)
 def show_status() -> None:
     """Figures of this moment."""
-    running, waiting = session.pool().counts
+    running, waiting = job_pool.pool().counts
     memory = process.memory_in_use()
     figures = (
-        (_("Sessions"), formatted(connected_sessions(), ",")),
+        (_("Open tabs"), formatted(connected_sessions(), ",")),
         (_("Visitors kept"), formatted(len(visitors.kept()), ",")),
         (_("Trainings running"), formatted(running, ",")),
         (_("Trainings waiting"), formatted(waiting, ",")),
         (_("Memory"), _("{size:,.0f} MB", size=memory) if memory else "–"),
         (_("Memory limit"), _("{size:,.0f} MB", size=memory_limit() / MEGABYTE)),
-        (_("Needed by visitors"), _("{size:,.0f} MB", size=session.pool().budget.used() / MEGABYTE)),
+        (_("Needed by visitors"), _("{size:,.0f} MB", size=job_pool.pool().budget.used() / MEGABYTE)),
         (_("Threads"), formatted(process.thread_count(), ",")),
     )
     with st.container(horizontal=True, horizontal_alignment="distribute"):
@@ -55,7 +55,7 @@ MOST_SHOWN = 40
 @st.fragment(run_every=3.0)
 def show_trainings() -> None:
     """Who trains what, with a way to pause or end it."""
-    pool, jobs = session.pool(), session.pool().jobs()
+    pool, jobs = job_pool.pool(), job_pool.pool().jobs()
     with st.container(horizontal=True, key="all-trainings"):
         if pool.is_held:
             st.button(_("Go on with all"), icon=":material/play_arrow:", on_click=pool.hold, args=(False,), type="primary")
@@ -90,14 +90,14 @@ def show_training(job: TrainingJob, snapshot: Snapshot) -> None:
         )
         st.button(_("End"), key=f"end-{job.number}", icon=":material/stop:", on_click=end_one, args=(job.number,))
         sizes = "-".join(str(stage.units) for stage in layers(job.config.model))
-        classes = session.normal_names(job.config)
-        memory = session.pool().budget.used(job.owner) / MEGABYTE
+        classes = data_sets.normal_names(job.config)
+        memory = job_pool.pool().budget.used(job.owner) / MEGABYTE
         st.markdown(
             _(
                 "**Visitor {number}** · {classes} · {data_set} · {sizes} · {work:.1f} × the course's work · {memory:,.0f} MB",
                 number=who,
                 classes=classes,
-                data_set=session.title_of(job.config.data_set),
+                data_set=data_sets.title_of(job.config.data_set),
                 sizes=sizes,
                 work=job.work,
                 memory=memory,
@@ -109,7 +109,7 @@ def show_training(job: TrainingJob, snapshot: Snapshot) -> None:
 
 def end(is_wanted: Callable[[TrainingJob], bool]) -> None:
     """End all trainings that are wanted, each with a sentence for whoever began it."""
-    for job in session.pool().jobs():
+    for job in job_pool.pool().jobs():
         if is_wanted(job):
             job.end(UserError(ENDED))
 
@@ -120,7 +120,7 @@ def end_one(number: int) -> None:
 
 def pause(number: int) -> None:
     """Pause one training; its visitor can resume it."""
-    for job in session.pool().jobs():
+    for job in job_pool.pool().jobs():
         if job.number == number:
             job.pause(UserError(PAUSED))
 

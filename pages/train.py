@@ -6,9 +6,10 @@ from pages.sections.train_controls import show_controls
 from pages.sections.train_learning import show_live, show_network
 from pages.sections.train_runs import show_runs
 from pages.sections.train_settings import show_settings
-from pages.shared.forms import settings
+from pages.shared.forms import data_notice, settings
 from pages.shared.i18n.text import _, translated
-from pages.shared.state import keys, session
+from pages.shared.state import data_sets, keys, training_job
+from pages.shared.state.visitor import visitor
 from pages.shared.streamlit_internals import begin_again_with_app
 
 
@@ -16,8 +17,8 @@ def show() -> None:
     """The page."""
     st.title(_("Train a detector"))
     settings.follow_drawings()
-    at_hand = session.data_set(st.session_state.get(keys.DATA_SET, "mnist"))
-    session.show_data_notice(at_hand)
+    at_hand = data_sets.at_hand(st.session_state.get(keys.DATA_SET, "mnist"))
+    data_notice.show(at_hand)
     left, right = st.columns([1, 2.2], gap="large")
     with left:
         config, problem = show_settings()
@@ -33,8 +34,8 @@ def show() -> None:
         with st.container(key="hideable-runs"):
             overlaid = show_runs()
         with live:
-            st.fragment(show_live, run_every=session.poll(0.5))(overlaid, config)
-            if config and session.job() is None:
+            st.fragment(show_live, run_every=training_job.poll(0.5))(overlaid, config)
+            if config and visitor().job is None:
                 show_network(config, at_hand.data)
 
 

@@ -33,11 +33,12 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import ToTensor
 
 from core import checkpoint
-from core.data.datasets import FALLBACK, SOURCES, DataError, DataSet, OneClassSplit, load, split_one_class
+from core.data.datasets import FALLBACK, SOURCES, DataError, DataSet, load
+from core.data.split import OneClassSplit, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.drawing import from_canvas, from_canvas_png
 from core.ensemble import Ensemble
-from core.experiments import sweep
+from core.experiments import sweep_table
 from core.jobs.job import TrainingJob
 from core.jobs.pool import JobPool
 from core.model import ModelConfig, build
@@ -273,7 +274,7 @@ def sweep_row(data: DataSet) -> Row:
             subprocess.run(command, cwd=browser_tests.ROOT, check=True, capture_output=True)
 
         one, two = seconds(partial(run, 1)), seconds(partial(run, 2))
-        found = [[replace(row, fit_seconds=0.0) for row in sweep.read(table)] for table in tables]
+        found = [[replace(row, fit_seconds=0.0) for row in sweep_table.read(table)] for table in tables]
         assert found[0] == found[1]
         detail = f"{len(found[0])} trainings: {two:.0f} s / {one:.0f} s"
     return bounded(what, two / one, 0.60, "x", detail)

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torchvision import datasets
 
 from core.data import datasets as data
-from core.data.datasets import DataSet, MissingDataError, OneClassSplit, load, split_one_class
+from core.data.datasets import DataSet, MissingDataError, load
+from core.data.split import OneClassSplit, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.model import ModelConfig
 from core.training import TrainConfig

@@ -15,9 +15,9 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from core.data.datasets import split_one_class
 from core.data.folders import read_zip, to_zip
 from core.data.own import OwnImages
+from core.data.split import split_one_class
 from core.detector import AutoencoderDetector
 from core.drawing import PictureError, from_picture
 from core.presets import preset

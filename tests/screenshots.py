@@ -10,9 +10,16 @@ import tempfile
 from itertools import pairwise, product
 from pathlib import Path
 
+import numpy as np
+import torch
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from core.drawing import from_canvas
+from core.ensemble import Ensemble
+from core.presets import read, shipped
+from core.server.classroom import Classroom
+from core.server.tasks import Judgement
 from pages.shared.i18n.text import LANGUAGES
 from pages.shared.navigation import PAGES
 from tests.browser.conftest import (
@@ -27,7 +34,7 @@ from tests.browser.conftest import (
     start_server,
     until,
 )
-from tests.strokes import WAYS, on_canvas
+from tests.strokes import WAYS, on_canvas, rgba, shaken
 
 OUTPUT = Path("screenshots")
 SHOTS = (*(entry.name for entry in PAGES if not entry.for_teacher), "scores")
@@ -40,6 +47,28 @@ VIEWS = {
     "dark": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "has_touch": True},
 }
+
+
+def begin_class(database: str) -> None:
+    """A class with two dozen drawings on its wall, by six students with unsteady hands."""
+    random, room = np.random.default_rng(0), Classroom(database)
+    room.begin("4b")
+    detectors = [read(each).detector for each in shipped("mnist", "best")]
+    experts = Ensemble(detectors)
+    for turn in range(24):
+        digit = 5 if turn % 3 else int(random.integers(10))
+        ways = WAYS[digit]
+        image = from_canvas(rgba(on_canvas(shaken(ways[turn % len(ways)], random))))
+        assert image is not None
+        opinions = experts.infer(image)
+        ratios = [float(each.scores[0]) / each.threshold for each in opinions]
+        best = int(np.argmin(ratios))
+        five = opinions[5]
+        judgement = Judgement(
+            float(five.scores[0]), five.threshold, float(five.p_values[0]), bool(five.verdicts[0]), best, ratios[best]
+        )
+        pixels = (255 * image).round().to(torch.uint8).numpy().tobytes()
+        room.send(room.join(f"student {turn % 6}").number, pixels, judgement, sheet=turn)
 
 
 def show(page: Page, server: Server, name: str, language: str) -> None:
@@ -55,6 +84,8 @@ def show(page: Page, server: Server, name: str, language: str) -> None:
         until(page, "document.querySelector('.st-key-job-status [role=progressbar]')?.ariaValueNow >= 40")
         page.locator(".st-key-button-pause button").click()
         expect(page.locator(".st-key-start button")).to_be_enabled()
+    if name == "class":
+        expect(page.locator(".drawings img").first).to_be_visible()
     if name == "evaluate":
         expect(page.locator(".st-key-roc .main-svg").first).to_be_visible()
     if name == "latent":
@@ -128,7 +159,9 @@ def screenshots(browser: Browser, server: Server) -> None:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        server = start_server(REAL_DATA, Path(folder, "log.txt"))
+        database = f"sqlite:///{folder}/class.sqlite"
+        begin_class(database)
+        server = start_server(REAL_DATA, Path(folder, "log.txt"), {"CLASS_DATABASE_URL": database})
         browser = launch(playwright)
         try:
             if sys.argv[1:] == ["film"]:

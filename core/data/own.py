@@ -123,7 +123,7 @@ class OwnImages:
 
     @cached_property
     def data_set(self) -> DataSet:
-        """One pile: which of its images are for testing depends on what is normal (core.data.datasets.plan_split)."""
+        """One pile: which of its images are for testing depends on what is normal (core.data.split.plan_split)."""
         return DataSet(
             self.name, self.images, self.labels, Digits(as_images(self.images), self.labels, self.name), is_one_pile=True
         )

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from core.conformal import conformal_threshold
-from core.data.datasets import OneClassSplit, SplitSource
+from core.data.split import OneClassSplit, SplitSource
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.metrics import Evaluation, evaluate
 

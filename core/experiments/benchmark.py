@@ -22,7 +22,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from core.data.datasets import SOURCES, DataSet, Digits, OneClassSplit, as_images, load_or_download, split_one_class
+from core.data.datasets import SOURCES, DataSet, Digits, as_images
+from core.data.download import load_or_download
+from core.data.split import OneClassSplit, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import UserError
 from core.experiments import options

@@ -18,7 +18,8 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from core.data.datasets import DataSet, load_or_download
+from core.data.datasets import DataSet
+from core.data.download import load_or_download
 from core.detector import DetectorConfig
 from core.errors import UserError
 from core.experiments import options

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from core.conformal import at_least_as_high, benjamini_hochberg, p_value
-from core.data.datasets import Digits, load_or_download
+from core.data.datasets import Digits
+from core.data.download import load_or_download
 from core.errors import UserError
 from core.presets import read, shipped
 

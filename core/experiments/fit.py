@@ -11,7 +11,9 @@ from collections.abc import Sequence
 import torch
 
 from core import checkpoint
-from core.data.datasets import DataSet, load_or_download, split_one_class
+from core.data.datasets import DataSet
+from core.data.download import load_or_download
+from core.data.split import split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import choose_device
 from core.errors import UserError

@@ -20,7 +20,8 @@ from scipy import ndimage
 from sklearn.metrics import roc_auc_score, roc_curve
 from torch import Tensor
 
-from core.data.datasets import DataSet, load_or_download
+from core.data.datasets import DataSet
+from core.data.download import load_or_download
 from core.detector import AutoencoderDetector
 from core.errors import UserError
 from core.preprocessing import SIDE, STROKE_WIDTH, follow, poses, preprocess

@@ -15,7 +15,8 @@ from statistics import mean
 
 import torch
 
-from core.data.datasets import DataSet, load_or_download
+from core.data.datasets import DataSet
+from core.data.download import load_or_download
 from core.detector import DetectorConfig
 from core.errors import UserError
 from core.experiments import options

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from distributed import CancelledError, Client, Future, KilledWorker, LocalCluster, as_completed
 
 from core.data.datasets import DataSet
-from core.experiments.sweep import Outcomes, Row, Runner, SweepError, config_of, measure
+from core.experiments.sweep import Outcomes, Runner, measure
+from core.experiments.sweep_table import Row, SweepError, config_of
 from core.jobs.dask.workers import broadcast, by_reference, images
 
 IDLE_TIMEOUT = 30

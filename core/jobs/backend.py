@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from core.checkpoint import Checkpoint
-from core.data.datasets import OneClassSplit
+from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import one_thread_at_a_time
 from core.errors import UserError

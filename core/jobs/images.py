@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor
 
-from core.data.datasets import OneClassSplit, SplitSource
+from core.data.split import OneClassSplit, SplitSource
 from core.preprocessing import Preprocessing, preprocess
 
 BLOCK = 1024

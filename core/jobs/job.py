@@ -2,7 +2,7 @@
 
 A job is driven by whichever worker of its JobPool takes it up, for a turn of about a second; pages only ever read
 immutable snapshots. What waits for its first turn holds settings only. The pool holds a job while it waits or runs and
-otherwise only knows of it, so a paused job whose session is gone is freed with the session. The batches are computed
+otherwise only knows of it, so a paused job whose visitor is gone is freed with him. The batches are computed
 by the job's TrainingBackend: this process, unless another is given.
 """
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.checkpoint import Checkpoint
-from core.data.datasets import OneClassSplit, SplitSource
+from core.data.split import OneClassSplit, SplitSource
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import UserError
 from core.jobs.backend import HaltedError, LocalBackend, TrainingBackend, calibrate
@@ -51,7 +51,7 @@ IDLE_TIMEOUT = 60.0
 """Seconds for which nobody looks before a job pauses; a browser wakes a hidden tab once a minute."""
 
 DISCONNECT_TIMEOUT = 20.0
-"""The same for a session without a connection: a bad Wi-Fi comes back sooner, a closed tab never."""
+"""The same for a visitor without a connection: a bad Wi-Fi comes back sooner, a closed tab never."""
 
 TURN_SECONDS = 1.0
 """Seconds that a job trains before another has its turn."""
@@ -137,7 +137,7 @@ _numbers = itertools.count(1)
 
 
 class TrainingJob:
-    """One training run of one session. Commands return at once; snapshot() tells what came of them.
+    """One training run of one visitor. Commands return at once; snapshot() tells what came of them.
 
     split: what it trains on, made when its first turn comes. owner: whose job it is; of one owner's
     jobs one runs at a time. idle_timeout: seconds without a call of snapshot() after which a running or

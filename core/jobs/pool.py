@@ -38,7 +38,7 @@ class Place:
 
 
 class JobPool:
-    """Workers that give jobs their turns; one pool serves all sessions.
+    """Workers that give jobs their turns; one pool serves all visitors.
 
     The next turn is for the owner whose last one is longest ago, one job of each owner at a time; of their jobs,
     for the one that is least trained. Where long and short trainings wait, one turn in LONG_TURNS is for a long

@@ -16,29 +16,44 @@ database, which CLASS_DATABASE_URL names, is asked.
 
 Scores come from the server (`Judgement`, core/server/tasks.py); nothing here believes a number of a browser.
 Raises ClassError, with a sentence, where something cannot be done; ClassUnavailableError where the database fails.
-A database of another schema is emptied and begun anew: it holds a day.
 """
 
 import hashlib
 import secrets
 import threading
 import time
-import unicodedata
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.schema import CreateTable
 
-from core.errors import SettingError, UserError
-from core.server.tasks import TASKS, Judgement, Place, Task, ranking
+from core.server import class_tables as tables
+from core.server.class_records import (
+    ANIMALS,
+    COLOURS,
+    IMAGE_BYTES,
+    MOST_DETECTOR_BYTES,
+    MOST_NAME,
+    ClassError,
+    ClassUnavailableError,
+    Drawing,
+    Moment,
+    NotTheTeacherError,
+    Seen,
+    SharedDetector,
+    Student,
+    TooManyError,
+    short_code,
+    tidy,
+    typed,
+)
+from core.server.class_tables import ABOUT, DETECTORS, DRAWINGS, STUDENTS
+from core.server.tasks import TASKS, Judgement, Task
 
 DAY = 86_400.0
 READ_SECONDS = 0.2
@@ -50,187 +65,6 @@ MOST_STUDENTS, MOST_DRAWINGS, MOST_DETECTORS = 200, 6000, 100
 MOST_OF_A_STUDENT, MOST_DETECTORS_OF_A_STUDENT = 400, 3
 MOST_A_MINUTE = 20
 """Drawings of one student; each process counts for itself, before it asks the database."""
-MOST_DETECTOR_BYTES = 8 * 2**20
-MOST_NAME = 40
-"""Characters."""
-
-COLOURS, ANIMALS = 12, 24
-"""How many words each language has for them; a name is one of each, chosen by number."""
-
-IMAGE_BYTES = 28 * 28
-LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-"""Of codes that are read out and typed: none is taken for another."""
-
-Seen = Literal["everybody", "teacher"]
-"""Who may see the wall."""
-
-
-class ClassError(UserError):
-    """What was asked for cannot be done; the message says why."""
-
-
-class NotTheTeacherError(ClassError):
-    """Whoever asked does not know the teacher's code."""
-
-
-class TooManyError(ClassError):
-    """A limit is reached."""
-
-
-class ClassUnavailableError(ClassError):
-    """The database does not answer."""
-
-
-@dataclass(frozen=True)
-class Class:
-    """What holds for all. is_open: drawings are taken in. round: grows with each task chosen, and a list begins anew with it.
-
-    begun: seconds since 1970, as every time here.
-    """
-
-    name: str
-    digit: int
-    task: Task
-    round: int
-    seen_by: Seen
-    is_open: bool
-    begun: float
-    code: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Student:
-    """Under a made-up name: numbers of a colour (below COLOURS) and of an animal (below ANIMALS)."""
-
-    number: int
-    colour: int
-    animal: int
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """One drawing on the wall.
-
-    image: 28 × 28 bytes of grey. sheet: the number of its canvas in its student's browser: a drawing that goes on replaces
-    the one before. detector: the code of the shared detector that judged it; empty for the class's own.
-    prediction: in the task `blind`, whether the student said that it is an anomaly.
-    """
-
-    number: int
-    student: int
-    task: Task
-    round: int
-    sheet: int
-    image: bytes = field(repr=False)
-    judgement: Judgement
-    prediction: bool | None
-    detector: str
-    time: float
-    is_hidden: bool
-    change: int
-
-
-@dataclass(frozen=True)
-class SharedDetector:
-    """A detector that a student gave to the class; its file is asked for by its code (`Classroom.checkpoint`)."""
-
-    code: str
-    student: int
-    digit: int
-    time: float
-
-
-@dataclass(frozen=True)
-class Moment:
-    """The class as it is at one moment; never changed. drawings: by number, the oldest first, hidden ones included."""
-
-    change: int
-    about: Class
-    students: Mapping[int, Student]
-    drawings: Mapping[int, Drawing]
-    detectors: Mapping[str, SharedDetector]
-
-    @cached_property
-    def places(self) -> Mapping[int, Place]:
-        """The list of the task at hand, the best first, by student."""
-        return {each.student: each for each in ranking(self.about.task, self.about.digit, self.in_round())}
-
-    def in_round(self) -> list[Drawing]:
-        """What was drawn for the task at hand and is not hidden; what shared detectors judged is apart."""
-        return [each for each in self.shown() if each.round == self.about.round and not each.detector]
-
-    def shown(self) -> list[Drawing]:
-        """All that is not hidden, the oldest first."""
-        return [each for each in self.drawings.values() if not each.is_hidden]
-
-
-# ---------------------------------------------------------------- tables
-
-_TABLES = sa.MetaData()
-_Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only INTEGER counts by itself in SQLite
-
-_schema = sa.Table("class_schema", _TABLES, sa.Column("print", sa.String(64), primary_key=True))
-_class = sa.Table(
-    "class_about",
-    _TABLES,
-    sa.Column("one", sa.Integer, primary_key=True, autoincrement=False),  # always 1: a second class has no place
-    sa.Column("begun", sa.Float, nullable=False),
-    sa.Column("code", sa.String(16), nullable=False),
-    sa.Column("name", sa.String(MOST_NAME), nullable=False),
-    sa.Column("digit", sa.Integer, nullable=False),
-    sa.Column("task", sa.String(16), nullable=False),
-    sa.Column("round", sa.Integer, nullable=False),
-    sa.Column("seen_by", sa.String(16), nullable=False),
-    sa.Column("is_open", sa.Boolean, nullable=False),
-    sa.Column("change", _Number, nullable=False),
-    sa.Column("cleared", _Number, nullable=False),  # the change with which drawings were taken away last
-)
-_students = sa.Table(
-    "class_students",
-    _TABLES,
-    sa.Column("number", _Number, primary_key=True),
-    sa.Column("browser", sa.String(64), nullable=False, unique=True),  # a digest
-    sa.Column("colour", sa.Integer, nullable=False),
-    sa.Column("animal", sa.Integer, nullable=False),
-    sa.Column("change", _Number, nullable=False, index=True),
-    sa.UniqueConstraint("colour", "animal"),
-)
-_drawings = sa.Table(
-    "class_drawings",
-    _TABLES,
-    sa.Column("number", _Number, primary_key=True),
-    sa.Column("student", _Number, nullable=False),
-    sa.Column("task", sa.String(16), nullable=False),
-    sa.Column("round", sa.Integer, nullable=False),
-    sa.Column("sheet", _Number, nullable=False),
-    sa.Column("image", sa.LargeBinary(IMAGE_BYTES), nullable=False),
-    *(sa.Column(name, sa.Float, nullable=False) for name in ("score", "threshold", "p_value", "best_ratio")),
-    sa.Column("is_anomaly", sa.Boolean, nullable=False),
-    sa.Column("best_digit", sa.Integer, nullable=False),
-    sa.Column("prediction", sa.Boolean),
-    sa.Column("detector", sa.String(16), nullable=False),
-    sa.Column("time", sa.Float, nullable=False),
-    sa.Column("is_hidden", sa.Boolean, nullable=False),
-    sa.Column("change", _Number, nullable=False, index=True),
-    sa.Index("class_drawings_of_student", "student", "time"),
-)
-_detectors = sa.Table(
-    "class_detectors",
-    _TABLES,
-    sa.Column("code", sa.String(16), primary_key=True),
-    sa.Column("student", _Number, nullable=False),
-    sa.Column("digit", sa.Integer, nullable=False),
-    sa.Column("time", sa.Float, nullable=False),
-    sa.Column("file", sa.LargeBinary(MOST_DETECTOR_BYTES), nullable=False),
-    sa.Column("change", _Number, nullable=False, index=True),
-)
-_FINGERPRINT = hashlib.sha256("".join(str(CreateTable(each)) for each in _TABLES.sorted_tables).encode()).hexdigest()
-_Row = sa.RowMapping | Mapping[str, Any]
-_NEVER = 1e300
-"""For an infinite ratio: not every database keeps one."""
-
-
-# ---------------------------------------------------------------- the class
 
 
 class Classroom:
@@ -240,7 +74,7 @@ class Classroom:
     """
 
     def __init__(self, url: str, days: float = 1.0, clock: Callable[[], float] = time.time) -> None:
-        self._url = _usable(url)
+        self._url = tables.usable_url(url)
         self._days, self._clock = days, clock
         self._lock = threading.RLock()
         self._engine: sa.Engine | None = None
@@ -284,7 +118,7 @@ class Classroom:
             self._close()
             return None
         with self._transaction(is_reading=True) as connection:
-            about = connection.execute(sa.select(_class)).mappings().first()
+            about = connection.execute(sa.select(ABOUT)).mappings().first()
             if about is None:
                 return None
             if not self._is_over(about):
@@ -292,7 +126,7 @@ class Classroom:
         self._delete()
         return None
 
-    def _read_changes(self, connection: sa.Connection, about: _Row) -> Moment:
+    def _read_changes(self, connection: sa.Connection, about: tables.Row) -> Moment:
         """What is newer than what is known. What changes meanwhile is read again the next time."""
         known = self._moment
         if known and (
@@ -304,26 +138,30 @@ class Classroom:
             return known
         since = known.change if known else -1
 
-        def newer(table: sa.Table, *columns: sa.Column[Any]) -> Iterator[_Row]:
+        def newer(table: sa.Table, *columns: sa.Column[Any]) -> Iterator[tables.Row]:
             wanted = sa.select(*(columns or (table,))).where(table.c.change > since).order_by(table.c.change)
             yield from connection.execute(wanted).mappings()
 
-        students = {row["number"]: Student(row["number"], row["colour"], row["animal"]) for row in newer(_students)}
-        drawings = {row["number"]: _drawing(row) for row in newer(_drawings)}
-        columns = [column for column in _detectors.c if column.name != "file"]
+        students = {row["number"]: Student(row["number"], row["colour"], row["animal"]) for row in newer(STUDENTS)}
+        drawings = {row["number"]: tables.drawing_of(row) for row in newer(DRAWINGS)}
+        columns = [column for column in DETECTORS.c if column.name != "file"]
         detectors = {
             row["code"]: SharedDetector(row["code"], row["student"], row["digit"], row["time"])
-            for row in newer(_detectors, *columns)
+            for row in newer(DETECTORS, *columns)
         }
         if known:
             students, drawings = {**known.students, **students}, {**known.drawings, **drawings}
             detectors = {**known.detectors, **detectors}
         in_order = dict(sorted(drawings.items()))
         return Moment(
-            about["change"], _about(about), MappingProxyType(students), MappingProxyType(in_order), MappingProxyType(detectors)
+            about["change"],
+            tables.class_of(about),
+            MappingProxyType(students),
+            MappingProxyType(in_order),
+            MappingProxyType(detectors),
         )
 
-    def _is_over(self, about: _Row) -> bool:
+    def _is_over(self, about: tables.Row) -> bool:
         return bool(self._clock() >= about["begun"] + self._days * DAY)
 
     # ------------------------------------------------------------ the teacher
@@ -350,7 +188,7 @@ class Classroom:
         row |= {"seen_by": seen_by, "is_open": True, "change": 1, "cleared": 0}
         try:
             with self._transaction() as connection:
-                connection.execute(sa.insert(_class).values(row))
+                connection.execute(sa.insert(ABOUT).values(row))
         except ClassUnavailableError as error:
             if isinstance(error.__cause__, sa.exc.IntegrityError):
                 raise ClassError("There is a class already.") from error
@@ -367,7 +205,7 @@ class Classroom:
         """Set the task for everybody. A list begins anew with each press. Raises NotTheTeacherError."""
         if task not in TASKS:
             raise ClassError("There is no task “{task}”.", task=str(task)[:MOST_NAME])
-        self._change_class(code, task=task, round=_class.c.round + 1)
+        self._change_class(code, task=task, round=ABOUT.c.round + 1)
 
     def open(self, code: str, is_open: bool) -> None:
         """Take in drawings, or no more. Raises NotTheTeacherError."""
@@ -380,14 +218,14 @@ class Classroom:
     def hide(self, code: str, drawing: int, is_hidden: bool = True) -> None:
         """Take one drawing off the wall and out of the list, or put it back. Raises NotTheTeacherError."""
         with self._change(code) as (connection, change):
-            changed = sa.update(_drawings).where(_drawings.c.number == drawing)
+            changed = sa.update(DRAWINGS).where(DRAWINGS.c.number == drawing)
             connection.execute(changed.values(is_hidden=is_hidden, change=change))
 
     def clear(self, code: str) -> None:
         """Delete every drawing. Raises NotTheTeacherError."""
         with self._change(code) as (connection, change):
-            connection.execute(sa.delete(_drawings))
-            connection.execute(sa.update(_class).values(cleared=change))
+            connection.execute(sa.delete(DRAWINGS))
+            connection.execute(sa.update(ABOUT).values(cleared=change))
 
     def end(self, code: str) -> None:
         """Delete the class and everything in it. Raises NotTheTeacherError."""
@@ -401,7 +239,7 @@ class Classroom:
         """The student of this browser, a new one under a made-up name where there is none. browser: its secret."""
         digest = _digest(browser)
         with self._change() as (connection, change):
-            rows = connection.execute(sa.select(_students)).mappings().all()
+            rows = connection.execute(sa.select(STUDENTS)).mappings().all()
             for row in rows:
                 if row["browser"] == digest:
                     return Student(row["number"], row["colour"], row["animal"])
@@ -411,7 +249,7 @@ class Classroom:
             free = [(c, a) for c in range(COLOURS) for a in range(ANIMALS) if (c, a) not in taken]
             colour, animal = secrets.choice(free)
             values = {"browser": digest, "colour": colour, "animal": animal, "change": change}
-            inserted = connection.execute(sa.insert(_students).values(values).returning(_students.c.number))
+            inserted = connection.execute(sa.insert(STUDENTS).values(values).returning(STUDENTS.c.number))
             return Student(inserted.scalar_one(), colour, animal)
 
     def student_of(self, browser: str) -> Student | None:
@@ -419,14 +257,14 @@ class Classroom:
         if not self._may_exist():
             return None
         with self._transaction(is_reading=True) as connection:
-            row = connection.execute(sa.select(_students).where(_students.c.browser == _digest(browser))).mappings().first()
+            row = connection.execute(sa.select(STUDENTS).where(STUDENTS.c.browser == _digest(browser))).mappings().first()
         return Student(row["number"], row["colour"], row["animal"]) if row else None
 
     def leave(self, browser: str) -> None:
         """Let this browser be nobody in the class; whoever comes after is somebody else. Drawings stay."""
         with self._change() as (connection, _):
-            same = _students.c.browser == _digest(browser)
-            connection.execute(sa.update(_students).where(same).values(browser=_digest(secrets.token_urlsafe())))
+            same = STUDENTS.c.browser == _digest(browser)
+            connection.execute(sa.update(STUDENTS).where(same).values(browser=_digest(secrets.token_urlsafe())))
 
     def send(
         self,
@@ -446,19 +284,19 @@ class Classroom:
             raise ValueError(f"An image has {IMAGE_BYTES} bytes, not {len(image)}.")
         self._require_patience(student)
         with self._change() as (connection, change):
-            about = _about(connection.execute(sa.select(_class)).mappings().one())
+            about = tables.class_of(connection.execute(sa.select(ABOUT)).mappings().one())
             if not about.is_open:
                 raise ClassError("The teacher has closed the wall: it takes in no drawings now.")
-            own = _drawings.c.student == student
-            if connection.execute(sa.select(_students.c.number).where(_students.c.number == student)).first() is None:
+            own = DRAWINGS.c.student == student
+            if connection.execute(sa.select(STUDENTS.c.number).where(STUDENTS.c.number == student)).first() is None:
                 raise ClassError("You have not joined this class.")
-            same = own & (_drawings.c.round == about.round) & (_drawings.c.sheet == sheet) & (_drawings.c.detector == detector)
-            before = connection.execute(sa.select(_drawings.c.number, _drawings.c.is_hidden).where(same)).first()
+            same = own & (DRAWINGS.c.round == about.round) & (DRAWINGS.c.sheet == sheet) & (DRAWINGS.c.detector == detector)
+            before = connection.execute(sa.select(DRAWINGS.c.number, DRAWINGS.c.is_hidden).where(same)).first()
             if before and about.task == "blind":
                 raise ClassError("This drawing is on the wall already. Clear the canvas for the next one.")
             if before and before.is_hidden:
                 raise ClassError("The teacher has hidden this drawing. Clear the canvas for another one.")
-            count = sa.select(sa.func.count()).select_from(_drawings)
+            count = sa.select(sa.func.count()).select_from(DRAWINGS)
             if before is None:
                 if connection.execute(count.where(own)).scalar_one() >= MOST_OF_A_STUDENT:
                     raise TooManyError(
@@ -477,7 +315,7 @@ class Classroom:
                 "p_value": judgement.p_value,
                 "is_anomaly": judgement.is_anomaly,
                 "best_digit": judgement.best_digit,
-                "best_ratio": min(judgement.best_ratio, _NEVER),
+                "best_ratio": min(judgement.best_ratio, tables.LARGEST_RATIO),
                 "prediction": prediction,
                 "detector": detector,
                 "time": self._clock(),
@@ -485,12 +323,12 @@ class Classroom:
                 "change": change,
             }
             if before:
-                connection.execute(sa.update(_drawings).where(_drawings.c.number == before.number).values(values))
+                connection.execute(sa.update(DRAWINGS).where(DRAWINGS.c.number == before.number).values(values))
                 number = before.number
             else:
-                inserted = connection.execute(sa.insert(_drawings).values(values).returning(_drawings.c.number))
+                inserted = connection.execute(sa.insert(DRAWINGS).values(values).returning(DRAWINGS.c.number))
                 number = inserted.scalar_one()
-        return _drawing({**values, "number": number})
+        return tables.drawing_of({**values, "number": number})
 
     def _require_patience(self, student: int) -> None:
         """Raises TooManyError for a student who sends without end."""
@@ -513,8 +351,8 @@ class Classroom:
                 most=MOST_DETECTOR_BYTES // 2**20,
             )
         with self._change() as (connection, change):
-            owners = [row.student for row in connection.execute(sa.select(_detectors.c.student))]
-            if connection.execute(sa.select(_students.c.number).where(_students.c.number == student)).first() is None:
+            owners = [row.student for row in connection.execute(sa.select(DETECTORS.c.student))]
+            if connection.execute(sa.select(STUDENTS.c.number).where(STUDENTS.c.number == student)).first() is None:
                 raise ClassError("You have not joined this class.")
             if owners.count(student) >= MOST_DETECTORS_OF_A_STUDENT:
                 raise TooManyError(
@@ -524,14 +362,14 @@ class Classroom:
                 raise TooManyError("The class has {most} detectors and takes no more.", most=MOST_DETECTORS)
             code = short_code(4)
             values = {"code": code, "student": student, "digit": digit, "time": self._clock(), "file": file, "change": change}
-            connection.execute(sa.insert(_detectors).values(values))
+            connection.execute(sa.insert(DETECTORS).values(values))
         return code
 
     def checkpoint(self, code: str) -> tuple[SharedDetector, bytes]:
         """A shared detector and its file, by its code, however it was typed. Raises ClassError."""
         if self._may_exist():
             with self._transaction(is_reading=True) as connection:
-                row = connection.execute(sa.select(_detectors).where(_detectors.c.code == typed(code))).mappings().first()
+                row = connection.execute(sa.select(DETECTORS).where(DETECTORS.c.code == typed(code))).mappings().first()
             if row:
                 return SharedDetector(row["code"], row["student"], row["digit"], row["time"]), row["file"]
         raise ClassError("No detector of the class has the code “{code}”.", code=tidy(code))
@@ -540,7 +378,7 @@ class Classroom:
 
     def _change_class(self, code: str, **values: Any) -> None:
         with self._change(code) as (connection, _):
-            connection.execute(sa.update(_class).values(**values))
+            connection.execute(sa.update(ABOUT).values(**values))
 
     @contextmanager
     def _change(self, code: str | None = None) -> Iterator[tuple[sa.Connection, int]]:
@@ -549,8 +387,8 @@ class Classroom:
             raise ClassError("There is no class now.")
         with self._transaction() as connection:
             # The row is locked until the commit, so that changes become visible in the order of their numbers.
-            counted = sa.update(_class).values(change=_class.c.change + 1)
-            row = connection.execute(counted.returning(_class.c.change, _class.c.code)).first()
+            counted = sa.update(ABOUT).values(change=ABOUT.c.change + 1)
+            row = connection.execute(counted.returning(ABOUT.c.change, ABOUT.c.code)).first()
             if row is None:
                 raise ClassError("There is no class now.")
             if code is not None and not secrets.compare_digest(typed(code).encode(), row.code.encode()):
@@ -593,9 +431,9 @@ class Classroom:
                     self._close()
                 self._file = (found.st_dev, found.st_ino) if found else None
             if self._engine is None:
-                engine = _engine(self._url)
+                engine = tables.engine_of(self._url)
                 try:
-                    _make_tables(engine)
+                    tables.make(engine)
                 except BaseException:
                     engine.dispose()
                     raise
@@ -617,7 +455,7 @@ class Classroom:
     def _delete(self) -> None:
         """Delete all rows, and SQLite's file."""
         with self._transaction() as connection:
-            for table in (_drawings, _detectors, _students, _class):
+            for table in (DRAWINGS, DETECTORS, STUDENTS, ABOUT):
                 connection.execute(sa.delete(table))
         with self._lock:
             if path := self._path():
@@ -627,109 +465,6 @@ class Classroom:
                         each.unlink(missing_ok=True)
             self._moment = None
             self._look_again()
-
-
-def _usable(url: str) -> sa.URL:
-    """The address, whose driver is there. Raises SettingError."""
-    try:
-        found = sa.make_url(url)
-        found.get_dialect().import_dbapi()
-    except SQLAlchemyError as error:
-        raise SettingError(
-            "CLASS_DATABASE_URL in the environment is an address such as {example}.",
-            example="postgresql://user:password@host/database",
-        ) from error
-    except ModuleNotFoundError as error:
-        raise SettingError(
-            "The database of CLASS_DATABASE_URL needs {package}, which is not installed here. "
-            "Install it with: python deploy/set_up.py server",
-            package=error.name,
-        ) from error
-    return found
-
-
-def _engine(url: sa.URL) -> sa.Engine:
-    if url.get_backend_name() != "sqlite":
-        arguments = {"connect_timeout": 2} if url.get_backend_name() == "postgresql" else {}
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=4, max_overflow=8, pool_timeout=5, connect_args=arguments)
-    engine = sa.create_engine(url, connect_args={"timeout": 10})
-
-    @sa.event.listens_for(engine, "connect")
-    def set_up(connection: Any, _: Any) -> None:
-        # Transactions begin as told below; what is deleted is overwritten; what is committed outlives the process.
-        connection.isolation_level = None
-        for line in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):
-            connection.execute(f"PRAGMA {line}")
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        # Whoever means to write waits for the others now: two who read first and then write would end each other.
-        is_reading = connection.get_execution_options().get("is_reading")
-        connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _make_tables(engine: sa.Engine) -> None:
-    """Make the tables; those of another schema are deleted with all that is in them, and no other ones are touched."""
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(20260519)"))  # replicas that start together
-        names = [name for name in sa.inspect(connection).get_table_names() if name.startswith("class_")]
-        if "class_schema" in names and connection.execute(sa.select(_schema.c.print)).scalar() == _FINGERPRINT:
-            return
-        found = sa.MetaData()
-        found.reflect(connection, only=names)
-        found.drop_all(connection)
-        _TABLES.create_all(connection)
-        connection.execute(sa.insert(_schema).values(print=_FINGERPRINT))
-
-
-def _about(row: _Row) -> Class:
-    names = ("name", "digit", "task", "round", "seen_by", "is_open", "begun", "code")
-    return Class(**{name: row[name] for name in names})
-
-
-def _drawing(row: _Row) -> Drawing:
-    ratio = row["best_ratio"]
-    judgement = Judgement(
-        row["score"],
-        row["threshold"],
-        row["p_value"],
-        bool(row["is_anomaly"]),
-        row["best_digit"],
-        ratio if ratio < _NEVER else float("inf"),
-    )
-    names = ("number", "student", "round", "sheet", "prediction", "detector", "time", "is_hidden", "change")
-    values = {name: row[name] for name in names}
-    return Drawing(task=cast(Task, row["task"]), image=bytes(row["image"]), judgement=judgement, **values)
-
-
-# ---------------------------------------------------------------- texts
-
-
-def tidy(text: str) -> str:
-    """A text from outside as one line of MOST_NAME characters at most, without signs that turn what stands beside them."""
-    kept = "".join(
-        sign
-        for sign in " ".join(text.split())
-        if unicodedata.category(sign) not in ("Cc", "Cs", "Co", "Cn") and sign not in TURNING
-    )
-    return kept[:MOST_NAME].strip()
-
-
-TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u200b"
-"""Signs that change the direction of what follows, or are seen by nobody; a script that runs from right to left needs none."""
-
-
-def short_code(length: int) -> str:
-    """A code to read out and type."""
-    return "".join(secrets.choice(LETTERS) for _ in range(length))
-
-
-def typed(code: str) -> str:
-    """A code as it was made, however it was typed."""
-    return "".join(sign for sign in code.upper()[:MOST_NAME] if sign in LETTERS)
 
 
 def _digest(browser: str) -> str:

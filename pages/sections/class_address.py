@@ -5,7 +5,7 @@ from html import escape
 
 import streamlit as st
 
-from core.server.classroom import Moment
+from core.server.class_records import Moment
 from pages.shared.html.qr import qr_code
 from pages.shared.i18n.text import _
 from pages.shared.state import link

@@ -9,7 +9,7 @@ from html import escape
 
 import streamlit as st
 
-from core.server.classroom import Drawing, Moment
+from core.server.class_records import Drawing, Moment
 from core.server.tasks import counts, figures, kind_of, points
 from pages.sections import class_tasks
 from pages.sections.class_wall import as_pixels

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.errors import UserError
-from core.server.classroom import MOST_NAME
+from core.server.class_records import MOST_NAME
 from pages.sections.class_wall import show_change
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import access, classroom, keys

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.errors import UserError
-from core.server.classroom import MOST_NAME, Moment, Student, typed
+from core.server.class_records import MOST_NAME, Moment, Student, typed
 from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import _, translated
 from pages.shared.navigation import page_of

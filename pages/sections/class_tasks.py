@@ -1,6 +1,6 @@
 """The class's tasks in words: what is asked, by which rule it is ranked, and what became of a drawing."""
 
-from core.server.classroom import Class, Drawing, Moment
+from core.server.class_records import Class, Drawing, Moment
 from core.server.tasks import BLIND_TRIES, CLOSE_POINTS, TASKS, Task, counts, points
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _, ngettext

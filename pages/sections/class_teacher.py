@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.server.classroom import Moment, Seen
+from core.server.class_records import Moment, Seen
 from core.server.tasks import TASKS, Task
 from pages.sections import class_tasks
 from pages.sections.class_archive import show_take_away

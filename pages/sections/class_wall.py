@@ -13,7 +13,7 @@ from core.checkpoint import from_bytes
 from core.detector import AutoencoderDetector, Result
 from core.errors import UserError
 from core.presets import Shipped
-from core.server.classroom import Drawing, Moment, Student
+from core.server.class_records import Drawing, Moment, Student
 from core.server.tasks import fooled
 from pages.sections import class_tasks
 from pages.sections.class_join import answered
@@ -21,7 +21,7 @@ from pages.shared.components import wall
 from pages.shared.html import pictures, signs
 from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import _, formatted, language, ngettext, translated
-from pages.shared.state import classroom, keys, session
+from pages.shared.state import classroom, detectors, keys
 from pages.shared.state.visitor import tab
 
 MOST_IN_SIGHT = 200
@@ -79,7 +79,7 @@ def show_wall() -> None:
             if now.about.task != "free":
                 st.html(as_list(now))
             if now.detectors:
-                st.html(detectors(now))
+                st.html(detectors_fooled_least(now))
 
 
 def heading(now: Moment) -> str:
@@ -189,7 +189,7 @@ def show_opened(now: Moment, is_teacher: bool) -> None:
                     detector = _shared(drawing.detector, now.about.begun)
                     about += " · " + _("against the detector {code}", code=drawing.detector)
                 else:
-                    detector = session.shipped_checkpoint(Shipped("best", "mnist", now.about.digit)).detector
+                    detector = detectors.shipped_checkpoint(Shipped("best", "mnist", now.about.digit)).detector
                 st.html(_pictures(drawing.image, detector))
             except UserError as error:
                 st.caption(translated(error))
@@ -237,7 +237,7 @@ def as_list(now: Moment) -> str:
     return f"<h3>{escape(_('The list'))}</h3>{body}"
 
 
-def detectors(now: Moment) -> str:
+def detectors_fooled_least(now: Moment) -> str:
     """Whose detector was fooled least."""
     lines = []
     for each in fooled(now.detectors.values(), now.shown())[:MOST_LISTED]:

@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from core.server.classroom import ClassError, ClassUnavailableError, Moment, Student
+from core.server.class_records import ClassError, ClassUnavailableError, Moment, Student
 from pages.sections import class_tasks
 from pages.shared.html import pictures
 from pages.shared.i18n.names import name_of

@@ -5,15 +5,15 @@ from functools import partial
 
 import streamlit as st
 
-from core.data.datasets import FEWEST
 from core.data.folders import MAX_ZIP_BYTES, read_zip, to_zip
 from core.data.own import LONGEST_NAME, OwnDataError, OwnImages, nothing
+from core.data.split import FEWEST
 from core.drawing import from_picture
 from core.errors import UserError
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _, ngettext, translated, words
 from pages.shared.navigation import page_of
-from pages.shared.state import keys, session
+from pages.shared.state import keys, own_data
 from pages.shared.state.visitor import tab, visitor
 
 MOST_SHOWN = 60
@@ -97,7 +97,7 @@ def change(make: Callable[[OwnImages], OwnImages]) -> bool:
     tab().own_problem = None
     with who.lock:
         try:
-            session.keep_own(make(who.own))
+            own_data.keep(make(who.own))
         except UserError as error:
             tab().own_problem = error
             return False

@@ -9,7 +9,7 @@ import torch
 from core.drawing import MAX_FILE_BYTES, PictureError, ReadPicture, read_picture
 from pages.shared.components import digit_boxes
 from pages.shared.i18n.text import _, ngettext, translated
-from pages.shared.state import judging, keys, session
+from pages.shared.state import data_sets, detectors, judging, keys, test_set
 from pages.shared.state.drawings import Picked
 from pages.shared.state.visitor import tab, visitor
 
@@ -88,7 +88,7 @@ def show_picture() -> None:
     st.caption(what_was_found(found))
     if found.is_exact:
         return
-    result = session.detector().infer(torch.cat([digit.image for digit in found.digits]))
+    result = detectors.detector().infer(torch.cat([digit.image for digit in found.digits]))
     verdicts = [bool(verdict) for verdict in result.verdicts]
     if len(verdicts) > 1:
         anomalies = sum(verdicts)
@@ -127,10 +127,10 @@ def what_was_found(found: ReadPicture) -> str:
 
 def pick_a_test_image() -> None:
     """Judge a test image of the detector's data set, taken at random."""
-    config = session.detector_config()
-    data = session.data_set(session.test_source(config), may_download=False).data
-    test = session.test_images(config, data)
+    config = detectors.detector_config()
+    data = data_sets.at_hand(test_set.source(config), may_download=False).data
+    test = test_set.images(config, data)
     index = random.randrange(len(test.images))
-    name = session.names_of(data.name)[int(test.labels[index])]
+    name = data_sets.names_of(data.name)[int(test.labels[index])]
     title = _("test image {number:,}: {name}", number=index, name=name)
     judging.pick(Picked(test.images[[index]], "test image", title))

@@ -15,7 +15,7 @@ from pages.shared.html import pictures
 from pages.shared.html.pictures import Opinion
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _, translated
-from pages.shared.state import classroom, judging, keys, pens, session
+from pages.shared.state import classroom, data_sets, detectors, job_pool, judging, keys, pens
 from pages.shared.state.drawings import CANVAS_SIDE, Drawings
 from pages.shared.state.visitor import tab, visitor
 
@@ -80,7 +80,7 @@ def show_verdict() -> None:
     Everything has its place before the first stroke, so that nothing moves while one draws.
     """
     shown = visitor().drawings
-    with session.turn_of_pen(is_moving(shown)):
+    with job_pool.turn_of_pen(is_moving(shown)):
         live_canvas.show(keys.PEN, tab().canvas.generation, CANVAS_SIDE, pens.address(answer_to_pen), follow_pen)
         show_judgement(shown)
 
@@ -100,7 +100,7 @@ class Judged:
         image = shown.image
         assert image is not None
         detector, result = judging.judge(image)
-        normal = session.normal_names(detector.config)
+        normal = data_sets.normal_names(detector.config)
         return cls(image, detector, result, normal, judging.ask_all(image, may_wait=is_moving(shown)))
 
     def parts(self, shown: Drawings, on_screen: Sequence[Opinion] | None = None) -> dict[str, str]:
@@ -125,8 +125,8 @@ class Judged:
 
 def show_judgement(shown: Drawings) -> None:
     """All of it for what is at hand."""
-    config = session.detector_config()
-    normal = session.normal_names(config)
+    config = detectors.detector_config()
+    normal = data_sets.normal_names(config)
     if shown.problem:
         st.error(translated(shown.problem), icon=":material/error:")
     is_to_be_guessed = is_hidden(shown)
@@ -137,7 +137,7 @@ def show_judgement(shown: Drawings) -> None:
         parts = {key: pictures.marked(html, tab().canvas.answers) for key, html in made.items()}
         scores = moment_scores(shown, judged)
     if judged is None:
-        names, _ensemble = session.ensemble(config.data_set)
+        names, _ensemble = detectors.ensemble(config.data_set)
         wait = _("Draw something: a {normal}, or anything else.", normal=normal)
         if is_to_be_guessed:
             wait = _("What will the verdict be? Draw, then press your guess.")

@@ -11,7 +11,7 @@ from torch import Tensor
 from core.conformal import conformal_rate, conformal_threshold
 from core.metrics import Histogram, OperatingPoint, ScoredSet, histogram, scored
 from pages.shared.i18n.text import _, formatted
-from pages.shared.state import keys, session
+from pages.shared.state import detectors, keys
 from pages.shared.state.page_context import PageContext
 from pages.shared.state.visitor import tab
 
@@ -25,7 +25,7 @@ class EvaluateContext(PageContext):
 
     @cached_property
     def title(self) -> str:
-        return session.choice_title(self.choice)
+        return detectors.choice_title(self.choice)
 
     @cached_property
     def others(self) -> list[int]:
@@ -108,7 +108,7 @@ class WorkingThreshold:
 
     def put_back(self) -> None:
         """Have every page judge by the calibrated threshold again."""
-        session.use_threshold(None)
+        detectors.use_threshold(None)
         self.move_to(self.calibrated)
 
     def follow_rate(self) -> None:

@@ -13,7 +13,7 @@ from pages.shared.charts.figures import below_half
 from pages.shared.html import pictures, report
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _, formatted, translated
-from pages.shared.state import keys, session
+from pages.shared.state import baselines, data_sets, detectors, keys, test_set
 from pages.shared.state.visitor import TRAINING, tab
 
 WORST = 10
@@ -83,9 +83,9 @@ def baseline_rows(context: EvaluateContext) -> list[dict[str, str]]:
         }
 
     at_same_rate = context.all_scored.at(conformal_threshold(context.detector.calibration_scores_, BASELINE_RATE))
-    scoring_seconds = session.scoring_seconds(context.detector, context.test)
+    scoring_seconds = test_set.scoring_seconds(context.detector, context.test)
     own = row(_("This autoencoder"), context.all_scored.auroc, at_same_rate.recall, "–", scoring_seconds)
-    comparison = session.comparison(context.data.name, context.normal_classes)
+    comparison = baselines.comparison(context.data.name, context.normal_classes)
     measured = comparison.trials if comparison else {}
     return [own] + [
         row(
@@ -120,12 +120,12 @@ def show_baselines(context: EvaluateContext) -> None:
     st.caption(glossary.about("baseline"))
     say_all(context)
     about_data = context.data.name, context.normal_classes
-    comparison = session.comparison(*about_data)
+    comparison = baselines.comparison(*about_data)
     if comparison:
         st.fragment(show_measured, run_every=1.0 if comparison.running else None)(context, comparison)
     elif st.button(_("Measure four simpler methods"), icon=":material/speed:", key="start-baselines"):
         try:
-            session.start_comparison(*about_data)
+            baselines.start(*about_data)
         except UserError as error:
             st.error(translated(error), icon=":material/error:")
         else:
@@ -136,12 +136,12 @@ def show_second(context: EvaluateContext) -> list[str | go.Figure]:
     """Another detector beside this one; returns what a report says of it."""
     say_all(context)
     # The one in training changes with every look, and each look costs a pass over all images.
-    choices = [choice for choice in session.choices() if choice not in (context.choice, TRAINING)]
+    choices = [choice for choice in detectors.choices() if choice not in (context.choice, TRAINING)]
     chosen = st.selectbox(
         _("Second detector"),
         choices,
         index=None,
-        format_func=session.choice_title,
+        format_func=detectors.choice_title,
         placeholder=_("Choose one"),
         key="second-detector",
         persist_state="session",
@@ -149,22 +149,22 @@ def show_second(context: EvaluateContext) -> list[str | go.Figure]:
     )
     if chosen is None:
         return []
-    second = session.detector_of(chosen)
-    its_data = session.data_set(second.config.data_set, may_download=False).data
+    second = detectors.detector_of(chosen)
+    its_data = data_sets.at_hand(second.config.data_set, may_download=False).data
     try:
         with st.spinner(_("Scoring the test images…")):
-            its_test = session.test_images(second.config, its_data)
-            its_scores = session.test_scores(second, its_test)
-        its = scored(its_scores, its_test.labels, session.normal_classes_in(its_data, second.config))
+            its_test = test_set.images(second.config, its_data)
+            its_scores = test_set.scores(second, its_test)
+        its = scored(its_scores, its_test.labels, data_sets.normal_classes_in(its_data, second.config))
     except UserError as error:
         st.info(translated(error), icon=":material/info:")
         return []
-    titles = f"1: {context.title}", f"2: {session.choice_title(chosen)}"
+    titles = f"1: {context.title}", f"2: {detectors.choice_title(chosen)}"
     chart = evaluation.roc(dict(zip(titles, (context.all_scored, its), strict=True)), {})
     columns = [
         {
-            _("Normal"): session.normal_names(judge.config),
-            _("Test images"): f"{session.title_of(images.name)} · {formatted(len(images.labels), ',')}",
+            _("Normal"): data_sets.normal_names(judge.config),
+            _("Test images"): f"{data_sets.title_of(images.name)} · {formatted(len(images.labels), ',')}",
             _("AUROC"): formatted(compared.auroc, ".4f"),
             _("Average precision"): formatted(compared.average_precision, ".4f"),
             **numbers(compared.at(judge.threshold_)),

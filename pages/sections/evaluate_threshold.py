@@ -10,7 +10,7 @@ from pages.shared.charts import figures
 from pages.shared.html import pictures
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _, formatted
-from pages.shared.state import keys, session
+from pages.shared.state import detectors, keys
 from pages.shared.state.visitor import TRAINING
 
 
@@ -122,7 +122,7 @@ def offer_to_use(context: EvaluateContext, value: float) -> None:
             icon=":material/check:",
             help=_("On every page this detector judges by this threshold, until you put it back."),
         ):
-            session.use_threshold(None if value == context.working.calibrated else value)
+            detectors.use_threshold(None if value == context.working.calibrated else value)
             st.rerun()
         if context.config.threshold is not None and st.button(
             _("Back to the calibrated threshold"), on_click=context.working.put_back, icon=":material/undo:"

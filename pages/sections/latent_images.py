@@ -11,7 +11,7 @@ from pages.shared.components import scatter_map
 from pages.shared.html import pictures
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _
-from pages.shared.state import keys, latent_space, session
+from pages.shared.state import detectors, keys, latent_space
 from pages.shared.state.visitor import Choice, tab
 
 TWO_UNITS = Choice(shipped=Shipped("two-units", "mnist", 5))
@@ -19,10 +19,10 @@ TWO_UNITS = Choice(shipped=Shipped("two-units", "mnist", 5))
 
 def offer_two_units(context: LatentContext) -> None:
     """A way to the one kind of bottleneck that is as flat as a screen."""
-    if context.dimensions > 2 and TWO_UNITS in session.choices():
+    if context.dimensions > 2 and TWO_UNITS in detectors.choices():
         st.button(
             _("Use two units"),
-            on_click=lambda: session.use(TWO_UNITS),
+            on_click=lambda: detectors.use(TWO_UNITS),
             icon=":material/filter_2:",
             help=_("Only a two-unit bottleneck can be seen whole."),
         )

@@ -12,7 +12,7 @@ from pages.sections.learn_context import normal_class
 from pages.sections.learn_question import choose, say, two_columns
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _
-from pages.shared.state import session
+from pages.shared.state import data_sets
 from pages.shared.state.page_context import PageContext
 
 QUESTION = "batch"
@@ -23,7 +23,7 @@ SHOWN = 4
 def _moments(data_set: str, _directory: Path, label: int) -> tuple[Moment, ...]:
     # Many epochs: a hundred batches are three epochs of few images.
     config = replace(COURSE, data_set=data_set, normal_classes=(label,), training=replace(COURSE.training, epochs=100))
-    images = session.split(data_set, _directory, (label,), config.training.seed).images()
+    images = data_sets.split(data_set, _directory, (label,), config.training.seed).images()
     return slow_motion(config, images.train, images.calibration[:SHOWN])
 
 

@@ -15,7 +15,7 @@ from pages.shared.charts import lesson as charts
 from pages.shared.html import pictures
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _, formatted
-from pages.shared.state import session
+from pages.shared.state import detectors
 from pages.shared.state.page_context import PageContext
 from pages.shared.state.visitor import visitor
 
@@ -37,7 +37,7 @@ def explained() -> dict[str, tuple[str, str]]:
 
 @st.cache_resource(show_spinner=False)
 def _measured(idea: str, label: int, data_set: str, hardest: int, _context: PageContext) -> Measured:
-    course, best = (session.shipped_checkpoint(Shipped(preset, "mnist", label)).detector for preset in ("course", "best"))
+    course, best = (detectors.shipped_checkpoint(Shipped(preset, "mnist", label)).detector for preset in ("course", "best"))
     detector = ideas.with_idea(idea, course, best)
     return ideas.measured(detector, _context.data.test.images, _context.labels, hardest)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from core.presets import Shipped
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _
-from pages.shared.state import session
+from pages.shared.state import data_sets, detectors
 from pages.shared.state.page_context import PageContext
 from pages.shared.state.visitor import Choice
 
@@ -17,13 +17,13 @@ USUAL_CLASS = 5
 
 def lesson_context() -> PageContext:
     """The course's detector of the digit that the detector in use knows, whatever else that one does better."""
-    in_use = session.detector_config()
+    in_use = detectors.detector_config()
     label = in_use.normal_classes[0] if in_use.data_set == "mnist" and len(in_use.normal_classes) == 1 else USUAL_CLASS
     made = Shipped("course", "mnist", label)
     if not made.path.exists():
         made = Shipped("course", "mnist", USUAL_CLASS)
-    detector = session.shipped_checkpoint(made).detector
-    return PageContext(Choice(shipped=made), detector, session.data_set("mnist", may_download=False))
+    detector = detectors.shipped_checkpoint(made).detector
+    return PageContext(Choice(shipped=made), detector, data_sets.at_hand("mnist", may_download=False))
 
 
 def normal_class(context: PageContext) -> int:
@@ -75,6 +75,6 @@ def other_hand_note(context: PageContext) -> str:
     return _(
         "These images are of another data set ({images}) than the detector was calibrated with ({own}), so "
         "its rates are others.",
-        images=session.title_of(context.data.name),
-        own=session.title_of(context.config.data_set),
+        images=data_sets.title_of(context.data.name),
+        own=data_sets.title_of(context.config.data_set),
     )

@@ -15,7 +15,7 @@ from pages.shared.i18n.glossary import about
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, formatted
 from pages.shared.navigation import page_of
-from pages.shared.state import session
+from pages.shared.state import data_sets, detectors
 from pages.shared.state.page_context import PageContext
 from pages.shared.state.visitor import Choice
 
@@ -91,7 +91,7 @@ def show_figures(name: str) -> None:
     if measured.auroc_by_class[least] < 0.5:
         st.caption(
             below_a_guess(
-                session.names_of("mnist")[least], session.names_of("mnist")[USUAL_CLASS], measured.auroc_by_class[least]
+                data_sets.names_of("mnist")[least], data_sets.names_of("mnist")[USUAL_CLASS], measured.auroc_by_class[least]
             )
         )
 
@@ -159,4 +159,4 @@ def remark(name: str) -> str:
 
 
 def put_in_use(preset: str) -> None:
-    session.use(Choice(shipped=Shipped(preset, "mnist", USUAL_CLASS)))
+    detectors.use(Choice(shipped=Shipped(preset, "mnist", USUAL_CLASS)))

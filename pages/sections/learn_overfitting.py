@@ -6,7 +6,8 @@ from dataclasses import replace
 import streamlit as st
 import torch
 
-from core.data.datasets import PlannedSplit, data_directory
+from core.data.datasets import data_directory
+from core.data.split import PlannedSplit
 from core.jobs.job import Snapshot, TrainingJob
 from core.presets import COURSE
 from core.training import EpochLosses
@@ -16,7 +17,7 @@ from pages.sections.learn_question import choose, say, show_chart, two_columns
 from pages.shared.charts import lesson as charts
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _
-from pages.shared.state import session
+from pages.shared.state import data_sets, training_job
 from pages.shared.state.page_context import PageContext
 from pages.shared.state.visitor import visitor
 
@@ -69,7 +70,7 @@ def few(context: PageContext) -> bytes:
 
 def _few(data_set: str, label: int) -> PlannedSplit:
     """The split of which the first images only are trained on."""
-    whole = session.split(data_set, data_directory(), (label,), COURSE.training.seed)
+    whole = data_sets.split(data_set, data_directory(), (label,), COURSE.training.seed)
     return replace(whole, train=whole.train[:IMAGES], calibration=whole.calibration[:HELD_OUT], key=(whole.key, IMAGES))
 
 
@@ -101,10 +102,10 @@ def begin(label: int) -> None:
     """Train on the first of the images only."""
 
     def make() -> list[TrainingJob]:
-        at_hand = session.data_set("mnist", may_download=False).data
+        at_hand = data_sets.at_hand("mnist", may_download=False).data
         training = replace(COURSE.training, epochs=EPOCHS, batch_size=BATCH)
         config = replace(COURSE, data_set=at_hand.name, normal_classes=(label,), training=training)
-        return [session.new_job(config, _few(at_hand.name, label))]
+        return [training_job.new(config, _few(at_hand.name, label))]
 
     learn_training.start("overfitting", make)
 

@@ -10,7 +10,7 @@ from core.errors import UserError
 from core.jobs.job import Snapshot, TrainingJob
 from pages.shared import header
 from pages.shared.i18n.text import translated
-from pages.shared.state import session
+from pages.shared.state import training_job
 from pages.shared.state.visitor import tab, visitor
 
 Kind = Literal["trap", "overfitting"]
@@ -47,7 +47,7 @@ def show_problem() -> None:
 def look(kind: Kind, show: Callable[[Sequence[Snapshot]], None]) -> None:
     """Show the snapshots, again and again while one of the trainings runs."""
     active = [snapshot for job in jobs_of(kind) if (snapshot := job.snapshot()).state.is_active]
-    seconds = session.WAITING_POLL if any(snapshot.turn > 3 for snapshot in active) else 0.7
+    seconds = training_job.WAITING_POLL if any(snapshot.turn > 3 for snapshot in active) else 0.7
     st.fragment(_look, run_every=seconds if active else None)(kind, show)
 
 

@@ -19,7 +19,7 @@ from pages.shared.charts import figures
 from pages.shared.html import pictures
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _
-from pages.shared.state import session
+from pages.shared.state import data_sets, detectors, training_job
 from pages.shared.state.page_context import PageContext
 from pages.shared.state.visitor import visitor
 
@@ -31,7 +31,7 @@ SHAPES = ("(64, 1, 28, 28) − (64, 1, 28, 28)", "(64, 28, 28) − (64, 1, 28, 2
 
 def ready(preset: str) -> Checkpoint:
     """The shipped detector of a preset; those of all presets know 5."""
-    return session.shipped_checkpoint(Shipped(preset, "mnist", USUAL_CLASS))
+    return detectors.shipped_checkpoint(Shipped(preset, "mnist", USUAL_CLASS))
 
 
 def show(context: PageContext) -> None:
@@ -77,12 +77,12 @@ def begin() -> None:
     """Train the course's network twice, with the right shapes and the wrong ones."""
 
     def make() -> list[TrainingJob]:
-        at_hand = session.data_set("mnist", may_download=False).data
+        at_hand = data_sets.at_hand("mnist", may_download=False).data
         made = []
         for preset in PAIR:
             settings = replace(PRESETS[preset], data_set=at_hand.name)
-            split = session.split(at_hand.name, data_directory(), (USUAL_CLASS,), settings.training.seed)
-            made.append(session.new_job(settings, split))
+            split = data_sets.split(at_hand.name, data_directory(), (USUAL_CLASS,), settings.training.seed)
+            made.append(training_job.new(settings, split))
         return made
 
     learn_training.start("trap", make)
@@ -139,7 +139,7 @@ def before_and_after(trained: AutoencoderDetector, each: int) -> tuple[str, str]
 
 def usual_and_others(trained: AutoencoderDetector, each: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Test images (each, 1, 28, 28) of the normal class, and of other classes."""
-    shown = session.data_set(trained.config.data_set, may_download=False).data
+    shown = data_sets.at_hand(trained.config.data_set, may_download=False).data
     labels, own = shown.test.labels, trained.config.normal_classes
     usual = torch.isin(labels, torch.tensor(own)).nonzero().squeeze(1)[:each]
     others = torch.stack([(labels == label).nonzero()[0, 0] for label in (7, 1, 3, 8, 0, 4, 6, 9) if label not in own][:each])

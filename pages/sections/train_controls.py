@@ -14,13 +14,13 @@ from core.jobs.job import JobState, Snapshot
 from pages.shared import header
 from pages.shared.forms import settings
 from pages.shared.i18n.text import _, translated
-from pages.shared.state import keys, own_data, session
-from pages.shared.state.visitor import tab
+from pages.shared.state import data_sets, job_pool, keys, own_data, training_job
+from pages.shared.state.visitor import tab, visitor
 
 
 def start(single_step: bool = False) -> None:
     """Begin or go on."""
-    training = session.job()
+    training = visitor().job
     if training is None:
         try:
             asked = settings.read()
@@ -28,12 +28,12 @@ def start(single_step: bool = False) -> None:
             return  # the page says it
         try:
             # The data at hand, which is the UCI digits where the wanted set is still on its way.
-            data = session.data_set(asked.data_set).data
+            data = data_sets.at_hand(asked.data_set).data
             config = replace(asked, data_set=data.name)
-            split = session.split_of(config, data)
+            split = data_sets.split_of(config, data)
             own_data.remember(data.name)
-            device = None if session.scheduler() else choose_device(st.session_state.get(keys.DEVICE))
-            training = session.start_job(config, split, device)
+            device = None if job_pool.scheduler() else choose_device(st.session_state.get(keys.DEVICE))
+            training = training_job.start(config, split, device)
         except UserError as error:
             tab().job_problem = asked, error
             return
@@ -43,19 +43,19 @@ def start(single_step: bool = False) -> None:
 
 def show_controls(config: DetectorConfig | None) -> None:
     """Start, Pause, Step, Stop, Reset."""
-    training = session.job()
+    training = visitor().job
     state = training.snapshot().state if training else JobState.READY
     can_start = config is not None and not state.is_active
     buttons: list[tuple[str, str, str | None, Callable[[], None], bool]] = [
-        (_("Pause"), ":material/pause:", "P", session.pause_job, state.is_active),
+        (_("Pause"), ":material/pause:", "P", training_job.pause, state.is_active),
         (_("Step"), ":material/skip_next:", "N", lambda: start(single_step=True), can_start),
-        (_("Stop"), ":material/stop:", None, session.stop_job, training is not None),
+        (_("Stop"), ":material/stop:", None, training_job.stop, training is not None),
         (
             _("Reset"),
             ":material/restart_alt:",
             None,
-            session.drop_job,
-            training is not None or session.last_ended() is not None,
+            training_job.drop,
+            training is not None or training_job.last_ended() is not None,
         ),
     ]
     with st.container(horizontal=True, key="controls"):
@@ -110,7 +110,7 @@ def what_came_of_it(snapshot: Snapshot) -> str:
 def pace(snapshot: Snapshot) -> str:
     """How fast a training goes and how long it still takes; at rest, what can be done meanwhile."""
     if snapshot.state is JobState.PAUSED:
-        training = session.job()
+        training = visitor().job
         if training and training.may_change_rate:
             return _("While it rests, the learning rate may be changed, under Training.")
         return "\N{NO-BREAK SPACE}"

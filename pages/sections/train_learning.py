@@ -21,8 +21,8 @@ from pages.shared.charts import figures
 from pages.shared.html import pictures
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _, formatted
-from pages.shared.state import keys, link, session
-from pages.shared.state.visitor import Choice, Run, tab
+from pages.shared.state import data_sets, detectors, keys, link, training_job
+from pages.shared.state.visitor import Choice, Run, tab, visitor
 
 SHOWN = 4
 """Images of each kind whose reconstruction is shown, large."""
@@ -33,11 +33,11 @@ def show_live(overlaid: Sequence[Run], config: DetectorConfig | None) -> None:
 
     Without a job it is what these settings gave, and never what others did.
     """
-    if session.collect_job() or session.has_news():
+    if training_job.collect() or training_job.has_news():
         st.rerun()
-    training = session.job()
-    config = config and replace(config, data_set=session.data_set(config.data_set).data.name)
-    snapshot = training.snapshot() if training else session.last_ended(config) if config else None
+    training = visitor().job
+    config = config and replace(config, data_set=data_sets.at_hand(config.data_set).data.name)
+    snapshot = training.snapshot() if training else training_job.last_ended(config) if config else None
     is_active = snapshot is not None and snapshot.state.is_active
     was_active, tab().was_active = tab().was_active, is_active
     if was_active and not is_active:
@@ -61,7 +61,7 @@ def show_live(overlaid: Sequence[Run], config: DetectorConfig | None) -> None:
 def ready_in_use(config: DetectorConfig | None) -> Checkpoint | None:
     """The shipped detector with these settings, if there is one and it is in use."""
     made = shipped_as(config) if config else None
-    return session.shipped_checkpoint(made) if made and session.choice() == Choice(shipped=made) else None
+    return detectors.shipped_checkpoint(made) if made and detectors.choice() == Choice(shipped=made) else None
 
 
 def show_losses(snapshot: Snapshot | None, made: Checkpoint | None, overlaid: Sequence[Run]) -> None:
@@ -112,8 +112,8 @@ def first_of(labels: Tensor, normal_classes: Sequence[int]) -> tuple[Tensor, Ten
 def show_reconstructions(detector: AutoencoderDetector) -> None:
     """Normal test images and others, as the network redraws them now."""
     config = detector.config
-    data = session.data_set(config.data_set, may_download=False).data
-    test, names = session.split_of(config, data).test, session.normal_names(config)
+    data = data_sets.at_hand(config.data_set, may_download=False).data
+    test, names = data_sets.split_of(config, data).test, data_sets.normal_names(config)
     for title, chosen in zip(
         (
             _("Test images of {names}, and below each its reconstruction", names=names),
@@ -167,7 +167,7 @@ def show_result(made: Checkpoint) -> None:
                 (_("Anomalies caught"), formatted(found.catch_rate, ".1%"), "recall"),
             ):
                 st.metric(name, value, help=about(word), width="content")
-        names = session.names_in(made.config)
+        names = data_sets.names_in(made.config)
         st.caption(_("AUROC against each other class"))
         st.dataframe(
             [{names[label]: formatted(value, ".3f") for label, value in found.auroc_by_class.items()}], hide_index=True

@@ -8,8 +8,8 @@ from core.errors import UserError
 from core.settings import SETTINGS
 from pages.shared.forms import settings
 from pages.shared.i18n.text import _
-from pages.shared.state import keys, session
-from pages.shared.state.visitor import tab
+from pages.shared.state import job_pool, keys
+from pages.shared.state.visitor import tab, visitor
 
 
 def show_settings() -> tuple[DetectorConfig | None, UserError | None]:
@@ -17,7 +17,7 @@ def show_settings() -> tuple[DetectorConfig | None, UserError | None]:
 
     What is wrong with one field stands beside it and is not returned.
     """
-    training = session.job()
+    training = visitor().job
     try:
         with st.container(key="hideable-settings"):
             may_change_rate = training is not None and training.may_change_rate
@@ -25,7 +25,7 @@ def show_settings() -> tuple[DetectorConfig | None, UserError | None]:
         if settings.field_problems():
             return None, None
         config = settings.read()
-        if session.scheduler():
+        if job_pool.scheduler():
             st.caption(_("Runs on: cluster"))
         else:
             device = choose_device(st.session_state.get(keys.DEVICE))
@@ -38,5 +38,5 @@ def show_settings() -> tuple[DetectorConfig | None, UserError | None]:
 
 def change_rate() -> None:
     """Have the training that rests go on with the learning rate that was just set."""
-    if training := session.job():
+    if training := visitor().job:
         training.set_learning_rate(st.session_state[keys.of_setting(SETTINGS["rate"])])

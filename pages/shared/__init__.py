@@ -1,1 +1,1 @@
-"""What the pages have in common: the session, figures, pictures, text."""
+"""What the pages have in common: state, figures, pictures, text."""

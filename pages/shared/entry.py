@@ -13,8 +13,8 @@ from pages.shared import header, monitor
 from pages.shared.html import style
 from pages.shared.i18n.text import _, resolve_language, translated
 from pages.shared.navigation import PAGES
-from pages.shared.state import access, class_drawings, classroom, link, own_data, session, visitors
-from pages.shared.state.visitor import visitor
+from pages.shared.state import access, class_drawings, classroom, data_sets, detectors, job_pool, link, own_data, visitors
+from pages.shared.state.visitor import tab, visitor
 from pages.shared.streamlit_internals import drawing_canvas, without_visitor
 
 own_data.of_class().tell = class_drawings.sources
@@ -42,9 +42,9 @@ def run() -> None:
         page.run()
         return
     name = pages[page].name
-    session.note_page(name)
+    tab().note_page(name)
     try:
-        session.require_usable_choice()
+        detectors.require_usable_choice()
     except CheckpointError as error:
         st.error(translated(error), icon=":material/error:")
         header.choose()
@@ -66,10 +66,10 @@ def load() -> None:
             assert callable(entry.show)
         for name in ("mnist", FALLBACK):
             with suppress(DataError):  # the page says it, and starts the download
-                session.loaded(name, data_directory())
+                data_sets.loaded(name, data_directory())
         with suppress(CheckpointError):  # the page says it, and another detector can be chosen
-            session.shipped_checkpoint(Shipped("best", "mnist", 5))
-        session.ensemble("mnist")
+            detectors.shipped_checkpoint(Shipped("best", "mnist", 5))
+        detectors.ensemble("mnist")
 
 
 def begin() -> None:
@@ -80,4 +80,4 @@ def begin() -> None:
 
 def close() -> None:
     """End what the server does in the background."""
-    session.close()
+    job_pool.pool().close()

@@ -11,8 +11,8 @@ from pages.shared import take_along
 from pages.shared.forms import class_detectors
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import LANGUAGES, _, language, ngettext, set_language, translated, words
-from pages.shared.state import classroom, keys, link, session, visitors
-from pages.shared.state.visitor import Run, tab
+from pages.shared.state import classroom, detectors, job_pool, keys, link, training_job, visitors
+from pages.shared.state.visitor import Run, tab, visitor
 
 
 def show(page: str) -> None:
@@ -20,7 +20,7 @@ def show(page: str) -> None:
 
     page: the page's path. The Train page tells of a running job itself, larger.
     """
-    session.collect_job()
+    training_job.collect()
     with st.container(key="detector-line", horizontal=True, vertical_alignment="center"):
         with (
             st.container(key="hideable-detector", width="content"),
@@ -33,8 +33,8 @@ def show(page: str) -> None:
             choose()
         with st.container(key="job-line", width="stretch"):
             # A job that has ended since the first line is settled by the fragment.
-            if page != "train" and session.job():
-                st.fragment(_job_line, run_every=session.poll(1.0))()
+            if page != "train" and visitor().job:
+                st.fragment(_job_line, run_every=training_job.poll(1.0))()
             else:
                 st.space("stretch")
         with st.container(key="page-tools", horizontal=True, width="content"):
@@ -84,7 +84,7 @@ def _share(page: str) -> None:
         "network": _("Network"),
         "training": _("Training"),
         "score": _("Score"),
-        "runs": _("Runs of this session"),
+        "runs": _("Your runs"),
         "detector": _("Detector"),
         "upload": _("Upload"),
         "language": _("Language"),
@@ -132,7 +132,7 @@ def _start_afresh() -> None:
 
 def title_in_use() -> str:
     """The detector in use, with its threshold where that was set by hand."""
-    title, threshold = session.choice_title(session.choice()), session.detector_config().threshold
+    title, threshold = detectors.choice_title(detectors.choice()), detectors.detector_config().threshold
     return title if threshold is None else f"{title} · {_('own threshold {value:.4f}', value=threshold)}"
 
 
@@ -140,22 +140,22 @@ def choose() -> None:
     """The box with all detectors, and the upload."""
     # The choice can change without this box: a training starts or ends, a file is uploaded. A box in
     # a closed popover would send its old value with the next run, so each choice has a box of its own.
-    chosen = session.choice()
+    chosen = detectors.choice()
     key = keys.detector_in_use(chosen)
     st.session_state[key] = chosen
     st.selectbox(
         _("Detector in use"),
-        session.choices(),
-        format_func=session.choice_title,
+        detectors.choices(),
+        format_func=detectors.choice_title,
         key=key,
-        on_change=lambda: session.use(st.session_state[key]),
+        on_change=lambda: detectors.use(st.session_state[key]),
     )
     class_detectors.show()
     with st.container(key="hideable-upload"):
         upload()
-    if made := session.checkpoint_of(chosen):
+    if made := detectors.checkpoint_of(chosen):
         st.markdown(f"**{_('Take it along')}**")
-        take_along.show(made, session.choice_title(chosen), "in-use")
+        take_along.show(made, detectors.choice_title(chosen), "in-use")
 
 
 def upload() -> None:
@@ -164,9 +164,9 @@ def upload() -> None:
     if file is None or tab().uploaded == file.file_id:
         return
     try:
-        session.require_room_for_upload(file.size)
+        job_pool.require_room_for_upload(file.size)
         loaded = Run.of(_("uploaded: {name}", name=words(file.name)), "uploaded", from_bytes(file.getvalue()))
-        session.use(session.add_run(loaded))
+        detectors.use(detectors.add_run(loaded))
     except (CheckpointError, SettingError) as error:
         st.error(f"{translated(error)} " + _("The detector in use stays as it was."), icon=":material/error:")
         return
@@ -206,9 +206,9 @@ def job_sentence(snapshot: Snapshot) -> str:
 
 
 def _job_line() -> None:
-    if session.collect_job() or session.has_news():
+    if training_job.collect() or training_job.has_news():
         st.rerun()
-    training = session.job()
+    training = visitor().job
     if training is None:
         st.rerun()  # another tab has ended it
     snapshot = training.snapshot()

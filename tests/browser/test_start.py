@@ -57,7 +57,7 @@ async def every_one_is_asked(server: Server) -> None:
             assert "This class has a password." in visitor.texts(), visitor.page
             assert "Detector" not in visitor.texts()
             assert not {"bidi_component", "plotly_chart", "metric", "page_link", "progress"} & shown(visitor), visitor.page
-            assert not re.search("Sessions|Canvas|Draw a digit", visitor.texts())
+            assert not re.search("Open tabs|Canvas|Draw a digit", visitor.texts())
             await visitor.run_again()
         await visitor.run_fragments()
         assert "This class has a password." in visitor.texts(), visitor.page

@@ -19,8 +19,8 @@ from core.data.datasets import DataSet
 from core.detector import AutoencoderDetector
 from core.presets import Shipped
 from pages.shared.navigation import PAGES
-from pages.shared.state import keys, session
-from pages.shared.state.visitor import Tab, Visitor
+from pages.shared.state import detectors, keys
+from pages.shared.state.visitor import Choice, Tab, Visitor
 from tests.conftest import REAL_DATA
 
 NAMES = tuple(entry.name for entry in PAGES if not entry.for_teacher)
@@ -56,16 +56,16 @@ def no_network() -> Iterator[None]:
 def as_served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
     monkeypatch.setattr(app_test, "PagesManager", ServedPages)
-    titles: dict[session.Choice, str] = {}
-    title = session.choice_title
+    titles: dict[Choice, str] = {}
+    title = detectors.choice_title
 
-    def remembered(chosen: session.Choice) -> str:
+    def remembered(chosen: Choice) -> str:
         """A browser has the titles that the run sent; AppTest asks for them again, without the session."""
         if get_script_run_ctx(suppress_warning=True):
             titles[chosen] = title(chosen)
         return titles[chosen]
 
-    monkeypatch.setattr(session, "choice_title", remembered)
+    monkeypatch.setattr(detectors, "choice_title", remembered)
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from streamlit.testing.v1 import AppTest
 from core import checkpoint, presets
 from core.presets import Shipped
 from pages.shared.navigation import PAGES
-from pages.shared.state import access, session
-from pages.shared.state.session import Choice
+from pages.shared.state import access, detectors
+from pages.shared.state.visitor import Choice
 from tests.pages.conftest import (
     ROOT,
     checked,
@@ -148,7 +148,7 @@ def test_at_the_server_itself_no_token_is_needed(monkeypatch: pytest.MonkeyPatch
     app = open_status({})
     assert may_see_status(app)
     assert [metric.label for metric in app.metric] == [
-        "Sessions",
+        "Open tabs",
         "Visitors kept",
         "Trainings running",
         "Trainings waiting",
@@ -204,7 +204,7 @@ def shipped_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     """A copy of the folder of shipped detectors, which a test may spoil."""
     folder = tmp_path / "checkpoints"
     shutil.copytree(presets.CHECKPOINTS, folder)
-    caches: list[Any] = [session.shipped_checkpoint, session._ensemble]
+    caches: list[Any] = [detectors.shipped_checkpoint, detectors._ensemble]
     for cache in caches:
         cache.forget()
     monkeypatch.setattr(presets, "CHECKPOINTS", folder)

@@ -11,11 +11,12 @@ from streamlit.testing.v1 import AppTest
 
 from core import checkpoint
 from core.presets import Shipped
-from core.server.classroom import MOST_A_MINUTE, Moment, NotTheTeacherError
+from core.server.class_records import Moment, NotTheTeacherError
+from core.server.classroom import MOST_A_MINUTE
 from core.server.tasks import TASKS, Judgement, Task
 from pages.sections import class_archive, class_tasks
-from pages.shared.state import access, classroom, own_data, session
-from pages.shared.state.visitor import Run
+from pages.shared.state import access, classroom, own_data
+from pages.shared.state.visitor import Choice, Run
 from tests.pages.conftest import checked, go_to, has, html_of, inside, open_page, plain, visitor_of
 
 pytestmark = pytest.mark.usefixtures("without_data", "far_away")
@@ -144,7 +145,7 @@ def test_a_threshold_of_ones_own_forges_no_rank() -> None:
 def test_another_detector_is_told_before_anything_is_sent() -> None:
     begin()
     app = put(join(), five())
-    visitor_of(app).choice = session.Choice(shipped=Shipped("best", "mnist", 3))
+    visitor_of(app).choice = Choice(shipped=Shipped("best", "mnist", 3))
     checked(app.run())
     assert not has(app, "send-drawing")
     press(app, "class-detector")
@@ -200,7 +201,7 @@ def test_a_detector_is_given_to_the_class_and_fooled() -> None:
     teacher, giver = begin(), join()
     made = checkpoint.read(Shipped("best", "mnist", 3).path)
     visitor_of(giver).runs.append(Run.of("run 1", "trained", made))
-    visitor_of(giver).choice = session.Choice(run=0)
+    visitor_of(giver).choice = Choice(run=0)
     checked(giver.run())
     press(giver, "give-detector")
     (shared,) = now().detectors.values()

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.data.datasets import FALLBACK
-from pages.shared.state import session
+from pages.shared.state import job_pool
 from tests.pages.conftest import ROOT, checked, go_to, inside, open_page
 from tests.pages.test_train import press, rerun_until, status
 
@@ -40,10 +40,10 @@ def on_cluster(without_data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """The app is told of a cluster that does not answer."""
     address = "tcp://127.0.0.1:9"
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", address)
-    for made in (session.pool, session._cluster):
+    for made in (job_pool.pool, job_pool._cluster):
         made.forget()
     yield address
-    for made in (session.pool, session._cluster):
+    for made in (job_pool.pool, job_pool._cluster):
         made.forget()
 
 

@@ -23,7 +23,7 @@ from core.drawing import from_canvas
 from core.presets import Shipped
 from pages.sections import draw_verdict
 from pages.shared.components.live_canvas import Frame
-from pages.shared.state import pens, session
+from pages.shared.state import job_pool, pens
 from pages.shared.state.drawings import MOST_MOMENTS, Moments
 from pages.shared.state.pens import Pen as PenOfTab
 from tests.pages.conftest import checked, go_to, has, html_of, inside, number_in, open_page, plain, verdicts, visitor_of
@@ -295,7 +295,7 @@ class OnlyOnce:
 
 def test_a_moving_pen_asks_for_one_turn(pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch) -> None:
     turn = OnlyOnce()
-    monkeypatch.setattr(session, "_moving_pens", lambda: turn)
+    monkeypatch.setattr(job_pool, "_moving_pens", lambda: turn)
     app = open_page("draw")
     pen.draw(digit(5))
     checked(app.run())

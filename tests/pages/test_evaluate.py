@@ -21,7 +21,7 @@ from core.conformal import conformal_threshold
 from core.data.datasets import FALLBACK, DataSet, Digits, load
 from core.detector import AutoencoderDetector
 from core.presets import Shipped
-from pages.shared.state import keys, session
+from pages.shared.state import baselines, data_sets, detectors, keys, test_set
 from pages.shared.state.drawings import Picked
 from pages.shared.state.visitor import Choice
 from tests.pages.conftest import (
@@ -82,7 +82,7 @@ def expected(truth: NDArray[np.bool_], scores: NDArray[np.float64], threshold: f
     }
 
 
-def use(app: AppTest, choice: session.Choice) -> AppTest:
+def use(app: AppTest, choice: Choice) -> AppTest:
     detector_box(app).set_value(choice)
     return checked(app.run())
 
@@ -202,10 +202,10 @@ def test_a_fashion_detector_and_a_second_one() -> None:
     app.button_group(key="against").set_value([7])
     app.button_group(key="hardest").set_value(8)
     checked(app.run())
-    use(app, session.Choice(shipped=Shipped("best", "fashion-mnist", 7)))
+    use(app, Choice(shipped=Shipped("best", "fashion-mnist", 7)))
     assert app.button_group(key="against").value == [], "7 is the normal class now"
     app.toggle(key="closer").set_value(True)
-    second = session.Choice(shipped=Shipped("course", "mnist", 5))
+    second = Choice(shipped=Shipped("course", "mnist", 5))
     app.selectbox(key="second-detector").set_value(second)
     checked(app.run())
     table = app.table[-1].value
@@ -239,7 +239,7 @@ def test_the_threshold_stays_with_its_detector() -> None:
     go_to(app, "browse")
     assert outcome(go_to(app, "evaluate")) == moved
     assert app.select_slider(key="kept-rate").value == 0.4
-    use(app, session.Choice(shipped=Shipped("course", "mnist", 5)))
+    use(app, Choice(shipped=Shipped("course", "mnist", 5)))
     assert app.select_slider(key="kept-rate").value == 0.05
 
 
@@ -295,7 +295,7 @@ def test_an_own_threshold_goes_into_the_checkpoint_and_comes_back_with_it(fitted
     checked(app.run())
     own = fitted.at_false_alarm_rate(0.3).threshold_
     with patch.object(st, "session_state", {keys.VISITOR: visitor_of(app)}):
-        taken = checkpoint.to_bytes(session.checkpoint_of_run(0))
+        taken = checkpoint.to_bytes(detectors.checkpoint_of_run(0))
     assert checkpoint.from_bytes(taken).detector.threshold_ == own
     again = upload(open_page("evaluate"), checkpoint.from_bytes(taken).detector)
     assert detector_line(again).endswith(f"own threshold {own:.4f}")
@@ -325,11 +325,11 @@ def test_while_a_detector_is_in_training(wait_until: "WaitUntil") -> None:
 
 @pytest.mark.usefixtures("without_data")
 def test_baselines_are_measured_in_the_background_and_kept() -> None:
-    session._comparisons()[1].clear()
+    baselines._comparisons()[1].clear()
     app = open_page("evaluate")
     checked(app.button(key="start-baselines").click().run())
     deadline = time.monotonic() + 30
-    while (measured := session.comparison(FALLBACK, (5,))) is None or measured.running:
+    while (measured := baselines.comparison(FALLBACK, (5,))) is None or measured.running:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     another = open_page("evaluate")
@@ -354,8 +354,8 @@ def test_a_test_set_of_one_kind_is_told_in_a_sentence(
     kept: list[int], says: str, uci: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poor = only(uci, torch.isin(uci.test.labels, torch.tensor(kept)))
-    monkeypatch.setattr(session, "data_set", lambda *_, **__: session.DataAtHand(poor))
-    monkeypatch.setattr(session, "test_scores", lambda detector, test: detector.decision_function(test.images))
+    monkeypatch.setattr(data_sets, "at_hand", lambda *_, **__: data_sets.DataAtHand(poor))
+    monkeypatch.setattr(test_set, "scores", lambda detector, test: detector.decision_function(test.images))
     app = open_page("evaluate")
     assert says in app.info[0].value
     assert not app.metric
@@ -363,10 +363,8 @@ def test_a_test_set_of_one_kind_is_told_in_a_sentence(
 
 def test_a_missing_class_is_only_missing(uci: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
     poor = only(uci, uci.test.labels != 7)
-    monkeypatch.setattr(session, "data_set", lambda *_, **__: session.DataAtHand(poor))
-    monkeypatch.setattr(
-        session, "_test_scores", lambda _key, _name, detector, images: (detector.decision_function(images), 1.0)
-    )
+    monkeypatch.setattr(data_sets, "at_hand", lambda *_, **__: data_sets.DataAtHand(poor))
+    monkeypatch.setattr(test_set, "_scores", lambda _key, _name, detector, images: (detector.decision_function(images), 1.0))
     app = open_page("evaluate")
     assert "7" not in app.button_group(key="against").options
     assert sum(outcome(app)) == len(poor.test.labels)
@@ -374,7 +372,7 @@ def test_a_missing_class_is_only_missing(uci: DataSet, monkeypatch: pytest.Monke
 
 @pytest.mark.usefixtures("without_data")
 def test_scores_that_are_not_numbers_are_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "test_scores", lambda _, test: torch.full((len(test.labels),), torch.nan))
+    monkeypatch.setattr(test_set, "scores", lambda _, test: torch.full((len(test.labels),), torch.nan))
     app = open_page("evaluate")
     assert any("not numbers" in info.value for info in app.info)
     assert plain(app.title[0].value) == "Evaluate the detector"

@@ -10,7 +10,8 @@ from core.checkpoint import Checkpoint
 from core.data.datasets import SOURCES, data_directory
 from core.detector import AutoencoderDetector
 from core.presets import Shipped
-from pages.shared.state import session
+from pages.shared.state import data_sets
+from pages.shared.state.visitor import Choice
 from tests.pages.conftest import NAMES, checked, detector_box, detector_line, go_to, number_in, open_page, verdicts, visitor_of
 
 SHIPPED = "Detector: 5 · MNIST · Best detector"
@@ -39,7 +40,7 @@ def test_every_page_runs_without_data_and_network(page: str) -> None:
 @pytest.mark.parametrize("page", ["train", "browse"])
 def test_a_failed_download_is_told_with_the_way_out(page: str) -> None:
     app = open_page(page)
-    download = session._downloads()["mnist", data_directory()]
+    download = data_sets._downloads()["mnist", data_directory()]
     with pytest.raises(Exception, match="could not be downloaded"):
         download.wait()
     checked(app.run())
@@ -49,7 +50,7 @@ def test_a_failed_download_is_told_with_the_way_out(page: str) -> None:
     assert notice.value.endswith("Meanwhile this page uses the UCI handwritten digits, which come with the program.")
     again = next(button for button in app.button if button.label == "Try the download again")
     checked(again.click().run())
-    assert session._downloads()["mnist", data_directory()] is not download
+    assert data_sets._downloads()["mnist", data_directory()] is not download
 
 
 @pytest.mark.usefixtures("with_mnist")
@@ -58,7 +59,7 @@ def test_another_detector_is_in_use_on_every_page() -> None:
     threshold = checkpoint.read(course.path).detector.threshold_
     app = open_page("browse")
     before = [markdown.value for markdown in app.markdown]
-    detector_box(app).set_value(session.Choice(shipped=course))
+    detector_box(app).set_value(Choice(shipped=course))
     checked(app.run())
     assert [markdown.value for markdown in app.markdown] != before, "other verdicts, other counts"
     for page in NAMES:
@@ -72,7 +73,7 @@ def test_another_detector_is_in_use_on_every_page() -> None:
 @pytest.mark.usefixtures("without_data")
 def test_two_visitors_choose_apart() -> None:
     first, second = open_page(), open_page()
-    detector_box(first).set_value(session.Choice(shipped=Shipped("course", "mnist", 5)))
+    detector_box(first).set_value(Choice(shipped=Shipped("course", "mnist", 5)))
     checked(first.run())
     assert detector_line(first) == "Detector: 5 · MNIST · The course"
     assert detector_line(checked(second.run())) == SHIPPED

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from core.data.datasets import FALLBACK, DataSet, Digits, load
 from core.detector import AutoencoderDetector
-from pages.shared.state import session
+from pages.shared.state import data_sets
 from tests.pages.conftest import NAMES, html_of, open_page, plain, verdicts
 
 
@@ -57,7 +57,7 @@ def test_words_agree_with_numbers_without_mnist(without_data: Path, best: Autoen
 
 def test_home_downloads_nothing(without_data: Path) -> None:
     open_page()
-    assert not any(directory == without_data for _, directory in session._downloads())
+    assert not any(directory == without_data for _, directory in data_sets._downloads())
     assert list(without_data.iterdir()) == []
 
 

@@ -19,8 +19,9 @@ from core.experiments import compression
 from core.model import ModelConfig
 from core.presets import Shipped
 from pages.shared.html import pictures
-from pages.shared.state import latent_space, session
+from pages.shared.state import detectors, latent_space
 from pages.shared.state.drawings import Drawing, Drawings
+from pages.shared.state.visitor import Choice, Run
 from tests.pages.conftest import checked, detector_line, go_to, html_of, inside, open_page, plain, tab_of, visitor_of
 
 WHERE, MOVE, WALK, COMPRESSION = "Where images lie", "Move", "Walk", "Compression"
@@ -221,8 +222,8 @@ def test_every_detector_can_be_looked_into(config: DetectorConfig, uci: DataSet)
     is_normal = torch.isin(uci.train_labels, torch.tensor(config.normal_classes))
     detector = AutoencoderDetector(config).fit(as_images(uci.train_images[is_normal]))
     app = open_page()
-    visitor_of(app).runs = [session.Run.of("run 1", "trained", Checkpoint(detector))]
-    visitor_of(app).choice = session.Choice(run=0)
+    visitor_of(app).runs = [Run.of("run 1", "trained", Checkpoint(detector))]
+    visitor_of(app).choice = Choice(run=0)
     go_to(app, "latent")
     points = sent_to(app, "plane-images")["points"]
     assert len(points["x"]) == len(load(FALLBACK).test.labels)
@@ -251,12 +252,12 @@ def test_place_stays_within_the_reach_of_another_detector(uci: DataSet) -> None:
             detector.model.encoder[-1].weight *= stretch
         detectors.append(detector.calibrate(fives))
     app = open_page()
-    visitor_of(app).runs = [session.Run.of(f"run {n}", "trained", Checkpoint(each)) for n, each in enumerate(detectors)]
-    visitor_of(app).choice = session.Choice(run=1)
+    visitor_of(app).runs = [Run.of(f"run {n}", "trained", Checkpoint(each)) for n, each in enumerate(detectors)]
+    visitor_of(app).choice = Choice(run=1)
     open_section(go_to(app, "latent"), MOVE)
     far = app.slider(key="direction-0").max
     checked(app.slider(key="direction-0").set_value(far).run())
-    visitor_of(app).choice = session.Choice(run=0)
+    visitor_of(app).choice = Choice(run=0)
     slider = checked(app.run()).slider(key="direction-0")
     assert slider.max < far
     assert slider.min <= slider.value <= slider.max
@@ -268,12 +269,12 @@ def test_two_units_are_one_click_away(
 ) -> None:
     monkeypatch.setattr(presets, "CHECKPOINTS", without_data)
     two = AutoencoderDetector(DETECTORS["two units"]).fit(as_images(uci.train_images[uci.train_labels == 5]))
-    choice = session.Choice(shipped=Shipped("two-units", "mnist", 5))
+    choice = Choice(shipped=Shipped("two-units", "mnist", 5))
     for preset, detector in (("best", best), ("two-units", two)):
         checkpoint.write(Checkpoint(detector), Shipped(preset, "mnist", 5).path)
-    choices = session.choices
-    monkeypatch.setattr(session, "choices", lambda: list(dict.fromkeys([*choices(), choice])))
-    session.shipped_checkpoint.forget()
+    choices = detectors.choices
+    monkeypatch.setattr(detectors, "choices", lambda: list(dict.fromkeys([*choices(), choice])))
+    detectors.shipped_checkpoint.forget()
     app = open_page("latent")
     before = detector_line(app)
     checked(next(button for button in app.button if button.label == "Use two units").click().run())
@@ -281,4 +282,4 @@ def test_two_units_are_one_click_away(
     assert detector_line(app) != before
     assert sent_to(app, "plane-images")["axes"] == ["Unit 1", "Unit 2"]
     assert "Use two units" not in [button.label for button in app.button]
-    session.shipped_checkpoint.forget()
+    detectors.shipped_checkpoint.forget()

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from core.data.folders import read_zip, to_zip
 from core.data.own import OwnImages, nothing
 from core.drawing import from_canvas, from_picture
-from pages.shared.state import session
+from core.presets import Shipped
 from pages.shared.state.visitor import Choice
 from tests.conftest import PATIENCE
 from tests.pages.conftest import checked, detector_line, go_to, has, html_of, open_page, plain, visitor_of
@@ -193,7 +193,7 @@ def test_ones_own_fives_before_the_detector_that_learnt_from_others() -> None:
     assert "of 12** anomalies" in texts(app)
     go_to(app, "evaluate")
     assert "24 test images of My drawings; normal is 5." in texts(app)
-    session_choice = Choice(shipped=session.Shipped("best", "mnist", 3))
+    session_choice = Choice(shipped=Shipped("best", "mnist", 3))
     visitor_of(app).choice = session_choice
     checked(app.run())
     assert "My drawings" not in texts(app), "chosen for the other detector only"

@@ -73,15 +73,15 @@ def test_learn_says_which_file_is_damaged(monkeypatch: pytest.MonkeyPatch, tmp_p
     shutil.copytree(CHECKPOINTS, folder)
     (folder / "mnist-5-broadcasting.safetensors").write_bytes(b"no checkpoint")
     monkeypatch.setattr("core.presets.CHECKPOINTS", folder)
-    from pages.shared.state import session
+    from pages.shared.state import detectors
 
-    session.shipped_checkpoint.forget()
+    detectors.shipped_checkpoint.forget()
     app = go_to(open_page(), "learn")
     app.session_state["step"] = 12
     checked(app.run())
     checked(next(pills for pills in app.button_group if pills.key == keys.answer("trap", 0)).set_value(1).run())
     assert any("mnist-5-broadcasting.safetensors" in error.value for error in app.error)
-    session.shipped_checkpoint.forget()
+    detectors.shipped_checkpoint.forget()
 
 
 def test_a_new_language_begins_with_its_row(

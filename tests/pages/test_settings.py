@@ -11,14 +11,14 @@ from core import checkpoint, detector
 from core.data.datasets import DataSet
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError
-from core.experiments import sweep
+from core.experiments import sweep, sweep_table
 from core.link import decode, encode
 from core.model import ModelConfig
 from core.presets import PRESETS
 from core.scoring import ScoreConfig
 from core.settings import SETTINGS, Choice, Number, Setting, Switch
 from core.training import TrainConfig
-from pages.shared.state import session
+from pages.shared.state import detectors
 from tests.pages.conftest import ROOT, checked, go_to
 
 
@@ -51,9 +51,9 @@ def tilt(monkeypatch: pytest.MonkeyPatch) -> Iterator[Setting]:
         monkeypatch.setitem(PRESETS, name, config(**vars(old) | {"score": score(**vars(old.score))}))
     row = Setting("tilt", ("score", "tilt"), Number(float, 0.0, 2.0, step=0.5), "slider", "score", "Tilt of the score")
     monkeypatch.setitem(SETTINGS, "tilt", row)
-    session.shipped_checkpoint.forget()  # those that were read before have no such field
+    detectors.shipped_checkpoint.forget()  # those that were read before have no such field
     yield row
-    session.shipped_checkpoint.forget()
+    detectors.shipped_checkpoint.forget()
 
 
 @pytest.mark.usefixtures("without_data")
@@ -78,9 +78,9 @@ def test_a_new_setting_appears_in_link_form_sweep_and_checkpoint(
     assert "--tilt TILT" in capsys.readouterr().out
     asked = sweep.grid({"data": ["uci-digits"], "preset": ["course"], "epochs": ["1"], "tilt": ["0.5", "2"]})
     row = sweep.measure(asked[1], uci)
-    assert isinstance(row, sweep.Row)
+    assert isinstance(row, sweep_table.Row)
     assert row.cells["tilt"] == 2.0
-    assert "tilt" in sweep.columns()
+    assert "tilt" in sweep_table.columns()
 
     made = AutoencoderDetector(config).calibrate(uci.test.images[:30])
     assert tilt.of(checkpoint.from_bytes(checkpoint.to_bytes(checkpoint.Checkpoint(made))).config) == 1.5

@@ -9,7 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.data.datasets import DataSet
-from core.experiments.sweep import TABLE, Row, grid, measure, write
+from core.experiments.sweep import grid, measure
+from core.experiments.sweep_table import TABLE, Row, write
 from pages.shared.charts import sweep
 from tests.pages.conftest import checked, open_page
 
@@ -77,7 +78,7 @@ def test_the_figure_has_one_line_a_digit_with_bars(rows: list[Row]) -> None:
     script = """
 import streamlit as st
 from pages.shared.charts import sweep
-from core.experiments.sweep import Figure
+from core.experiments.sweep_table import Figure
 measure = sweep.measures()["auroc"]
 figures = {"5": {2: Figure(0.8, 0.01, 3), 16: Figure(0.9, 0.02, 3)}, "0+1": {2: Figure(0.7, 0.0, 1)}}
 st.session_state["figure"] = sweep.chart(figures, {"5": "5", "0+1": "0, 1"}, measure)

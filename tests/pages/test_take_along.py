@@ -16,7 +16,8 @@ from streamlit.testing.v1 import AppTest
 
 from core import checkpoint
 from core.checkpoint import Checkpoint
-from core.data.datasets import DataSet, OneClassSplit
+from core.data.datasets import DataSet
+from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector
 from core.metrics import measure
 from pages.shared import take_along

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.data.datasets import load, split_one_class
+from core.data.datasets import load
+from core.data.split import split_one_class
 from core.detector import DetectorConfig
 from core.errors import UserError
 from core.jobs.job import JobState, TrainingJob
 from core.training import TrainConfig
-from pages.shared.state import session
+from pages.shared.state import job_pool
 from tests.pages.conftest import checked, go_to, visitor_of
 from tests.pages.test_class import open_status
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def training(work: float = 1.0) -> TrainingJob:
     """Somebody's training, which is under way."""
     config = DetectorConfig(data_set="uci-digits", training=TrainConfig(epochs=50, batch_size=1))
-    job = TrainingJob(config, split_one_class(load("uci-digits"), (5,), 1), session.pool())
+    job = TrainingJob(config, split_one_class(load("uci-digits"), (5,), 1), job_pool.pool())
     job.work = work
     job.resume()
     return job
@@ -43,14 +44,14 @@ def test_the_teacher_sees_and_ends_and_holds_the_trainings(monkeypatch: pytest.M
     assert "teacher ended" in str(hogs[0].snapshot().error)
     assert student.snapshot().state.is_active
     press(app, "Hold all")
-    assert session.pool().is_held
+    assert job_pool.pool().is_held
     press(app, "Go on with all")
-    assert not session.pool().is_held
+    assert not job_pool.pool().is_held
     press(app, "Pause")
     wait_until(lambda: student.snapshot().state is JobState.PAUSED)
     press(app, "End all")
     assert student.snapshot().state is JobState.FAILED
-    assert session.pool().jobs() == []
+    assert job_pool.pool().jobs() == []
 
 
 def test_a_student_reads_that_the_teacher_ended_the_training_and_can_begin_anew(wait_until: "WaitUntil") -> None:
@@ -68,7 +69,7 @@ def test_a_student_reads_that_the_teacher_ended_the_training_and_can_begin_anew(
 
 def test_a_training_for_which_there_is_no_memory_is_refused_with_a_sentence() -> None:
     app = go_to(open_status({"data": "uci-digits"}), "train")
-    budget = session.pool().budget
+    budget = job_pool.pool().budget
     before, budget.size = budget.size, budget.used() + 1_000_000
     try:
         press(app, "Start")

@@ -178,3 +178,21 @@ def test_french_says_tu() -> None:
     polite = re.compile(r"\b(vous|votre|vos|(?!assez|chez)\w+ez)\b", re.IGNORECASE)
     said = [ours for message in catalogues.read("fr") if message.id for _, ours in both(message)]
     assert [text for text in said if polite.search(text)] == []
+
+
+def test_the_tens_names_are_each_visitors_own() -> None:
+    """What the server keeps of the ten has no language: whoever came first had them in his."""
+    script = """
+import streamlit as st
+from pages.shared.i18n.text import resolve_language
+from pages.shared.state import detectors
+resolve_language()
+st.session_state["names"] = detectors.ensemble("fashion-mnist")[0]
+"""
+    named = {}
+    for code in ("en", "de"):
+        app = AppTest.from_string(script)
+        app.query_params["lang"] = code
+        named[code] = app.run().session_state["names"]
+    assert named["en"][1] == "Trouser"
+    assert named["de"][1] == next(message.string for message in catalogues.read("de") if message.id == "Trouser")

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.data.datasets import FALLBACK, load, split_one_class
+from core.data.datasets import FALLBACK, load
+from core.data.split import split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.jobs.job import JobState, Snapshot
 from core.metrics import evaluate
@@ -20,7 +21,8 @@ from core.presets import PRESETS, Shipped, preset
 from core.training import TrainConfig
 from pages.sections.train_controls import pace
 from pages.shared.forms import settings
-from pages.shared.state import session
+from pages.shared.state import training_job
+from pages.shared.state.visitor import Choice
 from tests.pages.conftest import (
     ROOT,
     checked,
@@ -366,9 +368,9 @@ def test_a_second_run_joins_the_table_and_the_first_can_be_chosen_back(app: AppT
     assert [(row["Run"], row["Normal"]) for row in table(app)] == [("run 1", "5"), ("run 2", "1, 7")]
     assert "1, 7 · UCI digits · run 2" in detector_line(app)
     for choice, title in (
-        (session.Choice(run=0), "5 · UCI digits · run 1"),
-        (session.Choice(shipped=Shipped("course", "mnist", 5)), "5 · MNIST · The course"),
-        (session.Choice(run=1), "1, 7 · UCI digits · run 2"),
+        (Choice(run=0), "5 · UCI digits · run 1"),
+        (Choice(shipped=Shipped("course", "mnist", 5)), "5 · MNIST · The course"),
+        (Choice(run=1), "1, 7 · UCI digits · run 2"),
     ):
         checked(detector_box(app).set_value(choice).run())
         assert detector_line(app) == f"Detector: {title}"
@@ -379,7 +381,7 @@ def test_a_second_run_joins_the_table_and_the_first_can_be_chosen_back(app: AppT
 def test_a_choice_made_during_a_training_is_kept_when_it_ends(app: AppTest) -> None:
     press(app, "button-skip_next")
     rerun_until(app, lambda app: "Paused" in status(app))
-    shipped = session.Choice(shipped=Shipped("best", "mnist", 5))
+    shipped = Choice(shipped=Shipped("best", "mnist", 5))
     checked(detector_box(app).set_value(shipped).run())
     train(app)
     assert len(table(app)) == 1
@@ -510,7 +512,7 @@ def test_the_detector_in_use_stays_whatever_its_age(app: AppTest, monkeypatch: p
     train(app)
     press(app, "button-skip_next")
     rerun_until(app, lambda app: "Paused" in status(app))
-    checked(detector_box(app).set_value(session.Choice(run=0)).run())
+    checked(detector_box(app).set_value(Choice(run=0)).run())
     train(app)
     assert [run.detector is None for run in visitor_of(app).runs] == [False, True, False]
     assert "run 1" in detector_line(app)
@@ -524,7 +526,7 @@ def test_a_detector_that_was_let_go_is_no_second_one_any_more(app: AppTest, monk
     train(app)
     train(app)
     go_to(app, "evaluate")
-    checked(app.selectbox(key="second-detector").set_value(session.Choice(run=0)).run())
+    checked(app.selectbox(key="second-detector").set_value(Choice(run=0)).run())
     assert app.table[-1].value.iloc[0].tolist() == ["Normal", "5", "5"]
     train(go_to(app, "train"))
     assert visitor_of(app).runs[0].detector is None
@@ -538,8 +540,8 @@ def test_a_training_that_ends_while_a_page_is_drawn_is_a_run_on_it(
     press(app, "start")
     job = visitor_of(app).job
     wait_until(lambda: job.snapshot().state.is_over)
-    settle, looks = session.collect_job, iter([False])
-    monkeypatch.setattr(session, "collect_job", lambda: next(looks, None) is None and settle())
+    settle, looks = training_job.collect, iter([False])
+    monkeypatch.setattr(training_job, "collect", lambda: next(looks, None) is None and settle())
     go_to(app, "draw")
     assert visitor_of(app).job is None
     assert "run 1" in detector_line(app)

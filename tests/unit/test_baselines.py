@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from core.conformal import conformal_threshold
-from core.data.datasets import OneClassSplit
+from core.data.split import OneClassSplit
 from core.detector import DetectorConfig
 from core.experiments import baselines
 from core.experiments.baselines import BASELINES, Comparison, Scorer, measure

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.data.datasets import DataSet, OneClassSplit, as_images, split_one_class
+from core.data.datasets import DataSet, as_images
+from core.data.split import OneClassSplit, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.experiments import benchmark
 from core.experiments.baselines import Scorer

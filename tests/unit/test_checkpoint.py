@@ -34,7 +34,7 @@ from core.checkpoint import (
     to_bytes,
     write,
 )
-from core.data.datasets import OneClassSplit
+from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.metrics import Evaluation
 from core.model import ModelConfig

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from core.server import classroom
-from core.server.classroom import ClassError, Classroom, ClassUnavailableError
+from core.server.class_records import ClassError, ClassUnavailableError
+from core.server.classroom import Classroom
 from core.server.tasks import Judgement
 
 JUDGEMENT = Judgement(0.02, 0.04, 0.3, False, 5, 0.5)

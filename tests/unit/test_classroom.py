@@ -12,21 +12,18 @@ import sqlalchemy as sa
 
 from core.errors import SettingError
 from core.server import classroom
-from core.server.classroom import (
+from core.server.class_records import (
     ANIMALS,
     COLOURS,
-    DAY,
     LETTERS,
-    MOST_A_MINUTE,
     MOST_NAME,
-    MOST_STUDENTS,
     ClassError,
-    Classroom,
     ClassUnavailableError,
     NotTheTeacherError,
     TooManyError,
     tidy,
 )
+from core.server.classroom import DAY, MOST_A_MINUTE, MOST_STUDENTS, Classroom
 from core.server.tasks import Judgement
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.data.datasets import DataError, DataSet, split_one_class
+from core.data.datasets import DataError, DataSet
+from core.data.split import split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.experiments import compression
 from core.experiments.compression import Compression, Measured

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.data.datasets import DataSet, OneClassSplit, split_one_class
+from core.data.datasets import DataSet
+from core.data.split import OneClassSplit, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.jobs.job import JobState, TrainingJob
 from core.jobs.pool import JobPool

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from core.experiments import sweep
-from core.experiments.sweep import Row, SweepError, grid, main, read, run, write
+from core.experiments.sweep import grid, main, run
+from core.experiments.sweep_table import Row, SweepError, read, write
 from tests.cluster import Cluster
 
 pytest.importorskip("distributed", reason="Dask is not installed: python deploy/set_up.py server")

@@ -17,21 +17,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 from torchvision import datasets, transforms
 
-from core.data import datasets as data
-from core.data.datasets import (
-    DamagedDataError,
-    DataError,
-    DataSet,
-    Digits,
-    Download,
-    DownloadError,
-    EmptySplitError,
-    MissingDataError,
-    as_images,
-    download,
-    load,
-    split_one_class,
-)
+from core.data import download as download_module
+from core.data.datasets import DamagedDataError, DataError, DataSet, Digits, MissingDataError, as_images, load
+from core.data.download import Download, DownloadError, download
+from core.data.split import EmptySplitError, split_one_class
 
 if TYPE_CHECKING:
     from tests.conftest import Mirror, TinyMnist, WaitUntil
@@ -334,7 +323,7 @@ def test_command_line_downloads_and_counts(
 ) -> None:
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["data", "mnist"])
-    data.main()
+    download_module.main()
     assert "150 training and 20 test images" in capsys.readouterr().out
 
 
@@ -342,7 +331,7 @@ def test_whatever_stops_a_download_is_told(tmp_path: Path, monkeypatch: pytest.M
     def broken(*_: object) -> None:
         raise RuntimeError("what nobody thought of")
 
-    monkeypatch.setattr(data, "download", broken)
+    monkeypatch.setattr(download_module, "download", broken)
     background = Download("mnist", tmp_path)
     with pytest.raises(DownloadError, match="what nobody thought of"):
         background.wait()

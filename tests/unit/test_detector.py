@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from core import detector as detector_module
 from core.conformal import CalibrationError, conformal_rate, conformal_threshold
-from core.data.datasets import OneClassSplit
+from core.data.split import OneClassSplit
 from core.detector import SAME_WRITER_NEIGHBOURS, AutoencoderDetector, DetectorConfig, NotFittedError
 from core.errors import SettingError
 from core.experiments.shifts import moved_and_turned

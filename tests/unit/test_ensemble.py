@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from core.data.datasets import DataSet, split_one_class
+from core.data.datasets import DataSet
+from core.data.split import split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.ensemble import Ensemble
 from core.model import ModelConfig

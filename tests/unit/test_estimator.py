@@ -8,7 +8,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from core.data.datasets import DataSet, OneClassSplit
+from core.data.datasets import DataSet
+from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.estimator import OneClassAutoencoder
 from core.settings import changed

@@ -15,7 +15,10 @@ import pytest
 
 from core import checkpoint
 from core.data import datasets as data
-from core.data.datasets import DamagedDataError, DataError, DownloadError, OneClassSplit, download, load
+from core.data import download as download_module
+from core.data.datasets import DamagedDataError, DataError, load
+from core.data.download import DownloadError, download
+from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.jobs.job import JobState, TrainingJob
 from core.jobs.pool import JobPool
@@ -169,7 +172,7 @@ def test_full_disk_keeps_the_old_checkpoint(made: checkpoint.Checkpoint, tmp_pat
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc can be written by nobody, root included.")
 def test_read_only_data_folder_is_told(mirror: "Mirror") -> None:
     folder = Path("/proc/data")
-    for attempt in (lambda: download("mnist", folder), lambda: data.Download("mnist", folder).wait()):
+    for attempt in (lambda: download("mnist", folder), lambda: download_module.Download("mnist", folder).wait()):
         with pytest.raises(DownloadError, match=r"\AMNIST could not be stored in /proc/data.*: .+\.\Z"):
             attempt()
 

@@ -10,7 +10,9 @@ import torch
 
 from core import presets
 from core.checkpoint import Checkpoint, from_bytes, read, to_bytes
-from core.data.datasets import DataSet, OneClassSplit, load_or_download
+from core.data.datasets import DataSet
+from core.data.download import load_or_download
+from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.experiments import fit as fit_module
 from core.experiments.fit import fit, main

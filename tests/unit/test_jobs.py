@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.data.datasets import OneClassSplit
+from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError, UserError
 from core.jobs import job as jobs_module

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from core import latent
-from core.data.datasets import OneClassSplit
+from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.model import ModelConfig
 from core.preprocessing import preprocess

@@ -14,7 +14,8 @@ from sklearn.metrics import roc_auc_score
 
 from core import ideas
 from core.checkpoint import read
-from core.data.datasets import DataSet, OneClassSplit, split_one_class
+from core.data.datasets import DataSet
+from core.data.split import OneClassSplit, split_one_class
 from core.detector import AutoencoderDetector
 from core.drawing import read_picture
 from core.experiments import compression, seeds

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from core.data.datasets import Digits, OneClassSplit
+from core.data.datasets import Digits
+from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError
 from core.jobs import limits

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from core import presets
 from core.checkpoint import Checkpoint
-from core.data.datasets import DataSet, OneClassSplit
+from core.data.datasets import DataSet
+from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
 from core.metrics import measure
 from core.model import ModelConfig

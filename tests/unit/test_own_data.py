@@ -8,8 +8,9 @@ import torch
 
 from core import checkpoint
 from core.checkpoint import Checkpoint, CheckpointMismatchError
-from core.data.datasets import SOURCES, DataSet, EmptySplitError, plan_split, split_one_class
+from core.data.datasets import SOURCES, DataSet
 from core.data.own import LONGEST_NAME, MOST_IMAGES, MOST_KINDS, OwnDataError, OwnImages, kind_name, nothing
+from core.data.split import EmptySplitError, plan_split, split_one_class
 from core.data.variation import ENOUGH, copies_of, varied
 from core.detector import VARIED_NEIGHBOURS, AutoencoderDetector, DetectorConfig
 from core.link import LinkError, decode, encode

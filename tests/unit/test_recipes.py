@@ -8,9 +8,13 @@ import torch
 
 from core.checkpoint import Checkpoint, from_bytes, to_bytes
 from core.data import datasets as data_module
-from core.data.datasets import DataSet, Digits, MissingDataError, Source, load, load_or_download, split_one_class
+from core.data import download as download_module
+from core.data.datasets import DataSet, Digits, MissingDataError, Source, load
+from core.data.download import load_or_download
+from core.data.split import split_one_class
 from core.detector import AutoencoderDetector
-from core.experiments.sweep import Row, grid, measure
+from core.experiments.sweep import grid, measure
+from core.experiments.sweep_table import Row
 from core.link import decode, encode
 from core.presets import preset
 
@@ -58,6 +62,6 @@ def test_files_that_nobody_can_download_are_told_and_not_asked_for(monkeypatch: 
         raise MissingDataError("Put mine.npz into {folder}.", folder=directory)
 
     monkeypatch.setitem(data_module.SOURCES, "mine", Source("mine", "Mine", ("a", "b"), read=missing))
-    monkeypatch.setattr(data_module, "Download", None)
+    monkeypatch.setattr(download_module, "Download", None)
     with pytest.raises(MissingDataError, match=r"Put mine\.npz"):
         load_or_download("mine")

@@ -14,26 +14,15 @@ import pytest
 from torch import Tensor
 
 from core import files
-from core.data.datasets import DataSet, split_one_class
+from core.data.datasets import DataSet
+from core.data.split import split_one_class
 from core.detector import AutoencoderDetector
-from core.experiments import sweep
-from core.experiments.sweep import (
-    Row,
-    SweepError,
-    by_bottleneck,
-    columns,
-    config_of,
-    from_bytes,
-    grid,
-    kind_of,
-    main,
-    measure,
-    read,
-    run,
-    write,
-)
+from core.experiments import sweep_table
+from core.experiments.sweep import grid, main, measure, run
+from core.experiments.sweep_table import Row, SweepError, by_bottleneck, columns, config_of, from_bytes, kind_of, read, write
 from core.link import LinkError
 from core.metrics import evaluate
+from core.settings import SETTINGS
 from core.training import Trainer
 from tests.conftest import WaitUntil
 
@@ -157,7 +146,7 @@ Spoil = Callable[[list[dict[str, object]]], bytes]
         (lambda cells: as_csv([cells[0] | {"latent": "3"}]), "“latent” is “3”"),
         (lambda cells: as_csv([cells[0] | {"turns": "many"}]), "“turns” is “many”"),
         (lambda cells: as_csv([cells[0] | {"settings": "data=cifar"}]), "settings that cannot be used"),
-        (lambda _: b"x" * (sweep.MAX_BYTES + 1), "at most 16 MB"),
+        (lambda _: b"x" * (sweep_table.MAX_BYTES + 1), "at most 16 MB"),
     ],
 )
 def test_a_malformed_table_is_refused_in_a_sentence(spoil: Spoil, says: str, rows: list[Row]) -> None:
@@ -176,7 +165,7 @@ def test_a_spreadsheet_s_mark_and_further_columns_do_no_harm(rows: list[Row]) ->
 
 
 def test_a_table_of_an_earlier_version_is_read_whatever_settings_it_has_columns_for(rows: list[Row]) -> None:
-    kept = [name for name in columns() if name not in sweep.SETTINGS]
+    kept = [name for name in columns() if name not in SETTINGS]
     cells = [row.cells | {"latent_dim": row.config.model.latent_dim} for row in rows]
     for each in cells:  # the parts of a link in another order are the same settings
         each["settings"] = "&".join(reversed(str(each["settings"]).split("&")))

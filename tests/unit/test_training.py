@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
-from core.data.datasets import OneClassSplit
+from core.data.split import OneClassSplit
 from core.errors import SettingError
 from core.model import Autoencoder, ModelConfig, build
 from core.training import DivergedError, TrainConfig, Trainer, broadcasting_error

@@ -29,7 +29,8 @@ from torch import Tensor
 
 from core import checkpoint
 from core.checkpoint import Checkpoint
-from core.data.datasets import DataSet, OneClassSplit, SplitSource, split_one_class
+from core.data.datasets import DataSet
+from core.data.split import OneClassSplit, SplitSource, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
 from core.jobs.backend import HaltedError, calibrate_and_measure
 from core.jobs.dask.workers import broadcast, by_reference, images

@@ -9,12 +9,12 @@ import streamlit as st
 
 from core.data.datasets import data_directory
 from core.errors import UserError
-from core.experiments.sweep import MAX_BYTES, TABLE, Figure, Row, by_bottleneck, from_bytes, kind_of, read
+from core.experiments.sweep_table import MAX_BYTES, TABLE, Figure, Row, by_bottleneck, from_bytes, kind_of, read
 from pages.shared.charts.figures import EARLIER_COLOURS, lay_out
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, formatted, translated
-from pages.shared.state import session
+from pages.shared.state import data_sets
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "star")
 DASHES = ("solid", "dot")
@@ -71,13 +71,13 @@ def title_of(kind: tuple[tuple[str, str], ...]) -> str:
     """A kind of detector on screen: data set, preset, and what differs from it, in a link's words."""
     parts = dict(kind)
     data_set, preset = parts.pop("data"), parts.pop("preset")
-    return " · ".join([session.title_of(data_set), lessons()[preset].title, *(f"{name}={parts[name]}" for name in parts)])
+    return " · ".join([data_sets.title_of(data_set), lessons()[preset].title, *(f"{name}={parts[name]}" for name in parts)])
 
 
 def normal_names(rows: list[Row], figures: Mapping[str, object]) -> dict[str, str]:
     """The names of the normal classes, by how the table writes them."""
     data_set = rows[0].config.data_set
-    return {normal: session.class_names(data_set, tuple(map(int, normal.split("+")))) for normal in figures}
+    return {normal: data_sets.class_names(data_set, tuple(map(int, normal.split("+")))) for normal in figures}
 
 
 def chart(figures: Mapping[str, Mapping[int, Figure]], names: Mapping[str, str], measure: Measure) -> go.Figure:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.errors import UserError
 from pages.shared.i18n.text import _, translated
-from pages.shared.state import classroom, keys, session
+from pages.shared.state import classroom, detectors, keys
 from pages.shared.state.visitor import Answer, tab
 
 HERE = (0, -2)
@@ -22,7 +22,7 @@ def show() -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.text_input(_("A detector of the class, by its code"), max_chars=8, key=keys.SHARED_CODE, width=220)
             st.button(_("Use it"), key="take-detector", on_click=take)
-        chosen = session.choice()
+        chosen = detectors.choice()
         if code := classroom.shared_code():
             st.caption(_("In use: the class's detector {code}. Draw another digit that it takes, and send it.", code=code))
         elif chosen.run is not None:

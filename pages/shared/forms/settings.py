@@ -6,8 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from core.data.datasets import EmptySplitError, data_directory
+from core.data.datasets import data_directory
 from core.data.own import is_own
+from core.data.split import EmptySplitError
 from core.detector import DetectorConfig
 from core.device import available_devices, choose_device
 from core.errors import SettingError, UserError
@@ -18,9 +19,9 @@ from pages.shared.forms.slider import slider
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, translated
-from pages.shared.state import keys, own_data, session
+from pages.shared.state import data_sets, job_pool, keys, own_data
 from pages.shared.state.keys import of_setting
-from pages.shared.state.visitor import tab
+from pages.shared.state.visitor import tab, visitor
 
 
 def is_filled() -> bool:
@@ -53,14 +54,14 @@ def follow_drawings() -> None:
     """
     chosen = st.session_state.get(keys.DATA_SET, "mnist")
     is_opened, tab().followed = tab().followed != tab().visit, tab().visit
-    if own_data.is_of_class(chosen) and (session.job() or not is_opened):
+    if own_data.is_of_class(chosen) and (visitor().job or not is_opened):
         return
     if (newest := own_data.newest_of(chosen) or "mnist") != chosen:
         st.session_state[keys.DATA_SET] = newest
     own_data.remember(newest)
 
 
-def data_sets() -> list[str]:
+def _offered_data_sets() -> list[str]:
     """All that can be chosen; of the class's the one that is chosen, which may be older than the one that is offered."""
     chosen, offered = st.session_state[keys.DATA_SET], own_data.offered()
     if chosen in offered or not own_data.is_of_class(chosen):
@@ -128,8 +129,8 @@ def field_problems() -> dict[str, UserError]:
     found: dict[str, UserError] = {}
     state, hidden = st.session_state, SETTINGS["hidden"]
     try:
-        session.split(
-            session.data_set(state[keys.DATA_SET]).data.name,
+        data_sets.split(
+            data_sets.at_hand(state[keys.DATA_SET]).data.name,
             data_directory(),
             tuple(state[keys.NORMAL_CLASSES]),
             state[of_setting(SETTINGS["seed"])],
@@ -161,13 +162,13 @@ def ask(disabled: bool, change_rate: Callable[[], None] | None = None) -> None:
     keep: dict[str, Any] = {"persist_state": "session", "disabled": disabled}
     data_set = st.selectbox(
         _("Data set"),
-        data_sets(),
-        format_func=session.title_of,
+        _offered_data_sets(),
+        format_func=data_sets.title_of,
         key=keys.DATA_SET,
         on_change=begin_with_data_set,
         **keep,
     )
-    names = session.names_of(data_set)
+    names = data_sets.names_of(data_set)
     # Another data set may have fewer classes.
     st.session_state[keys.NORMAL_CLASSES] = [label for label in st.session_state[keys.NORMAL_CLASSES] if label < len(names)]
     chosen = tuple(st.session_state[keys.NORMAL_CLASSES])
@@ -204,7 +205,7 @@ def ask(disabled: bool, change_rate: Callable[[], None] | None = None) -> None:
         _show_problem(problems, of_setting(SETTINGS["hidden"]))
     with st.expander(_("Training"), icon=":material/tune:", key="hideable-training"):
         _ask_section("training", disabled, change_rate)
-        if len(devices := available_devices()) > 1 and not session.scheduler():
+        if len(devices := available_devices()) > 1 and not job_pool.scheduler():
             usual = devices.index(choose_device().type)
             st.selectbox(_("Device"), devices, usual, format_func=device_title, key=keys.DEVICE, **keep)
     with st.expander(_("Score"), icon=":material/straighten:", key="hideable-score"):
@@ -270,7 +271,7 @@ def read() -> DetectorConfig:
     if is_own(data_set):
         if own_data.source_of(data_set) is None:
             raise SettingError("The drawings that were chosen are not here any more. Choose another data set.")
-        names = session.names_of(data_set)
+        names = data_sets.names_of(data_set)
         normal = tuple(label for label in normal if label < len(names))  # a kind may have gone since
     config = replace(preset("course", data_set), class_names=names, normal_classes=normal)
     asked = {

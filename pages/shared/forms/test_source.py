@@ -5,7 +5,7 @@ import streamlit as st
 from core.data.datasets import FALLBACK
 from core.data.own import is_own
 from pages.shared.i18n.text import _
-from pages.shared.state import keys, own_data, session
+from pages.shared.state import data_sets, keys, own_data, test_set
 from pages.shared.state.page_context import PageContext
 
 
@@ -15,14 +15,14 @@ def ask(context: PageContext) -> None:
     names = dict.fromkeys([own, *filter(is_own, offered), "mnist", FALLBACK])
     if not any(map(is_own, names)):
         return
-    shown = session.test_source(context.config)
+    shown = test_set.source(context.config)
     st.session_state[keys.TEST_SOURCE] = shown
     st.selectbox(
         _("Test images"),
         list(names),
-        format_func=session.title_of,
+        format_func=data_sets.title_of,
         key=keys.TEST_SOURCE,
-        on_change=lambda: session.use_test_source(st.session_state[keys.TEST_SOURCE]),
+        on_change=lambda: test_set.use_source(st.session_state[keys.TEST_SOURCE]),
         help=_("The same kinds by other hands and pens: a class with a normal one's name is normal, all others are anomalies."),
         width=260,
     )

@@ -1,7 +1,7 @@
 """Made-up names of students: a colour and an animal, in every language's own words."""
 
 from core.errors import N_
-from core.server.classroom import Student
+from core.server.class_records import Student
 from pages.shared.i18n.text import _
 
 COLOUR_WORDS = (

@@ -38,7 +38,7 @@ def speaking(code: str) -> Iterator[None]:
 
 
 def resolve_language() -> None:
-    """The session's language is what the link asks for, else what was chosen before, else the browser's, else English."""
+    """The visitor's language is what the link asks for, else what was chosen before, else the browser's, else English."""
     asked = st.query_params.get("lang", "")
     if asked in LANGUAGES:
         st.session_state[keys.LANGUAGE] = asked
@@ -48,7 +48,7 @@ def resolve_language() -> None:
 
 
 def language() -> str:
-    """The session's language. A page asks a hundred times a run, so that what settles it is looked at once: in app.py."""
+    """The visitor's language. A page asks a hundred times a run, so that what settles it is looked at once: in app.py."""
     if code := _spoken.get():
         return code
     try:
@@ -59,7 +59,7 @@ def language() -> str:
 
 
 def set_language(code: str) -> None:
-    """Change the session's language; the choice stays in the address."""
+    """Change the visitor's language; the choice stays in the address."""
     st.session_state[keys.LANGUAGE] = code
     st.query_params["lang"] = code
 
@@ -117,22 +117,22 @@ def _filled(message: str, values: dict[str, Any]) -> str:
 
 
 def _(message: str, **values: Any) -> str:
-    """The message in the session's language, its named fields filled with the values."""
+    """The message in the visitor's language, its named fields filled with the values."""
     return _filled(_catalogue(language()).gettext(message), values)
 
 
 def ngettext(one: str, many: str, count: int, **values: Any) -> str:
-    """The message for this count in the session's language; the field {count} is the count."""
+    """The message for this count in the visitor's language; the field {count} is the count."""
     return _filled(_catalogue(language()).ngettext(one, many, count), {"count": count, **values})
 
 
 def translated_into(code: str, message: str) -> str:
-    """The message where no session is, in a language that may not be one of ours."""
+    """The message where no visitor is, in a language that may not be one of ours."""
     return _catalogue(code if code in LANGUAGES else "en").gettext(message)
 
 
 def translated(error: UserError) -> str:
-    """An error of core in the session's language; what it quotes is shown as it is written."""
+    """An error of core in the visitor's language; what it quotes is shown as it is written."""
     return _(error.template, **{name: _shown(value) for name, value in error.values.items()})
 
 

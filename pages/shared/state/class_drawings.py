@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.data.datasets import Source
 from core.data.own import MOST_IMAGES, TITLE_OF_CLASS, OwnImages
-from core.server.classroom import ClassUnavailableError, Drawing, Moment
+from core.server.class_records import ClassUnavailableError, Drawing, Moment
 from core.server.tasks import kind_of
 from pages.shared.state import classroom, own_data
 from pages.shared.state.once import once

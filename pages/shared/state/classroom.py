@@ -10,11 +10,12 @@ from core.checkpoint import from_bytes, to_bytes
 from core.data.datasets import data_directory
 from core.detector import AutoencoderDetector
 from core.presets import Shipped
-from core.server.classroom import Class, ClassError, Classroom, ClassUnavailableError, Drawing, Moment, Student
+from core.server.class_records import Class, ClassError, ClassUnavailableError, Drawing, Moment, Student
+from core.server.classroom import Classroom
 from core.server.environment import whole_number_from_environment
 from core.server.tasks import Judgement
 from pages.shared.html import pictures
-from pages.shared.state import access, judging, session, visitors
+from pages.shared.state import access, detectors, job_pool, judging, visitors
 from pages.shared.state.visitor import Choice, Run, visitor
 
 SHARED = "shared:"
@@ -112,27 +113,27 @@ def use_the_classs_detector() -> None:
     """Put it in use, at its own threshold."""
     chosen = the_classs_choice()
     visitor().thresholds.pop(chosen, None)
-    session.use(chosen)
+    detectors.use(chosen)
 
 
 def shared_code() -> str:
     """The code of the class's detector that is in use; empty where another one is."""
-    chosen = session.choice()
-    origin = session.runs()[chosen.run].origin if chosen.run is not None else ""
+    chosen = detectors.choice()
+    origin = detectors.runs()[chosen.run].origin if chosen.run is not None else ""
     return origin.removeprefix(SHARED) if origin.startswith(SHARED) else ""
 
 
 def is_judged_by_the_class() -> bool:
     """Whether what is drawn now can be sent: the class's detector is in use, or one that somebody gave to the class."""
-    return bool(shared_code()) or session.choice() == the_classs_choice()
+    return bool(shared_code()) or detectors.choice() == the_classs_choice()
 
 
 def give_detector() -> str:
     """Give the visitor's own detector in use to the class; returns its code. Raises ClassError."""
-    who, number = student(), session.choice().run
+    who, number = student(), detectors.choice().run
     if who is None or number is None:
         raise ClassError("You have not joined this class.")
-    made = session.checkpoint_of_run(number)
+    made = detectors.checkpoint_of_run(number)
     if len(made.config.normal_classes) != 1 or made.config.data_set not in ("mnist", "uci-digits"):
         raise ClassError("The class takes detectors of one digit.")
     return room().share(who.number, made.config.normal_classes[0], to_bytes(made))
@@ -142,12 +143,12 @@ def take_detector(code: str, name: str) -> None:
     """Put a detector of the class in use. Raises ClassError, or CheckpointError and SettingError as an upload does."""
     shared, file = room().checkpoint(code)
     origin = SHARED + shared.code
-    for number, run in enumerate(session.runs()):
+    for number, run in enumerate(detectors.runs()):
         if run.origin == origin and run.detector:
-            session.use(Choice(run=number))
+            detectors.use(Choice(run=number))
             return
-    session.require_room_for_upload(len(file))
-    session.use(session.add_run(Run.of(name.format(code=shared.code), origin, from_bytes(file))))
+    job_pool.require_room_for_upload(len(file))
+    detectors.use(detectors.add_run(Run.of(name.format(code=shared.code), origin, from_bytes(file))))
 
 
 # ---------------------------------------------------------------- drawings
@@ -195,14 +196,14 @@ def send(prediction: bool | None = None) -> Drawing:
 
 def _judge() -> AutoencoderDetector:
     """The detector that counts, at the threshold that it was made with: a visitor may have set his own."""
-    chosen = session.choice()
+    chosen = detectors.choice()
     if chosen.run is not None and shared_code():
-        made = session.runs()[chosen.run].detector
+        made = detectors.runs()[chosen.run].detector
         assert made
         return made
     ours = the_classs_choice().shipped
     assert ours
-    return session.shipped_checkpoint(ours).detector
+    return detectors.shipped_checkpoint(ours).detector
 
 
 def judgement(image: Tensor, detector: AutoencoderDetector) -> Judgement:

@@ -9,14 +9,14 @@ from core.detector import AutoencoderDetector, Result
 from core.preprocessing import preprocess_steps
 from pages.shared.html import pictures
 from pages.shared.html.pictures import Opinion
-from pages.shared.state import session
+from pages.shared.state import data_sets, detectors
 from pages.shared.state.drawings import MOST_ON_STRIP, SHARE_OF_TEN, Drawing, Origin, Picked
 from pages.shared.state.visitor import visitor
 
 
 def judge(image: Tensor) -> tuple[AutoencoderDetector, Result]:
     """The detector in use and what it says of an image; of one image it is asked once."""
-    drawings, detector = visitor().drawings, session.detector()
+    drawings, detector = visitor().drawings, detectors.detector()
     judged = drawings.judged
     if judged is None or judged[0] is not image or judged[1] is not detector:
         judged = drawings.judged = image, detector, detector.infer(image, preprocessed(image))
@@ -31,7 +31,7 @@ def preprocessed(image: Tensor) -> Tensor:
 
 def preprocess_steps_of(image: Tensor) -> list[tuple[str, Tensor]]:
     """core's preprocess_steps of an image for the detector in use; of one image they are made once."""
-    drawings, preprocessing = visitor().drawings, session.detector_config().preprocessing
+    drawings, preprocessing = visitor().drawings, detectors.detector_config().preprocessing
     made = drawings.preprocessed
     if made is None or made[0] is not image or made[1] != preprocessing:
         made = drawings.preprocessed = image, preprocessing, preprocess_steps(image, preprocessing)
@@ -43,9 +43,9 @@ def ask_all(image: Tensor, may_wait: bool = False) -> Sequence[Opinion]:
 
     may_wait: for the image of a moving pen they are not asked every time; what they said last stands meanwhile.
     """
-    drawings, data_set = visitor().drawings, session.detector_config().data_set
+    drawings, data_set = visitor().drawings, detectors.detector_config().data_set
     asked = drawings.opinions
-    if may_wait and asked and asked[1] is session.ensemble(data_set)[1] and time.monotonic() < drawings.ask_again:
+    if may_wait and asked and asked[1] is detectors.ensemble(data_set)[1] and time.monotonic() < drawings.ask_again:
         return asked[2]
     return opinions_of(image, data_set)
 
@@ -53,11 +53,11 @@ def ask_all(image: Tensor, may_wait: bool = False) -> Sequence[Opinion]:
 def opinions_of(image: Tensor, data_set: str) -> Sequence[Opinion]:
     """What every shipped detector of a data set says of an image; of one image they are asked once."""
     drawings, started = visitor().drawings, time.monotonic()
-    names, ensemble = session.ensemble(data_set)
+    names, ensemble = detectors.ensemble(data_set)
     asked = drawings.opinions
     if asked and asked[1] is ensemble and asked[0] is image:
         return asked[2]
-    known = preprocessed(image) if ensemble.preprocessing == session.detector_config().preprocessing else None
+    known = preprocessed(image) if ensemble.preprocessing == detectors.detector_config().preprocessing else None
     opinions = [
         Opinion(name, result.reconstructions[0], float(result.scores[0]), result.threshold)
         for name, result in zip(names, ensemble.infer(image, known), strict=True)
@@ -83,7 +83,7 @@ def add_to_strip(image: Tensor, origin: Origin, title: str) -> None:
         pictures.grey_pixels(image),
         origin,
         title,
-        session.normal_names(detector.config),
+        data_sets.normal_names(detector.config),
         float(result.scores[0]),
         result.threshold,
         bool(result.verdicts[0]),

@@ -14,7 +14,7 @@ from core.server import addresses
 from core.server.addresses import Obstacle, Reach
 from pages.shared.forms import settings
 from pages.shared.i18n.text import LANGUAGES, _, language, translated
-from pages.shared.state import keys, own_data, session
+from pages.shared.state import detectors, keys, own_data
 from pages.shared.state.lesson import STEPS
 from pages.shared.state.visitor import Choice, tab, visitor
 
@@ -39,7 +39,7 @@ def read() -> None:
             tab().link_problem = LinkError("This link cannot be used, so the usual settings are shown. {reason}", reason=error)
             parts = {"lang": language()} if parts.get("lang") in LANGUAGES else {}
             st.query_params.from_dict(parts)
-    elif tab().link_detector and tab().link_choice != session.choice():
+    elif tab().link_detector and tab().link_choice != detectors.choice():
         # Another detector is in use: after a reload the link must not bring the first one back.
         tab().link_detector = {}
         st.query_params.from_dict({name: text for name, text in parts.items() if name in OF_THE_APP})
@@ -47,7 +47,7 @@ def read() -> None:
 
 
 def _apply(parts: Mapping[str, str]) -> None:
-    """Put the parts into the session; raises UserError before anything was changed."""
+    """Give the visitor what the parts say; raises UserError before anything was changed."""
     if sum(len(name) + len(text) for name, text in parts.items()) > MOST_CHARACTERS:
         raise LinkError("It is longer than any link of this program.")
     hidden = [name for name in parts.get("hide", "").split(",") if name]
@@ -68,18 +68,18 @@ def _apply(parts: Mapping[str, str]) -> None:
         tab().hidden = tuple(hidden)
     if "view" in parts:
         tab().view = parts["view"]
-    if about_detector and about_detector != tab().link_detector and session.job() is None:
+    if about_detector and about_detector != tab().link_detector and visitor().job is None:
         st.session_state[keys.PRESET] = name
         settings.fill(config)
         if ready := shipped_as(config):
-            session.use(Choice(shipped=ready))
-            session.use_threshold(config.threshold)
+            detectors.use(Choice(shipped=ready))
+            detectors.use_threshold(config.threshold)
         else:
             tab().link_untrained = config
             tab().link_problem = LinkError(
                 "This link asks for a detector that is not trained yet. Its settings are on the Train page: press Start there."
             )
-        tab().link_detector, tab().link_choice = about_detector, session.choice()
+        tab().link_detector, tab().link_choice = about_detector, detectors.choice()
 
 
 def write_step(step: int) -> None:
@@ -121,8 +121,8 @@ def show_problem() -> None:
 
 def _is_trained(wanted: DetectorConfig | None) -> bool:
     """Whether a training of these settings has begun, or a run of them is there."""
-    training = session.job()
-    return wanted in [run.config for run in session.runs()] or (training is not None and training.config == wanted)
+    training = visitor().job
+    return wanted in [run.config for run in detectors.runs()] or (training is not None and training.config == wanted)
 
 
 def link(page: str, hide: tuple[str, ...] = (), projector: bool = False) -> str:
@@ -132,7 +132,7 @@ def link(page: str, hide: tuple[str, ...] = (), projector: bool = False) -> str:
         with suppress(UserError):  # settings that cannot be trained are not worth a link
             parts |= encode(settings.read(), st.session_state[keys.PRESET])
     else:
-        config = session.detector_config()
+        config = detectors.detector_config()
         parts |= encode(config, preset_of(config))
     if page == "learn":
         parts["step"] = str(visitor().step)

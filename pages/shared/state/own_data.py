@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.data.datasets import SOURCES, Source
-from core.data.own import TITLE_OF_CLASS, is_own
+from core.data.own import TITLE_OF_CLASS, OwnImages, is_own
+from core.jobs.limits import Claim
+from pages.shared.state import job_pool
 from pages.shared.state.once import once
 from pages.shared.state.visitor import visitor
 
@@ -75,6 +77,13 @@ def is_of_class(name: str) -> bool:
     """Whether this is the class's, as it is or as it was."""
     source = source_of(name)
     return source is not None and source.title == TITLE_OF_CLASS
+
+
+def keep(images: OwnImages) -> None:
+    """Let these be the visitor's drawings. Raises SettingError where there is no memory for them."""
+    who = visitor()
+    job_pool.pool().budget.claim(images, who.owner, Claim(images.images.numel()))
+    who.own = images
 
 
 def forget_class() -> None:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from core.data.datasets import DataSet, Digits
 from core.detector import AutoencoderDetector, DetectorConfig
-from pages.shared.state import session
-from pages.shared.state.session import DataAtHand
+from pages.shared.state import data_sets, detectors, test_set
+from pages.shared.state.data_sets import DataAtHand
 from pages.shared.state.visitor import Choice
 
 
@@ -25,9 +25,9 @@ class PageContext:
     @classmethod
     def of_detector_in_use(cls, may_download: bool = True) -> Self:
         """may_download: whether a data set that is missing starts to download."""
-        choice = session.choice()
-        detector = session.detector_of(choice)
-        return cls(choice, detector, session.data_set(session.test_source(detector.config), may_download))
+        choice = detectors.choice()
+        detector = detectors.detector_of(choice)
+        return cls(choice, detector, data_sets.at_hand(test_set.source(detector.config), may_download))
 
     @property
     def config(self) -> DetectorConfig:
@@ -40,7 +40,7 @@ class PageContext:
     @cached_property
     def test(self) -> Digits:
         """The test images: none on which the detector was trained."""
-        return session.test_images(self.config, self.data)
+        return test_set.images(self.config, self.data)
 
     @property
     def labels(self) -> Tensor:
@@ -50,17 +50,17 @@ class PageContext:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The name of every class."""
-        return session.names_of(self.data.name)
+        return data_sets.names_of(self.data.name)
 
     @cached_property
     def normal(self) -> str:
         """The normal classes as text: “5”, or “3, 5”."""
-        return session.normal_names(self.config)
+        return data_sets.normal_names(self.config)
 
     @cached_property
     def normal_classes(self) -> tuple[int, ...]:
         """Which classes of the test images are normal; none where they have none of that name."""
-        return session.normal_classes_in(self.data, self.config)
+        return data_sets.normal_classes_in(self.data, self.config)
 
     @cached_property
     def is_normal(self) -> Tensor:
@@ -70,7 +70,7 @@ class PageContext:
     @cached_property
     def scores(self) -> Tensor:
         """Anomaly scores (N,) of the test images."""
-        return session.test_scores(self.detector, self.test)
+        return test_set.scores(self.detector, self.test)
 
     @cached_property
     def is_alarm(self) -> Tensor:

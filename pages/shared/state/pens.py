@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from pages.shared.components.live_canvas import Frame
 from pages.shared.i18n.text import language, speaking
-from pages.shared.state import session
+from pages.shared.state import job_pool
 from pages.shared.state.visitor import Tab, Visitor, acting_for, tab, visitor
 
 PATH = "/pen/"
@@ -34,7 +34,7 @@ class Pen:
 
     def answer_to(self, frame: Frame, seen: object) -> dict[str, Any]:
         """In any thread; nothing where the canvas has told of itself since the frame came, when it had told what is `seen`."""
-        with session.pool().inference_priority(), acting_for(self.visitor, self.tab), speaking(self.code), self.visitor.lock:
+        with job_pool.pool().inference_priority(), acting_for(self.visitor, self.tab), speaking(self.code), self.visitor.lock:
             return self.answer(frame) if self.tab.canvas.seen is seen else {}
 
 

@@ -24,7 +24,7 @@ from core.jobs.job import Snapshot, TrainingJob
 from core.jobs.limits import Owner
 from core.metrics import Evaluation
 from core.presets import Shipped
-from core.server.classroom import Student
+from core.server.class_records import Student
 from core.training import EpochLosses
 from pages.shared.state import keys
 from pages.shared.state.drawings import CanvasOnScreen, Drawings
@@ -99,7 +99,8 @@ class Presence:
 class Visitor:
     """What one browser has; found again after a reload (pages/shared/state/visitors.py).
 
-    owner: as trainings and memory know them. is_job_wanted: the job is to be the detector in use from its first turn on.
+    owner: as trainings and memory know them. job: the training, until it is over and its result is a run, or it is reset.
+    is_job_wanted: it is to be the detector in use from its first turn on.
     thresholds: that the visitor has set, by detector; None is the calibrated one. at_own_threshold: the detector in use as it
     was made, and at such a threshold: the same object until something changes, for what is remembered of it.
     own: the drawings kept as examples. sources: such data sets as they were when something was trained on them, and those of
@@ -144,6 +145,12 @@ class Visitor:
     restored: dict[str, Any] = field(default_factory=dict)
     is_over: bool = False
     lock: Any = field(default_factory=threading.RLock, repr=False)
+
+    @property
+    def has_job_begun(self) -> bool:
+        """Whether the job has a network to look at, which comes with its first turn."""
+        job = self.job  # another tab may drop it meanwhile
+        return job is not None and job.snapshot().has_begun
 
     def jobs(self) -> Iterator[TrainingJob]:
         """Every training that is not over yet, or whose result is shown."""
@@ -218,6 +225,13 @@ class Tab:
     class_opened: int = 0
     class_answer: "Answer | None" = None
     pen: object = None
+
+    def note_page(self, name: str) -> None:
+        """Count a visit each time another page is opened."""
+        if self.page != name:
+            self.page = name
+            self.visit += 1
+            self.is_step_in_address = False
 
 
 _present: ContextVar[tuple[Visitor, Tab] | None] = ContextVar("present", default=None)

@@ -13,7 +13,7 @@ from core import checkpoint
 from core.checkpoint import Checkpoint
 from core.data.datasets import FALLBACK, SOURCES, DataError, data_directory
 from pages.shared.i18n.text import _
-from pages.shared.state import session
+from pages.shared.state import data_sets
 from pages.shared.take_along import notebook
 from pages.shared.take_along.card import card
 
@@ -130,11 +130,11 @@ def example(made: Checkpoint) -> bytes | None:
     if name not in SOURCES:
         return None  # somebody's own drawings, which stay with them
     try:
-        data = session.loaded(name, directory)
+        data = data_sets.loaded(name, directory)
     except DataError:
         if SOURCES[name].class_names != SOURCES[FALLBACK].class_names:
             return None
-        data = session.loaded(FALLBACK, directory)
+        data = data_sets.loaded(FALLBACK, directory)
     is_normal = torch.isin(data.test.labels, torch.tensor(made.config.normal_classes))
     pixels = (data.test.images[int(is_normal.int().argmax()), 0] * 255).round().to(torch.uint8)
     picture = io.BytesIO()

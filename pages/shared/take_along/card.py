@@ -5,7 +5,7 @@ from core.detector import DetectorConfig
 from core.settings import SETTINGS, Choice, Number, Setting, Switch, written
 from pages.shared.html import report
 from pages.shared.i18n.text import _, formatted, language
-from pages.shared.state import session
+from pages.shared.state import data_sets
 
 
 def card(made: Checkpoint, title: str) -> str:
@@ -18,13 +18,13 @@ def card(made: Checkpoint, title: str) -> str:
 
 
 def _normal(made: Checkpoint) -> str:
-    return session.normal_names(made.config)
+    return data_sets.normal_names(made.config)
 
 
 def _data(made: Checkpoint) -> list[str]:
     detector = made.detector
     rows = {
-        _("Data set"): session.title_of(made.config.data_set),
+        _("Data set"): data_sets.title_of(made.config.data_set),
         _("Normal"): _normal(made),
         _("Held-out normal images that set the threshold"): formatted(len(detector.calibration_scores_), ","),
         _("Parameters and remembered numbers"): formatted(detector.size, ","),
@@ -64,7 +64,7 @@ def _figures(made: Checkpoint) -> list[str]:
     figures = made.evaluation
     if figures is None:
         return [report.heading(_("Figures")), report.paragraph(_("Not measured."))]
-    names = session.names_in(made.config)
+    names = data_sets.names_in(made.config)
     rows = {
         _("AUROC"): formatted(figures.auroc, ".4f"),
         _("Average precision"): formatted(figures.average_precision, ".4f"),
@@ -73,7 +73,7 @@ def _figures(made: Checkpoint) -> list[str]:
     }
     by_class = {names[label]: formatted(value, ".4f") for label, value in figures.auroc_by_class.items()}
     caption = _(
-        "On the test images of {title}, at the threshold that calibration gave.", title=session.title_of(made.config.data_set)
+        "On the test images of {title}, at the threshold that calibration gave.", title=data_sets.title_of(made.config.data_set)
     )
     return [
         report.heading(_("Figures")),

@@ -1,0 +1,148 @@
+"""What a class is: its students, their drawings and detectors at one moment, and the texts and codes that people type."""
+
+import secrets
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from core.errors import UserError
+from core.server.tasks import Judgement, Place, Task, ranking
+
+MOST_DETECTOR_BYTES = 8 * 2**20
+MOST_NAME = 40
+"""Characters."""
+
+COLOURS, ANIMALS = 12, 24
+"""How many words each language has for them; a name is one of each, chosen by number."""
+
+IMAGE_BYTES = 28 * 28
+LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+"""Of codes that are read out and typed: none is taken for another."""
+
+Seen = Literal["everybody", "teacher"]
+"""Who may see the wall."""
+
+
+class ClassError(UserError):
+    """What was asked for cannot be done; the message says why."""
+
+
+class NotTheTeacherError(ClassError):
+    """Whoever asked does not know the teacher's code."""
+
+
+class TooManyError(ClassError):
+    """A limit is reached."""
+
+
+class ClassUnavailableError(ClassError):
+    """The database does not answer."""
+
+
+@dataclass(frozen=True)
+class Class:
+    """What holds for all. is_open: drawings are taken in. round: grows with each task chosen, and a list begins anew with it.
+
+    begun: seconds since 1970, as every time here.
+    """
+
+    name: str
+    digit: int
+    task: Task
+    round: int
+    seen_by: Seen
+    is_open: bool
+    begun: float
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Student:
+    """Under a made-up name: numbers of a colour (below COLOURS) and of an animal (below ANIMALS)."""
+
+    number: int
+    colour: int
+    animal: int
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One drawing on the wall.
+
+    image: 28 × 28 bytes of grey. sheet: the number of its canvas in its student's browser: a drawing that goes on replaces
+    the one before. detector: the code of the shared detector that judged it; empty for the class's own.
+    prediction: in the task `blind`, whether the student said that it is an anomaly.
+    """
+
+    number: int
+    student: int
+    task: Task
+    round: int
+    sheet: int
+    image: bytes = field(repr=False)
+    judgement: Judgement
+    prediction: bool | None
+    detector: str
+    time: float
+    is_hidden: bool
+    change: int
+
+
+@dataclass(frozen=True)
+class SharedDetector:
+    """A detector that a student gave to the class; its file is asked for by its code (`Classroom.checkpoint`)."""
+
+    code: str
+    student: int
+    digit: int
+    time: float
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The class as it is at one moment; never changed. drawings: by number, the oldest first, hidden ones included."""
+
+    change: int
+    about: Class
+    students: Mapping[int, Student]
+    drawings: Mapping[int, Drawing]
+    detectors: Mapping[str, SharedDetector]
+
+    @cached_property
+    def places(self) -> Mapping[int, Place]:
+        """The list of the task at hand, the best first, by student."""
+        return {each.student: each for each in ranking(self.about.task, self.about.digit, self.in_round())}
+
+    def in_round(self) -> list[Drawing]:
+        """What was drawn for the task at hand and is not hidden; what shared detectors judged is apart."""
+        return [each for each in self.shown() if each.round == self.about.round and not each.detector]
+
+    def shown(self) -> list[Drawing]:
+        """All that is not hidden, the oldest first."""
+        return [each for each in self.drawings.values() if not each.is_hidden]
+
+
+def tidy(text: str) -> str:
+    """A text from outside as one line of MOST_NAME characters at most, without signs that turn what stands beside them."""
+    kept = "".join(
+        sign
+        for sign in " ".join(text.split())
+        if unicodedata.category(sign) not in ("Cc", "Cs", "Co", "Cn") and sign not in TURNING
+    )
+    return kept[:MOST_NAME].strip()
+
+
+TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u200b"
+"""Signs that change the direction of what follows, or are seen by nobody; a script that runs from right to left needs none."""
+
+
+def short_code(length: int) -> str:
+    """A code to read out and type."""
+    return "".join(secrets.choice(LETTERS) for _ in range(length))
+
+
+def typed(code: str) -> str:
+    """A code as it was made, however it was typed."""
+    return "".join(sign for sign in code.upper()[:MOST_NAME] if sign in LETTERS)

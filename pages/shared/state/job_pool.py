@@ -1,0 +1,83 @@
+"""Where trainings are computed: the pool of this server, or a cluster; and its one budget of memory."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+from core.data.split import PlannedSplit
+from core.detector import DetectorConfig
+from core.errors import SettingError
+from core.jobs.backend import TrainingBackend
+from core.jobs.limits import Claim
+from core.jobs.pool import JobPool
+from pages.shared.state.once import once
+from pages.shared.state.visitor import visitor
+from pages.shared.streamlit_internals import connected_sessions, uploaded_bytes
+
+if TYPE_CHECKING:
+    from core.jobs.dask.backend import Cluster
+
+
+@once
+def pool() -> JobPool:
+    """One for the server."""
+    # Threads that train on a cluster only wait for it; there will be more as soon as its workers are counted.
+    made = JobPool(1 if scheduler() and not os.environ.get("TRAINING_WORKERS") else None)
+    made.budget.count(lambda: SESSION_BYTES * connected_sessions() + uploaded_bytes())
+    return made
+
+
+SESSION_BYTES = 8 * 2**20
+"""What a tab is taken to need for its drawings and what its pages remember: a generous guess, not a measurement."""
+
+
+def require_room_for_upload(size: int) -> None:
+    """Raises SettingError where there is no memory for what a checkpoint of so many bytes may become."""
+    pool().budget.require(visitor().owner, Claim(3 * size))
+
+
+@once
+def _moving_pens() -> threading.Semaphore:
+    return threading.Semaphore(os.cpu_count() or 1)
+
+
+@contextmanager
+def turn_of_pen(is_moving: bool) -> Iterator[None]:
+    """What happens inside comes before training.
+
+    Of moving pens there are as many at a time as cores, so that those that were lifted come first.
+    """
+    with _moving_pens() if is_moving else nullcontext(), pool().inference_priority():
+        yield
+
+
+def scheduler() -> str:
+    """The address of the Dask scheduler whose workers do all training; empty where this process does it."""
+    return os.environ.get("DASK_SCHEDULER_ADDRESS", "")
+
+
+@once
+def _cluster() -> "Cluster":
+    """The one connection of this server. Raises SettingError where Dask is not installed."""
+    try:
+        from core.jobs.dask.backend import Cluster
+    except ModuleNotFoundError as error:
+        raise SettingError(
+            "Trainings run on the cluster at {address}, but {package} is not installed here. "
+            "Install it with: python deploy/set_up.py server. Or start without DASK_SCHEDULER_ADDRESS.",
+            address=scheduler(),
+            package=error.name,
+        ) from error
+    return Cluster(scheduler(), pool(), may_grow=not os.environ.get("TRAINING_WORKERS"))
+
+
+def backend_of(config: DetectorConfig, data: PlannedSplit) -> TrainingBackend | None:
+    """Where a job trains, if not here."""
+    if not scheduler():
+        return None
+    cluster = _cluster()
+    from core.jobs.dask.backend import DaskBackend
+
+    return DaskBackend(config, data.data, data, cluster)

@@ -1,0 +1,63 @@
+"""The test images before the detector in use, and its scores of them."""
+
+import time
+
+import streamlit as st
+import torch
+from torch import Tensor
+
+from core.data.datasets import DataSet, Digits
+from core.detector import AutoencoderDetector, DetectorConfig
+from pages.shared.state import data_sets, detectors, own_data
+from pages.shared.state.visitor import visitor
+
+
+def source(config: DetectorConfig) -> str:
+    """The data set that is before the detector in use: its own, unless the visitor has chosen another for it."""
+    chosen = visitor().test_source
+    if chosen is None or chosen[0] != detectors.choice() or chosen[1] == config.data_set:
+        return config.data_set
+    return own_data.newest_of(chosen[1]) or config.data_set
+
+
+def use_source(name: str) -> None:
+    """Put the images of this data set before the detector in use."""
+    own_data.remember(name)
+    visitor().test_source = detectors.choice(), name
+
+
+def images(config: DetectorConfig, data: DataSet) -> Digits:
+    """The images of a data set that neither trained a detector with these settings nor set its threshold."""
+    if data.is_one_pile and data.name == config.data_set:
+        return data_sets.split_of(config, data).test
+    trained_on = own_data.own_source_of(config.data_set)
+    if trained_on is None or not data.is_one_pile:
+        return data.test
+    own = data_sets.source_data(trained_on)
+    plan = data_sets.split_of(config, own)
+    trained = {image.numpy().tobytes() for image in own.train_images[torch.cat([plan.train, plan.calibration])]}
+    new = torch.tensor([image.numpy().tobytes() not in trained for image in data.train_images])
+    return Digits(data.test.images[new], data.test.labels[new], data.name)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _scores(key: str, data_set_name: str, _detector: AutoencoderDetector, _images: Tensor) -> tuple[Tensor, float]:
+    started = time.perf_counter()
+    scores = _detector.decision_function(_images)
+    return scores, time.perf_counter() - started
+
+
+def scores(in_use: AutoencoderDetector, test: Digits) -> Tensor:
+    """Scores (N,) of all test images, computed once for each detector."""
+    return _scores(in_use.key, _key(test), in_use, test.images)[0]
+
+
+def scoring_seconds(in_use: AutoencoderDetector, test: Digits) -> float:
+    """How long that took, for 10,000 images."""
+    seconds = _scores(in_use.key, _key(test), in_use, test.images)[1]
+    return seconds * 10_000 / max(len(test.labels), 1)
+
+
+def _key(test: Digits) -> str:
+    """Of drawings, those by which a detector was trained are not among its test images."""
+    return f"{test.name} {len(test.labels)}"
