@@ -51,7 +51,7 @@ from pages.shared.streamlit_internals import (
     web_server,
 )
 
-OF_OPEN_PAGES = ("/_stcore/", "/media/", "/component/", "/static/")
+OF_OPEN_PAGES = ("/_stcore/", "/media/", "/component/", "/static/", "/pen/")
 """What a page asks for that is open already, also below its own address; everything else is a page being opened.
 
 A page below /draw first asks for /draw/_stcore/health, gets 404, and then finds /_stcore/health."""
