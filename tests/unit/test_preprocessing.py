@@ -124,8 +124,9 @@ def test_frame_centres_the_mass_unless_the_edge_is_in_the_way(ink: NDArray[np.fl
     assume(framed.sum() > 1)
     rows, columns = framed.max(axis=1), framed.max(axis=0)
     row, column, _ = moments(framed)
-    assert abs(row - 14) <= 1.0 or rows[0] > 0 or rows[-1] > 0
-    assert abs(column - 14) <= 1.0 or columns[0] > 0 or columns[-1] > 0
+    # Half a pixel by rounding to whole ones, and what resampling two pixels to twenty cuts off above full ink.
+    assert abs(row - 14) <= 1.5 or rows[0] > 0 or rows[-1] > 0
+    assert abs(column - 14) <= 1.5 or columns[0] > 0 or columns[-1] > 0
 
 
 def test_frame_centres_every_digit_as_mnist_does(uci: DataSet) -> None:
