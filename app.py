@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from deploy import replica
+from deploy import pen, replica
 from pages.shared.streamlit_internals import is_served
 
 if is_served():
@@ -12,4 +12,4 @@ if is_served():
 else:
     replica.load()
     # `streamlit run` looks for this name and serves it.
-    app = st.App(__file__, lifespan=replica.lifespan, middleware=replica.middleware())
+    app = st.App(__file__, lifespan=replica.lifespan, middleware=replica.middleware(), routes=pen.routes())

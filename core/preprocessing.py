@@ -5,6 +5,7 @@ it shows, and not by where on the canvas it stands, how thick the pen was or how
 """
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -172,8 +173,9 @@ def poses(images: Tensor, turns: int) -> Tensor:
     """
     if len(images) == 0:
         return images
-    turned = [_deskewed(images, images, SIDE, degrees=angle).clamp(0.0, 1.0) for angle in turn_angles(turns)[1:]]
-    return torch.cat([images, *turned])
+    if turns == 0:
+        return images
+    return torch.cat([images, _deskewed(images, images, SIDE, angles=turn_angles(turns)[1:]).clamp(0.0, 1.0)])
 
 
 def follow(masks: Tensor, images: Tensor, preprocessing: Preprocessing, turns: int) -> Tensor:
@@ -184,18 +186,20 @@ def follow(masks: Tensor, images: Tensor, preprocessing: Preprocessing, turns: i
         is_ink = _soft_step(_even_contrast(images), FAINT)
         masks = F.avg_pool2d(_deskewed(masks, is_ink, 2 * SIDE, to_usual_size=True), 2)
     upright = preprocess(images, preprocessing)
-    turned = [_deskewed(masks, upright, SIDE, degrees=angle) for angle in turn_angles(turns)[1:]]
-    return (torch.cat([masks, *turned]) > 0.5).float()
+    if turns:
+        masks = torch.cat([masks, _deskewed(masks, upright, SIDE, angles=turn_angles(turns)[1:])])
+    return (masks > 0.5).float()
 
 
 USUAL_SPREAD = 5.5
 """Pixels: root mean square distance of the ink from its middle, about that of MNIST's digits."""
 
 
-def _deskewed(images: Tensor, ink: Tensor, side: int, to_usual_size: bool = False, degrees: float = 0.0) -> Tensor:
+def _deskewed(images: Tensor, ink: Tensor, side: int, to_usual_size: bool = False, angles: Sequence[float] = (0.0,)) -> Tensor:
     """Images (N, C, 28, 28) sheared and centred as deskew says, by the moments of ink (N, 1, 28, 28), in side x side pixels.
 
-    degrees: turned clockwise by so much first, in the same sampling.
+    angles: turned clockwise by so many degrees first, in the same sampling; returns all images at the first angle, at the
+    next, (A * N, C, side, side).
     to_usual_size: also go half of the way (of a ratio) to USUAL_SPREAD. All of it would hide that a
     1 is narrow and a 0 is wide; none of it makes another person's smaller digit an anomaly.
     """
@@ -209,8 +213,9 @@ def _deskewed(images: Tensor, ink: Tensor, side: int, to_usual_size: bool = Fals
     covariance = torch.einsum("nyx,ny,nx->n", ink.squeeze(1), away_y, away_x) / mass
     variance_x = (by_column * away_x.square()).sum(dim=1) / mass
     variance_y = (by_row * away_y.square()).sum(dim=1) / mass
-    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    if degrees:  # the moments of the turned ink
+    turn = torch.tensor(angles, dtype=ink.dtype, device=ink.device).deg2rad()[:, None]  # (A, 1)
+    cosine, sine = turn.cos(), turn.sin()
+    if any(angles):  # the moments of the turned ink, (A, N)
         covariance, variance_x, variance_y = (
             (cosine**2 - sine**2) * covariance + cosine * sine * (variance_x - variance_y),
             cosine**2 * variance_x - 2 * cosine * sine * covariance + sine**2 * variance_y,
@@ -227,15 +232,15 @@ def _deskewed(images: Tensor, ink: Tensor, side: int, to_usual_size: bool = Fals
         scale = (spread / USUAL_SPREAD).sqrt().clamp(0.6, 1.6)
     middle = (SIDE - 1) / 2
     # grid_sample asks where each output pixel comes from, in [-1, 1].
-    matrix = torch.zeros(len(images), 2, 3, dtype=images.dtype, device=images.device)
-    matrix[:, 0, 0] = scale * cosine
-    matrix[:, 0, 1] = scale * (cosine * shear + sine)
-    matrix[:, 1, 0] = scale * -sine
-    matrix[:, 0, 2] = (centre_x - middle) / (SIDE / 2)
-    matrix[:, 1, 1] = scale * (cosine - sine * shear)
-    matrix[:, 1, 2] = (centre_y - middle) / (SIDE / 2)
-    grid = F.affine_grid(matrix, [len(images), images.shape[1], side, side], align_corners=False)
-    return F.grid_sample(images, grid, mode="bilinear", align_corners=False)
+    matrix = torch.zeros(len(angles), len(images), 2, 3, dtype=images.dtype, device=images.device)
+    matrix[..., 0, 0] = scale * cosine
+    matrix[..., 0, 1] = scale * (cosine * shear + sine)
+    matrix[..., 1, 0] = scale * -sine
+    matrix[..., 0, 2] = (centre_x - middle) / (SIDE / 2)
+    matrix[..., 1, 1] = scale * (cosine - sine * shear)
+    matrix[..., 1, 2] = (centre_y - middle) / (SIDE / 2)
+    grid = F.affine_grid(matrix.flatten(0, 1), [matrix[..., 0, 0].numel(), images.shape[1], side, side], align_corners=False)
+    return F.grid_sample(images.repeat(len(angles), 1, 1, 1), grid, mode="bilinear", align_corners=False)
 
 
 def _standard_stroke(images: Tensor) -> tuple[Tensor, Tensor]:

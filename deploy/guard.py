@@ -23,7 +23,7 @@ from pages.shared.state.access import IN_A_TAB, IN_ANOTHER_SITE, has_token, is_l
 from pages.shared.state.visitors import cookie_name
 from pages.shared.streamlit_internals import inline_scripts, same_origin_token, settle_uploads
 
-FOR_THE_CLASS = ("/_stcore/upload_file/", "/media/", "/component/", "/_stcore/bidi-components/", "/_stcore/agent/")
+FOR_THE_CLASS = ("/_stcore/upload_file/", "/media/", "/component/", "/_stcore/bidi-components/", "/_stcore/agent/", "/pen/")
 """What only a visitor who is let in may ask for."""
 
 UPLOADS = "/_stcore/upload_file/"

@@ -44,12 +44,14 @@ from pages.shared.streamlit_internals import (
     refuse_messages,
     refuse_messages_of_left_pages,
     refuse_values,
+    remember_theme,
     run_no_page_files,
     share_script_loop,
+    skip_idle_ticks,
     web_server,
 )
 
-OF_OPEN_PAGES = ("/_stcore/", "/media/", "/component/", "/static/")
+OF_OPEN_PAGES = ("/_stcore/", "/media/", "/component/", "/static/", "/pen/")
 """What a page asks for that is open already, also below its own address; everything else is a page being opened.
 
 A page below /draw first asks for /draw/_stcore/health, gets 404, and then finds /_stcore/health."""
@@ -265,6 +267,8 @@ def load() -> None:
         print(f"This system allows {most} open files, enough for about {most // 4} visitors; more with: ulimit -n {FEW_FILES}")
     run_no_page_files()
     refuse_messages_of_left_pages()
+    skip_idle_ticks()
+    remember_theme()
     share_script_loop()
     with ended_at_once():
         from core.errors import UserError

@@ -16,6 +16,8 @@ from pages.shared.streamlit_internals import begin_again_with_app
 FOR_THE_PROJECTOR = """<style>
 .st-key-detector-line { display: none; } h1 { font-size: 1.3rem !important; padding: 0 !important; }
 [data-testid="stMainBlockContainer"] { padding: 4.2rem 2rem 1rem; }
+.st-key-class-teacher { gap: .5rem; } .st-key-class-teacher button { padding: .1rem .6rem; }
+[data-testid="stAlertContainer"] { padding: .4rem 1rem; }
 </style>"""
 """The wall has the room; nobody changes a detector there."""
 

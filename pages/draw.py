@@ -1,5 +1,7 @@
 """Draw: a canvas whose digits are scored at once."""
 
+from typing import Any
+
 import streamlit as st
 
 from core.drawing import PictureError, from_canvas_png
@@ -55,41 +57,49 @@ def draw_area() -> None:
 
 def show_canvas() -> None:
     """The canvas, drawn first so that a stroke never waits for the rest of the page."""
-    shown, on_screen = visitor().drawings, tab().canvas
-    canvas = shown.canvas
+    on_screen = tab().canvas
     key = f"strokes-{on_screen.generation}-{on_screen.opened}"
     strokes, png = draw_on_canvas(key, CANVAS_SIDE, st.session_state.get(keys.BRUSH, BRUSH), on_screen.initial)
     # Until the first stroke of this visit the component has no image; what was drawn before stays.
     if png is not None and strokes is not None and strokes != on_screen.seen:
-        objects = strokes.get("objects")
-        count = len(objects) if isinstance(objects, list) else 0
-        canvas.strokes = on_screen.seen = strokes
-        if not canvas.is_stroke_whole and count <= len(canvas.moments.ends):
-            return  # the pen is down again, and what is seen of its stroke is newer
-        try:
-            canvas.image = from_canvas_png(png)
-        except PictureError as error:
-            st.error(translated(error), icon=":material/error:")
-            return
-        canvas.is_stroke_whole = True
-        shown.judge_canvas()
-        canvas.moments.back_to(count, canvas.image)
-        if canvas.image is not None:
-            judging.add_to_strip(canvas.image, "canvas", _("drawing"))
+        with visitor().lock:  # between two quick answers to the pen
+            take_strokes(strokes, png)
+
+
+def take_strokes(strokes: dict[str, Any], png: bytes) -> None:
+    """What the canvas itself sends: a whole stroke, or what undo and redo make of the drawing."""
+    shown, on_screen = visitor().drawings, tab().canvas
+    canvas = shown.canvas
+    objects = strokes.get("objects")
+    count = len(objects) if isinstance(objects, list) else 0
+    canvas.strokes = on_screen.seen = strokes
+    if not canvas.is_stroke_whole and count <= len(canvas.moments.ends):
+        return  # the pen is down again, and what is seen of its stroke is newer
+    try:
+        canvas.image = from_canvas_png(png)
+    except PictureError as error:
+        st.error(translated(error), icon=":material/error:")
+        return
+    canvas.is_stroke_whole = True
+    shown.judge_canvas()
+    canvas.moments.back_to(count, canvas.image)
+    if canvas.image is not None:
+        judging.add_to_strip(canvas.image, "canvas", _("drawing"))
 
 
 def clear() -> None:
     """A new key is a clean canvas."""
-    shown = visitor().drawings
-    if shown.canvas.image is not None and not shown.canvas.is_stroke_whole:
-        # Cleared before the whole stroke arrived: the strip keeps what was seen of it.
-        judging.add_to_strip(shown.canvas.image, "canvas", _("drawing"))
-    shown.canvas.generation += 1
-    shown.canvas.strokes = shown.canvas.image = None
-    shown.canvas.is_stroke_whole, shown.canvas.moments = True, Moments()
-    shown.judge_canvas()
-    shown.opinions = None
-    tab().canvas.show(shown.canvas, tab().visit)
+    with visitor().lock:  # between two quick answers to the pen
+        shown = visitor().drawings
+        if shown.canvas.image is not None and not shown.canvas.is_stroke_whole:
+            # Cleared before the whole stroke arrived: the strip keeps what was seen of it.
+            judging.add_to_strip(shown.canvas.image, "canvas", _("drawing"))
+        shown.canvas.generation += 1
+        shown.canvas.strokes = shown.canvas.image = None
+        shown.canvas.is_stroke_whole, shown.canvas.moments = True, Moments()
+        shown.judge_canvas()
+        shown.opinions = None
+        tab().canvas.show(shown.canvas, tab().visit)
 
 
 if __name__ == "__main__":

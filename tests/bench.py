@@ -458,6 +458,11 @@ WATCH_SENT = """
         window.sent.push(performance.now());
         return send.call(this, data);
     };
+    const ask = window.fetch;
+    window.fetch = (address, ...more) => {
+        if (String(address).startsWith("/pen/")) window.sent.push(performance.now());
+        return ask(address, ...more);
+    };
 """
 POINTS_WITHOUT_INK = """
 points => {

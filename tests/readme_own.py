@@ -1,6 +1,7 @@
 """How a detector of one's own sign judges fresh drawings of it and of the others: fifteen of each kind are enough.
 
 python -m tests.readme_own                      ten made-up signs, by unsteady hands
+python -m tests.readme_own --canvas             five of them as the canvas sends them, kept as examples one by one as on Draw
 python -m tests.readme_own ../shared/hands      the digits of people's hands, in a folder
 """
 
@@ -16,21 +17,21 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from core.data.folders import read_zip, to_zip
-from core.data.own import OwnImages
+from core.data.own import OwnImages, nothing
 from core.data.split import split_one_class
 from core.detector import AutoencoderDetector
 from core.drawing import PictureError, from_picture
 from core.presets import preset
-from tests.signs import SIGNS, many
+from tests.signs import FIVE, SIGNS, many
 
 KEPT, FRESH = 15, 40
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    images = hands(Path(sys.argv[1])) if len(sys.argv) > 1 else signs()
-    kept = OwnImages.of(torch.cat([each[:KEPT] for each in images.values()]), [name for name in images for _ in range(KEPT)])
-    kept = read_zip(to_zip(kept), from_picture)  # as it is taken away and brought again
+    is_canvas = sys.argv[1:] == ["--canvas"]
+    images = hands(Path(sys.argv[1])) if sys.argv[1:] and not is_canvas else signs(is_canvas)
+    kept = from_draw(images) if is_canvas else from_zip(images)
     print("| normal | AUROC | own sign is an alarm | others caught | seconds |\n|---|---|---|---|---|")
     rows = []
     for label, name in enumerate(kept.kinds):
@@ -53,8 +54,23 @@ def row(name: str, figures: tuple[float, ...]) -> str:
     return f"| {name} | {area:.4f} | {alarms:.1%} | {caught:.1%} | {seconds:.1f} |"
 
 
-def signs() -> dict[str, Tensor]:
-    return {sign: many(sign, KEPT + FRESH, seed) for seed, sign in enumerate(SIGNS)}
+def from_zip(images: dict[str, Tensor]) -> OwnImages:
+    """As it is taken away and brought again."""
+    kept = OwnImages.of(torch.cat([each[:KEPT] for each in images.values()]), [name for name in images for _ in range(KEPT)])
+    return read_zip(to_zip(kept), from_picture)
+
+
+def from_draw(images: dict[str, Tensor]) -> OwnImages:
+    """As they are kept on Draw, one after the other."""
+    kept = nothing()
+    for name, drawn in images.items():
+        for image in drawn[:KEPT]:
+            kept = kept.with_more(image[None], [name])
+    return kept
+
+
+def signs(is_canvas: bool) -> dict[str, Tensor]:
+    return {sign: many(sign, KEPT + FRESH, seed, is_canvas) for seed, sign in enumerate(FIVE if is_canvas else SIGNS)}
 
 
 def hands(folder: Path) -> dict[str, Tensor]:

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.drawing import from_canvas
+from core.drawing import from_canvas, from_canvas_png
+from pages.shared.html import pictures
 from tests.strokes import Stroke, rgba, shaken
 
 
@@ -49,14 +50,18 @@ def along(stroke: Stroke, steps: int = 6) -> Stroke:
     return [*((a + (c - a) * s, b + (d - b) * s) for (a, b), (c, d) in parts for s in map(float, shares)), stroke[-1]]
 
 
-def drawn(sign: str, random: np.random.Generator) -> Tensor:
-    """The sign as an unsteady hand draws it once, with some brush: an image (1, 1, 28, 28)."""
-    image = from_canvas(rgba(on_canvas(shaken(SIGNS[sign], random)), width=int(random.integers(18, 31))))
+def drawn(sign: str, random: np.random.Generator, as_sent: bool = False) -> Tensor:
+    """The sign as an unsteady hand draws it once, with some brush: an image (1, 1, 28, 28).
+
+    as_sent: as the PNG that the canvas on Draw sends, read as that page reads it.
+    """
+    pixels = rgba(on_canvas(shaken(SIGNS[sign], random)), width=int(random.integers(18, 31)))
+    image = from_canvas_png(pictures.png(pixels)) if as_sent else from_canvas(pixels)
     assert image is not None
     return image
 
 
-def many(sign: str, count: int, seed: int) -> Tensor:
+def many(sign: str, count: int, seed: int, as_sent: bool = False) -> Tensor:
     """So many of them (count, 1, 28, 28); the same seed draws the same."""
-    draw = partial(drawn, sign, np.random.default_rng(seed))
+    draw = partial(drawn, sign, np.random.default_rng(seed), as_sent)
     return torch.cat([draw() for _ in range(count)])

@@ -58,6 +58,8 @@ from core.server.tasks import TASKS, Judgement, Task
 DAY = 86_400.0
 READ_SECONDS = 0.2
 """Between two looks at the database, for all who ask."""
+LOOK_SECONDS = 0.5
+"""The same, for all who only compare what they show with what was seen last (`look`)."""
 RETRY_SECONDS = 5.0
 """Before a database that did not answer is asked again."""
 
@@ -83,9 +85,29 @@ class Classroom:
         self._cleared = -1
         self._problem: ClassUnavailableError | None = None
         self._sent: dict[int, deque[float]] = {}  # when each student sent the last ones
-        self._read_at = float("-inf")
+        self._read_at = self._asked_at = float("-inf")
 
     # ------------------------------------------------------------ looking
+
+    @property
+    def seen(self) -> Moment | None:
+        """The class as it was seen last; asks nothing of the database."""
+        return self._moment
+
+    @property
+    def has_problem(self) -> bool:
+        """Whether the database did not answer last."""
+        return self._problem is not None
+
+    def look(self) -> None:
+        """Have somebody else look at the database, where nobody has for LOOK_SECONDS; returns at once."""
+        if time.monotonic() - max(self._read_at, self._asked_at) >= LOOK_SECONDS:
+            self._asked_at = time.monotonic()
+            threading.Thread(target=self._look, daemon=True).start()
+
+    def _look(self) -> None:
+        with suppress(ClassUnavailableError):  # kept, and raised for whoever calls `now`
+            self.now()
 
     def now(self, at_once: bool = False) -> Moment | None:
         """The class as it is now, or as it was READ_SECONDS ago; None without one. at_once: as it is.

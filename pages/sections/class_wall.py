@@ -22,7 +22,7 @@ from pages.shared.html import pictures, signs
 from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import _, formatted, language, ngettext, translated
 from pages.shared.state import classroom, detectors, keys
-from pages.shared.state.visitor import tab
+from pages.shared.state.visitor import tab, visitor
 
 MOST_IN_SIGHT = 200
 MOST_LISTED = 12
@@ -39,6 +39,7 @@ def show_change() -> None:
     try:
         if tab().class_seen != seen(classroom.moment()):
             st.rerun()
+        classroom.run_again_only_if_changed(seen)
     except UserError:
         return  # the next run says it
 
@@ -52,7 +53,11 @@ def show_wall() -> None:
         return
     if now is None or tab().class_seen != seen(now):
         st.rerun()
-    is_teacher = bool(classroom.teachers_code())
+    who, is_teacher = visitor(), bool(classroom.teachers_code())
+    # Another tab of this browser may become the teacher's, or read another language.
+    classroom.run_again_only_if_changed(
+        lambda now: (now and (now.about, now.change), who.class_code, who.is_teacher, who.language)
+    )
     with st.container(key="class-wall"):
         if now.about.seen_by != "everybody" and not is_teacher:
             st.html(heading(now))
@@ -142,6 +147,7 @@ def _card(drawing: Drawing, student: Student | None, place: str, _language: str)
         who,
         _("{name}: {verdict}, anomaly score {score}", name=who, verdict=verdict, score=score),
         "anomaly" if judged.is_anomaly else "normal",
+        verdict,
         drawing.is_hidden,
     )
 

@@ -1,5 +1,6 @@
 """Draw, at the top, for a student of the class: the task as the teacher sets it, and the way to the wall."""
 
+from functools import partial
 from html import escape
 
 import streamlit as st
@@ -10,7 +11,7 @@ from pages.shared.html import pictures
 from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import classroom
-from pages.shared.state.visitor import Answer, tab
+from pages.shared.state.visitor import Answer, Visitor, tab, visitor
 
 POLL_SECONDS = 1.5
 """Between two looks at the task; of thirty students each costs a few milliseconds."""
@@ -31,10 +32,10 @@ def show_class_task() -> None:
 def seen(now: Moment | None) -> object:
     """What the rest of the page depends on: another round may hide the verdict, or show it again.
 
-    The sheet too. Of two runs of fragments that follow one another at once a browser takes away only what the second one
-    left out, so that after Clear the old numbers could stay: the next look at the class has the page drawn whole.
+    In blind the sheet too: what was predicted is seen, and the next drawing is not.
     """
-    return now and (now.about.begun, now.about.task == "blind", now.about.is_open, classroom.sheet())
+    is_blind = now is not None and now.about.task == "blind"
+    return now and (now.about.begun, is_blind, now.about.is_open, is_blind and classroom.sheet())
 
 
 def show_task() -> None:
@@ -47,11 +48,19 @@ def show_task() -> None:
         return
     if now is None or who is None or tab().class_seen != seen(now):
         st.rerun()
+    classroom.run_again_only_if_changed(partial(shown, visitor(), who.number))
     with st.container(key="class-task", horizontal=True, vertical_alignment="center"):
         with st.container(key="class-task-text", width="stretch"):
             st.html(text(now, who))
         with st.container(key="class-task-buttons", horizontal=True, width="content", gap="small"):
             show_buttons(now)
+
+
+def shown(mine: Visitor, student: int, now: Moment | None) -> object:
+    """What the line below is made of, without the texts. Another tab of this browser may change what is the visitor's."""
+    own = now and now.places.get(student)
+    where = (own.place, len(now.places)) if now and own else None
+    return now and now.about, where, classroom.sheet_of(mine), mine.student, mine.choice, mine.language
 
 
 def text(now: Moment, who: Student) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import streamlit as st
 from torch import Tensor
@@ -11,42 +11,61 @@ from core.detector import AutoencoderDetector, Result
 from core.drawing import PictureError, from_canvas_png
 from core.scoring import in_thresholds
 from pages.shared.components import live_canvas, replay
+from pages.shared.components.live_canvas import Frame
 from pages.shared.html import pictures
 from pages.shared.html.pictures import Opinion
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _, translated
-from pages.shared.state import classroom, data_sets, detectors, job_pool, judging, keys
+from pages.shared.state import classroom, data_sets, detectors, job_pool, judging, keys, pens
 from pages.shared.state.drawings import CANVAS_SIDE, Drawings
 from pages.shared.state.visitor import tab, visitor
 
 
-def follow_pen(key: str) -> None:
-    """Judge what is on the canvas now, and keep it on the strip when the stroke is whole."""
-    shown, on_screen = visitor().drawings, tab().canvas
-    frame = live_canvas.frame_of(key, on_screen.generation)
-    # What is sent when the pen is lifted is sent twice: for a quick answer, and for the whole one.
-    is_known = frame is not None and frame.png == on_screen.png
-    if frame is None or frame.seconds < on_screen.frame_seconds or (is_known and not frame.is_whole):
+def follow_pen() -> None:
+    """Judge what the browser sent to the page, and keep it on the strip when the stroke is whole."""
+    frame = live_canvas.frame_of(keys.PEN)
+    if frame is None:
         return
+    with visitor().lock:
+        image = taken(frame, frame.is_whole)
+        if image is not None and frame.is_whole:
+            judging.add_to_strip(image, "canvas", _("drawing"))
+
+
+def answer_to_pen(frame: Frame) -> dict[str, Any]:
+    """What changes on screen with what the pen has drawn; nothing where nothing does."""
+    shown, on_screen = visitor().drawings, tab().canvas
+    if taken(frame, False) is None or is_hidden(shown):
+        return {}
+    judged = Judged.of(shown)
+    changed = judged.parts(shown, on_screen.opinions)
+    on_screen.opinions = judged.opinions
+    on_screen.answers += 1
+    return {"html": changed, "curve": replay.curve(moment_scores(shown, judged), judged.result.threshold, judged.normal)}
+
+
+def taken(frame: Frame, is_whole: bool) -> Tensor | None:
+    """Judge this frame from now on; its image, or None where there is no ink, or the frame says nothing new.
+
+    is_whole: with it the stroke ends.
+    """
+    shown, on_screen = visitor().drawings, tab().canvas
+    # What is sent when the pen is lifted is sent twice: for a quick answer, and for the whole one.
+    is_known = frame.png == on_screen.png
+    is_old = frame.generation != on_screen.generation or frame.seconds < on_screen.frame_seconds
+    if is_old or (is_known and not is_whole):
+        return None
     try:
         image = on_screen.image if is_known else from_canvas_png(frame.png)
     except PictureError:  # the canvas's own drawing follows
-        return
+        return None
     on_screen.frame_seconds, on_screen.png, on_screen.image = frame.seconds, frame.png, image
     canvas = shown.canvas
-    canvas.image, canvas.is_stroke_whole = image, frame.is_whole
+    canvas.image, canvas.is_stroke_whole = image, is_whole
     shown.judge_canvas()
-    if image is None:
-        return
-    canvas.moments.add(image, frame.is_whole)
-    if frame.is_whole:
-        judging.add_to_strip(image, "canvas", _("drawing"))
-
-
-def follow_moving_pen() -> None:
-    """A frame to which the quick answer is enough."""
-    follow_pen(keys.MOVING_PEN)
-    tab().canvas.is_answer_due = True
+    if image is not None:
+        canvas.moments.add(image, is_whole)
+    return image
 
 
 def look_again() -> None:
@@ -57,32 +76,14 @@ def look_again() -> None:
 
 
 def show_verdict() -> None:
-    """Verdict, score, gauge and pictures of the image at hand, and the ten detectors; a pen that moves reruns nothing else.
+    """Verdict, score, gauge and pictures of the image at hand, and the ten detectors; a stroke reruns nothing else.
 
     Everything has its place before the first stroke, so that nothing moves while one draws.
     """
     shown = visitor().drawings
-    tab().canvas.is_answer_due = False  # the whole answer follows, in the one turn that it needs
     with job_pool.turn_of_pen(is_moving(shown)):
-        answer_moving_pen()
-        live_canvas.show(keys.LIFTED_PEN, tab().canvas.generation, CANVAS_SIDE, partial(follow_pen, keys.LIFTED_PEN))
+        live_canvas.show(keys.PEN, tab().canvas.generation, CANVAS_SIDE, pens.address(answer_to_pen), follow_pen)
         show_judgement(shown)
-
-
-@st.fragment
-def answer_moving_pen() -> None:
-    """What has changed on screen since the last answer, in one message: each element of a page is a message, and slow."""
-    shown, on_screen = visitor().drawings, tab().canvas
-    changed: dict[str, str] = {}
-    if on_screen.is_answer_due and shown.image is not None and not is_hidden(shown):
-        on_screen.is_answer_due = False
-        with job_pool.turn_of_pen(True):
-            judged = Judged.of(shown)
-            changed = judged.parts(shown, on_screen.opinions)
-            on_screen.opinions = judged.opinions
-            on_screen.answers += 1
-            shown.canvas.moments.scores(judged.detector, float(judged.result.scores[0]))
-    live_canvas.show(keys.MOVING_PEN, on_screen.generation, CANVAS_SIDE, follow_moving_pen, changed)
 
 
 @dataclass(frozen=True)
@@ -130,11 +131,13 @@ def show_judgement(shown: Drawings) -> None:
     if shown.problem:
         st.error(translated(shown.problem), icon=":material/error:")
     is_to_be_guessed = is_hidden(shown)
-    judged = Judged.of(shown) if shown.image is not None and not is_to_be_guessed else None
-    if judged:
+    with visitor().lock:  # between two quick answers
+        judged = Judged.of(shown) if shown.image is not None and not is_to_be_guessed else None
         # A quick answer changed the page behind React's back, which writes only what is new to it.
-        parts = {key: pictures.marked(html, tab().canvas.answers) for key, html in judged.parts(shown).items()}
-    else:
+        made = judged.parts(shown) if judged else {}
+        parts = {key: pictures.marked(html, tab().canvas.answers) for key, html in made.items()}
+        scores = moment_scores(shown, judged)
+    if judged is None:
         names, _ensemble = detectors.ensemble(config.data_set)
         wait = _("Draw something: a {normal}, or anything else.", normal=normal)
         if is_to_be_guessed:
@@ -151,12 +154,12 @@ def show_judgement(shown: Drawings) -> None:
             st.html(parts[key])
     with st.container(key="gauge", gap="small"):
         st.html(parts["gauge"])
-        show_replay(shown, judged)
+        show_replay(shown, judged, scores)
     with st.container(key="numbers", horizontal=True, gap="medium", vertical_alignment="bottom"):
         if judged:
             show_numbers(parts)
         else:
-            st.caption("\N{NO-BREAK SPACE}")  # an empty container would have no height
+            show_no_numbers()
     with st.container(key="steps"):
         st.html(parts["steps"])
     with st.container(key="error-legend"):
@@ -207,6 +210,22 @@ def show_numbers(parts: Mapping[str, str]) -> None:
         st.html(parts["as-high"])
 
 
+def show_no_numbers() -> None:
+    """Blanks in all places of `show_numbers`.
+
+    Of two runs of fragments that follow one another at once, as where the page looks at a class, a browser takes away only
+    what the second one left out: what is overwritten need not be taken away, and no old number stays.
+    """
+    blank = "\N{NO-BREAK SPACE}"
+    for _number in range(2):
+        with st.container(width="content", gap=None):
+            st.caption(blank)
+            with st.container():
+                st.html(pictures.note(blank))
+    with st.container(width=260):
+        st.html(pictures.note(blank))
+
+
 def as_high(result: Result, total: int, normal: str) -> str:
     """How many held-out images score as high."""
     return _(
@@ -217,12 +236,16 @@ def as_high(result: Result, total: int, normal: str) -> str:
     )
 
 
-def show_replay(shown: Drawings, judged: Judged | None) -> None:
+def moment_scores(shown: Drawings, judged: Judged | None) -> list[float]:
+    """The score along the drawing; none where something else is judged."""
+    if judged is None or shown.picked:
+        return []
+    latest = float(judged.result.scores[0]) if shown.moment is None else None
+    return shown.canvas.moments.scores(judged.detector, latest)
+
+
+def show_replay(shown: Drawings, judged: Judged | None, scores: Sequence[float]) -> None:
     """The score along the drawing, to look at each moment again."""
-    moments, scores = shown.canvas.moments, list[float]()
-    if judged and not shown.picked:
-        latest = float(judged.result.scores[0]) if shown.moment is None else None
-        scores = moments.scores(judged.detector, latest)
     threshold, normal = (judged.result.threshold, judged.normal) if judged else (1.0, "")
     replay.show(keys.REPLAY, scores, threshold, shown.moment, normal, look_again)
 

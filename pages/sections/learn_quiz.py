@@ -29,7 +29,7 @@ def show(context: PageContext) -> None:
         return
     question = asked[quiz.number]
     is_answered = len(quiz.given) > quiz.number
-    result = context.detector.infer(context.data.test.images[list(question.images)]) if question.images else None
+    result = result_of(context, question)
     left, right = two_columns()
     with left:
         st.caption(_("Question {number} of {count}", number=quiz.number + 1, count=QUESTIONS_OF_QUIZ))
@@ -50,6 +50,11 @@ def show(context: PageContext) -> None:
     with right:
         if result:
             show_images(context, question, result, is_answered)
+
+
+def result_of(context: PageContext, question: Question) -> Result | None:
+    """What the detector makes of a question's images; None for a question without."""
+    return context.detector.infer(context.data.test.images[list(question.images)]) if question.images else None
 
 
 def options_of(question: Question) -> tuple[str, ...]:
@@ -161,15 +166,32 @@ def asked_picture(question: Question, result: Result) -> str:
 
 
 def show_result(context: PageContext, asked: list[Question], quiz: Quiz) -> None:
-    """How many were right, and every wrong answer with its why."""
+    """How many were right; and each wrong answer, to be looked at again with its why."""
     wrong = [number for number, question in enumerate(asked) if quiz.given[number] != question.right]
-    st.markdown(_("**{right} of {count} right.**", right=len(asked) - len(wrong), count=len(asked)))
-    for number in wrong:
+    left, right = two_columns()
+    with left:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(_("**{right} of {count} right.**", right=len(asked) - len(wrong), count=len(asked)), width="content")
+            st.button(_("Ten new questions"), icon=":material/refresh:", type="primary", on_click=begin_anew)
+        if not wrong:
+            return
+        number = st.pills(
+            _("Look again at what was not right"),
+            wrong,
+            default=wrong[0],
+            required=True,
+            format_func=lambda each: str(each + 1),
+        )
+        assert number is not None
         question = asked[number]
-        result = context.detector.infer(context.data.test.images[list(question.images)]) if question.images else None
-        text, reason = asked_text(context, question, result), why(context, question, result, quiz.given[number])
-        st.markdown(f"{number + 1}. {text} {reason}")
-    st.button(_("Ten new questions"), icon=":material/refresh:", type="primary", on_click=begin_anew)
+        result = result_of(context, question)
+        with st.container(key="lesson-question"):
+            st.markdown(f"**{asked_text(context, question, result)}**")
+        with st.container(key="lesson-answer"):
+            st.markdown(why(context, question, result, quiz.given[number]))
+    if result:
+        with right:
+            show_images(context, question, result, is_answered=True)
 
 
 def give(key: str) -> None:

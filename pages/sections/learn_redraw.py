@@ -42,9 +42,7 @@ def show(context: PageContext) -> None:
             (_("The same image"), _("A {normal}", normal=context.normal), _("Something between"), _("Nothing")),
             None,
         )
-        if given is None:
-            show_canvas(QUESTION)
-        else:
+        if given:
             drawn = visitor().lesson.canvas(QUESTION).image
             off = float((image - reconstruction).square().mean())
             own = float((drawn[0] - reconstruction).square().mean()) if drawn is not None else None
@@ -68,4 +66,7 @@ def show(context: PageContext) -> None:
             if drawn is not None:
                 contents.append(pictures.picture(drawn[0], _("Your drawing")))
                 captions.append(_("Your drawing"))
-        st.html(cells(contents, captions))
+        with st.container(key="lesson-redraw", horizontal=True, horizontal_alignment="left"):
+            st.html(cells(contents, captions))
+            if given is None:
+                show_canvas(QUESTION)

@@ -105,7 +105,8 @@ def show_price(context: PageContext) -> None:
         caught.metric(_("Anomalies caught"), formatted(measured.catch_rate, ".1%"), help=about("recall"))
     with right:
         chart = figures.score_histogram(histogram(scores, labels), normal_classes, threshold)
-        # Nothing lies over this one: its margins may follow its text.
+        # Nothing lies over this one: its margins may follow its text, and the line's name stands above the bars.
+        chart.update_annotations(yanchor="bottom")
         chart.update_layout(height=300, margin={"l": 10, "b": 10, "autoexpand": True})
         chart.update_xaxes(automargin=True)
         chart.update_yaxes(automargin=True)

@@ -20,6 +20,7 @@ import uvicorn
 from streamlit.file_util import get_static_dir
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.NewSession_pb2 import Config, CustomThemeConfig, NewSession
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.runtime import app_session
 from streamlit.runtime.app_session import AppSession
@@ -27,6 +28,7 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.runtime_util import get_max_widget_state_size_bytes
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 from streamlit.runtime.state.common import WidgetMetadata
 from streamlit.runtime.state.session_state import Serialized, SessionState
 from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
@@ -103,6 +105,76 @@ def refuse_messages_of_left_pages() -> None:
         original(session, client_state)
 
     AppSession.request_rerun = request_rerun  # type: ignore[method-assign,assignment]
+
+
+def skip_idle_ticks() -> None:
+    """Have every session leave out the runs that a timer asks for and a fragment has no use for (`run_by_timer_only_if`).
+
+    A run of a fragment takes ten milliseconds of Python's one lock, however little it shows: sixty pages that look at a
+    class twice in three seconds would take half a processor to say that nothing is new.
+    """
+    if hasattr(AppSession._handle_rerun_script_request, "__wrapped__"):
+        return
+    original = AppSession._handle_rerun_script_request
+
+    @wraps(original)
+    def handle_rerun_script_request(session: AppSession, client_state: ClientState | None = None) -> None:
+        if client_state and client_state.is_auto_rerun:
+            is_due = vars(session).get(_DUE, {}).get(client_state.fragment_id)
+            if is_due and not is_due():
+                return
+        original(session, client_state)
+
+    AppSession._handle_rerun_script_request = handle_rerun_script_request  # type: ignore[method-assign,assignment]
+
+
+_DUE = "is_due_by_fragment"
+
+
+def run_by_timer_only_if(is_due: Callable[[], bool]) -> None:
+    """Said by a fragment in each of its runs: until the next one its timer's ticks count only where is_due says so.
+
+    is_due is called for each tick by the one thread that answers all browsers: it has to be quick, and has no visitor.
+    """
+    if session := _session():
+        vars(session).setdefault(_DUE, {})[ThreadState.get().fragment_id] = is_due
+
+
+def _session() -> AppSession | None:
+    """The session that calls now; None without a visitor, and where a test of pages runs."""
+    manager = getattr(streamlit.runtime.get_instance(), "_session_mgr", None) if streamlit.runtime.exists() else None
+    found = manager.get_session_info(session_id()) if manager else None
+    return cast(AppSession, found.session) if found else None
+
+
+def remember_theme() -> None:
+    """Have theme and options of the page be read once for all: Streamlit reads them anew for each run of each fragment.
+
+    That was a sixth of all that a server did while a class drew.
+    """
+    if hasattr(app_session._populate_theme_msg, "__wrapped__"):
+        return
+    theme_of, options_of = app_session._populate_theme_msg, app_session._populate_config_msg
+
+    @cache
+    def theme(section: str) -> NewSession:
+        message = NewSession()
+        theme_of(message.custom_theme, section)
+        return message
+
+    @cache
+    def options() -> Config:
+        message = Config()
+        options_of(message)
+        return message
+
+    @wraps(theme_of)
+    def populate_theme_msg(msg: CustomThemeConfig, section: str = "theme") -> None:
+        if theme(section).HasField("custom_theme"):
+            msg.MergeFrom(theme(section).custom_theme)
+
+    app_session._populate_theme_msg = populate_theme_msg
+    app_session._populate_config_msg = lambda msg: msg.MergeFrom(options())
 
 
 OF_BROWSERS = {"rerun_script", "stop_script", "app_heartbeat", "file_urls_request", "backend_operation_request"}

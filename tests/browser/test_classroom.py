@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Server, draw, final_score, is_elsewhere, settled, start_server
+from core.server.classroom import Classroom
+from tests.browser.conftest import Server, draw, final_score, is_elsewhere, run_journey, settled, start_server
+from tests.load.visitor import Visitor
 from tests.strokes import WAYS, on_canvas
 
 NAME = "4b <b>bold</b> ![a](//b.cd) عربي 🦊"
@@ -212,3 +214,36 @@ def test_killed_in_the_middle_every_drawing_that_was_shown_is_there(room: Room, 
         assert "Traceback" not in (tmp_path / "second.txt").read_text()
     finally:
         server.end()
+
+
+def test_a_students_forged_presses_do_nothing(tmp_path: Path) -> None:
+    """The messages of the teacher's own buttons, sent by a student over his own connection."""
+
+    async def class_with_a_forger() -> None:
+        teacher = await Visitor(server.url).arrive("class")
+        await teacher.press("Begin the class")
+        await teacher.wait(lambda: teacher.can_press("Fool it"))
+        student = await Visitor(server.url, ELSEWHERE).arrive("class")
+        await student.press("Join the class")
+        buttons = {part.content.button.id: part.fragment for part in teacher.parts.values() if part.kind == "button"}
+        assert len(buttons) >= 6, "a button for each task"
+        for button, fragment in buttons.items():
+            await student.forge(button, fragment)
+            await student.run_again()
+        await student.wait(lambda: "You are **" in student.texts())
+        assert not student.can_press("Fool it")
+        now = Classroom(database).now(at_once=True)
+        assert now
+        assert (now.about.task, now.about.round, now.about.is_open, now.about.seen_by) == ("draw", 1, True, "everybody")
+        await teacher.press("Fool it")  # the same press by the teacher
+        await student.wait(lambda: any("Fool it" in html for html in student.htmls()))
+        await teacher.close()
+        await student.close()
+
+    database = f"sqlite:///{tmp_path / 'class.sqlite'}"
+    server = start_server(tmp_path, tmp_path / "log.txt", {"CLASS_DATABASE_URL": database})
+    try:
+        run_journey(class_with_a_forger())
+    finally:
+        server.end()
+    assert "Traceback" not in (tmp_path / "log.txt").read_text()

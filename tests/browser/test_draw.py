@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+import json
 import re
 import threading
 import zipfile
@@ -118,6 +119,63 @@ def test_the_verdict_moves_with_the_pen(page: Page, server: Server) -> None:
     settled(page)
     draw(page, [bow, *rest])
     expect(score).to_have_text(final)
+
+
+def test_a_moving_pen_has_the_page_run_for_its_first_answer_and_its_last(page: Page, server: Server) -> None:
+    asked, ran = list[str](), list[bool]()
+    page.on("request", lambda request: asked.append(request.url) if "/pen/" in request.url else None)
+    page.on("websocket", lambda socket: socket.on("framesent", lambda _: ran.append(True)))
+    open_page(page, server, "draw")
+    score = page.locator(".st-key-score")
+    draw(page, drawing(5, 1)[1:])
+    final_score(page)
+    page.wait_for_load_state("networkidle")
+    before, runs, count = score.inner_text(), len(ran), len(asked)
+    box = canvas_of(page).bounding_box()
+    assert box
+    (bow, *_) = drawing(5, 1)
+    page.mouse.move(box["x"] + bow[0][0], box["y"] + bow[0][1])
+    page.mouse.down()
+    for number, (x, y) in enumerate(bow[1:]):
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        if number % (len(bow) // 4) == 0:
+            expect(score).not_to_have_text(before)
+            before = score.inner_text()
+    assert len(asked) - count >= 4
+    assert len(ran) == runs, "no page has run"
+    page.mouse.up()
+    assert_verdict_is_of_canvas(page)
+    assert len(ran) > runs
+
+
+def test_where_no_quick_answer_comes_the_page_answers_when_the_pen_is_lifted(page: Page, server: Server) -> None:
+    page.route("**/pen/*", lambda route: route.abort())
+    open_page(page, server, "draw")
+    for stroke in drawing(5, 1):
+        draw(page, [stroke])
+        expect(page.locator(".st-key-score")).to_be_visible()
+        assert_verdict_is_of_canvas(page)
+        settled(page)
+
+
+def test_what_is_no_frame_of_a_pen_is_refused(page: Page, server: Server) -> None:
+    open_page(page, server, "draw")
+    with page.expect_request("**/pen/*") as first:
+        draw(page, drawing(5, 1))
+        final_score(page)
+        draw(page, [[(30, 30), (60, 60)]])
+    address, sent = first.value.url, first.value.post_data_json
+
+    def status(url: str, body: str) -> int:
+        return page.request.post(url, data=body, headers={"Content-Type": "text/plain"}).status
+
+    assert status(address, json.dumps(sent)) == 200
+    for junk in ("", "[]", "[" * 100_000, "{}", json.dumps({**sent, "png": "é,é"}), json.dumps({**sent, "generation": "0"})):
+        assert status(address, junk) == 400, junk[:40]
+    assert status(address, json.dumps({**sent, "seconds": 1e9, "png": "x," + base64.b64encode(b"no picture").decode()})) == 200
+    assert status(address, "x" * (2**20 + 1)) == 413
+    assert status(address[:-1], json.dumps(sent)) == 404
+    assert_verdict_is_of_canvas(page)
 
 
 def test_a_message_of_the_page_that_is_left_does_not_empty_the_next_one(page: Page, server: Server) -> None:

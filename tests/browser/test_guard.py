@@ -111,7 +111,7 @@ def test_without_the_password_files_are_refused_and_with_it_bounded_and_let_go(s
         send = partial(asyncio.to_thread, upload, server)
         visitor = await Visitor(server.url).arrive("draw")
         assert await send(visitor.session_id, "a", 1000) == 403
-        for path in ("/media/a.png", "/component/a/b.js", "/_stcore/bidi-components/a/b.js"):
+        for path in ("/media/a.png", "/component/a/b.js", "/_stcore/bidi-components/a/b.js", "/pen/a"):
             assert (await asyncio.to_thread(ask, server, path))[0] == 403, path
         await come_in(visitor)
         assert await send(visitor.session_id, "a", 1000) == 204

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from pages.shared.i18n.text import LANGUAGES
 from pages.shared.state.lesson import STEPS
 from tests.browser.conftest import Server, draw, final_score, open_page, settled, until
 from tests.browser.test_lesson import answer
@@ -70,8 +71,9 @@ def test_draw_shows_canvas_verdict_and_pictures(page: Page, server: Server) -> N
     assert side > 0.7
 
 
-def test_every_step_of_the_lesson_is_one_screen_before_and_after_its_answer(page: Page, server: Server) -> None:
-    open_page(page, server, "learn?view=projector&step=1")
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_step_of_the_lesson_is_one_screen_before_and_after_its_answer(language: str, page: Page, server: Server) -> None:
+    open_page(page, server, f"learn?view=projector&step=1&lang={language}")
     for step in range(1, STEPS + 1):
         expect(page.get_by_role("heading", level=2)).to_contain_text(f"{step}. ")
         settled(page)

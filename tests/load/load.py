@@ -406,7 +406,7 @@ async def class_takes_memory(server: Server, count: int, most: float, seconds: f
     ]
 
 
-USUAL = 0.05
+USUAL, LONGEST_REST = 0.05, 1.0
 """Seconds, as in pages/shared/components/messages.js: after an answer a pen that moves rests, the longer the slower it was."""
 
 
@@ -431,7 +431,7 @@ class Artist:
             while (done := (time.monotonic() - began) / STROKE) < 1:
                 took = await visitor.move_pen(frames[int(done * (len(frames) - 1))], False)
                 self.moved.append(took)
-                await asyncio.sleep(min(took**2 / USUAL, max(0.0, began + STROKE - time.monotonic())))
+                await asyncio.sleep(min(took**2 / USUAL, LONGEST_REST, max(0.0, began + STROKE - time.monotonic())))
             self.lifted.append(await visitor.move_pen(frames[-1], True))
             await asyncio.sleep(LIFTED)
         await visitor.close()

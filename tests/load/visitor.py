@@ -13,8 +13,10 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from http.cookies import SimpleCookie
 from typing import Any
+from urllib.parse import urlsplit
 
 import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -57,7 +59,9 @@ def sketch(strokes: list[Stroke]) -> Sketch:
     assert image is not None
     raw = {"objects": [{"type": "path", "path": stroke} for stroke in strokes], "background": "#000000"}
     value = {"drawing": {"raw": raw, "data": png(pixels)}}
-    return Sketch(json.dumps(value), png(pixels), png(pictures.grey_pixels(image)))
+    rows, columns = pixels[..., 0].any(axis=1).nonzero()[0], pixels[..., 0].any(axis=0).nonzero()[0]
+    inked = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]  # what is sent while the pen moves
+    return Sketch(json.dumps(value), png(inked), png(pictures.grey_pixels(image)))
 
 
 @dataclass
@@ -80,11 +84,9 @@ def is_canvas(part: Part) -> bool:
     return part.kind == "bidi_component" and "drawable" in part.content.bidi_component.component_name
 
 
-def is_pen(part: Part, is_whole: bool) -> bool:
-    """Whether it is what watches the pen on the canvas: for quick answers while it moves, or for whole ones."""
-    if part.kind != "bidi_component" or "live-canvas" not in part.content.bidi_component.component_name:
-        return False
-    return (json.loads(part.content.bidi_component.json)["changed"] is None) == is_whole
+def is_pen(part: Part) -> bool:
+    """Whether it is what watches the pen on the canvas."""
+    return part.kind == "bidi_component" and "live-canvas" in part.content.bidi_component.component_name
 
 
 class Visitor:
@@ -105,6 +107,7 @@ class Visitor:
         self._states: dict[str, WidgetState] = {}
         self._files = 0
         self._turn = 0
+        self._to_pen: HTTPConnection | None = None
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._run, self._fragments = "", set[str]()
         self._changed = asyncio.Condition()
@@ -207,6 +210,10 @@ class Visitor:
         part = next(part for part in self.parts.values() if part.kind == "button" and part.content.button.label == label)
         await self._ask(self._state(part.fragment, trigger=part.content.button.id))
 
+    async def forge(self, button: str, fragment: str) -> None:
+        """Send the press of a button that this page need not have, by its number."""
+        await self._send(self._state(fragment, trigger=button))
+
     async def set(self, state: WidgetState) -> None:
         """Send this value of a widget, and wait for the run that follows; what is no trigger stays, as in a browser."""
         fragment = next((part.fragment for part in self.parts.values() if part.widget == state.id), "")
@@ -249,25 +256,42 @@ class Visitor:
         return time.monotonic() - started
 
     async def move_pen(self, drawn: Sketch, is_whole: bool) -> float:
-        """Send what is on the canvas while the pen is down, or as it is lifted, and wait for its verdict; returns seconds."""
-        await self.wait(lambda: any(is_pen(part, is_whole) for part in self.parts.values()))
-        part = next(part for part in self.parts.values() if is_pen(part, is_whole))
-        self._turn += 1
-        seconds = time.monotonic()
-        frame = {"turn": self._turn, "generation": 0, "is_whole": is_whole, "seconds": seconds, "png": drawn.picture}
-        self._values[part.content.bidi_component.id] = json.dumps({"frame": frame})
-        started, finished = time.monotonic(), self._finished
-        await self._send(self._state(part.fragment))
-        await self.wait(lambda: self._finished > finished and any(drawn.shown in html for html in self.htmls()))
-        return time.monotonic() - started
+        """Send what is on the canvas while the pen is down, or as it is lifted, and wait for its verdict; returns seconds.
+
+        As a browser does: by a request of its own, and when the pen is lifted also to the page, which answers later.
+        """
+        await self.wait(lambda: any(map(is_pen, self.parts.values())))
+        part = next(filter(is_pen, self.parts.values()))
+        started = time.monotonic()
+        frame = {"generation": 0, "is_whole": is_whole, "seconds": started, "png": drawn.picture}
+        address = json.loads(part.content.bidi_component.json)["address"]
+        asked = asyncio.create_task(asyncio.to_thread(self._ask_pen, address, json.dumps(frame).encode()))
+        finished = self._finished
+        if is_whole:
+            self._turn += 1
+            self._values[part.content.bidi_component.id] = json.dumps({"frame": {**frame, "turn": self._turn}})
+            await self._send(self._state(part.fragment))
+        told = await asked
+        took = time.monotonic() - started
+        if is_whole:
+            await self.wait(lambda: self._finished > finished and any(drawn.shown in html for html in self.htmls()))
+            return took if told else time.monotonic() - started
+        assert any(drawn.shown in html for html in told["html"].values()), told
+        return took
+
+    def _ask_pen(self, address: str, body: bytes) -> dict[str, Any]:
+        """What is to change on the page."""
+        if self._to_pen is None:
+            place = urlsplit(self.url)
+            assert place.hostname
+            self._to_pen = HTTPConnection(place.hostname, place.port, timeout=60)
+        self._to_pen.request("POST", address, body, {"Cookie": self._cookie_line()})
+        answer = self._to_pen.getresponse()
+        told: dict[str, Any] = json.loads(answer.read())
+        return told
 
     def htmls(self) -> Iterator[str]:
-        """What is shown as HTML, quick answers to a moving pen included."""
-        for part in self.parts.values():
-            if part.kind == "html":
-                yield part.content.html.body
-            elif part.kind == "bidi_component" and is_pen(part, False):
-                yield from json.loads(part.content.bidi_component.json)["changed"].values()
+        return (part.content.html.body for part in self.parts.values() if part.kind == "html")
 
     def texts(self) -> str:
         """Everything readable on the page."""

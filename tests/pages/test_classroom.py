@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +15,7 @@ from core.presets import Shipped
 from core.server.class_records import Moment, NotTheTeacherError
 from core.server.classroom import MOST_A_MINUTE
 from core.server.tasks import TASKS, Judgement, Task
-from pages.sections import class_archive, class_tasks
+from pages.sections import class_archive, class_tasks, draw_class
 from pages.shared.state import access, classroom, own_data
 from pages.shared.state.visitor import Choice, Run
 from tests.pages.conftest import checked, go_to, has, html_of, inside, open_page, plain, visitor_of
@@ -184,6 +185,48 @@ def test_the_teachers_code_opens_the_buttons_elsewhere_and_guesses_wait(monkeypa
     assert not has(app, "class-teacher")
     press(app, "class-code-given")
     assert has(app, "class-teacher")
+
+
+def test_a_page_runs_again_only_when_something_is_new_on_it() -> None:
+    """The teacher's wall with each drawing, a student's line with the task, the place and the canvas only."""
+    begin()
+    ada, bob = join(), join()
+    mine = classroom.room()
+    numbers = [visitor_of(app).student.number for app in (ada, bob)]
+    of_ada = partial(draw_class.shown, visitor_of(ada), numbers[0])
+    before = of_ada(now())
+    mine.send(numbers[1], bytes(784), Judgement(0.5, 0.1, 0.01, True), 1)
+    assert of_ada(now()) == before, "a drawing of somebody else that does not count"
+    mine.send(numbers[0], bytes(784), Judgement(0.05, 0.1, 0.4, False), 1)
+    first = of_ada(now())
+    assert first != before, "she has a place now"
+    mine.send(numbers[1], bytes(784), Judgement(0.04, 0.1, 0.4, False), 2)
+    second = of_ada(now())
+    assert second != first, "Bob is before her"
+    visitor_of(ada).drawings.canvas.generation += 1
+    third = of_ada(now())
+    assert third != second, "her canvas is clear"
+    mine.choose(now().about.code, "edge")
+    assert of_ada(now()) != third
+    assert of_ada(None) is not None
+
+
+def test_no_old_number_can_stay_after_clear() -> None:
+    """What a browser overwrites it need not take away: without numbers there is as much on the page as with them."""
+
+    def places(app: AppTest) -> int:
+        return len([*inside(app, "numbers")])
+
+    begin()
+    app = join()
+    empty = places(app)
+    put(app, five())
+    assert places(app) == empty
+    put(app, scribble())
+    visitor_of(app).drawings.canvas.image = None
+    visitor_of(app).drawings.judge_canvas()
+    assert places(checked(app.run())) == empty
+    assert not has(app, "score")
 
 
 def test_who_floods_the_wall_gets_a_sentence() -> None:

@@ -1,8 +1,10 @@
 """Draw: a blank canvas, strokes, test images and files before the detector."""
 
 import io
+import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,8 +22,10 @@ from core.detector import AutoencoderDetector, Result
 from core.drawing import from_canvas
 from core.presets import Shipped
 from pages.sections import draw_verdict
-from pages.shared.state import job_pool
+from pages.shared.components.live_canvas import Frame
+from pages.shared.state import job_pool, pens
 from pages.shared.state.drawings import MOST_MOMENTS, Moments
+from pages.shared.state.pens import Pen as PenOfTab
 from tests.pages.conftest import checked, go_to, has, html_of, inside, number_in, open_page, plain, verdicts, visitor_of
 from tests.strokes import WAYS, on_canvas, rgba
 
@@ -295,10 +299,70 @@ def test_a_moving_pen_asks_for_one_turn(pen: Pen, digit: Digit, monkeypatch: pyt
     app = open_page("draw")
     pen.draw(digit(5))
     checked(app.run())
-    canvas = visitor_of(app).drawings.canvas
-    canvas.is_stroke_whole, app.session_state["tab"].canvas.is_answer_due = False, True
+    visitor_of(app).drawings.canvas.is_stroke_whole = False
     checked(app.run())
     assert turn.entered > 0
+
+
+def frame(pen: Pen, seconds: float, generation: int = 0) -> Frame:
+    """What is drawn, as a browser has it judged by a request of its own."""
+    file = pen.png()
+    assert file
+    return Frame(file, generation, False, seconds)
+
+
+def way_of(app: AppTest) -> PenOfTab:
+    """The way of the quick answers of the tab."""
+    found = app.session_state["tab"].pen
+    assert pens.pen_of(found.token) is found
+    return found  # type: ignore[no-any-return]
+
+
+def test_a_quick_answer_is_what_the_page_says(pen: Pen, digit: Digit) -> None:
+    app = open_page("draw")
+    app.session_state["language"] = "de"
+    checked(app.run())
+    for label in range(10):
+        pen.draw(digit(label))
+        visitor_of(app).drawings.ask_again = 0.0  # the ten are asked each time
+        way = way_of(app)
+        told = in_a_thread(lambda way=way, label=label: way.answer_to(frame(pen, label), way.tab.canvas.seen))
+        checked(app.run())
+        for key in ("verdict", "second-opinion", "gauge", "score", "threshold", "as-high", "steps", "cards"):
+            (html,) = html_of(inside(app, key))
+            assert re.sub(' data-answer="[0-9]+"', "", html) == told["html"][key], key
+    # The canvas' own picture of the last stroke is one more moment.
+    assert curve_of(app)["heights"][:-1] == told["curve"]["heights"]
+    assert len(told["curve"]["heights"]) >= 10
+    assert "Anomalie" in told["html"]["verdict"]
+
+
+def test_a_frame_that_comes_too_late_changes_nothing(pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_page("draw")
+    way, canvas = way_of(app), visitor_of(app).drawings.canvas
+    pen.draw(digit(5))
+    assert in_a_thread(lambda: way.answer_to(frame(pen, 2.0), way.tab.canvas.seen))
+    image = canvas.image
+    pen.draw(digit(7))
+    late = (frame(pen, 1.0), way.tab.canvas.seen), (frame(pen, 3.0, generation=1), way.tab.canvas.seen), (frame(pen, 3.0), {})
+    for drawn, seen in late:
+        assert in_a_thread(lambda drawn=drawn, seen=seen: way.answer_to(drawn, seen)) == {}
+        assert canvas.image is image
+    monkeypatch.setattr("pages.shared.state.classroom.hides_verdict", lambda: True)
+    assert in_a_thread(lambda: way.answer_to(frame(pen, 3.0), way.tab.canvas.seen)) == {}, "a class is to guess"
+    assert canvas.image is not image
+
+
+def curve_of(app: AppTest) -> dict[str, Any]:
+    """What the page sends to the component that shows the score along the drawing."""
+    found = (element.proto for element in app.get("bidi_component"))
+    return next(json.loads(proto.json) for proto in found if "replay" in proto.component_name)  # type: ignore[no-any-return]
+
+
+def in_a_thread(action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Where no page runs."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(action).result()
 
 
 def test_the_detector_that_redraws_it_better_is_named(pen: Pen, digit: Digit) -> None:

@@ -218,7 +218,14 @@ def test_ten_questions_each_with_its_why_and_new_ones_after() -> None:
         press(app, "How did it go?" if number == QUESTIONS_OF_QUIZ - 1 else "Next question")
     (counted,) = [element.value for element in app.markdown if " of 10 right." in element.value]
     right = int(counted.strip("*").split(" ")[0])
-    assert sum(element.value[:1].isdigit() for element in app.main.markdown) == 10 - right, "every wrong one is told again"
+    (again,) = app.button_group
+    assert len(again.options) == 10 - right, "every wrong one can be looked at again"
+    told = set()
+    for number in map(int, again.options):
+        checked(app.button_group[0].set_value(number - 1).run())
+        told.add((number, answered(app)))
+    assert len(told) == 10 - right
+    assert all(len(text) > 20 for _number, text in told), "with its why"
     press(app, "Ten new questions")
     assert visitor_of(app).lesson.quiz.seed != first
 

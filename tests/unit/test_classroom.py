@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
@@ -99,6 +101,39 @@ def test_only_what_is_new_is_read(room: Classroom) -> None:
     assert after
     assert after.drawings[1] is before.drawings[1]
     assert [*after.drawings] == [1, 2]
+
+
+def test_whoever_only_compares_has_the_database_looked_at_by_somebody_else(
+    room: Classroom, url: str, wait_until: Callable[[Callable[[], object]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert room.seen is None
+    room.begin("4b")
+    other = Classroom(url, clock=room._clock)
+    other.now(at_once=True)
+    room.join("a")
+    monkeypatch.setattr(classroom, "LOOK_SECONDS", 3600.0)
+    other.look()
+    assert other.seen
+    assert not other.seen.students, "it is not time yet, and what was seen stands"
+    monkeypatch.setattr(classroom, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(classroom, "READ_SECONDS", 0.0)
+    other.look()
+    wait_until(lambda: other.seen and other.seen.students)
+    assert not other.has_problem
+
+
+@of_files
+def test_a_look_that_finds_no_database_is_kept_as_a_problem(
+    room: Classroom, wait_until: Callable[[Callable[[], object]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.begin("4b")
+    room.now(at_once=True)
+    monkeypatch.setattr(classroom, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(classroom, "READ_SECONDS", 0.0)
+    monkeypatch.setattr(room, "_read", Mock(side_effect=ClassUnavailableError("It does not answer.")))
+    room.look()
+    wait_until(lambda: room.has_problem)
+    assert room.seen, "what was seen last is still known"
 
 
 def test_the_same_sheet_replaces_and_another_round_does_not(room: Classroom) -> None:

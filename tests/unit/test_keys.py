@@ -94,8 +94,7 @@ def test_only_what_the_visitor_may_have_again_is_restored() -> None:
     """A button's value cannot be set, and an upload lies in the session that has it."""
     assert not set(keys.RESTORED) & {
         keys.UPLOADED_CHECKPOINT,
-        keys.MOVING_PEN,
-        keys.LIFTED_PEN,
+        keys.PEN,
         keys.VISITOR,
         keys.TAB,
         keys.LANGUAGE,

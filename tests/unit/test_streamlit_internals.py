@@ -24,6 +24,7 @@ from streamlit.proto.BackMsg_pb2 import (
 )
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.Common_pb2 import FileUploaderState, FileURLsRequest
+from streamlit.proto.NewSession_pb2 import NewSession
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.runtime import Runtime, app_session
 from streamlit.runtime.app_session import AppSession
@@ -37,8 +38,15 @@ from streamlit.testing.v1 import AppTest
 from streamlit.web.server.app_discovery import discover_asgi_app
 
 from pages.shared import streamlit_internals
+from pages.shared.i18n.of_widgets import WORDS
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def frontend() -> str:
+    """All scripts of Streamlit's frontend."""
+    return "".join(path.read_text() for path in Path(get_static_dir()).rglob("*.js"))
 
 
 def test_a_flag_of_the_pages_manager_turns_files_of_pages_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +165,77 @@ def test_a_stranger_is_not_kept_and_the_class_is_by_session_or_by_browser(monkey
     for name in (*clients, "gone"):
         WebsocketSessionManager.disconnect_session(manager, name)
     assert ended == ["b"]
+
+
+def test_a_tick_counts_only_where_its_fragment_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[ClientState] = []
+    monkeypatch.setattr(AppSession, "_handle_rerun_script_request", lambda _session, asked=None: ran.append(asked))
+    streamlit_internals.skip_idle_ticks()
+    is_due = False
+    session: Any = SimpleNamespace(**{streamlit_internals._DUE: {"wall": lambda: is_due}})
+    tick = ClientState(fragment_id="wall", is_auto_rerun=True)
+    others = [ClientState(fragment_id="wall"), ClientState(fragment_id="line", is_auto_rerun=True), ClientState(), None]
+    for asked in (tick, *others):
+        AppSession._handle_rerun_script_request(session, asked)
+    assert ran == others, "a press is never left out, nor the tick of a fragment that has said nothing"
+    is_due = True
+    AppSession._handle_rerun_script_request(session, tick)
+    AppSession._handle_rerun_script_request(SimpleNamespace(), tick)  # type: ignore[arg-type]
+    assert ran == [*others, tick, tick]
+    source = inspect.getsource(AppSession.handle_backmsg)
+    assert "self._handle_rerun_script_request(" in source, "what a message of a browser calls"
+
+
+def test_a_fragment_says_when_its_ticks_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = SimpleNamespace()
+    monkeypatch.setattr(streamlit_internals, "_session", lambda: session)
+
+    def script() -> None:
+        import streamlit as st
+
+        from pages.shared.streamlit_internals import run_by_timer_only_if
+
+        st.fragment(lambda: run_by_timer_only_if(lambda: False))()
+
+    app = AppTest.from_function(script).run()
+    assert not app.exception
+    [(fragment, is_due)] = vars(session)[streamlit_internals._DUE].items()
+    assert (bool(fragment), is_due()) == (True, False)
+
+
+def test_theme_and_options_are_read_once_and_sent_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sent() -> NewSession:
+        message = NewSession()
+        app_session._populate_config_msg(message.config)
+        for theme, section in (
+            (message.custom_theme, "theme"),
+            (message.custom_theme.light, "theme.light"),
+            (message.custom_theme.dark, "theme.dark"),
+            (message.custom_theme.sidebar, "theme.sidebar"),
+        ):
+            app_session._populate_theme_msg(theme, section)
+        return message
+
+    sections: list[str] = []
+
+    def populate(message: Any, section: str = "theme") -> None:
+        sections.append(section)
+        if section == "theme":
+            message.base = message.BaseTheme.LIGHT  # the first value, which is not told from none by its size
+        elif section == "theme.dark":
+            message.primary_color = "#ffffff"
+
+    monkeypatch.setattr(app_session, "_populate_theme_msg", populate)
+    monkeypatch.setattr(app_session, "_populate_config_msg", app_session._populate_config_msg)
+    expected = sent()
+    asked = len(sections)
+    streamlit_internals.remember_theme()
+    assert sent() == sent() == expected
+    assert len(sections) == 2 * asked, "each section is read once"
+    assert (expected.HasField("custom_theme"), expected.custom_theme.HasField("light")) == (True, False)
+    source = inspect.getsource(AppSession._create_new_session_message)
+    assert "_populate_theme_msg(msg.new_session.custom_theme)" in source
+    assert "_populate_config_msg(msg.new_session.config)" in source
 
 
 def test_all_sessions_share_one_loop_for_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,6 +358,13 @@ def test_the_frontend_is_where_its_page_looks_for_it() -> None:
     assert len(asked) > 10
     assert set(asked) <= files.keys()
     assert all(path.is_file() for path in files.values())
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_that_is_translated_stands_in_the_frontend(word: str, frontend: str) -> None:
+    """Some are put together: an instruction of its key and its end, a description of what it describes."""
+    pieces = ["Press Enter to ", word.rpartition(" ")[2]] if word.startswith("Press Enter") else re.split(r"{}|\. ", word)
+    assert all(piece in frontend for piece in pieces)
 
 
 def test_every_preloaded_file_is_there_once() -> None:

@@ -34,7 +34,7 @@ def normal_scores(scores: Tensor, guess: float | None, threshold: float | None) 
             figure.add_vline(
                 x=place,
                 line={"color": colour, "width": 3, "dash": "dash" if number else "solid"},
-                annotation={"text": word},
+                annotation={"text": word, "xshift": 5 if is_right else -5},
                 annotation_position="top right" if is_right else "top left",
             )
     return _small(figure, _("Anomaly score"), _("Images"))
@@ -73,4 +73,5 @@ def _small(figure: go.Figure, x: str, y: str) -> go.Figure:
     figure.update_yaxes(title=y, fixedrange=True)
     if figure.layout.showlegend is None:
         figure.update_layout(showlegend=False)
-    return lay_out(figure, height=HEIGHT, dragmode=False)
+    lay_out(figure, height=HEIGHT, dragmode=False)
+    return figure.update_layout(margin_r=30)  # room for the last tick's text

@@ -11,13 +11,31 @@ function layersOf() {
   return null;
 }
 
-/** As the canvas itself sends it: in its own pixels, of which a sharp screen shows more. */
+/** Canvases drawn upon each other at (x, y), cut off beyond width and height. */
+function upon(layers, x, y, width, height) {
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width, height });
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  for (const [layer, ...size] of layers) pen.drawImage(layer, x, y, ...size);
+  return [canvas, pen];
+}
+
+/** As the canvas itself sends it, in its own pixels, of which a sharp screen shows more; without the paper around the ink. */
 function pictureOf(layers, side) {
-  const picture = document.createElement("canvas");
-  picture.width = picture.height = side;
-  const pen = picture.getContext("2d");
-  for (const layer of layers) pen.drawImage(layer, 0, 0, side, side);
-  return picture.toDataURL("image/png");
+  const [whole, pen] = upon(layers.map(layer => [layer, side, side]), 0, 0, side, side);
+  // A pixel's highest byte is its opacity; paper is black.
+  const pixels = new Uint32Array(pen.getImageData(0, 0, side, side).data.buffer);
+  let left = side, right = 0, top = side, bottom = 0;
+  for (let place = 0; place < pixels.length; place++) {
+    if ((pixels[place] & 0xffffff) === 0) continue;
+    const x = place % side, y = (place - x) / side;
+    left = Math.min(left, x);
+    right = Math.max(right, x + 1);
+    top = Math.min(top, y);
+    bottom = y + 1;
+  }
+  if (left >= right) return whole.toDataURL("image/png");
+  return upon([[whole]], -left, -top, right - left, bottom - top)[0].toDataURL("image/png");
 }
 
 const placeOf = key => document.querySelector(`.st-key-${key} [data-testid="stHtml"]`);
@@ -31,20 +49,28 @@ function put(changed) {
 }
 
 export default function ({ data, parentElement, setStateValue }) {
-  const own = (parentElement.live ??= { messages: new Messages(), pen: null, put: 0 });
-  const isQuick = data.changed !== null;
-  if (isQuick && data.turn !== own.put) {
-    own.put = data.turn;
-    put(data.changed);
-  }
-  own.messages.answered(data.turn, message => setStateValue("frame", message));
+  const own = (parentElement.live ??= { quick: new Messages(), whole: new Messages(), pen: null });
+  own.data = data;
+  own.whole.answered(data.turn, message => setStateValue("frame", message));
   own.frame = isWhole => {
     const layers = layersOf();
     if (!layers) return null;
-    const seconds = performance.now() / 1000;
-    return { generation: data.generation, is_whole: isWhole, seconds, png: pictureOf(layers, data.side) };
+    const { generation, side } = own.data;
+    return { generation, is_whole: isWhole, seconds: performance.now() / 1000, png: pictureOf(layers, side) };
   };
   if (own.listens) return;
+  // Where no answer comes, the page itself still answers when the pen was lifted.
+  const ask = async message => {
+    const asked = await fetch(own.data.address, { method: "POST", body: JSON.stringify(message) }).catch(() => null);
+    if (!asked?.ok) return;
+    const { html, curve } = await asked.json();
+    if (html && message.generation === own.data.generation) {
+      put(html);
+      document.dispatchEvent(new CustomEvent("drawn", { detail: curve }));
+    }
+    own.quick.answered(message.turn, ask);
+  };
+  own.quick.answered(0, ask);
   own.listens = new AbortController();
   const listen = (name, action) => document.addEventListener(name, action, { capture: true, signal: own.listens.signal });
   listen("pointerdown", event => {
@@ -54,10 +80,11 @@ export default function ({ data, parentElement, setStateValue }) {
   // The layers are painted after the event that they are painted for.
   const want = () =>
     requestAnimationFrame(() => {
-      const isDown = own.pen !== null;
+      const isLifted = own.pen === null;
       // Where there is no score yet, there is no place for a quick answer either.
-      if (isDown && isQuick !== (placeOf("score") !== null)) return;
-      own.messages.post(() => own.frame(own.pen === null && !isQuick), isDown);
+      if (placeOf("score") !== null) own.quick.post(() => own.frame(isLifted), !isLifted);
+      else if (!isLifted) own.whole.post(() => own.frame(false), true);
+      if (isLifted) own.whole.post(() => own.frame(true));
     });
   const lift = event => {
     if (event.pointerId !== own.pen) return;

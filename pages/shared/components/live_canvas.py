@@ -3,15 +3,18 @@
 The canvas component itself sends a drawing a fifth of a second after the pen was lifted. A browser in which this
 component fails still has that.
 
-There are two on a page. The one that is shown with `changed` asks for quick answers: HTML that it puts into the page
-itself. The other one asks for what only a whole run of the page can say.
+A frame goes two ways: by a request of its own (pages/shared/state/pens.py) for a quick answer, HTML that the component puts
+into the page itself; and when the pen was lifted, or where there is no place for an answer yet, for what only a whole run of
+the page can say.
 """
 
 import base64
 import binascii
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -26,29 +29,48 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Frame:
-    """What was on the canvas. png: a file; is_whole: the pen was lifted; seconds: of a clock that began with the page."""
+    """What was on the canvas.
+
+    png: a file; generation: how often the canvas had been cleared; is_whole: the pen was lifted; seconds: of a clock that
+    began with the page.
+    """
 
     png: bytes
+    generation: int
     is_whole: bool
     seconds: float
 
+    @classmethod
+    def of_json(cls, text: bytes | bytearray) -> "Frame | None":
+        """The same as `of`, of the text of a request."""
+        try:
+            told = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+        return cls.of(told) if isinstance(told, dict) else None
 
-def show(key: str, generation: int, side: int, on_frame: Callable[[], None], changed: Mapping[str, str] | None = None) -> None:
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> "Frame | None":
+        """What a browser told; None where it is no frame."""
+        png, generation, seconds = told.get("png"), told.get("generation"), told.get("seconds")
+        if not isinstance(png, str) or not isinstance(generation, int) or not isinstance(seconds, int | float):
+            return None
+        try:
+            file = base64.b64decode(png.partition(",")[2], validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        return cls(file, generation, bool(told.get("is_whole")), float(seconds))
+
+
+def show(key: str, generation: int, side: int, address: str, on_frame: Callable[[], None]) -> None:
     """Watch the canvas of this generation, `side` pixels wide and high; `frame_of` is what it shows, in on_frame.
 
-    changed: new HTML by the key of the container whose HTML it replaces; None where answers are not quick ones.
+    address: where quick answers are asked for.
     """
-    data = {"generation": generation, "side": side, "turn": turn(key, "frame"), "changed": changed}
+    data = {"generation": generation, "side": side, "turn": turn(key, "frame"), "address": address}
     _component(key=key, data=data, height=1, on_frame_change=on_frame)
 
 
-def frame_of(key: str, generation: int) -> Frame | None:
-    """What the browser sent last; None where it is of another canvas, or is no frame."""
-    frame = latest(key, "frame")
-    png, seconds = frame.get("png"), frame.get("seconds")
-    if frame.get("generation") != generation or not isinstance(png, str) or not isinstance(seconds, int | float):
-        return None
-    try:
-        return Frame(base64.b64decode(png.partition(",")[2], validate=True), bool(frame.get("is_whole")), float(seconds))
-    except binascii.Error:
-        return None
+def frame_of(key: str) -> Frame | None:
+    """What the browser sent last; None where it is no frame."""
+    return Frame.of(latest(key, "frame"))

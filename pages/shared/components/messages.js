@@ -4,6 +4,8 @@
 const LOST = 5000;
 // An answer that takes so many milliseconds is followed by a rest as long; twice as slow, by four times the rest.
 const USUAL = 50;
+// A rest is never longer: a pen that pauses is soon answered as it stands.
+const LONGEST_REST = 1000;
 
 class Messages {
   #send = null;
@@ -45,11 +47,15 @@ class Messages {
     this.#flush(true);
   }
 
+  get #rest() {
+    return Math.min(this.#took ** 2 / USUAL, LONGEST_REST);
+  }
+
   #flush(atOnce = false) {
     clearTimeout(this.#timer);
     if (this.#make === null) return;
     const isInFlight = this.#answered < this.#last;
-    const due = atOnce ? 0 : isInFlight ? this.#sent + LOST : this.#rests ? this.#sent + this.#took + this.#took ** 2 / USUAL : 0;
+    const due = atOnce ? 0 : isInFlight ? this.#sent + LOST : this.#rests ? this.#sent + this.#took + this.#rest : 0;
     const now = performance.now();
     if (now < due) {
       this.#timer = setTimeout(() => this.#flush(), due - now);

@@ -1,9 +1,15 @@
-// The score along a drawing. data is what replay.py sends: heights from 0 to 1, the threshold in the middle.
+// The score along a drawing. data is what replay.py sends: heights from 0 to 1, the threshold in the middle. While a pen moves
+// the curve grows with each quick answer (live_canvas.js), for which the page does not run.
 export default function ({ data, parentElement, setStateValue }) {
   const replay = parentElement.querySelector(".replay");
   const own = (replay.own ??= { messages: new Messages(), isDragged: false, moment: null });
-  const { heights } = data;
-  const last = heights.length - 1;
+  let heights, last;
+  const take = changed => {
+    Object.assign(data, changed);
+    heights = data.heights;
+    last = heights.length - 1;
+  };
+  take({});
   own.messages.answered(data.turn, message => setStateValue("look", message));
   if (!own.isDragged && own.messages.areAnswered) own.moment = data.moment;
 
@@ -60,4 +66,10 @@ export default function ({ data, parentElement, setStateValue }) {
     look(to, true);
   };
   show();
+  const grow = event => {
+    take(event.detail);
+    show();
+  };
+  document.addEventListener("drawn", grow);
+  return () => document.removeEventListener("drawn", grow);
 }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -31,8 +32,20 @@ def show(
 ) -> None:
     """The curve of these scores, with the moment at which the verdict last turned; `moment_of` is where it was dragged to.
 
-    moment: which one is looked at; None for the last. Above the middle are anomalies, as they are right of it on the gauge.
+    moment: which one is looked at; None for the last.
     """
+    data = {
+        "turn": turn(key, "look"),
+        "moment": moment,
+        "words": [pictures.verdict_word(anomaly) for anomaly in (False, True)],
+        "label": _("Moments of your drawing"),
+        **curve(scores, threshold, normal),
+    }
+    _component(key=key, data=data, on_look_change=on_look)
+
+
+def curve(scores: Sequence[float], threshold: float, normal: str) -> dict[str, Any]:
+    """What changes of it with each score. Above the middle are anomalies, as they are right of it on the gauge."""
     is_anomaly = [score > threshold for score in scores]
     turned = max((number for number, (one, next_) in enumerate(pairwise(is_anomaly), start=1) if one != next_), default=None)
     text = _("The score along your drawing: drag to look at each moment again")
@@ -40,20 +53,12 @@ def show(
         text = _("Here “{normal}” became an anomaly; drag to look again", normal=normal)
     elif turned is not None:
         text = _("Here it became a normal “{normal}”; drag to look again", normal=normal)
-    _component(
-        key=key,
-        data={
-            "turn": turn(key, "look"),
-            "heights": [round(pictures.position(score, threshold), 3) for score in scores],
-            "words": [pictures.verdict_word(anomaly) for anomaly in (False, True)],
-            "moment": moment,
-            "turned": turned,
-            "is_anomaly": turned is not None and is_anomaly[turned],
-            "label": _("Moments of your drawing"),
-            "text": text if len(scores) > 1 else "",
-        },
-        on_look_change=on_look,
-    )
+    return {
+        "heights": [round(pictures.position(score, threshold), 3) for score in scores],
+        "turned": turned,
+        "is_anomaly": turned is not None and is_anomaly[turned],
+        "text": text if len(scores) > 1 else "",
+    }
 
 
 def moment_of(key: str) -> int | None:

@@ -28,11 +28,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const [button] = item.children;
     const [image, score, who, place] = button.children;
     if (image.src !== card.picture) image.src = card.picture;
-    image.alt = "";
+    image.alt = card.verdict; // with the lines below it the button's name: what is seen of it is also heard
     score.textContent = card.score;
     who.textContent = card.who;
     place.textContent = card.place;
-    button.ariaLabel = button.title = card.label;
+    button.title = card.label;
     button.ariaPressed = card.number === data.opened;
     for (const kind of ["normal", "anomaly"]) item.classList.toggle(kind, card.kind === kind);
     item.classList.toggle("hidden", card.is_hidden);

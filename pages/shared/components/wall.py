@@ -31,7 +31,7 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Card:
-    """One drawing. picture: its address; place: in the list, if any; kind: the verdict; label: for screen readers."""
+    """One drawing. picture: its address; place: in the list, if any; kind: the verdict, and in words; label: all of it."""
 
     number: int
     picture: str
@@ -40,6 +40,7 @@ class Card:
     who: str
     label: str
     kind: str
+    verdict: str
     is_hidden: bool
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.shared.html import signs
+from pages.shared.i18n import of_widgets
 from pages.shared.i18n.text import LANGUAGES, _, language
 from pages.shared.state import link, visitors
 
@@ -23,27 +24,25 @@ _PLACES = {
 def apply() -> None:
     """Send the style to the browser; the page's language too, which screen readers speak by."""
     st.html(_STYLE_SHEET)
+    if link.is_projector():
+        st.html(_PROJECTOR)  # a file, too: Streamlit puts files of rules below all else, where a later one prevails
     places = [_PLACES.get(name, f".st-key-hideable-{name}") for name in link.hidden()]
     rules = signs.properties()
     rules += "".join(f"{place} {{ display: none; }}" for place in places)
-    # Streamlit's own words are English only; these are the ones that stand on a page.
+    # Of Streamlit's own English words these have no text of their own; the others are in pages/shared/i18n/of_widgets.py.
     rules += f"{_UPLOAD} p {{ font-size: 0; }} {_UPLOAD} p::after {{ content: '{_('Upload')}'; font-size: 1rem; }}"
     refused = _(
         "This file was not taken: it is larger than {most} MB, of another kind, or it was cut off on its way.",
         most=st.get_option("server.maxUploadSize"),
     )
     rules += f"{_REFUSED}::after {{ content: {json.dumps(refused, ensure_ascii=False)}; display: block; font-weight: 600; }}"
-    if language() != "en":
-        rules += "[data-testid=stFileUploaderDropzoneInstructions] { display: none; }"
-    if link.is_projector():
-        rules += _PROJECTOR.read_text(encoding="utf-8")
     written = script(language(), link.is_projector())
     st.html(f"<style>{rules}</style><script>{written}</script>", unsafe_allow_javascript=True)
 
 
 def script(code: str, is_projector: bool) -> str:
     """What a page's only script does."""
-    text = f"document.documentElement.lang = '{code}';"
+    text = f"document.documentElement.lang = '{code}'; {of_widgets.SCRIPTS[code]}"
     if is_projector:
         # No browser goes to full screen by itself; the first touch or key takes it there.
         text += """

@@ -4,6 +4,9 @@ import gettext
 import io
 import re
 import string
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any, SupportsFloat
@@ -21,6 +24,19 @@ LOCALES = Path(__file__).parents[2] / "locales"
 LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français", "pt": "Português"}
 
 
+_spoken = ContextVar("spoken", default="")
+
+
+@contextmanager
+def speaking(code: str) -> Iterator[None]:
+    """In this language, whatever the session's is, also where no page runs."""
+    before = _spoken.set(code)
+    try:
+        yield
+    finally:
+        _spoken.reset(before)
+
+
 def resolve_language() -> None:
     """The visitor's language is what the link asks for, else what was chosen before, else the browser's, else English."""
     asked = st.query_params.get("lang", "")
@@ -33,6 +49,8 @@ def resolve_language() -> None:
 
 def language() -> str:
     """The visitor's language. A page asks a hundred times a run, so that what settles it is looked at once: in app.py."""
+    if code := _spoken.get():
+        return code
     try:
         return str(st.session_state[keys.LANGUAGE])
     except KeyError:

@@ -1,6 +1,7 @@
 """The class of this server for the visitor for whom a page runs: the student that he joined as, the teacher, what he sends."""
 
 import os
+from collections.abc import Callable
 from functools import cache
 
 import streamlit as st
@@ -16,7 +17,8 @@ from core.server.environment import whole_number_from_environment
 from core.server.tasks import Judgement
 from pages.shared.html import pictures
 from pages.shared.state import access, detectors, job_pool, judging, visitors
-from pages.shared.state.visitor import Choice, Run, visitor
+from pages.shared.state.visitor import Choice, Run, Visitor, visitor
+from pages.shared.streamlit_internals import run_by_timer_only_if
 
 SHARED = "shared:"
 """With the detector's code after it: the origin of a run that came from the class."""
@@ -53,6 +55,21 @@ def about() -> Class | None:
     except ClassUnavailableError:
         return None
     return now.about if now else None
+
+
+def run_again_only_if_changed(shown: Callable[[Moment | None], object]) -> None:
+    """Said by a fragment that looks at the class by a timer: it need not run again before this is another than it is now.
+
+    shown: all that the fragment shows, or something that changes with it; called without a visitor (`run_by_timer_only_if`).
+    """
+    here = room()
+    before = shown(here.seen)
+
+    def is_due() -> bool:
+        here.look()
+        return here.has_problem or shown(here.seen) != before
+
+    run_by_timer_only_if(is_due)
 
 
 # ---------------------------------------------------------------- who
@@ -156,7 +173,12 @@ def take_detector(code: str, name: str) -> None:
 
 def sheet() -> int:
     """The number of the canvas as it is now, among all that this visitor has had."""
-    return visitor().first_sheet + visitor().drawings.canvas.generation
+    return sheet_of(visitor())
+
+
+def sheet_of(who: Visitor) -> int:
+    """The same of a certain visitor."""
+    return who.first_sheet + who.drawings.canvas.generation
 
 
 def sent() -> Drawing | None:
@@ -175,6 +197,8 @@ def hides_verdict() -> bool:
         return False
     try:
         now = moment()
+        if now and now.about.begun != visitor().class_begun:
+            return True  # another class, which the page finds out first
         is_blind = now is not None and now.about.task == "blind" and now.about.is_open
         return is_blind and student() is not None and sent() is None
     except ClassError:

@@ -99,8 +99,7 @@ class CanvasOnScreen:
     opened: part of its key; with a new number it begins anew with the strokes `initial`, which must not change otherwise, or
     the canvas loads them and a stroke in progress is lost. visit, generation: for which it was opened. seen: the strokes
     that it sent last, or was given. frame_seconds, png, image: of the newest frame that the pen sent, see live_canvas.
-    is_answer_due: a moving pen has sent a frame. opinions: whose cards the last quick answer had. answers: how many quick
-    answers there were.
+    opinions: whose cards the last quick answer had. answers: how many quick answers there were.
     """
 
     opened: int = 0
@@ -111,7 +110,6 @@ class CanvasOnScreen:
     frame_seconds: float = 0.0
     png: bytes = b""
     image: Tensor | None = None
-    is_answer_due: bool = False
     opinions: Sequence[Opinion] | None = None
     answers: int = 0
 

@@ -14,7 +14,7 @@ UPLOADED_CHECKPOINT = "upload-checkpoint"
 
 # Draw.
 BRUSH, KIND = "brush", "kind"
-MOVING_PEN, LIFTED_PEN = "moving-pen", "lifted-pen"
+PEN = "pen"
 PICTURE_DIGITS, REPLAY = "picture-digits", "replay"
 
 # Train: what is asked beside the settings of core/settings.py (of_setting), and how curves are shown.

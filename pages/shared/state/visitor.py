@@ -8,6 +8,8 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -186,7 +188,8 @@ class Tab:
     job_problem: why settings could not be trained, with them. looks_seldom: whether the page looks at the job seldom.
     was_active, lesson_was_active, were_baselines_running, class_seen: as they were last shown. class_opened: the wall's drawing
     that is shown large. class_answer: to what was done last in the class. uploaded, picture, own_zip: files that were taken up.
-    own_problem: why an example was not kept. followed: the visit on which Train took up what was drawn since.
+    own_problem: why an example was not kept. pen: the way of its quick answers (pages/shared/state/pens.py).
+    followed: the visit on which Train took up what was drawn since.
     """
 
     page: str = ""
@@ -221,6 +224,7 @@ class Tab:
     class_seen: object = None
     class_opened: int = 0
     class_answer: "Answer | None" = None
+    pen: object = None
 
     def note_page(self, name: str) -> None:
         """Count a visit each time another page is opened."""
@@ -230,11 +234,28 @@ class Tab:
             self.is_step_in_address = False
 
 
+_present: ContextVar[tuple[Visitor, Tab] | None] = ContextVar("present", default=None)
+
+
+@contextmanager
+def acting_for(one: Visitor, its_tab: Tab) -> Iterator[None]:
+    """For code of pages that answers a visitor while no page of his runs."""
+    before = _present.set((one, its_tab))
+    try:
+        yield
+    finally:
+        _present.reset(before)
+
+
 def visitor() -> Visitor:
     """The visitor for whom the page runs; app.py has looked for it."""
+    if present := _present.get():
+        return present[0]
     return st.session_state.setdefault(keys.VISITOR, Visitor())  # type: ignore[no-any-return]
 
 
 def tab() -> Tab:
     """The tab for which the page runs."""
+    if present := _present.get():
+        return present[1]
     return st.session_state.setdefault(keys.TAB, Tab())  # type: ignore[no-any-return]

@@ -1,0 +1,50 @@
+"""The request by which a browser has the drawing of a moving pen judged at once (pages/shared/state/pens.py)."""
+
+import os
+
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+MOST_BYTES = 2**20
+"""Of one frame: a canvas full of noise has half of that."""
+
+MOST_WAITING = 3
+"""Frames of one pen that are not answered yet; a browser sends one at a time, and one more when the pen is lifted."""
+
+# Of moving pens there are as many at a time as cores, so that those that were lifted come first.
+_moving, _lifted = CapacityLimiter(os.cpu_count() or 1), CapacityLimiter(32)
+
+
+async def answer(request: Request) -> Response:
+    """What follows the pen on its page, as JSON."""
+    from pages.shared.components.live_canvas import Frame
+    from pages.shared.state import pens
+
+    pen = pens.pen_of(request.path_params["token"])
+    if pen is None:
+        return PlainTextResponse("No page has this pen.", 404)
+    if pen.waiting >= MOST_WAITING:
+        return PlainTextResponse("Too many frames at the same time.", 429)
+    pen.waiting += 1
+    try:
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > MOST_BYTES:
+                return PlainTextResponse("This is larger than any drawing.", 413)
+        frame = Frame.of_json(body)
+        if frame is None:
+            return PlainTextResponse("This is no drawing.", 400)
+        limiter = _lifted if frame.is_whole else _moving
+        changed = await to_thread.run_sync(pen.answer_to, frame, pen.tab.canvas.seen, limiter=limiter)
+        return JSONResponse(changed)
+    finally:
+        pen.waiting -= 1
+
+
+def routes() -> list[Route]:
+    from pages.shared.state import pens
+
+    return [Route(pens.PATH + "{token}", answer, methods=["POST"])]

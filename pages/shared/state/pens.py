@@ -1,0 +1,57 @@
+"""Quick answers to a pen that moves: a request of their own, which no page has to run for.
+
+A page that runs costs a server and a browser several times what core needs to judge a drawing. The address of the request
+holds a secret that only the tab knows which draws; what is answered is what its page would say.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakValueDictionary
+
+from pages.shared.components.live_canvas import Frame
+from pages.shared.i18n.text import language, speaking
+from pages.shared.state import job_pool
+from pages.shared.state.visitor import Tab, Visitor, acting_for, tab, visitor
+
+PATH = "/pen/"
+
+Answer = Callable[[Frame], dict[str, Any]]
+"""html: new HTML by the key of the container whose HTML it replaces; curve: of components/replay.py. Empty: nothing changes."""
+
+
+@dataclass(eq=False)
+class Pen:
+    """Who draws. answer: what the page makes of a frame; code: the language; waiting: how many frames are not answered yet."""
+
+    visitor: Visitor
+    tab: Tab
+    code: str
+    answer: Answer
+    token: str = field(default_factory=secrets.token_urlsafe)
+    waiting: int = 0
+
+    def answer_to(self, frame: Frame, seen: object) -> dict[str, Any]:
+        """In any thread; nothing where the canvas has told of itself since the frame came, when it had told what is `seen`."""
+        with job_pool.pool().inference_priority(), acting_for(self.visitor, self.tab), speaking(self.code), self.visitor.lock:
+            return self.answer(frame) if self.tab.canvas.seen is seen else {}
+
+
+_pens: WeakValueDictionary[str, Pen] = WeakValueDictionary()
+"""As long as their tabs are kept."""
+
+
+def address(answer: Answer) -> str:
+    """Where the tab for which the page runs sends what its pen draws."""
+    own = tab()
+    if not isinstance(own.pen, Pen):
+        own.pen = Pen(visitor(), own, language(), answer)
+        _pens[own.pen.token] = own.pen
+    own.pen.code = language()
+    return PATH + own.pen.token
+
+
+def pen_of(token: str) -> Pen | None:
+    """None where no tab has this token."""
+    return _pens.get(token)
