@@ -211,7 +211,7 @@ async def leave(visitor: Visitor) -> None:
 
 # ---------------------------------------------------------------- the server and its log
 
-MEANT = re.compile("A canvas sent what no canvas sends|.* could not be downloaded")
+MEANT = re.compile("A canvas sent what no canvas sends|Failed to deserialize component state|.* could not be downloaded")
 """Messages of the log which say that somebody sent what no page sends, and that there is no network here."""
 
 GREETING = re.compile(r"|Loading the pages and the detectors …|  See the anomaly is at .*")

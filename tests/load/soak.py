@@ -131,7 +131,7 @@ async def watch(server: Server, minutes: float) -> list[Sample]:
     async def keep_coming(number: int) -> None:
         chance = random.Random(number)
         while time.monotonic() < over:
-            visits.append(Visit(Visitor(server.url), time.monotonic(), chance.choice(TRAINED)))
+            visits.append(Visit(Visitor(server.url, patience=300.0), time.monotonic(), chance.choice(TRAINED)))
             await stay(visits[-1], chance, drawings)
 
     def look() -> Sample:
