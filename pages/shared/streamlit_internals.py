@@ -252,6 +252,10 @@ def refuse_values() -> None:
     SessionState._set_widget_metadata = set_widget_metadata  # type: ignore[method-assign,assignment]
 
 
+_NUMBERS = {"int_value", "double_value"}
+"""A browser sends a whole number as the first, also where a widget's kind is the second."""
+
+
 def _fits(value: WidgetState, widget: WidgetMetadata[Any]) -> bool:
     """Whether a widget can have a value: of its kind, and one of its options if it has any."""
     kind = value.WhichOneof("value")
@@ -265,7 +269,7 @@ def _fits(value: WidgetState, widget: WidgetMetadata[Any]) -> bool:
 def _is_of_kind(value: WidgetState, widget: WidgetMetadata[Any]) -> bool:
     """Whether a value is of a widget's kind, and nothing that Streamlit cannot read; no value at all is the usual one."""
     kind = value.WhichOneof("value")
-    if kind not in (None, widget.value_type):
+    if kind not in (None, widget.value_type) and not {kind, widget.value_type} <= _NUMBERS:
         return False
     # Of several buttons one is always pressed where one is from the beginning.
     is_pressed = getattr(getattr(widget.deserializer, "__self__", None), "default_option_index", None) is not None

@@ -168,6 +168,19 @@ def test_a_value_that_no_widget_of_the_page_can_have_changes_nothing(values: dic
     assert app.session_state.told == [7.0, "b"]
 
 
+def whole_number() -> None:
+    import streamlit as st
+
+    st.write("whole", repr(st.number_input("whole", 0, 100, 3, key="whole")))
+
+
+@pytest.mark.usefixtures("refuses_values")
+@pytest.mark.parametrize("kind", ["int_value", "double_value"])
+def test_a_whole_number_is_one_however_a_browser_sends_it(kind: str) -> None:
+    app = AppTest.from_function(whole_number).run()
+    assert shown(send(app, whole={kind: 7})) == ["whole 7"]
+
+
 @pytest.mark.usefixtures("refuses_values")
 def test_a_value_that_comes_before_its_widget_is_judged_when_that_is_made() -> None:
     app = AppTest.from_function(form).run()

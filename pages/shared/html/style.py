@@ -42,7 +42,7 @@ def apply() -> None:
 
 def script(code: str, is_projector: bool) -> str:
     """What a page's only script does."""
-    text = f"document.documentElement.lang = '{code}'; {of_widgets.SCRIPTS[code]}"
+    text = f"document.documentElement.lang = '{code}'; {of_widgets.script(code)}"
     if is_projector:
         # No browser goes to full screen by itself; the first touch or key takes it there.
         text += """

@@ -1,12 +1,13 @@
 """Streamlit's own words, which are English only: what widgets, charts and dialogs say that pages cannot choose."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 from core.errors import N_
-from pages.shared.i18n.text import LANGUAGES, translated_into
+from pages.shared.i18n.text import translated_into
 
-SCRIPT = Path(__file__).with_suffix(".js")
+_SCRIPT = Path(__file__).with_suffix(".js")
 
 WORDS = (
     N_("App pages"),
@@ -80,8 +81,7 @@ def translations(code: str) -> dict[str, str]:
     return {word: translated_into(code, word) for word in ordered} if code != "en" else {}
 
 
-SCRIPTS = {
-    code: SCRIPT.read_text(encoding="utf-8").replace("WORDS", json.dumps(translations(code), ensure_ascii=False))
-    for code in LANGUAGES
-}
-"""What a page's script does about it, by language."""
+@cache
+def script(code: str) -> str:
+    """What a page's script does about it in this language."""
+    return _SCRIPT.read_text(encoding="utf-8").replace("WORDS", json.dumps(translations(code), ensure_ascii=False))
