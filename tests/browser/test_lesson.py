@@ -22,6 +22,8 @@ def height(page: Page) -> int:
 def answer(page: Page, by_keyboard: bool = False) -> None:
     """Say something to the question that is shown."""
     lesson = page.locator(".st-key-lesson")
+    # What to press may come a moment after the script has ended: its code is loaded when it is first needed.
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
     options = lesson.get_by_test_id("stButtonGroup").locator("button:not([disabled])")
     if options.count():
         press(page, options.nth(1), by_keyboard)
