@@ -171,9 +171,7 @@ def poses(images: Tensor, turns: int) -> Tensor:
     The first pose is the images as they are. Straightening leaves a turned digit's level strokes tilted;
     in one of its poses they are level.
     """
-    if len(images) == 0:
-        return images
-    if turns == 0:
+    if len(images) == 0 or turns == 0:
         return images
     return torch.cat([images, _deskewed(images, images, SIDE, angles=turn_angles(turns)[1:]).clamp(0.0, 1.0)])
 

@@ -18,6 +18,7 @@ from core.drawing import PictureError, read_picture
 from core.ensemble import Ensemble
 from core.experiments.hands import pictures
 from core.presets import read, shipped
+from core.scoring import in_thresholds
 from tests.strokes import WAYS, on_canvas, rgba, shaken
 
 SEED, TIMES, LEAST_SIDE = 0, 8, 40
@@ -140,7 +141,7 @@ def right_on(page: Image.Image, labels: Sequence[int], columns: int, experts: En
         cells = [int(y * rows) * columns + int(x * columns) for x, y in middles]
     right = set()
     for cell, each in zip(cells, found, strict=True):
-        ratios = [float(result.scores[0]) / result.threshold for result in experts.infer(each.image)]
+        ratios = [in_thresholds(float(result.scores[0]), result.threshold) for result in experts.infer(each.image)]
         if 0 <= cell < len(labels) and int(np.argmin(ratios)) == labels[cell]:
             right.add(cell)
     return len(right)

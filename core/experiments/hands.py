@@ -21,6 +21,7 @@ from core.ensemble import Ensemble
 from core.errors import UserError
 from core.experiments import options
 from core.presets import read, shipped
+from core.scoring import in_thresholds
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Row:
     @property
     def best(self) -> int:
         """The digit whose detector finds it least strange."""
-        return int(min(self.scores, key=lambda digit: self.scores[digit] / self.thresholds[digit]))
+        return int(min(self.scores, key=lambda digit: in_thresholds(self.scores[digit], self.thresholds[digit])))
 
 
 def pictures(folder: Path) -> list[Path]:

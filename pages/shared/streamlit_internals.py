@@ -260,8 +260,10 @@ def _fits(value: WidgetState, widget: WidgetMetadata[Any]) -> bool:
     """Whether a widget can have a value: of its kind, and one of its options if it has any."""
     kind = value.WhichOneof("value")
     options = getattr(getattr(widget.deserializer, "__self__", None), "formatted_options", None)
-    if kind is None or options is None or not _is_of_kind(value, widget):
-        return _is_of_kind(value, widget)
+    if not _is_of_kind(value, widget):
+        return False
+    if kind is None or options is None:
+        return True
     chosen = value.string_value if kind == "string_value" else getattr(value, kind).data
     return {chosen} <= set(options) if isinstance(chosen, str) else set(chosen) <= set(options)
 

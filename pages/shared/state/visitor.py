@@ -78,7 +78,7 @@ class Presence:
         self._last = time.monotonic()
 
     def note(self, session: str, now: float) -> None:
-        """A page runs for this session."""
+        """A page runs for one of them."""
         self._seen[session] = self._last = now
 
     def is_connected(self) -> bool:
