@@ -81,7 +81,9 @@ def test_what_is_taken_away_is_what_the_page_shows(page: Page, server: Server, t
     assert verdicts.count((False, "anomaly")) == caught
 
     page.get_by_role("radio", name="SVG").click()
-    chart = page.locator(".st-key-roc:not([data-stale=true])")
+    chart = page.locator(".st-key-roc")
+    asked_for = "chart => chart.querySelector('.js-plotly-plot')?._context?.toImageButtonOptions.format"
+    eventually(page, lambda: chart.evaluate(asked_for) == "svg")
     chart.hover()
     with page.expect_download() as download:
         chart.locator("[data-title^='Download']").click()
