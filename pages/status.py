@@ -22,7 +22,7 @@ def show() -> None:
         return
     st.title(_("Status"))
     show_status()
-    st.subheader(_("Trainings"), anchor=False)
+    st.header(_("Trainings"), anchor=False)
     show_trainings()
     show_errors()
 
@@ -127,7 +127,7 @@ def pause(number: int) -> None:
 
 def show_errors() -> None:
     """The last errors of the server."""
-    st.subheader(_("Last errors"), anchor=False)
+    st.header(_("Last errors"), anchor=False)
     errors = [
         {_("When"): when.astimezone().strftime("%H:%M:%S"), _("Where"): where, _("What"): text}
         for when, where, text in monitor.last_errors().kept

@@ -31,7 +31,7 @@ def show_strip() -> None:
         for entry in reversed(strip)
     )
     with st.container(key="strip"):
-        st.subheader(_("Your drawings and pictures"))
+        st.header(_("Your drawings and pictures"))
         st.html(f'<div class="cards">{cells}</div>')
         # Files are made outside of the session, and so from what the page has now.
         with st.container(horizontal=True):

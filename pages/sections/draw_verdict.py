@@ -292,7 +292,7 @@ def show_ensemble(cards: str) -> None:
         "Each of these networks knows one digit only and redraws your image as that. The longer the bar, the better the fit."
     )
     with st.container(key="experts"):
-        st.subheader(_("Which digit is it? Ask all ten detectors"))
+        st.header(_("Which digit is it? Ask all ten detectors"))
         st.caption(f"{about_bars} " + _("MNIST's 1s are bare strokes: a 1 with a flag or a foot is strange to all of them."))
         with st.container(key="cards"):
             st.html(cards)

@@ -14,7 +14,7 @@ def show_runs() -> list[Run]:
     runs = detectors.runs()
     if not runs:
         return []
-    st.subheader(_("Your runs"))
+    st.header(_("Your runs"))
     rows = [
         {
             _("Run"): run.name,

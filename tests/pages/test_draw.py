@@ -109,7 +109,7 @@ def test_blank_canvas_asks_for_a_drawing() -> None:
     assert not has(app, "score")
     assert not has(app, "threshold")
     assert verdicts(app) == []
-    assert "Your drawings and pictures" not in [heading.value for heading in app.subheader]
+    assert "Your drawings and pictures" not in [heading.value for heading in app.header]
 
 
 def test_a_drawing_is_judged_as_the_detector_judges_it(pen: Pen, digit: Digit, best: AutoencoderDetector) -> None:
