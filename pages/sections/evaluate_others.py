@@ -180,5 +180,5 @@ def show_second(context: EvaluateContext) -> list[str | go.Figure]:
         st.plotly_chart(chart, key="two-roc", config=plotly_config("two-roc"), alt=_("ROC curves of two detectors"))
     with right:
         st.table(rows, border="horizontal", hide_index=True)
-        st.caption(_("Each at its calibrated threshold, on all its test images."))
+        st.caption(_("Each at the threshold in use, on all its test images."))
     return [report.heading(_("Beside another detector")), chart, report.table(rows)]
