@@ -183,6 +183,6 @@ class Drawings:
             return self.picked.image
         return self.canvas.image if self.moment is None else self.canvas.moments.images[self.moment]
 
-    def judge_canvas(self) -> None:
-        """Judge what is on the canvas now, and nothing else."""
+    def return_to_canvas(self) -> None:
+        """What is on the canvas is before the detector again: forget the picked image, its problem and the moment."""
         self.picked = self.problem = self.moment = None

@@ -148,7 +148,7 @@ class Visitor:
 
     @property
     def has_job_begun(self) -> bool:
-        """Whether the job has a network to look at, which comes with its first turn."""
+        """Whether the job has a network to look at, which comes with its first turn; who asks is looking at the job."""
         job = self.job  # another tab may drop it meanwhile
         return job is not None and job.snapshot().has_begun
 
