@@ -20,7 +20,7 @@ _moving, _lifted = CapacityLimiter(os.cpu_count() or 1), CapacityLimiter(32)
 
 async def answer(request: Request) -> Response:
     """What follows the pen on its page, as JSON."""
-    from pages.shared.components.live_canvas import Frame
+    from pages.shared.components.live_canvas import CanvasFrame
     from pages.shared.state import pens
 
     pen = pens.pen_of(request.path_params["token"])
@@ -35,7 +35,7 @@ async def answer(request: Request) -> Response:
             body += part
             if len(body) > MOST_BYTES:
                 return PlainTextResponse("This is larger than any drawing.", 413)
-        frame = Frame.of_json(body)
+        frame = CanvasFrame.of_json(body)
         if frame is None:
             return PlainTextResponse("This is no drawing.", 400)
         limiter = _lifted if frame.is_whole else _moving

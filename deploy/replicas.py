@@ -186,11 +186,7 @@ def main() -> None:
         sys.exit(str(error))
     try:
         replicas.start()
-        own = addresses.url("localhost" if addresses.is_wildcard(address) else asked.address, asked.port)
-        print(f"\n  {asked.replicas} replicas at {own}   (Ctrl-C stops them)", flush=True)
-        for other in addresses.reach(own, address).addresses[:3]:
-            print(f"  From other machines: {other}", flush=True)
-        print(flush=True)
+        addresses.announce(f"{asked.replicas} replicas at {{own}}   (Ctrl-C stops them)", asked.address, asked.port)
         replicas.keep(over)
     finally:
         replicas.stop()

@@ -11,7 +11,7 @@ from core.detector import AutoencoderDetector, Result
 from core.drawing import PictureError, from_canvas_png
 from core.scoring import in_thresholds
 from pages.shared.components import live_canvas, replay
-from pages.shared.components.live_canvas import Frame
+from pages.shared.components.live_canvas import CanvasFrame
 from pages.shared.html import pictures
 from pages.shared.html.pictures import Opinion
 from pages.shared.i18n.glossary import about
@@ -32,7 +32,7 @@ def follow_pen() -> None:
             judging.add_to_strip(image, "canvas", _("drawing"))
 
 
-def answer_to_pen(frame: Frame) -> dict[str, Any]:
+def answer_to_pen(frame: CanvasFrame) -> dict[str, Any]:
     """What changes on screen with what the pen has drawn; nothing where nothing does."""
     shown, on_screen = visitor().drawings, tab().canvas
     if take_frame(frame, False) is None or is_hidden(shown):
@@ -44,7 +44,7 @@ def answer_to_pen(frame: Frame) -> dict[str, Any]:
     return {"html": changed, "curve": replay.curve(moment_scores(shown, judged), judged.result.threshold, judged.normal)}
 
 
-def take_frame(frame: Frame, is_whole: bool) -> Tensor | None:
+def take_frame(frame: CanvasFrame, is_whole: bool) -> Tensor | None:
     """Put this frame on the canvas, to be judged from now on; its image, or None where there is no ink.
 
     None, with the canvas as it was, also where the frame says nothing new or is no PNG that a canvas sends.

@@ -248,6 +248,13 @@ def test_right_answers_follow_from_the_scores(uci: DataSet, seed: int) -> None:
     assert asked == questions(scores, uci.test.labels, threshold, seed)
 
 
+def test_where_no_score_is_clearly_the_highest_there_are_questions_all_the_same() -> None:
+    scores, labels = torch.linspace(1.0, 1.1, 100), torch.arange(100) % 10
+    for question in (each for each in questions(scores, labels, 1.05, 0) if each.kind == "highest"):
+        own = scores[list(question.images)].tolist()
+        assert own[question.right] == max(own)
+
+
 # ---------------------------------------------------------------- worksheet
 
 
