@@ -10,7 +10,11 @@ from torch import Tensor
 Kind = Literal["alarm", "pass", "highest", "redrawn", "map", "verdict", "rate"]
 KINDS: tuple[Kind, ...] = ("alarm", "redrawn", "highest", "verdict", "pass", "map", "rate", "highest", "redrawn", "alarm")
 CLEARLY = 1.2
-"""Times the second highest score: so far the highest is above it, or the question would be a matter of luck."""
+"""The highest score is at least this many times the second, or the question would be a matter of luck."""
+
+MOST_TRIES = 1000
+"""Choices of images for one question: a detector may give everything nearly the same score."""
+
 RATES, COUNTS = (0.01, 0.02, 0.05, 0.1), (100, 200, 1000)
 OPTIONS = 4
 
@@ -59,9 +63,10 @@ def _question(
         odd, others = (alarms, passing) if kind == "alarm" else (passing, alarms)
         chosen = [int(chance.choice(odd)), *map(int, chance.choice(others, OPTIONS - 1, replace=False))]
     else:
-        chosen = _of_different_classes(labels, chance)
-        while kind == "highest" and not _is_clear(scores[chosen]):
+        for _try in range(MOST_TRIES):
             chosen = _of_different_classes(labels, chance)
+            if kind != "highest" or _is_clear(scores[chosen]):
+                break
     target = chosen[int(np.argmax(scores[chosen]))] if kind == "highest" else chosen[0]
     order = [chosen[place] for place in chance.permutation(OPTIONS)]
     return Question(kind, tuple(order), order.index(target))

@@ -7,50 +7,50 @@ from pages.shared.i18n.text import _
 
 
 @dataclass(frozen=True)
-class Lesson:
+class PresetLesson:
     """A preset's title, and in one or two sentences what it shows."""
 
     title: str
     text: str
 
 
-def lessons() -> dict[str, Lesson]:
+def lessons() -> dict[str, PresetLesson]:
     """Every preset of core.presets, in the order in which a teacher would show them; one without a lesson by its name."""
     known = {
-        "best": Lesson(
+        "best": PresetLesson(
             _("Best detector"),
             _("Straight digits with even strokes, a memory instead of free redrawing, a score that forgives a hair's breadth."),
         ),
-        "course": Lesson(
+        "course": PresetLesson(
             _("The course"),
             _("784-512-256-128-256-512-784, mean squared error. What has little ink has little to get wrong, and may pass."),
         ),
-        "two-units": Lesson(
+        "two-units": PresetLesson(
             _("Two-unit bottleneck"),
             _("Two numbers for a whole image: enough for what is typical, no more. Every reconstruction is blurred."),
         ),
-        "narrow": Lesson(
+        "narrow": PresetLesson(
             _("Narrow bottleneck"),
             _("Eight numbers instead of 128, and no ReLU that would silence some. They are enough."),
         ),
-        "wide": Lesson(
+        "wide": PresetLesson(
             _("Bottleneck too wide"),
             _("784 numbers for 784 pixels: nothing has to be left out, so whatever comes is copied rather well."),
         ),
-        "few-epochs": Lesson(
+        "few-epochs": PresetLesson(
             _("Too few epochs"),
             _("After one pass it draws nearly the same mean image, whatever it sees. What has learnt little cannot tell much."),
         ),
-        "denoising": Lesson(
+        "denoising": PresetLesson(
             _("Noise added"),
             _("The input is noisy, the target clean: the network has to know what is normal, not only copy it."),
         ),
-        "broadcasting": Lesson(
+        "broadcasting": PresetLesson(
             _("The broadcasting trap"),
             _("Shapes that do not match: every image is compared with every other, and the network learns the mean image."),
         ),
-        "convolutional": Lesson(
+        "convolutional": PresetLesson(
             _("Convolutional"), _("Small filters that slide over the image: far fewer weights, and about as good.")
         ),
     }
-    return known | {name: Lesson(name, "") for name in PRESETS if name not in known}
+    return known | {name: PresetLesson(name, "") for name in PRESETS if name not in known}

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from core.quiz import KINDS
 from pages.shared.state.drawings import Canvas
 
 STEPS = 14
-"""How many the lesson has; links may ask for any of them."""
+"""How many `steps` pages/learn.py has; links may ask for any of them."""
 
-QUESTIONS_OF_QUIZ = 10
+QUESTIONS_OF_QUIZ = len(KINDS)
 
 Value = int | float | str | tuple[int, ...]
 
@@ -28,7 +29,8 @@ class Answer:
 
 @dataclass
 class Lesson:
-    """answers, rounds: by question. canvases: by step. ideas: of the better score, how many are shown. seen: of the quiz."""
+    """answers, rounds: by question. canvases: by step. ideas: of the better score, how many are shown. quiz: the one
+    at its end."""
 
     answers: dict[str, Answer] = field(default_factory=dict)
     rounds: dict[str, int] = field(default_factory=dict)
