@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from pages.shared.i18n.text import LANGUAGES
 from pages.shared.navigation import PAGES
-from tests.browser.conftest import Server, draw, final_score, open_page, settled, until
+from tests.browser.conftest import Server, draw, final_score, open_page, settled, slow_but, until
 from tests.strokes import WAYS, on_canvas
 
 PATHS = (
@@ -74,7 +74,7 @@ def test_axe_sees_a_fault(axe: str, server: Server, chromium: Browser) -> None:
         page.close()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", slow_but("de", LANGUAGES))
 def test_nothing_is_wider_than_a_phone(language: str, server: Server, chromium: Browser) -> None:
     page = chromium.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
     try:
