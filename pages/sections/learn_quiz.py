@@ -15,12 +15,12 @@ from pages.shared.i18n.text import _, formatted
 from pages.shared.state import keys
 from pages.shared.state.lesson import QUESTIONS_OF_QUIZ, Quiz
 from pages.shared.state.page_context import PageContext
-from pages.shared.state.visitor import visitor
+from pages.shared.state.visitor import current_lesson, tab
 
 
 def show(context: PageContext) -> None:
     """One question after the other, then how it went."""
-    quiz = visitor().lesson.quiz
+    quiz = current_lesson().quiz
     if not quiz.seed:
         quiz.seed = random.randrange(1, 2**31)
     asked = questions(context.scores, context.labels, context.detector.threshold_, quiz.seed)
@@ -37,7 +37,7 @@ def show(context: PageContext) -> None:
         with st.container(key="lesson-question"):
             st.markdown(f"**{text}**")
         options = options_of(question)
-        key = keys.answer(f"quiz-{quiz.seed}", quiz.number)
+        key = keys.answer(f"quiz-{quiz.seed}", quiz.number, tab().lesson_about)
         show_options(text, options, key, quiz.given[quiz.number] if is_answered else None, partial(give, key))
         if is_answered:
             given = quiz.given[quiz.number]
@@ -195,16 +195,16 @@ def show_result(context: PageContext, asked: list[Question], quiz: Quiz) -> None
 
 
 def give(key: str) -> None:
-    quiz, value = visitor().lesson.quiz, st.session_state.get(key)
+    quiz, value = current_lesson().quiz, st.session_state.get(key)
     if isinstance(value, int) and len(quiz.given) == quiz.number:
         quiz.given.append(value)
 
 
 def onward() -> None:
-    quiz = visitor().lesson.quiz
+    quiz = current_lesson().quiz
     quiz.number = min(quiz.number + 1, len(quiz.given))
 
 
 def begin_anew() -> None:
     """Other images, and no answers."""
-    visitor().lesson.quiz = Quiz()
+    current_lesson().quiz = Quiz()

@@ -21,7 +21,6 @@ from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _
 from pages.shared.state import data_sets, detectors, training_job
 from pages.shared.state.page_context import PageContext
-from pages.shared.state.visitor import visitor
 
 QUESTION = "trap"
 PAIR = ("course", "broadcasting")
@@ -37,6 +36,7 @@ def ready(preset: str) -> Checkpoint:
 def show(context: PageContext) -> None:
     """What will a network draw that compares all images with all others?"""
     left, right = two_columns()
+    jobs = learn_training.jobs_of("trap", context)
     with left:
         st.markdown(
             _(
@@ -54,23 +54,28 @@ def show(context: PageContext) -> None:
         if given:
             say(
                 given,
-                _(
-                    "What fits all images best is their mean. The loss stops at {stuck:.3f}. torch's own "
-                    "mse_loss warns, a plain "
-                    "minus does not; this program raises an error instead.",
-                    stuck=ready("broadcasting").losses[-1].validation,
-                ),
+                _("What fits all images best is their mean."),
+                where_it_stops(jobs),
+                _("torch's own mse_loss warns, a plain minus does not; this program raises an error instead."),
             )
             st.button(_("Train both now"), icon=":material/play_arrow:", type="primary", on_click=begin)
-            if not visitor().trap:
+            if not jobs:
                 st.caption(_("Until then: both as they were trained before."))
             learn_training.show_problem()
     with right:
         if given:
-            learn_training.look("trap", show_both)
+            learn_training.look("trap", context, show_both)
         else:
             usual = context.data.test.images[context.labels == USUAL_CLASS][:4]
             st.html(cells([pictures.picture(image, _("Image")) for image in usual], [""] * len(usual)))
+
+
+def where_it_stops(jobs: Sequence[TrainingJob]) -> str:
+    """The loss of wrong shapes: of the visitor's own training once that is done, else of the one that was trained before."""
+    own = jobs[PAIR.index("broadcasting")].snapshot() if jobs else None
+    if own and own.state is JobState.DONE:
+        return _("The loss stops at {stuck:.3f}.", stuck=own.losses[-1].validation)
+    return _("On MNIST the loss stops at {stuck:.3f}.", stuck=ready("broadcasting").losses[-1].validation)
 
 
 def begin() -> None:
@@ -88,9 +93,8 @@ def begin() -> None:
     learn_training.start("trap", make)
 
 
-def show_both(snapshots: Sequence[Snapshot]) -> None:
+def show_both(jobs: Sequence[TrainingJob], snapshots: Sequence[Snapshot]) -> None:
     """Both networks as they stand, side by side: losses, reconstructions, AUROC."""
-    jobs = visitor().trap
     titles = (_("Shapes match"), _("Shapes do not match"))
     losses = [snapshot.losses for snapshot in snapshots] or [ready(preset).losses for preset in PAIR]
     curves = dict(zip(titles, losses, strict=True))

@@ -28,7 +28,10 @@ class Answer:
 
 @dataclass
 class Lesson:
-    """answers, rounds: by question. canvases: by step. ideas: of the better score, how many are shown. seen: of the quiz."""
+    """What was said of one detector before the images of one data set.
+
+    answers, rounds: by question. canvases: by step. ideas: of the better score, how many are shown.
+    """
 
     answers: dict[str, Answer] = field(default_factory=dict)
     rounds: dict[str, int] = field(default_factory=dict)

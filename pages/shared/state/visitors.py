@@ -52,10 +52,13 @@ class Visitors:
         found = self._kept.get(token)
         return found is not None and found.is_admitted
 
-    def answers(self, question: str) -> list[Answer]:
-        """What everybody has said to a question of the lesson as it was asked first, when all saw the same images."""
+    def answers(self, question: str, about: str) -> list[Answer]:
+        """What everybody has said to a question of the lesson as it was asked first, when all saw the same images.
+
+        about: of which detector and data set.
+        """
         with self._lock:
-            given = [known.lesson.answers.get(question) for known in self._kept.values()]
+            given = [known.lessons[about].answers.get(question) for known in self._kept.values() if about in known.lessons]
         return [answer for answer in given if answer and answer.round == 0]
 
     def forget(self, gone: Visitor) -> None:
