@@ -23,7 +23,7 @@ def show(context: PageContext) -> None:
     quiz = current_lesson().quiz
     if not quiz.seed:
         quiz.seed = random.randrange(1, 2**31)
-    asked = questions(context.scores, context.labels, context.detector.threshold_, quiz.seed)
+    asked = questions(context.detector, context.data.test.images, context.labels, context.scores, quiz.seed)
     if quiz.number >= QUESTIONS_OF_QUIZ:
         show_result(context, asked, quiz)
         return
@@ -128,6 +128,8 @@ def why(context: PageContext, question: Question, result: Result | None, given: 
             best=best,
             score=score["score"],
         )
+    if question.kind == "map":
+        return _("Orange is where {letter} has ink that was not redrawn; its score is {score:.4f}.", letter=letter, score=best)
     shown = result.reconstructions[question.right]
     own, others = (float((result.images[place] - shown).square().mean()) for place in (question.right, given))
     if given == question.right:

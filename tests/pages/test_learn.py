@@ -1,5 +1,6 @@
 """Learn: every step asks first, answers from what is at hand, and keeps what was said."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from core.data.datasets import DataSet
 from core.data.split import split_one_class
 from core.jobs.job import JobState
 from core.presets import PRESETS, Shipped
+from core.quiz import KINDS, questions
 from pages.learn import steps
 from pages.shared.i18n.lessons import lessons
 from pages.shared.state import keys
@@ -378,3 +380,23 @@ def test_the_courses_figures_of_one_unit_are_the_decoders(uci: DataSet) -> None:
 
     changed = decode(COURSE.detector, off) - decode(COURSE.detector, latent)
     assert float(changed.square().mean()) == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.usefixtures("without_data")
+@pytest.mark.parametrize("given", range(4))
+def test_the_why_of_an_error_map_speaks_of_the_map_and_that_of_a_reconstruction_of_its_image(given: int, uci: DataSet) -> None:
+    app = at_step(STEPS)
+    scores = COURSE.detector.decision_function(uci.test.images)
+    asked = questions(COURSE.detector, uci.test.images, uci.test.labels, scores, lesson_of(app).quiz.seed)
+    for question in asked[: KINDS.index("map") + 1]:
+        (pills,) = app.button_group
+        checked(pills.set_value(min(given, len(pills.options) - 1)).run())
+        letter, told = "ABCD"[question.right], answered(app)
+        if question.kind == "map":
+            score = float(scores[question.images[question.right]])
+            assert told.endswith(f"Orange is where {letter} has ink that was not redrawn; its score is {score:.4f}.")
+        elif question.kind == "redrawn" and given != question.right:
+            own, others = map(float, re.findall(r"\d\.\d{4}", told))
+            assert told.split("It is of ")[1][0] == letter
+            assert own < others
+        press(app, "Next question")

@@ -244,7 +244,7 @@ def test_the_error_is_halved_within_what_is_shown(split: OneClassSplit) -> None:
 def test_right_answers_follow_from_the_scores(uci: DataSet, seed: int) -> None:
     detector = read(Shipped("course", "mnist", 5).path).detector
     scores, threshold = detector.decision_function(uci.test.images), detector.threshold_
-    asked = questions(scores, uci.test.labels, threshold, seed)
+    asked = questions(detector, uci.test.images, uci.test.labels, scores, seed)
     assert tuple(question.kind for question in asked) == KINDS
     assert len(KINDS) == 10
     for question in asked:
@@ -263,9 +263,21 @@ def test_right_answers_follow_from_the_scores(uci: DataSet, seed: int) -> None:
             assert question.numbers[question.right] == round(question.rate * question.count)
             assert len(question.numbers) == 4
         else:
+            images = uci.test.images[list(question.images)]
             assert len(set(uci.test.labels[list(question.images)].tolist())) == 4
-    assert asked != questions(scores, uci.test.labels, threshold, seed + 1)
-    assert asked == questions(scores, uci.test.labels, threshold, seed)
+            if question.kind == "redrawn":
+                errors = (images - detector.reconstruct(images[question.right][None])).square().mean(dim=(1, 2, 3)).tolist()
+                own = errors.pop(question.right)
+                assert CLEARLY * own <= min(errors), "it is nearer to the image that it is of than to any other"
+    assert asked != questions(detector, uci.test.images, uci.test.labels, scores, seed + 1)
+    assert asked == questions(detector, uci.test.images, uci.test.labels, scores, seed)
+
+
+def test_a_quiz_comes_to_an_end_where_no_score_is_clearly_the_highest(uci: DataSet) -> None:
+    detector = read(Shipped("course", "mnist", 5).path).detector
+    flat = torch.full((len(uci.test.labels),), detector.threshold_)
+    flat[::2] *= 1.01
+    assert len(questions(detector, uci.test.images, uci.test.labels, flat, 1)) == len(KINDS)
 
 
 # ---------------------------------------------------------------- worksheet
