@@ -8,12 +8,15 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.sections.learn_said import show_said
 from pages.shared.i18n.text import _
 from pages.shared.state import keys, link
 from pages.shared.state.lesson import Answer, Value
 from pages.shared.state.visitor import current_lesson, tab
 
 LETTERS = ("A", "B", "C", "D")
+PARTS = 5
+"""Of a slider, for what a class has said."""
 
 
 def two_columns() -> tuple[DeltaGenerator, DeltaGenerator]:
@@ -40,6 +43,8 @@ def choose(question: str, text: str, options: Sequence[str], right: int | None) 
     key = _key(question)
     judge = partial(_give, question, key, lambda value: value == right if right is not None else None)
     show_options(text, options, key, given.value if given else None, judge)
+    if given is None:
+        show_said(question, options)
     return given
 
 
@@ -79,6 +84,8 @@ def choose_several(question: str, text: str, options: Sequence[str], right: Sequ
             st.button(
                 _("Check"), type="primary", on_click=_give, args=(question, key, lambda value: sorted(value) == sorted(right))
             )
+    if given is None:
+        show_said(question, options)
     return given
 
 
@@ -94,6 +101,9 @@ def guess(
     )
     if given is None:
         st.button(_("That is my guess"), type="primary", on_click=_give, args=(question, key, judge))
+        parts = [values[len(values) * number // PARTS : len(values) * (number + 1) // PARTS] for number in range(PARTS)]
+        names = [f"{shown(part[0])} – {shown(part[-1])}" for part in parts]
+        show_said(question, names, lambda value: next(number for number, part in enumerate(parts) if value in part))
     return given
 
 

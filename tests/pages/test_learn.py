@@ -19,8 +19,8 @@ from core.quiz import KINDS, questions
 from pages.learn import steps
 from pages.shared.i18n.lessons import lessons
 from pages.shared.state import keys
-from pages.shared.state.lesson import QUESTIONS_OF_QUIZ, STEPS
-from pages.shared.state.visitor import Choice
+from pages.shared.state.lesson import QUESTIONS_OF_QUIZ, STEPS, Lesson
+from pages.shared.state.visitor import Choice, Visitor
 from pages.shared.state.visitors import kept
 from tests.conftest import REAL_DATA, WaitUntil
 from tests.pages.conftest import checked, detector_line, has, html_of, inside, lesson_of, open_page, plain, tab_of, visitor_of
@@ -118,7 +118,7 @@ def test_an_answer_brings_what_is_so_and_stays(step: int, data: str, request: py
     told = answered(app)
     assert len(told) > 20
     assert not app.error
-    given = lesson_of(app).answers[question]
+    given = lesson_of(app).answers[question, 0]
     if isinstance(value, int):
         assert given.value == value
     at_step(step % STEPS + 1, app)
@@ -147,7 +147,7 @@ def test_alarms_are_those_of_the_courses_detector() -> None:
     press(app, "Check")
     badges = [word for html in html_of(app) for word in html.split('class="badge ')[1:]]
     assert len(badges) == 4
-    is_right = lesson_of(app).answers["one-class"].is_right
+    is_right = lesson_of(app).answers["one-class", 0].is_right
     assert is_right == all(word.startswith("anomaly") for word in badges)
     press(app, "Four others")
     assert not has(app, "lesson-answer")
@@ -169,7 +169,7 @@ def test_what_the_network_has_seen_are_images_it_was_trained_on(mnist: DataSet) 
 def test_the_threshold_falls_where_the_text_says() -> None:
     app = press(at_step(5), "That is my guess")
     scores, told = COURSE.detector.calibration_scores_, answered(app)
-    guess = float(str(lesson_of(app).answers["threshold"].value))
+    guess = float(str(lesson_of(app).answers["threshold", 0].value))
     assert f"{int((scores > guess).sum()):,} of {len(scores):,}" in told
     assert f"lie {int((scores > COURSE.detector.threshold_).sum())}: it is" in told
 
@@ -203,9 +203,8 @@ def test_what_is_said_survives_a_reload_and_can_be_counted() -> None:
     assert [answer.value for answer in visitors.answers("hourglass", about)] == [0]
     assert visitors.answers("score", about) == []
     press(app, "Another image")
-    assert [answer.value for answer in visitors.answers("hourglass", about)] == [0], "the first round's, until another is said"
     say(app, "hourglass", 1, number=1)
-    assert visitors.answers("hourglass", about) == [], "others have seen other images"
+    assert [answer.value for answer in visitors.answers("hourglass", about)] == [0], "all saw the same images"
 
 
 @pytest.mark.usefixtures("without_data")
@@ -400,3 +399,74 @@ def test_the_why_of_an_error_map_speaks_of_the_map_and_that_of_a_reconstruction_
             assert told.split("It is of ")[1][0] == letter
             assert own < others
         press(app, "Next question")
+
+
+def said_by_others(app: AppTest, *answers: tuple[str, object]) -> None:
+    """What other browsers on this server have said of the same."""
+    about = tab_of(app).lesson_about
+    for question, value in answers:
+        other = Visitor()
+        other.lessons[about] = Lesson()
+        other.lessons[about].give(question, value, None)
+        kept()._kept[f"other {len(kept()._kept)}"] = other
+
+
+def teacher_at(step: int) -> AppTest:
+    app = open_page("learn")
+    visitor_of(app).is_teacher = True
+    return at_step(step, app)
+
+
+def told_of_others(app: AppTest) -> str:
+    return " ".join(plain(html.replace("</", " </")) for html in html_of(app) if 'class="counts"' in html).strip()
+
+
+@pytest.mark.usefixtures("without_data", "without_the_server")
+@pytest.mark.parametrize(
+    ("step", "answers", "told"),
+    [
+        (2, [("hourglass", 0), ("hourglass", 2), ("hourglass", 2)], "3 answers A 1 B 0 C 2"),
+        (1, [("one-class", (0, 1)), ("one-class", (1,))], "2 answers A 1 B 2 C 0 D 0"),
+        (6, [("price", 0), ("price", 15), ("price", 100)], "3 answers 0 – 15 2 20 – 35 0 40 – 55 0 60 – 75 0 80 – 100 1"),
+        (3, [("redraw", 1)], "1 answer The same image 0 A 5 1 Something between 0 Nothing 0"),
+    ],
+)
+def test_a_teacher_sees_what_the_class_has_said_until_it_is_revealed(
+    step: int, answers: list[tuple[str, object]], told: str
+) -> None:
+    app = teacher_at(step)
+    assert told_of_others(app) == ""
+    said_by_others(app, *answers)
+    at_step(step, app)
+    assert " ".join(told_of_others(app).split()) == told
+    question, value = CHOICES[step]
+    if value is not None:
+        say(app, question, value)
+    for label in ("Check", "That is my guess"):
+        if any(button.label == label for button in app.button):
+            press(app, label)
+    assert has(app, "lesson-answer")
+    assert told_of_others(app) == ""
+
+
+@pytest.mark.usefixtures("without_data", "without_the_server")
+def test_students_do_not_see_what_others_have_said() -> None:
+    app = at_step(2)
+    said_by_others(app, ("hourglass", 0))
+    assert told_of_others(at_step(2, app)) == ""
+    visitor_of(app).is_teacher = True
+    assert told_of_others(at_step(2, app)).startswith("1 answer")
+
+
+@pytest.mark.usefixtures("without_data", "without_the_server")
+def test_answers_of_others_about_another_digit_or_other_images_are_not_counted() -> None:
+    app = teacher_at(4)
+    said_by_others(app, ("score", 0))
+    assert told_of_others(at_step(4, app)).startswith("1 answer")
+    put_in_use(app, 3)
+    assert told_of_others(at_step(4, app)) == ""
+    put_in_use(app, 5)
+    at_step(4, app)
+    say(app, "score", 1)
+    press(app, "Four others")
+    assert told_of_others(app) == ""

@@ -58,8 +58,8 @@ class Visitors:
         about: of which detector and data set.
         """
         with self._lock:
-            given = [known.lessons[about].answers.get(question) for known in self._kept.values() if about in known.lessons]
-        return [answer for answer in given if answer and answer.round == 0]
+            lessons = [known.lessons[about] for known in self._kept.values() if about in known.lessons]
+        return [given for lesson in lessons if (given := lesson.answers.get((question, 0)))]
 
     def forget(self, gone: Visitor) -> None:
         """End a visitor's trainings and let go of all that he has; his tabs have to begin anew."""
