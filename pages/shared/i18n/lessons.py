@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.presets import PRESETS
+from core.presets import PRESETS, preset
 from pages.shared.i18n.text import _
 
 
@@ -14,12 +14,17 @@ class Lesson:
     text: str
 
 
-def lessons() -> dict[str, Lesson]:
-    """Every preset of core.presets, in the order in which a teacher would show them; one without a lesson by its name."""
+def lessons(data_set: str = "mnist") -> dict[str, Lesson]:
+    """Every preset of core.presets, in the order in which a teacher would show them; one without a lesson by its name.
+
+    data_set: on which they are to be trained.
+    """
     known = {
         "best": Lesson(
             _("Best detector"),
-            _("Straight digits with even strokes, a memory instead of free redrawing, a score that forgives a hair's breadth."),
+            _("Upright strokes of one width, a memory instead of free redrawing, a score that forgives a hair's breadth.")
+            if preset("best", data_set).preprocessing != "none"
+            else _("Images as they are, a memory instead of free redrawing, a score that forgives a hair's breadth."),
         ),
         "course": Lesson(
             _("The course"),
