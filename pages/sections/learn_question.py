@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.sections.learn_said import show_said
+from pages.shared.html import signs
 from pages.shared.i18n.text import _
 from pages.shared.state import keys, link
 from pages.shared.state.lesson import Answer, Value
@@ -115,10 +116,13 @@ def placed(question: str) -> float:
 def say(given: Answer, *sentences: str) -> None:
     """Whether it was right, and why things are as they are."""
     with st.container(key="lesson-answer"):
-        word = {True: ":material/star: " + _("Right."), False: ":material/lightbulb: " + _("Not quite."), None: ""}[
-            given.is_right
-        ]
-        st.markdown(" ".join(filter(None, (f"**{word}**" if word else "", *sentences))))
+        told = [] if given.is_right is None else [right_or_wrong(given.is_right)]
+        st.markdown(" ".join(filter(None, (*told, *sentences))))
+
+
+def right_or_wrong(is_right: bool) -> str:
+    """The word for it behind its sign, as Markdown."""
+    return f"**{signs.of_truth(is_right).mark} {_('Right.') if is_right else _('Not quite.')}**"
 
 
 def ask_again(question: str, label: str) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from core.detector import Result
 from core.quiz import Question, questions
 from pages.sections.learn_context import cells, name_of
-from pages.sections.learn_question import LETTERS, show_options, two_columns
+from pages.sections.learn_question import LETTERS, right_or_wrong, show_options, two_columns
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state import keys
@@ -42,9 +42,8 @@ def show(context: PageContext) -> None:
         if is_answered:
             given = quiz.given[quiz.number]
             is_right = given == question.right
-            word = f":material/star: {_('Right.')}" if is_right else f":material/lightbulb: {_('Not quite.')}"
             with st.container(key="lesson-answer"):
-                st.markdown(f"**{word}** {why(context, question, result, given)}")
+                st.markdown(f"{right_or_wrong(is_right)} {why(context, question, result, given)}")
             is_last = quiz.number + 1 == QUESTIONS_OF_QUIZ
             st.button(_("How did it go?") if is_last else _("Next question"), type="primary", on_click=onward)
     with right:

@@ -122,7 +122,7 @@ def show_both(jobs: Sequence[TrainingJob], snapshots: Sequence[Snapshot]) -> Non
                 told += [_("AUROC {auroc:.2f}", auroc=made.evaluation.auroc)] if made and made.evaluation else []
                 st.caption(", ".join(told), help=about("auroc"))
     if snapshots and all(snapshot.state is JobState.DONE for snapshot in snapshots):
-        st.success(_("Same network, same images, same seed. Only the shapes differ."), icon=":material/check:")
+        st.info(_("Same network, same images, same seed. Only the shapes differ."), icon=":material/compare_arrows:")
 
 
 def three_and_three(trained: AutoencoderDetector) -> str:

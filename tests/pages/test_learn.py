@@ -343,7 +343,7 @@ def test_the_trap_trains_both_networks_side_by_side_and_only_one_learns(
     assert (right.config.training.broadcasting, wrong.config.training.broadcasting) == (False, True)
     wait_until(lambda: right.snapshot().state is JobState.DONE and wrong.snapshot().state is JobState.DONE)
     checked(app.run())
-    assert [success.value for success in app.success] == ["Same network, same images, same seed. Only the shapes differ."]
+    assert [info.value for info in app.info] == ["Same network, same images, same seed. Only the shapes differ."]
     made = [job.snapshot().result for job in (right, wrong)]
     aurocs = [each.evaluation.auroc for each in made if each and each.evaluation]
     assert aurocs[0] > aurocs[1]
