@@ -37,7 +37,7 @@ def seen_images(context: PageContext) -> torch.Tensor:
 
 
 def show(context: PageContext) -> None:
-    """Which of these four will be an alarm?"""
+    """Which of these four will be alarms?"""
     number = round_of(QUESTION)
     chosen = four_images(context, number)
     result = context.detector.infer(context.data.test.images[chosen])
@@ -51,7 +51,7 @@ def show(context: PageContext) -> None:
                 normal=context.normal,
             )
         )
-        given = choose_several(QUESTION, _("Which of the four will be an alarm?"), LETTERS, alarms)
+        given = choose_several(QUESTION, _("Which of the four will be alarms?"), LETTERS, alarms)
         if given:
             say(given, reason(context, chosen, result.verdicts), _("The names of the others are never needed."))
             ask_again(QUESTION, _("Four others"))

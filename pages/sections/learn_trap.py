@@ -11,7 +11,7 @@ from core.checkpoint import Checkpoint
 from core.data.datasets import data_directory
 from core.detector import AutoencoderDetector
 from core.jobs.job import JobState, Snapshot, TrainingJob
-from core.presets import PRESETS, Shipped
+from core.presets import COURSE, PRESETS, Shipped
 from pages.sections import learn_training
 from pages.sections.learn_context import USUAL_CLASS, cells
 from pages.sections.learn_question import choose, say, show_chart, two_columns
@@ -25,7 +25,8 @@ from pages.shared.state.page_context import PageContext
 QUESTION = "trap"
 PAIR = ("course", "broadcasting")
 """The presets that the trap compares: the right shapes and the wrong ones."""
-SHAPES = ("(64, 1, 28, 28) − (64, 1, 28, 28)", "(64, 28, 28) − (64, 1, 28, 28)")
+BATCH = f"({COURSE.training.batch_size}, 1, 28, 28)"
+SHAPES = (f"{BATCH} − {BATCH}", f"{BATCH.replace('1, ', '', 1)} − {BATCH}")
 
 
 def ready(preset: str) -> Checkpoint:

@@ -323,7 +323,7 @@ def test_an_experiment_shows_the_figures_of_its_file_and_can_be_used_everywhere(
 
 
 def test_every_preset_has_its_lesson(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages.shared.i18n.lessons._", lambda text: text)
+    monkeypatch.setattr("pages.shared.i18n.lessons._", lambda text, **_values: text)
     assert lessons().keys() == PRESETS.keys()
     assert len({lesson.text for lesson in lessons().values()}) == len(PRESETS)
 

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from sklearn.metrics import roc_auc_score
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.functional import rotate
 
 from core import ideas
 from core.checkpoint import read
@@ -21,11 +23,12 @@ from core.drawing import read_picture
 from core.experiments import compression, seeds
 from core.latent import sample
 from core.model import outline, parameter_count
-from core.one_batch import MOMENTS, slow_motion
+from core.one_batch import MOMENTS, Moment, slow_motion
 from core.photos import worksheet
 from core.presets import COURSE, PRESETS, Shipped
 from core.quiz import CLEARLY, KINDS, questions
 from pages.sections import learn_hourglass
+from pages.sections.learn_context import USUAL_CLASS
 from pages.sections.learn_experiments import BETTER, SAME, WORSE, compared
 from pages.sections.learn_overfitting import BATCH, EPOCHS, HELD_OUT, IMAGES, RISES
 from tests.pages.conftest import ROOT
@@ -68,6 +71,7 @@ def test_how_experiments_compare_with_the_course(name: str, expected: int) -> No
 def test_eight_numbers_are_enough_and_two_are_not() -> None:
     assert PRESETS["narrow"].model.latent_dim == 8
     assert AUROC["narrow"].least > AUROC["two-units"].most
+    assert int(compression.read().labels[0]) == USUAL_CLASS, "what knows which the text says"
     by_units = {each.latent_dim: each.auroc for each in compression.read().measured}
     assert by_units[8] >= by_units[128] > by_units[2]
     shipped = {name: read(Shipped(name, "mnist", 5).path).evaluation for name in ("narrow", "two-units")}
@@ -197,6 +201,24 @@ def test_ideas_end_at_the_best_detector_and_begin_at_the_courses(uci: DataSet) -
     assert (course.config, best.config) == (COURSE, PRESETS["best"]), "shared detectors stay as they are"
 
 
+def test_turns_help_what_is_written_aslant(mnist: DataSet) -> None:
+    course, best = (read(Shipped(name, "mnist", 5).path).detector for name in ("course", "best"))
+    fives = mnist.test.images[mnist.test.labels == 5][:400]
+    alarms = {}
+    for name in ("memory", "turns"):
+        detector = ideas.with_idea(name, course, best)
+        line = detector.decision_function(fives).double().quantile(0.95)
+        turned = [rotate(fives, angle, InterpolationMode.BILINEAR) for angle in (-25, -15, 15, 25)]
+        alarms[name] = [float((detector.decision_function(images) > line).double().mean()) for images in turned]
+    assert all(without > turns for without, turns in zip(alarms["memory"], alarms["turns"], strict=True))
+
+
+def test_what_passes_for_a_5_is_often_a_1(mnist: DataSet) -> None:
+    detector, labels = read(Shipped("course", "mnist", 5).path).detector, mnist.test.labels
+    passes = labels[(detector.predict(mnist.test.images) == 0) & (labels != 5)]
+    assert int(passes.bincount().argmax()) == 1
+
+
 def test_what_each_idea_wins(mnist: DataSet) -> None:
     course, best = (read(Shipped(name, "mnist", 5).path).detector for name in ("course", "best"))
     found = {
@@ -229,6 +251,23 @@ def test_slow_motion_is_the_training_itself(split: OneClassSplit) -> None:
         trainer.step()
     assert torch.allclose(detector.reconstruct(images), moments[2].reconstructions)
     assert moments[2].loss == pytest.approx(F.mse_loss(moments[2].reconstructions, images).item())
+
+
+@pytest.mark.parametrize("label", [0, 1, 5, 8])
+def test_first_the_image_gets_black_and_the_strokes_come_later(mnist: DataSet, label: int) -> None:
+    config = replace(COURSE, normal_classes=(label,), training=replace(COURSE.training, epochs=100))
+    images = split_one_class(mnist, (label,), config.training.seed)
+    shown = images.calibration[:4]
+    moments = slow_motion(config, images.train, shown)
+    halved = next(moment for moment in moments if moment.loss < moments[0].loss / 2)
+
+    def error(moment: Moment, where: torch.Tensor) -> float:
+        return float((shown - moment.reconstructions).square()[where].mean())
+
+    black, ink = shown == 0, shown > 0.5
+    assert error(halved, black) < error(moments[0], black) / 4
+    assert error(halved, ink) > error(moments[0], ink), "no stroke is there yet"
+    assert error(moments[-1], ink) < error(halved, ink)
 
 
 def test_the_error_is_halved_within_what_is_shown(split: OneClassSplit) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from core.model import PIXELS
 from core.presets import PRESETS, preset
 from pages.shared.i18n.text import _
 
@@ -28,19 +29,30 @@ def lessons(data_set: str = "mnist") -> dict[str, Lesson]:
         ),
         "course": Lesson(
             _("The course"),
-            _("784-512-256-128-256-512-784, mean squared error. What has little ink has little to get wrong, and may pass."),
+            _("A plain network and the mean squared error. What has little ink has little to get wrong, and may pass."),
         ),
         "two-units": Lesson(
             _("Two-unit bottleneck"),
-            _("Two numbers for a whole image: enough for what is typical, no more. Every reconstruction is blurred."),
+            _(
+                "{count} numbers for a whole image: enough for what is typical, no more. Every reconstruction is blurred.",
+                count=_numbers("two-units"),
+            ),
         ),
         "narrow": Lesson(
             _("Narrow bottleneck"),
-            _("Eight numbers instead of 128, and no ReLU that would silence some. They are enough."),
+            _(
+                "{count} numbers instead of {course}, and no ReLU that would silence some. They are enough.",
+                count=_numbers("narrow"),
+                course=_numbers("course"),
+            ),
         ),
         "wide": Lesson(
             _("Bottleneck too wide"),
-            _("784 numbers for 784 pixels: nothing has to be left out, so whatever comes is copied rather well."),
+            _(
+                "{count} numbers for {pixels} pixels: nothing has to be left out, so whatever comes is copied rather well.",
+                count=_numbers("wide"),
+                pixels=PIXELS,
+            ),
         ),
         "few-epochs": Lesson(
             _("Too few epochs"),
@@ -59,3 +71,8 @@ def lessons(data_set: str = "mnist") -> dict[str, Lesson]:
         ),
     }
     return known | {name: Lesson(name, "") for name in PRESETS if name not in known}
+
+
+def _numbers(preset_name: str) -> int:
+    """How many pass the bottleneck."""
+    return PRESETS[preset_name].model.latent_dim
