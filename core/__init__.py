@@ -1,6 +1,6 @@
 """The model module that backs every page. Nothing in here knows Streamlit or Plotly.
 
-Read preprocessing, model, scoring, training, detector, in this order: they are the autoencoder and its verdict.
+Read framing, preprocessing, model, scoring, training, detector, in this order: they are the autoencoder and its verdict.
 Then ensemble (ten detectors at once), metrics, checkpoint, presets. drawing and photos make images of what people draw.
 data holds data sets, jobs trains beside pages, experiments has the command lines, server what one server has.
 docs/architecture.md shows how they hang together.

@@ -19,7 +19,7 @@ from core.errors import UserError
 from core.memory import decode_each_once, reconstruct_from_memory, squared_norms
 from core.model import Autoencoder, ModelConfig, build, layers, parameter_count
 from core.preprocessing import Preprocessing, enclosed_side, poses, preprocess, turn_angles
-from core.scoring import ScoreConfig, error_map, least_strange, loop_factor, usual_loops
+from core.scoring import ScoreConfig, anomaly_score, error_map, loop_factor, usual_loops
 from core.settings import require_valid
 from core.training import EpochLosses, TrainConfig, Trainer
 
@@ -241,9 +241,10 @@ class AutoencoderDetector:
             seen = poses(upright, turns)
             reconstructions = self.redraw(seen, skip_nearest)
             maps = error_map(seen, reconstructions, score)
-            seen, reconstructions, maps, scores = least_strange(seen, reconstructions, maps, turns, score)
             factors = self.loop_factors(upright)
-            parts.append((seen.cpu(), reconstructions.cpu(), maps.cpu(), (scores * factors).cpu(), factors.cpu()))
+            judged = anomaly_score(seen, reconstructions, maps, factors, turns, score)
+            seen, reconstructions, maps, scores, factors = (each.cpu() for each in (*judged, factors))
+            parts.append((seen, reconstructions, maps, scores, factors))
         if not parts:
             return images, images, images.squeeze(1), images.flatten(), images.flatten()
         if len(parts) == 1:

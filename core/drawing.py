@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from core.framing import SIDE, frame
 from core.photos.files import EXTENSIONS, MAX_FILE_BYTES, Frame, PictureError, at_working_size, frames
 from core.photos.segmentation import FAINTEST_INK, Digit, Segmentation, segment
 from core.photos.sheet import is_light_on_dark
-from core.preprocessing import SIDE, frame
 
 __all__ = [
     "EXTENSIONS",

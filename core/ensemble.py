@@ -11,7 +11,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from core.detector import AutoencoderDetector, Result
 from core.memory import decode_each_once, reconstruct_from_memory, squared_norms
 from core.preprocessing import enclosed_side, poses, preprocess
-from core.scoring import error_map, least_strange
+from core.scoring import anomaly_score, error_map
 
 
 class Ensemble:
@@ -59,11 +59,9 @@ class Ensemble:
         sides = enclosed_side(upright) if self._config.score.loop_weight else None
         results = []
         for detector, reconstructions, own in zip(self.detectors, redrawn, maps, strict=True):
-            judged, redrawing, errors, scores = least_strange(
-                seen, reconstructions, own, self._config.turns, self._config.score
-            )
             factors = detector.loop_factors(upright, sides)
-            results.append(detector.result(judged, redrawing, errors, scores * factors, factors))
+            judged = anomaly_score(seen, reconstructions, own, factors, self._config.turns, self._config.score)
+            results.append(detector.result(*judged, factors))
         return results
 
     def _decode_remembered(self, nearest: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ N_ = str
 class UserError(Exception):
     """Base of every error that a page shows.
 
-    template: the English sentence with named fields in braces; values: what fills them, Sentences
-    included. str() is the English sentence.
+    template: the English sentence with named fields in braces; values: what fills them, other
+    UserErrors included. str() is the English sentence.
     """
 
     def __init__(self, template: str, **values: object) -> None:

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from core.detector import AutoencoderDetector
 from core.errors import require_choice
+from core.framing import SIDE
 from core.model import PIXELS
-from core.preprocessing import SIDE
 from core.presets import PRESETS
 from core.settings import SETTINGS, changed
 

@@ -17,16 +17,17 @@ IMAGES = 2000
 IDEAS = ("course", "ink", "weigh", "strokes", "memory", "turns", "loops")
 """In their order; each has those before it, but for the network, which is another one from strokes on."""
 
-OF_COURSE = IDEAS[:3]
+ON_COURSE_NETWORK = IDEAS[:3]
+"""Those that share the network of the course's detector."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """auroc: against all anomalies; hardest: against one class alone; caught: share of anomalies above the score that
-    as many normal images exceed as there may be false alarms."""
+    """auroc: against all anomalies; auroc_of_hardest: against one class alone; caught: share of anomalies above the
+    (1 − false-alarm rate) quantile of the normal images' scores."""
 
     auroc: float
-    hardest: float
+    auroc_of_hardest: float
     caught: float
 
 
@@ -42,7 +43,7 @@ def with_idea(name: str, course: AutoencoderDetector, best: AutoencoderDetector)
         "turns": replace(best.config, score=weighed),
         "loops": best.config,
     }
-    made = copy(course if name in OF_COURSE else best)
+    made = copy(course if name in ON_COURSE_NETWORK else best)
     made.config = changes[name]
     return made
 

@@ -95,7 +95,7 @@ def neighbour_map(latents: Tensor) -> Tensor:
 
 
 def sample(labels: Tensor, count: int) -> Tensor:
-    """Indices of about so many images, seeded, as many of each class where there are enough.
+    """Indices of so many images, or of all where there are fewer, seeded, as many of each class where there are enough.
 
     The classes take turns, so that any first part of the sample is balanced too.
     """

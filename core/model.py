@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from core.preprocessing import SIDE
+from core.framing import SIDE
 from core.settings import require_valid
 
 PIXELS = SIDE * SIDE

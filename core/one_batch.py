@@ -32,7 +32,7 @@ class Moment:
 def slow_motion(config: DetectorConfig, train: Tensor, images: Tensor, units: int = 4) -> tuple[Moment, ...]:
     """Moments of a training on images (M, 1, 28, 28), each before the same images (N, 1, 28, 28).
 
-    Where an epoch has fewer batches than the last moment needs, further epochs follow.
+    Where an epoch has fewer batches than the last moment needs, further epochs follow, until all of config are trained.
     """
     model = build(config.model, config.training.seed)
     start = [parameter.detach().clone() for parameter in model.parameters()]

@@ -18,10 +18,11 @@ from torch import nn
 from core import preprocessing
 from core.checkpoint import FORMAT, VERSION, Checkpoint
 from core.detector import AutoencoderDetector
+from core.framing import FAINT, SIDE, STROKE_WIDTH
 from core.memory import squared_norms
 from core.model import PIXELS
 from core.onnx_graph import PER_IMAGE, Graph, Number, Value
-from core.preprocessing import INK_LEVELS, SIDE, STROKE_WIDTH, Preprocessing, turn_angles
+from core.preprocessing import INK_LEVELS, Preprocessing, turn_angles
 from core.scoring import TOLERATED_TURN, ScoreConfig
 
 OPSET, IR_VERSION = 18, 8
@@ -84,13 +85,14 @@ def _deskewed(graph: Graph, images: Value, ink: Value, side: int, to_usual_size:
 
 def _standard_stroke(graph: Graph, images: Value) -> Value:
     even = _even_contrast(graph, images)
-    is_ink = _soft_step(even, preprocessing.FAINT)
+    is_ink = _soft_step(even, FAINT)
     once = _eroded(graph, even, corners=False)
     depth = even + 0.5 * (once + _eroded(graph, once, corners=True))
     both = graph("Concat", depth, is_ink, axis=1)
-    enlarged = _deskewed(graph, both, is_ink, 2 * SIDE, to_usual_size=True)  # (N, 2, 56, 56)
+    enlarged = _deskewed(graph, both, is_ink, preprocessing.ENLARGEMENT * SIDE, to_usual_size=True)  # (N, 2, 56, 56)
     depth, is_ink = graph.all_of("Split", enlarged, graph.integers([1, 1]), results=2, axis=1)
-    wanted_area = STROKE_WIDTH * 2 * _outline(graph, is_ink, 2 * SIDE) / 2
+    length = _outline(graph, is_ink, preprocessing.ENLARGEMENT * SIDE) / 2
+    wanted_area = STROKE_WIDTH * preprocessing.ENLARGEMENT * length
     low, high = wanted_area * 0.0, wanted_area * 0.0 + 2.0
     for _ in range(9):
         level = (low + high) / 2
@@ -108,13 +110,13 @@ def _even_contrast(graph: Graph, images: Value) -> Value:
     background = graph("Gather", lower, graph.integers([PIXELS // 2 - 1]), axis=1).reshaped(-1, 1, 1, 1)
     ink = _to_peak(blurred - background)
     ink = ((ink - preprocessing.NOISE) / (1 - preprocessing.NOISE)).at_least(0)
-    is_ink = _soft_step(ink, preprocessing.FAINT)
+    is_ink = _soft_step(ink, FAINT)
     width = is_ink.sum() / (_outline(graph, is_ink, SIDE) / 2).at_least(1)
     thinness = ((preprocessing.THIN - width) / 0.4).clamp(0, 1)
     ink = ink + thinness * (_to_peak(blur(graph, ink, 0.7)) - ink)
     around = graph("MaxPool", ink, kernel_shape=[8, 8], strides=[4, 4], pads=[2, 2, 2, 2])
     around = graph("Resize", around, Value(graph, ""), graph.constant([1, 1, 4, 4]), mode="linear")
-    return (ink / around.at_least(preprocessing.FAINT)).clamp(0, 1)
+    return (ink / around.at_least(FAINT)).clamp(0, 1)
 
 
 def _to_peak(images: Value) -> Value:
@@ -246,7 +248,7 @@ def _redraw(graph: Graph, seen: Value, detector: AutoencoderDetector) -> Value:
     return redrawn.reduced("ReduceMean", [1], keepdims=False)
 
 
-def anomaly_score(graph: Graph, error_maps: Value, images: Value, config: ScoreConfig) -> Value:
+def map_score(graph: Graph, error_maps: Value, images: Value, config: ScoreConfig) -> Value:
     """(N, 1, 1, 1)."""
     powers = error_maps * error_maps if config.power == 2 else graph("Pow", graph("Abs", error_maps), config.power)
     if config.ink_exponent == 0:
@@ -283,7 +285,7 @@ def to_onnx(checkpoint: Checkpoint) -> bytes:
     maps = seen - redrawn
     if config.score.smoothing > 1e-3:
         maps = blur(graph, maps, config.score.smoothing)
-    scores = anomaly_score(graph, maps, seen, config.score).reshaped(-1)
+    scores = map_score(graph, maps, seen, config.score).reshaped(-1)
     if config.turns:
         scores, places = _least_strange(graph, scores, config.turns)
         seen, redrawn, maps = (graph("Gather", each, places, axis=0) for each in (seen, redrawn, maps))

@@ -74,23 +74,22 @@ class Shipped:
         return CHECKPOINTS / f"{self.data_set}-{self.normal_class}-{self.preset}.safetensors"
 
 
-def preset_of(config: DetectorConfig) -> str:
-    """The preset that a detector was made with, whatever its classes and threshold; “course” where it is of no preset."""
+def preset_of(config: DetectorConfig) -> str | None:
+    """The preset that a detector was made with, whatever its classes and threshold; None where it is of no preset."""
     config = replace(config, threshold=None)
     for name in PRESETS:
         usual = preset(name, config.data_set)
         if replace(usual, normal_classes=config.normal_classes, class_names=config.class_names) == config:
             return name
-    return "course"
+    return None
 
 
 def shipped_as(config: DetectorConfig) -> Shipped | None:
     """The shipped checkpoint with exactly these settings but for the threshold, if there is one."""
-    config = replace(config, threshold=None)
-    name, classes = preset_of(config), config.normal_classes
-    if len(classes) != 1 or replace(preset(name, config.data_set), normal_classes=classes) != config:
+    name = preset_of(config)
+    if name is None or len(config.normal_classes) != 1 or config.class_names:
         return None
-    made = Shipped(name, config.data_set, classes[0])
+    made = Shipped(name, config.data_set, config.normal_classes[0])
     return made if made.path.exists() else None
 
 

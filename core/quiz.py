@@ -15,8 +15,10 @@ KINDS: tuple[Kind, ...] = ("alarm", "redrawn", "highest", "verdict", "pass", "ma
 CLEARLY = 1.2
 """Times the second: so far the highest score is above it, and the error of another image above that of the image which was
 redrawn, or the question would be a matter of luck."""
-TRIES = 200
-"""Where no images are clear, the last of so many are taken."""
+
+MOST_TRIES = 200
+"""Choices of images for one question: a detector may give everything nearly the same score."""
+
 RATES, COUNTS = (0.01, 0.02, 0.05, 0.1), (100, 200, 1000)
 OPTIONS = 4
 
@@ -77,11 +79,10 @@ def _question(
         odd, others = (alarms, passing) if kind == "alarm" else (passing, alarms)
         chosen = [int(chance.choice(odd)), *map(int, chance.choice(others, OPTIONS - 1, replace=False))]
     else:
-        chosen = _of_different_classes(labels, chance)
-        for _try in range(TRIES):
+        for _try in range(MOST_TRIES):
+            chosen = _of_different_classes(labels, chance)
             if is_clear is None or is_clear(chosen):
                 break
-            chosen = _of_different_classes(labels, chance)
     target = chosen[int(np.argmax(scores[chosen]))] if kind == "highest" else chosen[0]
     order = [chosen[place] for place in chance.permutation(OPTIONS)]
     return Question(kind, tuple(order), order.index(target))

@@ -1,9 +1,10 @@
-"""THE definition of error map and anomaly score; nothing else computes one.
+"""THE definition of error map and anomaly score; core/onnx_export.py writes the same as a graph, nothing else computes one.
 
-Four stages: the residual (image minus reconstruction), smoothed a little, the mean of its power,
-divided by the image's ink, and a factor for loops that are unusual for the normal class. With no
-smoothing, a power of 2, an ink exponent and a loop weight of 0 the score is the course's mean
-squared error.
+The stages: of each of an image's poses the residual (image minus reconstruction), smoothed a little (`error_map`), the mean
+of its power, divided by the image's ink (`map_score`); the least of the poses' scores, each increased for its turn
+(`least_strange`); times a factor for loops that are unusual for the normal class (`loop_factor`). `anomaly_score` is the
+whole. With no smoothing, a power of 2, an ink exponent and a loop weight of 0 and no turns it is the course's mean squared
+error.
 """
 
 import math
@@ -72,7 +73,7 @@ def error_map(images: Tensor, reconstructions: Tensor, config: ScoreConfig) -> T
     return residual.squeeze(1)
 
 
-def anomaly_score(error_maps: Tensor, images: Tensor, config: ScoreConfig) -> Tensor:
+def map_score(error_maps: Tensor, images: Tensor, config: ScoreConfig) -> Tensor:
     """Mean power of each error map, divided by the image's ink; higher is stranger.
 
     error_maps: (N, 28, 28); images: (N, 1, 28, 28). Returns (N,), at least 0.
@@ -99,7 +100,7 @@ def least_strange(
 
     images, reconstructions (P * N, 1, 28, 28), error_maps (P * N, 28, 28): of core.preprocessing.poses.
     """
-    scores = anomaly_score(error_maps, images, config)
+    scores = map_score(error_maps, images, config)
     if turns == 0:
         return images, reconstructions, error_maps, scores
     angles = torch.tensor(turn_angles(turns), dtype=scores.dtype, device=scores.device)
@@ -124,3 +125,14 @@ def loop_factor(sides: Tensor, usual: Tensor, config: ScoreConfig) -> Tensor:
     sides (N,): core.preprocessing.enclosed_side of the images; usual (2,): usual_loops of the normal ones.
     """
     return 1 + config.loop_weight * ((sides - usual[0]) / usual[1]).square()
+
+
+def anomaly_score(
+    images: Tensor, reconstructions: Tensor, error_maps: Tensor, factors: Tensor, turns: int, config: ScoreConfig
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The image, reconstruction and error map of the pose in which each image is judged, and its anomaly score (N, ...).
+
+    images, reconstructions, error_maps: of all poses, as for least_strange. factors (N,): loop_factor of the images.
+    """
+    images, reconstructions, error_maps, scores = least_strange(images, reconstructions, error_maps, turns, config)
+    return images, reconstructions, error_maps, scores * factors

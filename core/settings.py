@@ -39,7 +39,7 @@ class Number:
         require_range(UserError(setting.label), value, self.kind, self.least, self.most, in_percent=self.in_percent)
 
     def parse(self, text: str) -> float | None:
-        """What `written` wrote; raises ValueError, as every parse does."""
+        """What `written` wrote; raises ValueError for what is no number; a Choice leaves that to `require`."""
         return None if self.is_optional and not text else self.kind(text)
 
 

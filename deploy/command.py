@@ -29,4 +29,4 @@ def main() -> None:
         os.environ["DATA_DIR"] = str(data_directory())
     from deploy import replica
 
-    replica.main(by_hand=True)
+    replica.main(is_installed=True)

@@ -108,7 +108,9 @@ class ConnectionLimits:
 
 
 class Admission:
-    """Refuses what is for the class only to whoever is not let in, and bounds what one visitor uploads."""
+    """Refuses what a visitor may not have: the class's pages without its password, figures without the teacher's token, more
+    uploads than there is room for, and the app inside of another site's frame.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -127,7 +129,7 @@ class Admission:
                 await self._upload(session, scope, receive, send)
             else:
                 await self._app(scope, receive, send)
-        elif path and (where := self._stranger(scope)):
+        elif path and (where := self._address_if_framed(scope)):
             await framed(where, HTTPConnection(scope))(scope, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -136,6 +138,7 @@ class Admission:
         if self._sending[session] >= MOST_AT_A_TIME:
             await PlainTextResponse("Too many files at the same time.", 429)(scope, receive, send)
             return
+        # From a frame in another site no cookie comes with which Streamlit could compare the header; Origin says as much.
         if self._embedders and _is_of_own_page(HTTPConnection(scope)):
             headers = [(name, value) for name, value in scope["headers"] if name != b"x-xsrftoken"]
             scope = {**scope, "headers": [(n, v) for n, v in headers if n != b"cookie"] + same_origin_token()}
@@ -152,8 +155,11 @@ class Admission:
         given = request.query_params.get("token") or request.headers.get("Authorization", "").removeprefix("Bearer ")
         return bool(given) and has_token(given, request.client.host if request.client else "")
 
-    def _stranger(self, scope: Scope) -> str:
-        """The address of this page where another site, which may not, shows it in a frame; browsers tell it over https."""
+    def _address_if_framed(self, scope: Scope) -> str:
+        """The address of this page where another site, which may not, shows it in a frame, else "".
+
+        Browsers send the headers Sec-Fetch-* over https, and to localhost, only.
+        """
         request = HTTPConnection(scope)
         is_framed = request.headers.get("Sec-Fetch-Dest") in ("iframe", "frame", "embed", "object")
         if not is_framed or request.headers.get("Sec-Fetch-Site") in ("same-origin", "none"):

@@ -13,13 +13,14 @@ MOST_BYTES = 2**20
 MOST_WAITING = 3
 """Frames of one pen that are not answered yet; a browser sends one at a time, and one more when the pen is lifted."""
 
-# Of moving pens there are as many at a time as cores, so that those that were lifted come first.
+# Of answers to moving pens there are as many at a time as cores, so that those that were lifted come first; pages that
+# follow a moving pen have their own places (job_pool.turn_of_pen).
 _moving, _lifted = CapacityLimiter(os.cpu_count() or 1), CapacityLimiter(32)
 
 
 async def answer(request: Request) -> Response:
     """What follows the pen on its page, as JSON."""
-    from pages.shared.components.live_canvas import Frame
+    from pages.shared.components.live_canvas import CanvasFrame
     from pages.shared.state import pens
 
     pen = pens.pen_of(request.path_params["token"])
@@ -34,7 +35,7 @@ async def answer(request: Request) -> Response:
             body += part
             if len(body) > MOST_BYTES:
                 return PlainTextResponse("This is larger than any drawing.", 413)
-        frame = Frame.of_json(body)
+        frame = CanvasFrame.of_json(body)
         if frame is None:
             return PlainTextResponse("This is no drawing.", 400)
         limiter = _lifted if frame.is_whole else _moving

@@ -368,13 +368,9 @@ def tell_address() -> None:
     from core.server import addresses, web
 
     address, port = str(st.get_option("server.address") or ""), st.get_option("server.port")
-    own = addresses.url("localhost" if addresses.is_wildcard(address) else address, port)
-    print(f"\n  See the anomaly is at {own}   (Ctrl-C ends it)", flush=True)
-    # A replica leaves the rest to what stands before it.
-    if not (web.proxies() or os.environ.get("PROXY_ADDRESS")):
-        for other in addresses.reach(own, address).addresses[:3]:
-            print(f"  From other machines: {other}", flush=True)
-    print(flush=True)
+    # What stands before a replica says where others find it.
+    is_alone = not (web.proxies() or os.environ.get("PROXY_ADDRESS"))
+    own = addresses.announce("See the anomaly is at {own}   (Ctrl-C ends it)", address, port, for_others=is_alone)
     if not st.get_option("server.headless"):
         webbrowser.open(own)
 
@@ -412,26 +408,31 @@ def require_free(address: str, port: int) -> None:
         sys.exit(f"Nobody can listen at {address}, port {port}: {reason}. Choose another ADDRESS or PORT, such as PORT=8502.")
 
 
-def main(by_hand: bool = False) -> None:
-    """Not by `streamlit run`, which opens the port before it imports app.py: whoever came then would wait without a word.
+def main(is_installed: bool = False) -> None:
+    """Read the command line and run the server until it is ended.
 
-    by_hand: as the command of an installed app, which needs no options.
+    Not by `streamlit run`, which opens the port before it imports app.py: whoever came then would wait without a word.
+
+    is_installed: as the command of an installed app (command.py), which needs no options.
     """
     description = f"See the anomaly. Data sets lie in {os.environ.get('DATA_DIR', 'data')}, or where DATA_DIR says."
     parser = argparse.ArgumentParser(
-        prog="see-the-anomaly" if by_hand else None,
-        description=description if by_hand else __doc__,
+        prog="see-the-anomaly" if is_installed else None,
+        description=description if is_installed else __doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="store_true", help="say the version and end")
-    parser.add_argument("--port", type=port_number, required=not by_hand, default=8501, help="8501 unless given")
+    parser.add_argument("--port", type=port_number, required=not is_installed, default=8501, help="8501 unless given")
     parser.add_argument("--address", default="127.0.0.1", help="0.0.0.0 opens the app to the network")
-    parser.add_argument("--browser", action="store_true", default=by_hand, help="open the app where this machine has a screen")
+    parser.add_argument(
+        "--browser", action="store_true", default=is_installed, help="open the app where this machine has a screen"
+    )
     # Seen before the others, which may be required; the version lies where torch is loaded, too late for argparse.
     if "--version" in sys.argv[1:]:
         from core import __version__
 
-        sys.exit(print(__version__))
+        print(__version__)
+        return
     asked = parser.parse_args()
     require_free(asked.address, asked.port)
     from app import app

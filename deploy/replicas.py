@@ -23,6 +23,7 @@ from types import FrameType
 
 from core.errors import SettingError
 from core.server import addresses, web
+from core.server.environment import MEGABYTE, memory_limit
 from deploy import configure
 
 ROOT = Path(__file__).parent.parent
@@ -90,8 +91,9 @@ class Replicas:
     """The processes: one app a port, and nginx before them."""
 
     def __init__(self, ports: Sequence[int], address: str, port: int) -> None:
-        """ports: of the replicas; address, port: of nginx."""
+        """ports: of the replicas; address, port: of nginx. Raises SettingError."""
         self.ports = ports
+        memory = memory_limit()
         program = nginx()
         self._folder = Path(tempfile.mkdtemp(prefix="see-the-anomaly-"))
         # nginx that was started by root works as somebody else, who must get at the folders below.
@@ -99,11 +101,10 @@ class Replicas:
         configure.write(self._folder, f"{address}:{port}", [f"127.0.0.1:{port}" for port in ports], self._folder / "cache")
         (self._folder / "nginx.conf").write_text(MAIN.format(folder=self._folder, root=ROOT))
         share = max(1, (os.cpu_count() or 1) // len(ports))
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        # Each would take all cores and three quarters of the memory, and all together must not.
+        # Each would take all cores and all that memory_limit allows, and all together must not.
         self._environment = {
             "TRAINING_WORKERS": str(share),
-            "MEMORY_LIMIT": f"{memory * 3 // 4 // len(ports) // 2**20}M",
+            "MEMORY_LIMIT": f"{memory // len(ports) // MEGABYTE}M",
             "DRAIN_SECONDS": "600",
             "FORWARDED_ALLOW_IPS": "127.0.0.1",
             "PROXY_ADDRESS": f"{address}:{port}",
@@ -180,16 +181,12 @@ def main() -> None:
     address = "127.0.0.1" if asked.address == "localhost" else asked.address
     try:
         web.require_usable()
+        replicas = Replicas(free_ports(asked.replicas), address, asked.port)
     except SettingError as error:
         sys.exit(str(error))
-    replicas = Replicas(free_ports(asked.replicas), address, asked.port)
     try:
         replicas.start()
-        own = addresses.url("localhost" if addresses.is_wildcard(address) else asked.address, asked.port)
-        print(f"\n  {asked.replicas} replicas at {own}   (Ctrl-C stops them)", flush=True)
-        for other in addresses.reach(own, address).addresses[:3]:
-            print(f"  From other machines: {other}", flush=True)
-        print(flush=True)
+        addresses.announce(f"{asked.replicas} replicas at {{own}}   (Ctrl-C stops them)", asked.address, asked.port)
         replicas.keep(over)
     finally:
         replicas.stop()

@@ -4,8 +4,8 @@ It needs nothing but Python and a network. Every package is compared with the ha
 Linux without a GPU gets, comes from PyTorch's own index, which tells its hashes itself. Interrupted, it begins again; two at
 once wait for each other.
 
-TORCH_BUILD in the environment is cpu, default (PyPI's, 3 GB with CUDA on Linux), or the address of an index; left out, this
-machine decides.
+Which build of torch: one that is installed stays. Else TORCH_BUILD in the environment says: cpu (on Linux only; other systems
+have one build), default (PyPI's, 3 GB with CUDA on Linux), or the address of an index; left out, this machine decides.
 """
 
 import argparse
@@ -81,7 +81,7 @@ def locked_version(entries: dict[str, str], name: str) -> str:
 def torch_build(installed: str) -> tuple[str, str]:
     """The index to take torch from, empty for PyPI's build; and a sentence that says what was chosen and why.
 
-    installed: the version of torch that is there, which decides.
+    installed: the version of torch that is there, which decides; "" where there is none.
     """
     asked = os.environ.get("TORCH_BUILD", "")
     size = "about 3 GB" if platform.system() == "Linux" else "about 0.3 GB"

@@ -145,7 +145,8 @@ def show_detail(context: PageContext, index: int) -> None:
     """One image, large, with all its numbers."""
     result = context.detector.infer(context.test.images[index : index + 1])
     is_anomaly, is_normal = bool(result.verdicts[0]), bool(context.is_normal[index])
-    truth = signs.of_truth(is_normal is not is_anomaly)
+    is_right = is_normal != is_anomaly
+    truth = signs.of_truth(is_right)
     st.html(pictures.triple(result.images[0], result.reconstructions[0], result.error_maps[0]))
     st.html(pictures.error_legend())
     st.html(pictures.gauge(float(result.scores[0]), result.threshold))

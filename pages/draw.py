@@ -81,7 +81,7 @@ def take_strokes(strokes: dict[str, Any], png: bytes) -> None:
         st.error(translated(error), icon=":material/error:")
         return
     canvas.is_stroke_whole = True
-    shown.judge_canvas()
+    shown.return_to_canvas()
     canvas.moments.back_to(count, canvas.image)
     if canvas.image is not None:
         judging.add_to_strip(canvas.image, "canvas", _("drawing"))
@@ -97,7 +97,7 @@ def clear() -> None:
         shown.canvas.generation += 1
         shown.canvas.strokes = shown.canvas.image = None
         shown.canvas.is_stroke_whole, shown.canvas.moments = True, Moments()
-        shown.judge_canvas()
+        shown.return_to_canvas()
         shown.opinions = None
         tab().canvas.show(shown.canvas, tab().visit)
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.metrics import EvaluationError
+from core.metrics import EvaluationError, OperatingPoint, ScoredSet
 from pages.sections.evaluate_context import EvaluateContext, numbers
 from pages.sections.evaluate_curves import show_base_rate, show_curves, show_lesson
 from pages.sections.evaluate_files import Shown, show_take_away
@@ -95,36 +95,39 @@ def show_evaluation(context: EvaluateContext, summary: str, shown: Shown) -> Non
         show_baselines(context)
     with st.expander(_("Beside another detector"), icon=":material/compare:"):
         second = show_second(context)
-    simpler = []
-    # Without baselines the detector's own time would be taken for nothing.
-    if baselines.comparison(context.data.name, context.normal_classes):
-        simpler = [report.heading(_("Simpler methods, same images")), report.table(baseline_rows(context))]
+    with chart_place:
+        edges = context.histogram.edges
+        threshold_line.show(current.threshold, float(edges[0]), float(edges[-1]), working.move_to)
     shown.threshold = current.threshold
     shown.parts = [
         report.paragraph(summary),
         report.paragraph(_("Anomalies compared with: {names}", names=", ".join(context.names[label] for label in anomalies))),
         chart,
-        pictures.confusion(current),
-        report.table(
-            [
-                {
-                    **numbers(current),
-                    _("AUROC"): formatted(compared.auroc, ".4f"),
-                    _("Average precision"): formatted(compared.average_precision, ".4f"),
-                }
-            ]
-        ),
+        *figures_for_report(current, compared),
         report.paragraph(f1_sentence),
         *curves,
         report.heading(_("Calibrating or cheating?")),
         report.table(lesson),
         *hardest,
-        *simpler,
+        *simpler_for_report(context),
         *second,
     ]
-    with chart_place:
-        edges = context.histogram.edges
-        threshold_line.show(current.threshold, float(edges[0]), float(edges[-1]), working.move_to)
+
+
+def figures_for_report(current: OperatingPoint, compared: ScoredSet) -> list[str]:
+    """The four outcomes and all numbers at the threshold in use."""
+    of_every_threshold = {
+        _("AUROC"): formatted(compared.auroc, ".4f"),
+        _("Average precision"): formatted(compared.average_precision, ".4f"),
+    }
+    return [pictures.confusion(current), report.table([numbers(current) | of_every_threshold])]
+
+
+def simpler_for_report(context: EvaluateContext) -> list[str]:
+    """The baselines, where they were asked for: without them the detector's own time would be taken for nothing."""
+    if not baselines.comparison(context.data.name, context.normal_classes):
+        return []
+    return [report.heading(_("Simpler methods, same images")), report.table(baseline_rows(context))]
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ import streamlit as st
 
 from core.errors import N_, UserError
 from core.jobs.job import Snapshot, TrainingJob
-from core.jobs.limits import MEGABYTE, memory_limit
 from core.model import layers
 from core.server import process
+from core.server.environment import MEGABYTE, memory_limit
 from pages.shared import header, monitor
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state import access, data_sets, job_pool, visitors
@@ -16,7 +16,7 @@ from pages.shared.streamlit_internals import begin_again_with_app, connected_ses
 
 
 def show() -> None:
-    """The page, which looks at its visitor itself: nobody gets here by another way than the navigation."""
+    """The page; that its visitor is the teacher is asked a second time, should the navigation fail."""
     if not (access.is_open() and access.is_teacher()):
         st.error(_("This page is for the teacher."), icon=":material/lock:")
         return
@@ -68,7 +68,7 @@ def show_trainings() -> None:
     if not jobs:
         st.caption(_("Nobody trains."))
         return
-    rows = [(job, job.snapshot_of()) for job in jobs]
+    rows = [(job, job.peek()) for job in jobs]
     largest = sorted(rows, key=lambda row: (row[0].is_short, -row[0].work))[:MOST_SHOWN]
     for job, snapshot in largest:
         show_training(job, snapshot)

@@ -1,7 +1,8 @@
 """Data sets as tensors: which there are, and how each is read.
 
 The archives are torchvision's, checked by torchvision's checksums, and stay compressed in
-DATA_DIR; images are unpacked straight into memory, so no half-unpacked file can be read.
+DATA_DIR; they are unpacked to a temporary folder for as long as torchvision reads them. Files that somebody
+unpacked himself are read too (by_hand.py).
 """
 
 import os
@@ -20,7 +21,7 @@ from torchvision.datasets.utils import check_integrity
 
 from core.data import by_hand
 from core.errors import N_, UserError
-from core.preprocessing import centre_in_frame
+from core.framing import centre_in_frame
 
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 
@@ -70,6 +71,8 @@ class Source:
     torchvision_class: type[datasets.MNIST] | None = None
     # What the four archives weigh together; only the progress bar of a download uses it.
     archive_bytes: int = 0
+    # Images in its training file, at most: a checkpoint that remembers more than any data set has is refused.
+    train_count: int = 60_000
     # Reads a data set that is not torchvision's; it is given DATA_DIR and raises DataError.
     read: "Callable[[Path], DataSet] | None" = None
 
@@ -126,7 +129,7 @@ SOURCES = {
         Source("uci-digits", N_("UCI digits"), DIGIT_NAMES, read=lambda _directory: _load_uci_digits()),
     )
 }
-LARGEST = 60_000
+LARGEST = max(source.train_count for source in SOURCES.values())
 """Images in the training file of the largest data set."""
 
 FALLBACK = "uci-digits"

@@ -27,8 +27,8 @@ class DownloadError(DataError):
 def download(name: str, directory: Path | None = None, staging_dir: Path | None = None) -> None:
     """Download and verify a data set's archives through torchvision, then move each into place whole.
 
-    Archives that are there and sound are kept. staging_dir: the folder for unfinished files (made and
-    removed here unless given). Raises DownloadError with a sentence.
+    Archives that are there and sound are kept. staging_dir: the folder for unfinished files; made
+    here unless given, always removed. Raises DownloadError with a sentence.
     """
     source = source_of(name)
     if source.torchvision_class is None:

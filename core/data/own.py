@@ -15,7 +15,7 @@ from torch import Tensor
 
 from core.data.datasets import DataError, DataSet, Digits, Source, as_images
 from core.errors import N_
-from core.preprocessing import SIDE
+from core.framing import SIDE
 
 MOST_KINDS, MOST_IMAGES = 20, 2000
 LONGEST_NAME = 20

@@ -71,10 +71,6 @@ class PlannedSplit:
             train = varied(train, self.copies, self.seed)
         return OneClassSplit(train, self._images(self.calibration), self.test, self.copies)
 
-    def first_held_out(self, count: int) -> Tensor:
-        """The first calibration images (count, 1, 28, 28)."""
-        return self._images(self.calibration[:count])
-
     def _images(self, chosen: Tensor) -> Tensor:
         return as_images(self.data.train_images[chosen])
 

@@ -9,14 +9,26 @@ from torch import Tensor
 ENOUGH = 1000
 """Images to train on: a set with fewer is filled up with copies."""
 
-LARGEST_TURN, LARGEST_SLANT, LARGEST_STRETCH, LARGEST_MOVE, LARGEST_BEND = 12.0, 0.15, 0.15, 1.5, 2.0
-"""Degrees; pixels to the side for each pixel up; share of the size; and pixels, of the whole and of single parts."""
+LARGEST_TURN = 12.0
+"""Degrees."""
+
+LARGEST_SLANT = 0.15
+"""Pixels to the side for each pixel up."""
+
+LARGEST_STRETCH = 0.15
+"""Share of the size."""
+
+LARGEST_MOVE = 1.5
+"""Pixels, of the whole."""
+
+LARGEST_BEND = 2.0
+"""Pixels, of single parts."""
 
 LARGEST_WIDENING = 0.7
-"""Of the way from a stroke to one that is two pixels wider, or narrower."""
+"""Of the way from a stroke to one that is two pixels wider, or to its erosion."""
 
 PER_BLOCK = 512
-"""Copies that are made at a time: what lies between weighs ten times as much."""
+"""Copies that are made at a time: intermediate tensors take ten times the memory."""
 
 
 def copies_of(count: int) -> int:
@@ -58,6 +70,6 @@ def _varied_once(images: Tensor, random: torch.Generator) -> Tensor:
     moved = F.grid_sample(images, grid, mode="bilinear", align_corners=False)
     thicker, thinner = F.max_pool2d(moved, 3, 1, 1), -F.max_pool2d(-moved, 3, 1, 1)
     widening = between(LARGEST_WIDENING).view(-1, 1, 1, 1)
-    # Taking away what widening adds is gentler than erosion, which would tear thin strokes.
+    # Erosion, but never below half the ink: thin strokes would tear.
     towards = torch.where(widening > 0, thicker, torch.maximum(thinner, 0.5 * moved))
     return torch.lerp(moved, towards, widening.abs()).clamp(0.0, 1.0)

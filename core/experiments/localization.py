@@ -24,7 +24,8 @@ from core.data.datasets import DataSet
 from core.data.download import load_or_download
 from core.detector import AutoencoderDetector
 from core.errors import UserError
-from core.preprocessing import SIDE, STROKE_WIDTH, follow, poses, preprocess
+from core.framing import SIDE, STROKE_WIDTH
+from core.preprocessing import follow, poses, preprocess
 from core.presets import read, shipped
 from core.scoring import error_map, least_strange
 

@@ -283,12 +283,12 @@ class TrainingJob:
         self._pool.budget.note(self, self.owner, Claim(0) if result else replace(self._claim, own=0))
 
     def snapshot(self) -> Snapshot:
-        """The job as it stands; also the sign that somebody still looks."""
+        """The job as it stands, for its owner: a sign that somebody still looks, so that it does not pause (IDLE_TIMEOUT)."""
         self._asked = time.monotonic()
-        return self.snapshot_of()
+        return self.peek()
 
-    def snapshot_of(self) -> Snapshot:
-        """The job as it stands, for who is not its owner."""
+    def peek(self) -> Snapshot:
+        """The job as it stands, for who is not its owner: no sign that somebody looks."""
         snapshot = self._snapshot
         if not snapshot.state.is_active:
             return snapshot

@@ -2,19 +2,16 @@
 
 import itertools
 import math
-import os
-import re
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from core.detector import DetectorConfig
 from core.device import choose_device
 from core.errors import SettingError
 from core.model import layers, multiplications, outline, parameter_count
-from core.server.environment import whole_number_from_environment
+from core.server.environment import MEGABYTE, memory_limit, whole_number_from_environment
 from core.server.process import give_back_memory, memory_in_use
 
 # ---------------------------------------------------------------- settings of the environment
@@ -100,8 +97,6 @@ def require_allowed(config: DetectorConfig, images: int = 0) -> None:
 
 # ---------------------------------------------------------------- memory
 
-MEGABYTE = 2**20
-SHARE_OF_MACHINE = 0.75
 SHARE_OF_VISITOR = 0.25
 """The most that one visitor may have of what the server has for all."""
 
@@ -112,55 +107,6 @@ RESERVED = 0.2
 
 WITHOUT_VISITORS = 700 * MEGABYTE
 """What the server is taken to need for itself where the system does not tell."""
-
-
-def memory_limit() -> int:
-    """Bytes that the server may take: MEMORY_LIMIT, as “2G”, “500M” or bytes, else three quarters of what there is.
-
-    Raises SettingError.
-    """
-    text = os.environ.get("MEMORY_LIMIT", "").strip()
-    if not text:
-        return int(SHARE_OF_MACHINE * _memory_there())
-    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,3})?)\s*([KMGT]?)(?:i?B)?", text, re.ASCII | re.IGNORECASE)
-    size = int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " ")) if match else 0
-    if size < MEGABYTE:
-        raise SettingError(
-            "MEMORY_LIMIT in the environment is a size such as 2G or 500M, not “{text}”.",
-            text=text[:30],
-        )
-    return size
-
-
-def _memory_there() -> int:
-    """Bytes of this machine, or of this process's container where that has less."""
-    sizes = []
-    try:
-        sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, OSError, ValueError):  # Windows
-        sizes.append(4096 * MEGABYTE)
-    for path in _container_limits(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")):
-        try:
-            sizes.append(int(path.read_text()))
-        except (OSError, ValueError):  # no such container, or one without a limit (“max”)
-            continue
-    return min(sizes)
-
-
-def _container_limits(mount: Path, own: Path) -> Iterator[Path]:
-    """Files with the limits of a container and of those around it, version 2 and 1; own: /proc/self/cgroup.
-
-    A container sees itself at the top; a service of systemd sees the whole machine, and itself below.
-    """
-    try:
-        groups = [line.split(":", 2) for line in own.read_text().splitlines()]
-    except OSError:  # not Linux
-        return
-    for _, controllers, path in groups:
-        if controllers == "" or "memory" in controllers.split(","):
-            top, file = (mount / "memory", "memory.limit_in_bytes") if controllers else (mount, "memory.max")
-            here = top / path.strip("/")
-            yield from (each / file for each in (here, *here.parents) if each.is_relative_to(top))
 
 
 _numbers = itertools.count(1)

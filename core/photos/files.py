@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from core.errors import UserError
-from core.preprocessing import SIDE
+from core.framing import SIDE
 
 LOG = logging.getLogger(__name__)
 

@@ -36,7 +36,7 @@ MOST_KNOWN = 10_000
 
 
 class PasswordGate:
-    """Opens to whoever knows the secret: `wait`, then `turn`, then `opens`.
+    """Opens to whoever knows the secret: `wait`, then `turn`, then `verify`.
 
     browser: what tells one browser of an address from another, "" for those that cannot be told.
     clock: seconds, as time.monotonic gives them.

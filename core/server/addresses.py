@@ -75,6 +75,19 @@ def url(host: str, port: int | None, scheme: str = "http") -> str:
     return f"{scheme or 'http'}://{host}" + (f":{port}" if port else "")
 
 
+def announce(what: str, host: str, port: int, for_others: bool = True) -> str:
+    """Say at the terminal where a server is that listens there; returns its address for this very machine.
+
+    what: a sentence with {own} for that. for_others: also under which addresses other machines reach it.
+    """
+    own = url("localhost" if is_wildcard(host) else host, port)
+    print(f"\n  {what.format(own=own)}", flush=True)
+    for other in reach(own, host).addresses[:3] if for_others else ():
+        print(f"  From other machines: {other}", flush=True)
+    print(flush=True)
+    return own
+
+
 def is_wildcard(host: str) -> bool:
     """Whether a server that listens there takes everybody."""
     return host in ("", "0.0.0.0", "::")

@@ -7,7 +7,7 @@ from core.server.class_records import MOST_NAME
 from pages.sections.class_wall import show_change
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import access, classroom, keys
-from pages.shared.state.visitor import Answer, tab, visitor
+from pages.shared.state.visitor import ClassAnswer, tab, visitor
 
 DIGITS = tuple(range(10))
 
@@ -60,4 +60,4 @@ def begin() -> None:
     try:
         visitor().class_code = classroom.room().begin(str(name), 5 if digit is None else int(digit))
     except UserError as error:
-        tab().class_answer = Answer((0, 0), translated(error), True)
+        tab().class_answer = ClassAnswer((0, 0), translated(error), True)

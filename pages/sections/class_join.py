@@ -10,7 +10,7 @@ from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import _, translated
 from pages.shared.navigation import page_of
 from pages.shared.state import access, classroom, keys
-from pages.shared.state.visitor import Answer, tab, visitor
+from pages.shared.state.visitor import ClassAnswer, tab, visitor
 
 
 def show_join(now: Moment, who: Student | None, is_teacher: bool) -> None:
@@ -55,7 +55,7 @@ def show_answer(now: Moment) -> None:
 def refuse(text: str) -> None:
     """Have the page say why nothing was done."""
     about = classroom.about()
-    tab().class_answer = Answer((about.round if about else 0, -1), text, True)
+    tab().class_answer = ClassAnswer((about.round if about else 0, -1), text, True)
 
 
 def answered(do: Callable[..., object]) -> Callable[..., None]:

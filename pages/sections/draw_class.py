@@ -11,7 +11,7 @@ from pages.shared.html import pictures
 from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import classroom
-from pages.shared.state.visitor import Answer, Visitor, tab, visitor
+from pages.shared.state.visitor import ClassAnswer, Visitor, tab, visitor
 
 POLL_SECONDS = 1.5
 """Between two looks at the task; of thirty students each costs a few milliseconds."""
@@ -114,9 +114,9 @@ def send(prediction: bool | None = None) -> None:
         if now is None:
             return
         told = class_tasks.outcome(drawing, now.about)
-        tab().class_answer = Answer((drawing.round, drawing.sheet), told, False)
+        tab().class_answer = ClassAnswer((drawing.round, drawing.sheet), told, False)
         if drawing.task == "blind":
             tab().class_seen = None  # the verdict is shown now
     except ClassError as error:
         now = classroom.moment()
-        tab().class_answer = Answer((now.about.round if now else 0, classroom.sheet()), translated(error), True)
+        tab().class_answer = ClassAnswer((now.about.round if now else 0, classroom.sheet()), translated(error), True)

@@ -11,7 +11,7 @@ from pages.shared.csv_file import as_csv
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _, formatted, language
 from pages.shared.state import classroom
-from pages.shared.state.drawings import Drawing
+from pages.shared.state.drawings import StripDrawing
 from pages.shared.state.visitor import visitor
 
 
@@ -42,7 +42,7 @@ def show_strip() -> None:
                 st.download_button(label, partial(make, strip), name, mime, icon=icon, on_click="ignore")
 
 
-def as_table(strip: list[Drawing], code: str = "en") -> bytes:
+def as_table(strip: list[StripDrawing], code: str = "en") -> bytes:
     """One row an image, in a language's format."""
     rows = (
         [
@@ -58,7 +58,7 @@ def as_table(strip: list[Drawing], code: str = "en") -> bytes:
     return as_csv(code, ["drawing", "origin", "normal", "score", "threshold", "verdict"], rows)
 
 
-def as_png_archive(strip: list[Drawing]) -> bytes:
+def as_png_archive(strip: list[StripDrawing]) -> bytes:
     """The 28x28 images, numbered as in the CSV."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as files:

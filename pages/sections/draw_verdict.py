@@ -12,7 +12,7 @@ from core.drawing import PictureError, from_canvas_png
 from core.ensemble import Ensemble
 from core.scoring import in_thresholds
 from pages.shared.components import live_canvas, replay
-from pages.shared.components.live_canvas import Frame
+from pages.shared.components.live_canvas import CanvasFrame
 from pages.shared.html import pictures
 from pages.shared.html.pictures import Opinion
 from pages.shared.i18n.glossary import about
@@ -28,15 +28,15 @@ def follow_pen() -> None:
     if frame is None:
         return
     with visitor().lock:
-        image = taken(frame, frame.is_whole)
+        image = take_frame(frame, frame.is_whole)
         if image is not None and frame.is_whole:
             judging.add_to_strip(image, "canvas", _("drawing"))
 
 
-def answer_to_pen(frame: Frame) -> dict[str, Any]:
+def answer_to_pen(frame: CanvasFrame) -> dict[str, Any]:
     """What changes on screen with what the pen has drawn; nothing where nothing does."""
     shown, on_screen = visitor().drawings, tab().canvas
-    if taken(frame, False) is None or is_hidden(shown):
+    if take_frame(frame, False) is None or is_hidden(shown):
         return {}
     judged = Judged.of(shown)
     changed = judged.parts(shown, on_screen.opinions)
@@ -45,8 +45,10 @@ def answer_to_pen(frame: Frame) -> dict[str, Any]:
     return {"html": changed, "curve": replay.curve(moment_scores(shown, judged), judged.result.threshold, judged.normal)}
 
 
-def taken(frame: Frame, is_whole: bool) -> Tensor | None:
-    """Judge this frame from now on; its image, or None where there is no ink, or the frame says nothing new.
+def take_frame(frame: CanvasFrame, is_whole: bool) -> Tensor | None:
+    """Put this frame on the canvas, to be judged from now on; its image, or None where there is no ink.
+
+    None, with the canvas as it was, also where the frame says nothing new or is no PNG that a canvas sends.
 
     is_whole: with it the stroke ends.
     """
@@ -63,7 +65,7 @@ def taken(frame: Frame, is_whole: bool) -> Tensor | None:
     on_screen.frame_seconds, on_screen.png, on_screen.image = frame.seconds, frame.png, image
     canvas = shown.canvas
     canvas.image, canvas.is_stroke_whole = image, is_whole
-    shown.judge_canvas()
+    shown.return_to_canvas()
     if image is not None:
         canvas.moments.add(image, is_whole)
     return image
@@ -257,6 +259,7 @@ MOST_TIMES = 1000
 
 def measured(result: Result, normal: str) -> str:
     """The verdict in words of what was measured."""
+    # Just above the threshold it still says 1.1 times: “1.0 times” would contradict the verdict.
     ratio, factor = in_thresholds(float(result.scores[0]), result.threshold), float(result.loop_factors[0])
     if bool(result.verdicts[0]) and ratio <= factor:
         return _(

@@ -21,7 +21,7 @@ RATES = tuple(per_mille / 1000 for per_mille in (*range(1, 100), *range(100, 200
 
 @dataclass(frozen=True)
 class EvaluateContext(PageContext):
-    """What the sections share."""
+    """What the sections have in common; anomaly_share follows what the visitor chooses within a run."""
 
     @cached_property
     def title(self) -> str:
@@ -44,10 +44,10 @@ class EvaluateContext(PageContext):
 
     def against(self, anomalies: list[int] | None) -> ScoredSet:
         """The normal test images and those of these classes. Raises EvaluationError."""
-        return scored(self.scores, self.labels, self.normal_classes, anomalies, self.share)
+        return scored(self.scores, self.labels, self.normal_classes, anomalies, self.anomaly_share)
 
     @property
-    def share(self) -> float | None:
+    def anomaly_share(self) -> float | None:
         """The share of anomalies that the visitor supposes; None is the test set's own."""
         chosen = st.session_state.get(keys.ANOMALY_SHARE)
         return chosen or None
@@ -117,7 +117,7 @@ class WorkingThreshold:
         tab().threshold = self.key, value
 
 
-def share(value: float) -> str:
+def percent(value: float) -> str:
     """A share in per cent; a dash where there is none."""
     return "–" if math.isnan(value) else formatted(value, ".1%")
 
@@ -126,10 +126,10 @@ def numbers(point: OperatingPoint) -> dict[str, str]:
     """What is said of a threshold, by its name on screen."""
     return {
         _("Threshold"): formatted(point.threshold, ".4f"),
-        _("False-alarm rate"): share(point.false_alarm_rate),
-        _("Missed anomalies"): share(point.miss_rate),
-        _("Precision"): share(point.precision),
-        _("Recall"): share(point.recall),
+        _("False-alarm rate"): percent(point.false_alarm_rate),
+        _("Missed anomalies"): percent(point.miss_rate),
+        _("Precision"): percent(point.precision),
+        _("Recall"): percent(point.recall),
         _("F1"): formatted(point.f1, ".4f"),
     }
 

@@ -7,7 +7,7 @@ from core.conformal import conformal_threshold
 from core.errors import UserError
 from core.experiments.baselines import BASELINES, Comparison
 from core.metrics import scored
-from pages.sections.evaluate_context import EvaluateContext, numbers, plotly_config, share
+from pages.sections.evaluate_context import EvaluateContext, numbers, percent, plotly_config
 from pages.shared.charts import evaluation
 from pages.shared.charts.figures import below_half
 from pages.shared.html import pictures, report
@@ -22,7 +22,7 @@ BASELINE_RATE = 0.05
 
 def say_all(context: EvaluateContext) -> None:
     """Where the choice of anomalies, or of their share, does not hold."""
-    if st.session_state.get(keys.COMPARED_CLASSES) or context.share:
+    if st.session_state.get(keys.COMPARED_CLASSES) or context.anomaly_share:
         st.caption(_("Here with all anomalies of the test set, and as many as it has, whatever is chosen above."))
 
 
@@ -77,7 +77,7 @@ def baseline_rows(context: EvaluateContext) -> list[dict[str, str]]:
         return {
             _("Method"): name,
             _("AUROC"): formatted(auroc, ".4f"),
-            _("Caught at {rate:.0%} false alarms", rate=BASELINE_RATE): share(caught),
+            _("Caught at {rate:.0%} false alarms", rate=BASELINE_RATE): percent(caught),
             _("Seconds to fit"): fit,
             _("Seconds to score {count:,} images", count=10_000): formatted(scoring, ".1f"),
         }
@@ -180,5 +180,5 @@ def show_second(context: EvaluateContext) -> list[str | go.Figure]:
         st.plotly_chart(chart, key="two-roc", config=plotly_config("two-roc"), alt=_("ROC curves of two detectors"))
     with right:
         st.table(rows, border="horizontal", hide_index=True)
-        st.caption(_("Each at its calibrated threshold, on all its test images."))
+        st.caption(_("Each at the threshold in use, on all its test images."))
     return [report.heading(_("Beside another detector")), chart, report.table(rows)]

@@ -86,7 +86,7 @@ def show(context: PageContext) -> None:
         lines = [
             (names[idea][0], *(formatted(value, spec) for value, spec in zip(values, (".4f", ".4f", ".1%"), strict=True)))
             for idea, row in zip(IDEAS, rows, strict=False)
-            for values in [(row.auroc, row.hardest, row.caught)]
+            for values in [(row.auroc, row.auroc_of_hardest, row.caught)]
         ]
         st.html(pictures.table(head, lines))
         st.caption(

@@ -34,7 +34,7 @@ def normal_class(context: PageContext) -> int:
     return context.config.normal_classes[0]
 
 
-def is_of_another_hand(context: PageContext) -> bool:
+def is_of_another_data_set(context: PageContext) -> bool:
     """Whether the images are of another data set than the detector was trained and calibrated with."""
     return context.data.name != context.config.data_set
 
@@ -73,7 +73,7 @@ def name_of(context: PageContext, index: int) -> str:
 
 def other_hand_note(context: PageContext) -> str:
     """Where the images are of another data set, what that means for the detector's rates; else nothing."""
-    if not is_of_another_hand(context):
+    if not is_of_another_data_set(context):
         return ""
     return _(
         "These images are of another data set ({images}) than the detector was calibrated with ({own}), so "

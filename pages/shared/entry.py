@@ -24,13 +24,14 @@ def run() -> None:
     """One run for one visitor: the page that is asked for, or the password's form."""
     # Before st.navigation, whose page icons would otherwise become the tab's icon and be fetched from the web.
     st.set_page_config(page_icon="🔍", layout="wide")
-    monitor.last_errors()
+    monitor.settle()
     visitors.arrive()
     if visitor().is_over:
         visitors.load_anew()
         return
     resolve_language()
     visitors.remember_widgets()
+    access.take_token()
     may_enter, is_teacher = access.is_open(), access.is_teacher()
     link.read()
     # A visitor without the password has no page whose code could be run.
@@ -74,7 +75,7 @@ def load() -> None:
 
 def begin() -> None:
     """Settle what needs a running server: the log, which the web server sets up before, memory, and the canvas."""
-    monitor.last_errors()
+    monitor.settle()
     drawing_canvas()
 
 

@@ -1,4 +1,6 @@
-"""The line on every page: which detector is in use, a way to change it, and how a training goes."""
+"""The line on every page: which detector is in use, a way to change it (or to upload one), how a training goes, in a
+sentence that Train says too, and the buttons for the language, a link to share, and help.
+"""
 
 from contextlib import suppress
 
@@ -19,7 +21,7 @@ from pages.shared.streamlit_internals import DeletedFile
 def show(page: str) -> None:
     """Draw the line; it takes the same places in every run, so that nothing below it moves.
 
-    page: the page's path. The Train page tells of a running job itself, larger.
+    page: its name in PAGES. The Train page tells of a running job itself, larger.
     """
     training_job.collect()
     with st.container(key="detector-line", horizontal=True, vertical_alignment="center"):

@@ -4,9 +4,18 @@ from core.server.process import LastErrors, keep_giving_back_memory, keep_no_lar
 from pages.shared.state.once import once
 
 
-@once
+def settle() -> None:
+    """Once in a server's life: the log becomes JSON lines, and memory of sessions that are gone goes back."""
+    _settled()
+
+
 def last_errors() -> LastErrors:
-    """Settles the server at its first call: the log is JSON lines, and memory of sessions that are gone goes back."""
+    """What went wrong last; the server is settled."""
+    return _settled()
+
+
+@once
+def _settled() -> LastErrors:
     keep_no_large_blocks()
     keep_giving_back_memory()
     return log_as_json()

@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -136,14 +137,37 @@ def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return REAL_DATA if HAS_MNIST else tmp_path_factory.mktemp("no-data")
 
 
-@pytest.fixture(scope="module")
-def server(data_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One app for a module; a traceback in its log fails the module."""
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    running = start_server(data_directory, log)
+@contextmanager
+def served(data_directory: Path, log: Path, more: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A server that runs meanwhile; it ends in good order, and without a traceback in its log."""
+    running = start_server(data_directory, log, more)
     yield running
     running.end()
     assert "Traceback" not in log.read_text(), log.read_text()
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
+    """The app that most modules visit, and its log."""
+    folder = tmp_path_factory.mktemp("shared")
+    with served(REAL_DATA if HAS_MNIST else folder, folder / "log.txt") as running:
+        yield running, folder / "log.txt"
+
+
+@pytest.fixture(scope="module")
+def server(shared_server: tuple[Server, Path]) -> Iterator[Server]:
+    """The app, with visitors of other modules before; a traceback in its log fails the module that caused it."""
+    running, log = shared_server
+    before = len(log.read_text())
+    yield running
+    assert "Traceback" not in log.read_text()[before:], log.read_text()[before:]
+
+
+@pytest.fixture(scope="module")
+def own_server(data_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An app that no other module visits: for what is seen of a whole server, or left behind in it."""
+    with served(data_directory, tmp_path_factory.mktemp("server") / "log.txt") as running:
+        yield running
 
 
 def launch(playwright: Playwright) -> Browser:
@@ -222,6 +246,8 @@ def canvas_of(page: Page) -> Locator:
 
 def draw(page: Page, strokes: list[Stroke]) -> None:
     """Draw with the pointer, in canvas pixels; a phone shows the canvas at another size."""
+    # In a tab behind another one, Chromium takes a second for each move of the pointer.
+    page.bring_to_front()
     box = canvas_of(page).bounding_box()
     assert box
     scale = box["width"] / 320

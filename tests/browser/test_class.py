@@ -76,8 +76,8 @@ async def class_comes_and_goes(server: Server) -> None:
         await visitor.close()
 
 
-def test_no_training_without_its_visitor_and_none_twice(server: Server) -> None:
-    run_journey(class_comes_and_goes(server))
+def test_no_training_without_its_visitor_and_none_twice(own_server: Server) -> None:
+    run_journey(class_comes_and_goes(own_server))
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -27,6 +27,11 @@ def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("class")
 
 
+@pytest.fixture(scope="module")
+def server(own_server: Server) -> Server:
+    return own_server
+
+
 @dataclass
 class Room:
     """Who takes part."""

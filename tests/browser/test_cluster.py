@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import ENDLESS, HAS_MNIST, Server, draw, eventually, open_page, start_server, until
+from tests.browser.conftest import ENDLESS, HAS_MNIST, Server, draw, eventually, open_page, served, until
 from tests.browser.test_train import STATUS, batches, points_of
 from tests.cluster import Cluster
 from tests.strokes import WAYS, on_canvas
@@ -22,10 +22,8 @@ pytest.importorskip("distributed", reason="Dask is not installed: python deploy/
 def server(cluster: Cluster, data_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The app, joined to the cluster; what becomes of that is no traceback in its log."""
     log = tmp_path_factory.mktemp("server") / "log.txt"
-    running = start_server(data_directory, log, {"DASK_SCHEDULER_ADDRESS": cluster.address})
-    yield running
-    running.end()
-    assert "Traceback" not in log.read_text(), log.read_text()
+    with served(data_directory, log, {"DASK_SCHEDULER_ADDRESS": cluster.address}) as running:
+        yield running
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import REAL_DATA, Server, run_journey, start_server
+from tests.browser.conftest import REAL_DATA, Server, run_journey, served, start_server
 from tests.conftest import PATIENCE
 from tests.load.visitor import Visitor
 
@@ -30,10 +30,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """An app with a password, which one site may show in a frame."""
     log = tmp_path_factory.mktemp("guarded") / "log.txt"
     settings = {"CLASS_PASSWORD": PASSWORD, "STATUS_TOKEN": TOKEN, "MAX_CONNECTIONS_PER_ADDRESS": "60"}
-    running = start_server(REAL_DATA, log, settings)
-    yield running
-    running.end()
-    assert "Traceback" not in log.read_text(), log.read_text()
+    with served(REAL_DATA, log, settings) as running:
+        yield running
 
 
 def ask(

@@ -13,6 +13,11 @@ def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("empty")
 
 
+@pytest.fixture(scope="module")
+def server(own_server: Server) -> Server:
+    return own_server
+
+
 def test_home_shows_two_judged_digits(page: Page, server: Server) -> None:
     open_page(page, server)
     expect(page.locator(".badge")).to_have_count(2)

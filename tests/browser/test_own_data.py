@@ -2,21 +2,13 @@
 
 import re
 import time
-from pathlib import Path
 
 import numpy as np
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Server, draw, final_score, open_page, settled
 from tests.signs import SIGNS, on_canvas
 from tests.strokes import shaken
-
-
-@pytest.fixture(scope="module")
-def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """No MNIST: nothing of it is needed."""
-    return tmp_path_factory.mktemp("no-data")
 
 
 def draw_sign(page: Page, sign: str, random: np.random.Generator) -> None:

@@ -62,7 +62,7 @@ def put(app: AppTest, image: torch.Tensor, sheet: int = 0) -> AppTest:
     """Draw it, on the canvas of this number."""
     canvas = visitor_of(app).drawings.canvas
     canvas.image, canvas.generation = image, sheet
-    visitor_of(app).drawings.judge_canvas()
+    visitor_of(app).drawings.return_to_canvas()
     return checked(app.run())
 
 
@@ -224,7 +224,7 @@ def test_no_old_number_can_stay_after_clear() -> None:
     assert places(app) == empty
     put(app, scribble())
     visitor_of(app).drawings.canvas.image = None
-    visitor_of(app).drawings.judge_canvas()
+    visitor_of(app).drawings.return_to_canvas()
     assert places(checked(app.run())) == empty
     assert not has(app, "score")
 

@@ -22,7 +22,7 @@ from core.detector import AutoencoderDetector, Result
 from core.drawing import from_canvas
 from core.presets import Shipped
 from pages.sections import draw_verdict
-from pages.shared.components.live_canvas import Frame
+from pages.shared.components.live_canvas import CanvasFrame
 from pages.shared.state import job_pool, pens
 from pages.shared.state.drawings import MOST_MOMENTS, Moments
 from pages.shared.state.pens import Pen as PenOfTab
@@ -305,11 +305,11 @@ def test_a_moving_pen_asks_for_one_turn(pen: Pen, digit: Digit, monkeypatch: pyt
     assert turn.entered > 0
 
 
-def frame(pen: Pen, seconds: float, generation: int = 0) -> Frame:
+def frame(pen: Pen, seconds: float, generation: int = 0) -> CanvasFrame:
     """What is drawn, as a browser has it judged by a request of its own."""
     file = pen.png()
     assert file
-    return Frame(file, generation, False, seconds)
+    return CanvasFrame(file, generation, False, seconds)
 
 
 def way_of(app: AppTest) -> PenOfTab:

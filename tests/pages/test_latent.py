@@ -20,7 +20,7 @@ from core.model import ModelConfig
 from core.presets import Shipped
 from pages.shared.html import pictures
 from pages.shared.state import detectors, latent_space
-from pages.shared.state.drawings import Drawing, Drawings
+from pages.shared.state.drawings import Drawings, StripDrawing
 from pages.shared.state.visitor import Choice, Run
 from tests.pages.conftest import checked, detector_line, go_to, html_of, inside, open_page, plain, tab_of, visitor_of
 
@@ -49,8 +49,8 @@ def address(image: Tensor) -> str:
     return re.findall(r'src="([^"]+)"', pictures.picture(image, ""))[0]
 
 
-def drawing(image: Tensor) -> Drawing:
-    return Drawing(pictures.grey_pixels(image), "canvas", "drawing", "5", 0.0, 1.0, False)
+def drawing(image: Tensor) -> StripDrawing:
+    return StripDrawing(pictures.grey_pixels(image), "canvas", "drawing", "5", 0.0, 1.0, False)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ PREFIXES = ("core", "pages", "deploy", "app")
 
 ALLOWED = {
     "core.errors": set[str](),
-    "core.data": {"core.errors", "core.preprocessing"},
-    "core.photos": {"core.errors", "core.preprocessing"},
+    "core.data": {"core.errors", "core.framing"},
+    "core.photos": {"core.errors", "core.framing"},
     "core": {"core.errors", "core.data", "core.photos"},
     "core.jobs": {"core", "core.errors", "core.data", "core.server"},
     "core.server": {"core", "core.errors"},

@@ -225,7 +225,7 @@ def test_what_each_idea_wins(mnist: DataSet) -> None:
         name: ideas.measured(ideas.with_idea(name, course, best), mnist.test.images, mnist.test.labels, hardest=1)
         for name in ideas.IDEAS
     }
-    assert found["ink"].hardest > found["course"].hardest + 0.05, "what has little ink can no longer hide"
+    assert found["ink"].auroc_of_hardest > found["course"].auroc_of_hardest + 0.05, "what has little ink can no longer hide"
     assert found["weigh"].auroc > found["ink"].auroc
     assert found["strokes"].auroc > found["weigh"].auroc + 0.01
     assert found["loops"].auroc >= max(each.auroc for each in found.values()) - 1e-9
@@ -317,6 +317,13 @@ def test_a_quiz_comes_to_an_end_where_no_score_is_clearly_the_highest(uci: DataS
     flat = torch.full((len(uci.test.labels),), detector.threshold_)
     flat[::2] *= 1.01
     assert len(questions(detector, uci.test.images, uci.test.labels, flat, 1)) == len(KINDS)
+
+
+def test_where_no_score_is_clearly_the_highest_there_are_questions_all_the_same() -> None:
+    scores, labels = torch.linspace(1.0, 1.1, 100), torch.arange(100) % 10
+    for question in (each for each in questions(scores, labels, 1.05, 0) if each.kind == "highest"):
+        own = scores[list(question.images)].tolist()
+        assert own[question.right] == max(own)
 
 
 # ---------------------------------------------------------------- worksheet

@@ -16,10 +16,12 @@ from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError
 from core.jobs import limits
 from core.jobs.job import JobState, TrainingJob
-from core.jobs.limits import Budget, Claim, MemoryFullError, Owner, claim_of, memory_limit, require_allowed, work
+from core.jobs.limits import Budget, Claim, MemoryFullError, Owner, claim_of, require_allowed, work
 from core.jobs.pool import JobPool
 from core.model import ModelConfig, multiplications, outline, parameter_count
 from core.presets import PRESETS, preset
+from core.server import environment
+from core.server.environment import memory_limit
 from core.training import TrainConfig
 from tests.hostile import peak_memory
 
@@ -121,7 +123,7 @@ def test_a_memory_limit_that_is_none_is_told(text: str, monkeypatch: pytest.Monk
 
 def test_without_a_memory_limit_it_is_three_quarters_of_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MEMORY_LIMIT", raising=False)
-    monkeypatch.setattr(limits, "_memory_there", lambda: 4 * 1024**3)
+    monkeypatch.setattr(environment, "_memory_there", lambda: 4 * 1024**3)
     assert memory_limit() == 3 * 1024**3
 
 
@@ -146,7 +148,7 @@ def test_the_limit_of_a_container_counts(tmp_path: Path, own: str, files: dict[s
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    found = [path.read_text().strip() for path in limits._container_limits(tmp_path, tmp_path / "own") if path.exists()]
+    found = [path.read_text().strip() for path in environment._container_limits(tmp_path, tmp_path / "own") if path.exists()]
     assert min((int(text) for text in found if text != "max"), default=None) == limit
 
 

@@ -12,13 +12,11 @@ from torch import Tensor
 
 from core.data.datasets import DataSet
 from core.experiments.shifts import moved_and_turned
+from core.framing import STROKE_WIDTH, centre_in_frame, frame
 from core.preprocessing import (
     INK_LEVELS,
-    STROKE_WIDTH,
-    centre_in_frame,
     deskew,
     enclosed_side,
-    frame,
     poses,
     preprocess,
     preprocess_steps,

@@ -19,6 +19,7 @@ from core.scoring import (
     in_thresholds,
     least_strange,
     loop_factor,
+    map_score,
     require_same_shape,
     usual_loops,
 )
@@ -35,7 +36,7 @@ def inked(pixels: int, value: float) -> Tensor:
 
 
 def score(images: Tensor, reconstructions: Tensor, config: ScoreConfig) -> Tensor:
-    return anomaly_score(error_map(images, reconstructions, config), images, config)
+    return map_score(error_map(images, reconstructions, config), images, config)
 
 
 def test_plain_score_is_the_mean_squared_error_by_hand() -> None:
@@ -128,16 +129,26 @@ def test_of_an_image_s_poses_the_least_strange_counts() -> None:
     assert redrawn.shape == found.shape
 
 
-def test_without_turns_the_score_is_the_anomaly_score() -> None:
+def test_without_turns_the_score_is_the_map_score() -> None:
     images = torch.cat([inked(1, 1.0), inked(4, 0.5)])
     maps = error_map(images, torch.zeros_like(images), ScoreConfig())
     scores = least_strange(images, torch.zeros_like(images), maps, 0, ScoreConfig())[3]
-    assert scores.equal(anomaly_score(maps, images, ScoreConfig()))
+    assert scores.equal(map_score(maps, images, ScoreConfig()))
 
 
 def test_loop_factor_by_hand() -> None:
     factors = loop_factor(torch.tensor([1.0, 3.0, 7.0]), torch.tensor([3.0, 2.0]), ScoreConfig(loop_weight=0.5))
     assert factors.tolist() == [1 + 0.5 * 1, 1.0, 1 + 0.5 * 4]
+
+
+def test_the_anomaly_score_is_the_least_pose_s_times_the_factor_for_loops() -> None:
+    # The images of test_of_an_image_s_poses_the_least_strange_counts.
+    images = torch.cat([inked(1, value) for value in (1.0, 0.4, 0.9, 0.8, 0.5, 0.36)])
+    maps = error_map(images, torch.zeros_like(images), ScoreConfig())
+    found, _, own, scores = anomaly_score(images, torch.zeros_like(images), maps, torch.tensor([3.0, 1.0]), 1, ScoreConfig())
+    assert scores.tolist() == pytest.approx([3 * 1.25 * 0.25 / 784, 0.16 / 784])
+    assert found.equal(images[[4, 1]])
+    assert own.equal(maps[[4, 1]])
 
 
 def test_usual_loops_by_hand() -> None:

@@ -28,7 +28,7 @@ _component = st.components.v2.component(
 
 
 @dataclass(frozen=True)
-class Frame:
+class CanvasFrame:
     """What was on the canvas.
 
     png: a file; generation: how often the canvas had been cleared; is_whole: the pen was lifted; seconds: of a clock that
@@ -41,7 +41,7 @@ class Frame:
     seconds: float
 
     @classmethod
-    def of_json(cls, text: bytes | bytearray) -> "Frame | None":
+    def of_json(cls, text: bytes | bytearray) -> "CanvasFrame | None":
         """The same as `of`, of the text of a request."""
         try:
             told = json.loads(text)
@@ -50,7 +50,7 @@ class Frame:
         return cls.of(told) if isinstance(told, dict) else None
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> "Frame | None":
+    def of(cls, told: Mapping[str, Any]) -> "CanvasFrame | None":
         """What a browser told; None where it is no frame."""
         png, generation, seconds = told.get("png"), told.get("generation"), told.get("seconds")
         if not isinstance(png, str) or not isinstance(generation, int) or not isinstance(seconds, int | float):
@@ -71,6 +71,6 @@ def show(key: str, generation: int, side: int, address: str, on_frame: Callable[
     _component(key=key, data=data, height=1, on_frame_change=on_frame)
 
 
-def frame_of(key: str) -> Frame | None:
+def frame_of(key: str) -> CanvasFrame | None:
     """What the browser sent last; None where it is no frame."""
-    return Frame.of(latest(key, "frame"))
+    return CanvasFrame.of(latest(key, "frame"))

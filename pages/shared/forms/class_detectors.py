@@ -5,7 +5,7 @@ import streamlit as st
 from core.errors import UserError
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import classroom, detectors, keys
-from pages.shared.state.visitor import Answer, tab
+from pages.shared.state.visitor import ClassAnswer, tab
 
 HERE = (0, -2)
 """What an answer is about that is shown in this box."""
@@ -43,7 +43,7 @@ def take() -> None:
         classroom.take_detector(str(st.session_state.get(keys.SHARED_CODE) or ""), _("of the class: {code}", code="{code}"))
         tab().class_answer = None
     except UserError as error:
-        tab().class_answer = Answer(HERE, f"{translated(error)} " + _("The detector in use stays as it was."), True)
+        tab().class_answer = ClassAnswer(HERE, f"{translated(error)} " + _("The detector in use stays as it was."), True)
 
 
 def give() -> None:
@@ -51,6 +51,6 @@ def give() -> None:
     try:
         code = classroom.give_detector()
         text = _("Its code is **{code}**. The others type it here.", code=code)
-        tab().class_answer = Answer(HERE, text, False)
+        tab().class_answer = ClassAnswer(HERE, text, False)
     except UserError as error:
-        tab().class_answer = Answer(HERE, translated(error), True)
+        tab().class_answer = ClassAnswer(HERE, translated(error), True)

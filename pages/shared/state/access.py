@@ -84,10 +84,10 @@ def _waits(door: PasswordGate) -> float:
     return 0.0
 
 
-def is_teacher() -> bool:
-    """Whether the visitor sits at the server itself, or came with ?token= and the STATUS_TOKEN of the environment.
+def take_token() -> None:
+    """Take ?token= out of the address; with the STATUS_TOKEN of the environment the visitor is the teacher from now on.
 
-    A proxy makes every visitor look as if they sat at the server; one that says so is believed.
+    Waits for the answer's turn.
     """
     given, token = st.query_params.get("token", ""), os.environ.get("STATUS_TOKEN", "")
     if given:
@@ -95,6 +95,13 @@ def is_teacher() -> bool:
         del st.query_params["token"]
         if token and not _waits(_door(token)) and _door(token).verify(_browser(), _address(), given):
             visitor().is_teacher = True
+
+
+def is_teacher() -> bool:
+    """Whether the visitor sits at the server itself, or came with the token.
+
+    A proxy makes every visitor look as if they sat at the server; one that says so is believed.
+    """
     return visitor().is_teacher or _sits_at_the_server()
 
 

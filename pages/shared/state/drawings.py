@@ -141,7 +141,7 @@ class Picked:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class StripDrawing:
     """One scored image on the strip. picture: (28, 28) bytes; normal: the classes that its detector calls normal, as text."""
 
     picture: NDArray[Any]
@@ -167,7 +167,7 @@ class Drawings:
     picked: Picked | None = None
     problem: PictureError | None = None
     """Why the last file could not be read; told until something else is judged."""
-    strip: list[Drawing] = field(default_factory=list)
+    strip: list[StripDrawing] = field(default_factory=list)
     moment: int | None = None
     """Which moment of the drawing is looked at again; None: the drawing as it is."""
     judged: tuple[Tensor, AutoencoderDetector, Result] | None = None
@@ -183,6 +183,6 @@ class Drawings:
             return self.picked.image
         return self.canvas.image if self.moment is None else self.canvas.moments.images[self.moment]
 
-    def judge_canvas(self) -> None:
-        """Judge what is on the canvas now, and nothing else."""
+    def return_to_canvas(self) -> None:
+        """What is on the canvas is before the detector again: forget the picked image, its problem and the moment."""
         self.picked = self.problem = self.moment = None

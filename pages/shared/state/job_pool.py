@@ -1,4 +1,7 @@
-"""Where trainings are computed: the pool of this server, or a cluster; and its one budget of memory."""
+"""Where trainings are computed: the pool of this server, or a cluster; and what shares the server with them.
+
+That is its one budget of memory, room for uploads, files that are read at a time, and turns of pens.
+"""
 
 import os
 import threading
@@ -53,7 +56,8 @@ def _moving_pens() -> threading.Semaphore:
 def turn_of_pen(is_moving: bool) -> Iterator[None]:
     """What happens inside comes before training.
 
-    Of moving pens there are as many at a time as cores, so that those that were lifted come first.
+    Of pages that follow a moving pen there are as many at a time as cores, so that those of lifted pens come first;
+    quick answers have their own places (deploy/pen.py).
     """
     with _moving_pens() if is_moving else nullcontext(), pool().inference_priority():
         yield

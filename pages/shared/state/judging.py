@@ -10,7 +10,7 @@ from core.preprocessing import preprocess_steps
 from pages.shared.html import pictures
 from pages.shared.html.pictures import Opinion
 from pages.shared.state import data_sets, detectors
-from pages.shared.state.drawings import MOST_ON_STRIP, SHARE_OF_TEN, Drawing, Origin, Picked
+from pages.shared.state.drawings import MOST_ON_STRIP, SHARE_OF_TEN, Origin, Picked, StripDrawing
 from pages.shared.state.visitor import visitor
 
 
@@ -79,7 +79,7 @@ def add_to_strip(image: Tensor, origin: Origin, title: str) -> None:
     """Score an image and put it on the strip; strokes added to one drawing replace its entry."""
     drawings = visitor().drawings
     detector, result = judge(image)
-    entry = Drawing(
+    entry = StripDrawing(
         pictures.grey_pixels(image),
         origin,
         title,

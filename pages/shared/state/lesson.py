@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from core.quiz import KINDS
 from pages.shared.state.drawings import Canvas
 
 STEPS = 14
-"""How many the lesson has; links may ask for any of them."""
+"""How many `steps` pages/learn.py has; links may ask for any of them."""
 
-QUESTIONS_OF_QUIZ = 10
+QUESTIONS_OF_QUIZ = len(KINDS)
 
 Value = int | float | str | tuple[int, ...]
 
@@ -25,7 +26,8 @@ class Lesson:
     """What was said of one detector before the images of one data set.
 
     rounds: how often each question was asked before with other images; in round 0 everybody has the same.
-    answers: by question and round. canvases: by step. ideas: of the better score, how many are shown.
+    answers: by question and round. canvases: by step. ideas: of the better score, how many are shown. quiz: the one
+    at its end.
     """
 
     answers: dict[tuple[str, int], Answer] = field(default_factory=dict)

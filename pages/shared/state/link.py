@@ -133,7 +133,7 @@ def link(page: str, hide: tuple[str, ...] = (), projector: bool = False) -> str:
             parts |= encode(settings.read(), st.session_state[keys.PRESET])
     else:
         config = detectors.detector_config()
-        parts |= encode(config, preset_of(config))
+        parts |= encode(config, preset_of(config) or "course")
     if page == "learn":
         parts["step"] = str(visitor().step)
     if hide:

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakValueDictionary
 
-from pages.shared.components.live_canvas import Frame
+from pages.shared.components.live_canvas import CanvasFrame
 from pages.shared.i18n.text import language, speaking
 from pages.shared.state import job_pool
 from pages.shared.state.visitor import Tab, Visitor, acting_for, tab, visitor
 
 PATH = "/pen/"
 
-Answer = Callable[[Frame], dict[str, Any]]
+PenAnswer = Callable[[CanvasFrame], dict[str, Any]]
 """html: new HTML by the key of the container whose HTML it replaces; curve: of components/replay.py. Empty: nothing changes."""
 
 
@@ -28,11 +28,11 @@ class Pen:
     visitor: Visitor
     tab: Tab
     code: str
-    answer: Answer
+    answer: PenAnswer
     token: str = field(default_factory=secrets.token_urlsafe)
     waiting: int = 0
 
-    def answer_to(self, frame: Frame, seen: object) -> dict[str, Any]:
+    def answer_to(self, frame: CanvasFrame, seen: object) -> dict[str, Any]:
         """In any thread; nothing where the canvas has told of itself since the frame came, when it had told what is `seen`."""
         with job_pool.pool().inference_priority(), acting_for(self.visitor, self.tab), speaking(self.code), self.visitor.lock:
             return self.answer(frame) if self.tab.canvas.seen is seen else {}
@@ -42,7 +42,7 @@ _pens: WeakValueDictionary[str, Pen] = WeakValueDictionary()
 """As long as their tabs are kept."""
 
 
-def address(answer: Answer) -> str:
+def address(answer: PenAnswer) -> str:
     """Where the tab for which the page runs sends what its pen draws."""
     own = tab()
     if not isinstance(own.pen, Pen):

@@ -59,5 +59,5 @@ def scoring_seconds(in_use: AutoencoderDetector, test: Digits) -> float:
 
 
 def _key(test: Digits) -> str:
-    """Of drawings, those by which a detector was trained are not among its test images."""
+    """Name and number of images: of drawings, those by which a detector was trained are not among its test images."""
     return f"{test.name} {len(test.labels)}"

@@ -149,7 +149,7 @@ class Visitor:
 
     @property
     def has_job_begun(self) -> bool:
-        """Whether the job has a network to look at, which comes with its first turn."""
+        """Whether the job has a network to look at, which comes with its first turn; who asks is looking at the job."""
         job = self.job  # another tab may drop it meanwhile
         return job is not None and job.snapshot().has_begun
 
@@ -170,7 +170,7 @@ class Visitor:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ClassAnswer:
     """What became of what was asked of the class. about: the round and the canvas; it is shown as long as they are."""
 
     about: tuple[int, int]
@@ -226,7 +226,7 @@ class Tab:
     followed: int = -1
     class_seen: object = None
     class_opened: int = 0
-    class_answer: "Answer | None" = None
+    class_answer: "ClassAnswer | None" = None
     pen: object = None
 
     def note_page(self, name: str) -> None:
