@@ -9,13 +9,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from pages.shared.i18n.text import LANGUAGES
 from pages.shared.navigation import PAGES
+from pages.shared.state.lesson import STEPS
 from tests.browser.conftest import Server, draw, final_score, open_page, settled, until
+from tests.browser.test_lesson import answer
 from tests.strokes import WAYS, on_canvas
 
-PATHS = (
-    *(entry.path for entry in PAGES if not entry.for_teacher),
-    *(f"learn?step={number}" for number in (3, 5, 8, 10, 12, 13)),
-)
+PAGES_OF_ALL = tuple(entry.path for entry in PAGES if not entry.for_teacher)
+PATHS = (*PAGES_OF_ALL, *(f"learn?step={number}" for number in (3, 5, 8, 10, 12, 13)))
 AXE = Path(sys.prefix, "node_modules/axe-core/axe.min.js")
 """Put there by `make browser`."""
 
@@ -46,7 +46,10 @@ def painted(page: Page) -> None:
     until(page, "[...document.images].every(image => image.complete)")
 
 
-@pytest.mark.parametrize("path", PATHS)
+LESSON = tuple(f"learn?step={number}" for number in range(1, STEPS + 1))
+
+
+@pytest.mark.parametrize("path", [*PAGES_OF_ALL, *LESSON])
 def test_axe_finds_nothing_serious(path: str, axe: str, server: Server, chromium: Browser) -> None:
     page = chromium.new_page(viewport={"width": 1366, "height": 768}, color_scheme="light", reduced_motion="reduce")
     try:
@@ -56,6 +59,10 @@ def test_axe_finds_nothing_serious(path: str, axe: str, server: Server, chromium
             final_score(page)
         painted(page)
         assert violations(page, axe) == []
+        if path in LESSON:
+            answer(page)
+            painted(page)
+            assert violations(page, axe) == [], "once it is answered"
         page.emulate_media(color_scheme="dark")
         expect(page.get_by_test_id("stApp")).to_have_css("background-color", "rgb(22, 21, 29)")
         painted(page)
