@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +38,18 @@ SOME_SECONDS = "preset=course&epochs=5" if HAS_MNIST else "preset=course&epochs=
 """Settings of a training that a test waits for, and that goes on long enough for something to happen meanwhile."""
 
 expect.set_options(timeout=1000 * PATIENCE)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test in a browser that fails is tried once more: two processors do not always paint in time."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def slow_but(quick: T, every: Iterable[T]) -> list[Any]:
+    """Parameters of which `make test` takes one, and `make test-slow` the others."""
+    return [each if each == quick else pytest.param(each, marks=pytest.mark.slow) for each in every]
 
 
 @dataclass

@@ -10,12 +10,14 @@ from playwright.sync_api import Browser, Page, expect
 from pages.shared.i18n.text import LANGUAGES
 from pages.shared.navigation import PAGES
 from pages.shared.state.lesson import STEPS
-from tests.browser.conftest import Server, draw, final_score, open_page, settled, until
+from tests.browser.conftest import Server, draw, final_score, open_page, settled, slow_but, until
 from tests.browser.test_lesson import answer
 from tests.strokes import WAYS, on_canvas
 
-PAGES_OF_ALL = tuple(entry.path for entry in PAGES if not entry.for_teacher)
-PATHS = (*PAGES_OF_ALL, *(f"learn?step={number}" for number in (3, 5, 8, 10, 12, 13)))
+PATHS = (
+    *(entry.path for entry in PAGES if not entry.for_teacher),
+    *(f"learn?step={number}" for number in (3, 5, 8, 10, 12, 13)),
+)
 AXE = Path(sys.prefix, "node_modules/axe-core/axe.min.js")
 """Put there by `make browser`."""
 
@@ -49,7 +51,9 @@ def painted(page: Page) -> None:
 LESSON = tuple(f"learn?step={number}" for number in range(1, STEPS + 1))
 
 
-@pytest.mark.parametrize("path", [*PAGES_OF_ALL, *LESSON])
+@pytest.mark.parametrize(
+    "path", [*PATHS, *(pytest.param(path, marks=pytest.mark.slow) for path in LESSON if path not in PATHS)]
+)
 def test_axe_finds_nothing_serious(path: str, axe: str, server: Server, chromium: Browser) -> None:
     page = chromium.new_page(viewport={"width": 1366, "height": 768}, color_scheme="light", reduced_motion="reduce")
     try:
@@ -81,7 +85,7 @@ def test_axe_sees_a_fault(axe: str, server: Server, chromium: Browser) -> None:
         page.close()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", slow_but("de", LANGUAGES))
 def test_nothing_is_wider_than_a_phone(language: str, server: Server, chromium: Browser) -> None:
     page = chromium.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
     try:

@@ -76,6 +76,7 @@ async def class_comes_and_goes(server: Server) -> None:
         await visitor.close()
 
 
+@pytest.mark.slow
 def test_no_training_without_its_visitor_and_none_twice(own_server: Server) -> None:
     run_journey(class_comes_and_goes(own_server))
 
@@ -84,6 +85,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_killed_in_a_training_the_app_starts_again_and_every_file_is_whole(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()

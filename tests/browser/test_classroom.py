@@ -105,6 +105,7 @@ def fits_a_phone(page: Page) -> bool:
     return len(bottoms) == 4 and max(bottoms) <= 664
 
 
+@pytest.mark.slow
 def test_a_class_from_beginning_to_end(room: Room, server: Server, data_directory: Path) -> None:
     teacher, phone, laptop = room.teacher, room.phone, room.laptop
     assert not list(data_directory.glob("class*")), "no database without a class"
@@ -200,6 +201,7 @@ def test_a_class_from_beginning_to_end(room: Room, server: Server, data_director
     assert not list(data_directory.glob("class*"))
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_every_drawing_that_was_shown_is_there(room: Room, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()

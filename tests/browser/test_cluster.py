@@ -16,6 +16,7 @@ DOZEN_EPOCHS = "preset=course&epochs=12" + ("" if HAS_MNIST else "&batch=1&data=
 """Long enough for a process to be killed amid the training, whose end a test waits for."""
 
 pytest.importorskip("distributed", reason="Dask is not installed: python deploy/set_up.py server")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

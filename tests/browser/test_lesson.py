@@ -7,11 +7,10 @@ from pages.shared.i18n.text import LANGUAGES
 from pages.shared.state.lesson import QUESTIONS_OF_QUIZ, STEPS
 from tests.browser.conftest import Server, open_page, settled
 
-pytestmark = pytest.mark.journey
+pytestmark = pytest.mark.slow
 
 TALLER = {12, 13}
 """Steps whose answer is as long as the screen of a laptop; their questions fit."""
-
 
 MOST_TABS = 80
 """More than twice as many as a step has places for the keyboard."""

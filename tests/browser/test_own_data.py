@@ -4,6 +4,7 @@ import re
 import time
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Server, draw, final_score, open_page, settled
@@ -17,6 +18,7 @@ def draw_sign(page: Page, sign: str, random: np.random.Generator) -> None:
     final_score(page)
 
 
+@pytest.mark.slow
 def test_from_the_first_star_to_a_detector_that_knows_stars(page: Page, server: Server) -> None:
     random = np.random.default_rng(0)
     open_page(page, server, "draw")

@@ -25,6 +25,8 @@ pytestmark = pytest.mark.skipif(
     reason="There is no nginx: apt-get install nginx-light",
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_configuration_is_made_once_and_certificates_stay(tmp_path: Path) -> None:
     write(tmp_path, "8501", ["10.0.0.1:80", "10.0.0.2:80"], tmp_path)

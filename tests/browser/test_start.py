@@ -20,6 +20,7 @@ from tests.browser.conftest import (
     canvas_of,
     open_page,
     run_journey,
+    slow_but,
     start_server,
 )
 from tests.load.visitor import Visitor
@@ -29,7 +30,7 @@ VISITORS = 24
 PASSWORD, TOKEN = "anomaly", "token-of-the-teacher"
 
 
-@pytest.fixture(params=WAYS_OF_STARTING, ids=lambda way: way.__name__)
+@pytest.fixture(params=slow_but(as_make_run, WAYS_OF_STARTING), ids=lambda way: way.__name__)
 def way(request: pytest.FixtureRequest) -> Way:
     chosen: Way = request.param
     if chosen is as_replicas and not shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"):
@@ -101,6 +102,7 @@ def test_every_first_visitor_sees_the_app_which_ends_in_good_order_amid_training
     assert not re.search("Traceback|terminate called", log.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [as_make_run, as_replicas], indirect=True, ids=lambda way: way.__name__)
 def test_ctrl_c_amid_trainings(way: Way, tmp_path: Path) -> None:
     log = tmp_path / "log.txt"

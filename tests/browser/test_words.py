@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from pages.shared.i18n.of_widgets import WORDS, translations
 from pages.shared.i18n.text import LANGUAGES
-from tests.browser.conftest import Server, eventually, open_page, settled
+from tests.browser.conftest import Server, eventually, open_page, settled, slow_but
 
 OTHERS = [code for code in LANGUAGES if code != "en"]
 PATHS = ("", "train", "browse", "draw", "evaluate", "latent", "learn?step=13", "class", "nowhere")
@@ -44,7 +44,7 @@ def english(said: list[str], code: str) -> list[str]:
     ]
 
 
-@pytest.mark.journey
+@pytest.mark.slow
 @pytest.mark.parametrize("code", OTHERS)
 def test_no_page_has_english_words_of_widgets(code: str, page: Page, server: Server) -> None:
     for path in PATHS:
@@ -59,7 +59,7 @@ def test_no_page_has_english_words_of_widgets(code: str, page: Page, server: Ser
         eventually(page, lambda: len(page.evaluate(SAID)) > 20 and not english(page.evaluate(SAID), code))
 
 
-@pytest.mark.parametrize("code", OTHERS)
+@pytest.mark.parametrize("code", slow_but("de", OTHERS))
 def test_a_page_that_is_not_there_is_said_in_each_language(code: str, page: Page, server: Server) -> None:
     open_page(page, server, f"nowhere?lang={code}")
     dialog, own = page.get_by_role("dialog"), translations(code)
@@ -68,7 +68,7 @@ def test_a_page_that_is_not_there_is_said_in_each_language(code: str, page: Page
     expect(dialog.get_by_role("button", name=own["Close"], exact=True)).to_be_visible()
 
 
-@pytest.mark.parametrize("code", OTHERS)
+@pytest.mark.parametrize("code", slow_but("de", OTHERS))
 def test_every_word_is_translated_where_it_appears_and_again_when_the_language_changes(
     code: str, page: Page, server: Server
 ) -> None:

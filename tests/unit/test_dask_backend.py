@@ -173,6 +173,7 @@ def broken(job: TrainingJob) -> tuple[bytes, bytes]:
     return cluster_training.save_tensors(weights), cluster_training.save_tensors(trainer.state())
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_costs_an_epoch_at_most(
     cluster: Cluster, new_job: NewJob, long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
 ) -> None:
@@ -193,6 +194,7 @@ def test_a_worker_that_dies_costs_an_epoch_at_most(
     assert batches.tolist() == losses_here(long, split, len(batches))
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_dies_is_told_and_its_return_goes_on_from_the_last_epoch(
     cluster: Cluster, new_job: NewJob, long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
 ) -> None:

@@ -41,6 +41,7 @@ def test_one_worker_gives_the_same_table(expected: list[Row], tmp_path: Path) ->
     assert without_time(tmp_path / "sweep.csv") == expected
 
 
+@pytest.mark.slow
 def test_two_workers_of_which_one_is_killed_give_the_same_table(
     expected: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

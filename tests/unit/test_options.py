@@ -1,8 +1,9 @@
 """Settings on the command line: the same words and values for every command."""
 
 import argparse
-import subprocess
+import runpy
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -59,7 +60,12 @@ def test_every_combination_has_its_settings() -> None:
         (compression, ("data", "seed")),
     ],
 )
-def test_commands_share_their_options(module: object, names: tuple[str, ...]) -> None:
-    command = [sys.executable, "-m", getattr(module, "__name__"), "--help"]  # noqa: B009
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def test_commands_share_their_options(
+    module: ModuleType, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["", "--help"])
+    monkeypatch.delitem(sys.modules, module.__name__)  # run as a program, it is another module
+    with pytest.raises(SystemExit):
+        runpy.run_module(module.__name__, run_name="__main__")
+    said = capsys.readouterr().out
     assert [name for name in names if f"--{name} " not in said] == []
