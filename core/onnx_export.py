@@ -105,23 +105,33 @@ def _standard_stroke(graph: Graph, images: Value) -> Value:
 
 def _even_contrast(graph: Graph, images: Value) -> Value:
     blurred = blur(graph, images, 0.6)
-    # torch's median is the lower one of the two in the middle.
-    lower, _ = graph.all_of("TopK", blurred.reshaped(-1, PIXELS), graph.integers([PIXELS // 2]), results=2, largest=0)
-    background = graph("Gather", lower, graph.integers([PIXELS // 2 - 1]), axis=1).reshaped(-1, 1, 1, 1)
-    ink = _to_peak(blurred - background)
-    ink = ((ink - preprocessing.NOISE) / (1 - preprocessing.NOISE)).at_least(0)
+    above = blurred - _median(graph, blurred)
+    darkness = _to_peak(above)
+    ink = ((darkness - preprocessing.NOISE) / (1 - preprocessing.NOISE)).at_least(0)
     is_ink = _soft_step(ink, FAINT)
     width = is_ink.sum() / (_outline(graph, is_ink, SIDE) / 2).at_least(1)
+    noise = (_median(graph, graph("Abs", above) / _peak(above)) * 4.0).clamp(0, preprocessing.NOISE)
+    hairline = ((preprocessing.HAIRLINE - width) / 0.05).clamp(0, 1)
+    faint = ink + hairline * (((darkness - noise) / (1.0 - noise)).at_least(0) - ink)
     thinness = ((preprocessing.THIN - width) / 0.4).clamp(0, 1)
-    ink = ink + thinness * (_to_peak(blur(graph, ink, 0.7)) - ink)
+    ink = ink + thinness * (_to_peak(blur(graph, faint, 0.7)) - ink)
     around = graph("MaxPool", ink, kernel_shape=[8, 8], strides=[4, 4], pads=[2, 2, 2, 2])
     around = graph("Resize", around, Value(graph, ""), graph.constant([1, 1, 4, 4]), mode="linear")
     return (ink / around.at_least(FAINT)).clamp(0, 1)
 
 
 def _to_peak(images: Value) -> Value:
-    positive = images.at_least(0)
-    return positive / positive.reduced("ReduceMax").at_least(1e-4)
+    return images.at_least(0) / _peak(images)
+
+
+def _peak(images: Value) -> Value:
+    return images.reduced("ReduceMax").at_least(1e-4)
+
+
+def _median(graph: Graph, images: Value) -> Value:
+    """torch's is the lower one of the two in the middle."""
+    lower, _ = graph.all_of("TopK", images.reshaped(-1, PIXELS), graph.integers([PIXELS // 2]), results=2, largest=0)
+    return graph("Gather", lower, graph.integers([PIXELS // 2 - 1]), axis=1).reshaped(-1, 1, 1, 1)
 
 
 def _soft_step(images: Value, level: float) -> Value:

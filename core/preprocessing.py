@@ -180,14 +180,17 @@ NOISE = 0.12
 def _even_contrast(images: Tensor) -> Tensor:
     """Images (N, 1, 28, 28) with the background at 0 and every stroke near 1, however faint a part of it is."""
     blurred = blur(images, 0.6)
-    background = blurred.flatten(1).median(dim=1).values.view(-1, 1, 1, 1)
-    ink = _to_peak(blurred - background)
-    ink = ((ink - NOISE) / (1 - NOISE)).clamp_min(0.0)
-    # Strokes of one pixel have gaps; blurred more, they close. Wider ones would lose their loops.
+    above = blurred - _median(blurred)
+    peak = _peak(above)
+    darkness = above.clamp_min(0.0) / peak
+    ink = ((darkness - NOISE) / (1 - NOISE)).clamp_min(0.0)
     is_ink = _soft_step(ink, FAINT)
-    width = is_ink.sum(dim=(1, 2, 3)) / (_outline(is_ink) / 2).clamp_min(1.0)
-    thinness = ((THIN - width) / 0.4).clamp(0.0, 1.0).view(-1, 1, 1, 1)
-    ink = torch.lerp(ink, _to_peak(blur(ink, 0.7)), thinness)
+    width = (is_ink.sum(dim=(1, 2, 3)) / (_outline(is_ink) / 2).clamp_min(1.0)).view(-1, 1, 1, 1)
+    # The faintest parts of a hairline are no stronger than noise, and are kept where the paper is clean.
+    noise = (4 * _median(above.abs() / peak)).clamp_max(NOISE)
+    faint = torch.lerp(ink, ((darkness - noise) / (1 - noise)).clamp_min(0.0), ((HAIRLINE - width) / 0.05).clamp(0.0, 1.0))
+    # Strokes of one pixel have gaps; blurred more, they close. Wider ones would lose their loops.
+    ink = torch.lerp(ink, _to_peak(blur(faint, 0.7)), ((THIN - width) / 0.4).clamp(0.0, 1.0))
     # The strongest ink around each pixel, in windows of 8 x 8 pixels.
     around = F.interpolate(F.max_pool2d(ink, 8, 4, 2), size=SIDE, mode="bilinear", align_corners=False)
     return (ink / around.clamp_min(FAINT)).clamp(0.0, 1.0)
@@ -195,6 +198,9 @@ def _even_contrast(images: Tensor) -> Tensor:
 
 THIN = 1.9
 """Pixels: nine of ten strokes of MNIST are wider."""
+
+HAIRLINE = 1.4
+"""Pixels: all strokes of MNIST but two of 60,000 are wider."""
 
 
 INK_LEVELS = (0.2, 0.4, 0.6, 0.8)
@@ -223,9 +229,18 @@ WITHIN_IMAGES[1] = ndimage.generate_binary_structure(2, 1)
 
 def _to_peak(images: Tensor) -> Tensor:
     """Images (N, 1, 28, 28) with the highest value at 1 and nothing below 0; blank ones stay blank."""
-    positive = images.clamp_min(0.0)
+    return images.clamp_min(0.0) / _peak(images)
+
+
+def _peak(images: Tensor) -> Tensor:
+    """The highest value (N, 1, 1, 1) of images (N, 1, H, W)."""
     # A blurred 1/255 is less than a faint pixel and more than rounding.
-    return positive / positive.amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-4)
+    return images.amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-4)
+
+
+def _median(images: Tensor) -> Tensor:
+    """The lower median (N, 1, 1, 1) of images (N, 1, H, W)."""
+    return images.flatten(1).median(dim=1).values.view(-1, 1, 1, 1)
 
 
 def _soft_step(images: Tensor, level: float) -> Tensor:

@@ -76,7 +76,10 @@ def test_odd_images_get_the_same_scores(small: DetectorConfig, split: OneClassSp
     spiral[2:26, 1] = spiral[2:26, 26] = 255
     spiral[4:25:8, 26] = spiral[8:25:8, 1] = 0
     noise = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
-    odd = np.stack([np.zeros_like(spiral), np.full_like(spiral, 255), spiral, *noise])
+    hairline = np.zeros_like(spiral)
+    hairline[4:13, 14] = hairline[14:24, 14] = 255
+    hairline[13, 14] = 20
+    odd = np.stack([np.zeros_like(spiral), np.full_like(spiral, 255), spiral, hairline, *noise])
     found = run(session_of(Checkpoint(detector)), odd)["score"]
     assert np.allclose(found, detector.decision_function(torch.from_numpy(odd).unsqueeze(1) / 255), rtol=1e-3)
 

@@ -250,6 +250,16 @@ def test_little_noise_leaves_the_background_black() -> None:
     assert image.sum() == pytest.approx(standard(pen(2.4)).sum(), rel=0.1)
 
 
+def test_the_faintest_part_of_a_hairline_on_clean_paper_is_kept_and_noise_is_not() -> None:
+    line = np.zeros((28, 28), dtype=np.float32)
+    line[4:24, 14] = 1.0
+    gap = line.copy()
+    gap[13:15, 14] = 0.08
+    noise = np.abs(np.random.default_rng(0).normal(0, 0.1, (28, 28))).astype(np.float32)
+    assert standard(gap)[12:16].sum(axis=1).min() > 0.5 * STROKE_WIDTH
+    assert standard((line + noise).clip(0, 1))[:, :6].max() < 0.1
+
+
 def test_a_loop_between_thick_strokes_stays_open() -> None:
     y, x = np.mgrid[:28, :28] - 13.5
     distance = np.hypot(y, x)
