@@ -1,5 +1,6 @@
 """Ten questions about a detector and test images, new ones for each seed; every right answer follows from the scores."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,12 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.detector import AutoencoderDetector
+
 Kind = Literal["alarm", "pass", "highest", "redrawn", "map", "verdict", "rate"]
 KINDS: tuple[Kind, ...] = ("alarm", "redrawn", "highest", "verdict", "pass", "map", "rate", "highest", "redrawn", "alarm")
 CLEARLY = 1.2
-"""The highest score is at least this many times the second, or the question would be a matter of luck."""
+"""Times the second: so far the highest score is above it, and the error of another image above that of the image which was
+redrawn, or the question would be a matter of luck."""
 
-MOST_TRIES = 1000
+MOST_TRIES = 200
 """Choices of images for one question: a detector may give everything nearly the same score."""
 
 RATES, COUNTS = (0.01, 0.02, 0.05, 0.1), (100, 200, 1000)
@@ -34,12 +38,23 @@ class Question:
     numbers: tuple[int, ...] = ()
 
 
-def questions(scores: Tensor, labels: Tensor, threshold: float, seed: int) -> list[Question]:
-    """One of each entry of KINDS; scores and labels (N,) are the test images'."""
-    chance = np.random.default_rng(seed)
+def questions(detector: AutoencoderDetector, images: Tensor, labels: Tensor, scores: Tensor, seed: int) -> list[Question]:
+    """One of each entry of KINDS; labels and scores (N,) are those of the test images (N, 1, 28, 28)."""
+    chance, threshold = np.random.default_rng(seed), detector.threshold_
     values = scores.double().numpy()
+
+    def error_is_clear(chosen: list[int]) -> bool:
+        result = detector.infer(images[chosen])
+        own, *others = (result.images - result.reconstructions[0]).square().mean(dim=(1, 2, 3)).tolist()
+        return bool(CLEARLY * own <= min(others))
+
+    def score_is_clear(chosen: list[int]) -> bool:
+        *_, second, first = np.sort(values[chosen])
+        return bool(first >= CLEARLY * second)
+
+    clear = {"redrawn": error_is_clear, "highest": score_is_clear}
     alarms, passing = np.flatnonzero(values > threshold), np.flatnonzero(values <= threshold)
-    return [_question(kind, values, labels, alarms, passing, threshold, chance) for kind in KINDS]
+    return [_question(kind, values, labels, alarms, passing, clear.get(kind), threshold, chance) for kind in KINDS]
 
 
 def _question(
@@ -48,6 +63,7 @@ def _question(
     labels: Tensor,
     alarms: np.ndarray,
     passing: np.ndarray,
+    is_clear: Callable[[list[int]], bool] | None,
     threshold: float,
     chance: np.random.Generator,
 ) -> Question:
@@ -65,7 +81,7 @@ def _question(
     else:
         for _try in range(MOST_TRIES):
             chosen = _of_different_classes(labels, chance)
-            if kind != "highest" or _is_clear(scores[chosen]):
+            if is_clear is None or is_clear(chosen):
                 break
     target = chosen[int(np.argmax(scores[chosen]))] if kind == "highest" else chosen[0]
     order = [chosen[place] for place in chance.permutation(OPTIONS)]
@@ -75,8 +91,3 @@ def _question(
 def _of_different_classes(labels: Tensor, chance: np.random.Generator) -> list[int]:
     classes = chance.permutation(torch.unique(labels).numpy())[:OPTIONS]
     return [int(chance.choice(np.flatnonzero(labels.numpy() == label))) for label in classes]
-
-
-def _is_clear(scores: np.ndarray) -> bool:
-    *_, second, first = np.sort(scores)
-    return bool(first >= CLEARLY * second)

@@ -105,7 +105,7 @@ def ask_filter(names: Sequence[str]) -> Filter:
     }
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         classes = st.pills(
-            _("Digits"),
+            _("Classes"),
             range(len(names)),
             selection_mode="multi",
             format_func=lambda label: names[label],

@@ -20,13 +20,16 @@ from pages.sections import (
     learn_trap,
     learn_unit,
 )
-from pages.sections.learn_context import lesson_context
+from pages.sections.learn_context import USUAL_CLASS, lesson_context
 from pages.sections.learn_teacher import show_teacher
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import data_sets, keys, link
 from pages.shared.state.page_context import PageContext
 from pages.shared.state.visitor import tab, visitor
 from pages.shared.streamlit_internals import begin_again_with_app
+
+OF_FIVES = (learn_hourglass.show, learn_trap.show, learn_experiments.show)
+"""Steps about what comes trained on 5s only, whatever the detector in use knows."""
 
 
 def steps() -> tuple[tuple[str, Callable[[PageContext], None]], ...]:
@@ -78,7 +81,7 @@ def show() -> None:
 def show_lesson(show_step: Callable[[PageContext], None]) -> None:
     """A step, or which of the files that it needs cannot be used."""
     try:
-        context = lesson_context()
+        context = lesson_context(USUAL_CLASS if show_step in OF_FIVES else None)
         show_step(context)
     except CheckpointError as error:
         st.error(translated(error), icon=":material/error:")
@@ -89,6 +92,12 @@ def show_lesson(show_step: Callable[[PageContext], None]) -> None:
                 "This lesson runs the course's detector of {normal}, with the images of {data}.",
                 normal=context.normal,
                 data=data_sets.title_of(context.data.name),
+            )
+            if show_step not in OF_FIVES
+            else _(
+                "This step: networks of {normal}, {data}.",
+                normal=context.normal,
+                data=data_sets.title_of(context.data.name if show_step is learn_trap.show else context.config.data_set),
             )
         )
 

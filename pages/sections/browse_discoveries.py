@@ -105,9 +105,10 @@ def show(context: PageContext) -> None:
             )
         st.caption(
             _(
-                "Where anomalies are rare, most alarms of a threshold are false. This rule asks for smaller p-values the fewer "
-                "alarms there are, so that on average at most {share:.0%} of them are false "
+                "Where anomalies are rare ({rare:.0%} of the images), most alarms of a threshold are false. This rule asks for "
+                "smaller p-values the fewer alarms there are, so that on average at most {share:.0%} of them are false "
                 "(Benjamini and Hochberg 1995; with conformal p-values Bates et al. 2023).",
+                rare=SHARES[0],
                 share=FALSE_SHARE,
             ),
             help=glossary.about("p-value"),

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from core.detector import AutoencoderDetector, Result
 from core.drawing import PictureError, from_canvas_png
+from core.ensemble import Ensemble
 from core.scoring import in_thresholds
 from pages.shared.components import live_canvas, replay
 from pages.shared.components.live_canvas import CanvasFrame
@@ -139,8 +140,8 @@ def show_judgement(shown: Drawings) -> None:
         made = judged.parts(shown) if judged else {}
         parts = {key: pictures.marked(html, tab().canvas.answers) for key, html in made.items()}
         scores = moment_scores(shown, judged)
+    names, ensemble = detectors.ensemble(config.data_set)
     if judged is None:
-        names, _ensemble = detectors.ensemble(config.data_set)
         wait = _("Draw something: a {normal}, or anything else.", normal=normal)
         if is_to_be_guessed:
             wait = _("What will the verdict be? Draw, then press your guess.")
@@ -166,7 +167,7 @@ def show_judgement(shown: Drawings) -> None:
         st.html(parts["steps"])
     with st.container(key="error-legend"):
         st.html(pictures.error_legend())
-    show_ensemble(parts["cards"])
+    show_ensemble(parts["cards"], ensemble)
 
 
 def is_hidden(shown: Drawings) -> bool:
@@ -280,22 +281,24 @@ def measured(result: Result, normal: str) -> str:
 
 
 def second_opinion(score: float, threshold: float, normal: str, opinions: Sequence[Opinion]) -> str:
-    """Which of the ten detectors redraws the image better than the one in use, if any does."""
+    """Which of the shipped detectors redraws the image better than the one in use, if any does."""
     best = min(opinions, key=lambda opinion: opinion.ratio)
     if best.is_anomaly and score > threshold:
-        return _("None of the ten detectors knows this.")
+        return _("None of the {count} detectors knows this.", count=len(opinions))
     if best.name == normal or best.ratio >= in_thresholds(score, threshold):
         return _("None of the other detectors redraws it better.")
     return _("The detector of **{name}** redraws it better.", name=best.name)
 
 
-def show_ensemble(cards: str) -> None:
+def show_ensemble(cards: str, ensemble: Ensemble) -> None:
     """The same image before every shipped detector of the data set; empty cards before the first stroke."""
     about_bars = _(
-        "Each of these networks knows one digit only and redraws your image as that. The longer the bar, the better the fit."
+        "Each of these networks knows one kind only and redraws your image as that. The longer the bar, the better the fit."
     )
+    if any(each.config.data_set == "mnist" for each in ensemble.detectors):
+        about_bars += " " + _("MNIST's 1s are bare strokes: a 1 with a flag or a foot is strange to all of them.")
     with st.container(key="experts"):
-        st.header(_("Which digit is it? Ask all ten detectors"))
-        st.caption(f"{about_bars} " + _("MNIST's 1s are bare strokes: a 1 with a flag or a foot is strange to all of them."))
+        st.header(_("Which is it? Ask all {count} detectors", count=len(ensemble.detectors)))
+        st.caption(about_bars)
         with st.container(key="cards"):
             st.html(cards)

@@ -119,7 +119,7 @@ def offer_to_use(context: EvaluateContext, value: float) -> None:
         if st.button(
             _("Use this threshold"),
             disabled=value == context.detector.threshold_,
-            icon=":material/check:",
+            icon=":material/push_pin:",
             help=_("On every page this detector judges by this threshold, until you put it back."),
         ):
             detectors.use_threshold(None if value == context.working.calibrated else value)

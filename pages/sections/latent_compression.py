@@ -13,12 +13,13 @@ from pages.shared.i18n.text import _
 
 @st.fragment
 def show_compression(_context: LatentContext) -> None:
-    """Seven networks that differ in the bottleneck only, before the same images."""
+    """Networks that differ in the bottleneck only, before the same images."""
     made = compression.read()
     st.caption(
         _(
-            "Seven networks that know 5s, alike but for the bottleneck. Smallest error: {closest} units. "
+            "{count} networks that know 5s, alike but for the bottleneck. Smallest error: {closest} units. "
             "Highest AUROC: {keenest} units.",
+            count=len(made.measured),
             closest=min(made.measured, key=lambda each: each.error).latent_dim,
             keenest=max(made.measured, key=lambda each: each.auroc).latent_dim,
         ),
@@ -39,13 +40,13 @@ def show_compression(_context: LatentContext) -> None:
         persist_state="session",
     )
     image = made.images[chosen] / 255
-    cells = [(image, _("Test image"), _("the image\n{bytes} bytes", bytes=PIXELS))]
+    cells = [(image, _("Test image"), _("the image\n{pixels} numbers", pixels=PIXELS))]
     for each, reconstructions in zip(made.measured, made.reconstructions, strict=True):
         reconstruction = reconstructions[chosen] / 255
         caption = _(
-            "{units} units\n{bytes} bytes\nerror {error:.3f}",
+            "{units} numbers\nof {pixels}\nerror {error:.3f}",
             units=each.latent_dim,
-            bytes=each.bytes,
+            pixels=PIXELS,
             error=(image - reconstruction).square().mean(),
         )
         cells.append((reconstruction, _("Reconstruction"), caption))

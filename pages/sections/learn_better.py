@@ -17,7 +17,7 @@ from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state import detectors
 from pages.shared.state.page_context import PageContext
-from pages.shared.state.visitor import visitor
+from pages.shared.state.visitor import current_lesson
 
 QUESTION = "better"
 
@@ -54,7 +54,7 @@ def show(context: PageContext) -> None:
     by_class = evaluate(context.scores[looked_at], context.labels[looked_at], normal_classes, threshold).auroc_by_class
     others = other_classes(context)
     hardest = min(others, key=by_class.__getitem__)
-    lesson = visitor().lesson
+    lesson = current_lesson()
     left, right = two_columns()
     with left:
         given = choose(
@@ -142,5 +142,5 @@ def show_examples(context: PageContext, others: Sequence[int]) -> None:
 
 
 def next_idea() -> None:
-    lesson = visitor().lesson
+    lesson = current_lesson()
     lesson.ideas = min(lesson.ideas + 1, len(IDEAS))

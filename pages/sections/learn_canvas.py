@@ -7,7 +7,7 @@ from core.drawing import PictureError, from_canvas_png
 from pages.shared.components.canvas import draw_on_canvas
 from pages.shared.i18n.text import _, translated
 from pages.shared.state.drawings import CanvasOnScreen
-from pages.shared.state.visitor import tab, visitor
+from pages.shared.state.visitor import current_lesson, tab
 
 SIDE = 220
 """Pixels; the style sheet shows it at this size."""
@@ -16,12 +16,12 @@ BRUSH = 17
 
 def show_canvas(step: str) -> Tensor | None:
     """The canvas of a step; returns the drawing (1, 1, 28, 28), None while nothing is drawn."""
-    canvas = visitor().lesson.canvas(step)
-    on_screen = tab().lesson_canvases.setdefault(step, CanvasOnScreen())
+    canvas, place = current_lesson().canvas(step), f"{tab().lesson_about}-{step}"
+    on_screen = tab().lesson_canvases.setdefault(place, CanvasOnScreen())
     if on_screen.visit != tab().visit or on_screen.generation != canvas.generation:
         on_screen.show(canvas, tab().visit)
     with st.container(key="lesson-canvas"):
-        key = f"lesson-{step}-{on_screen.generation}-{on_screen.opened}"
+        key = f"lesson-{place}-{on_screen.generation}-{on_screen.opened}"
         strokes, png = draw_on_canvas(key, SIDE, BRUSH, on_screen.initial)
         st.button(_("Clear"), icon=":material/delete:", on_click=clear, args=(step,), key=f"clear-{step}")
     if png is not None and strokes is not None and strokes != on_screen.seen:
@@ -35,6 +35,6 @@ def show_canvas(step: str) -> Tensor | None:
 
 def clear(step: str) -> None:
     """A new key is a clean canvas."""
-    canvas = visitor().lesson.canvas(step)
+    canvas = current_lesson().canvas(step)
     canvas.generation += 1
     canvas.strokes = canvas.image = None

@@ -10,20 +10,23 @@ from pages.shared.html import pictures
 from pages.shared.i18n.text import _
 from pages.shared.state import data_sets, detectors
 from pages.shared.state.page_context import PageContext
-from pages.shared.state.visitor import Choice
+from pages.shared.state.visitor import Choice, tab
 
 USUAL_CLASS = 5
 
 
-def lesson_context() -> PageContext:
-    """The course's detector of the digit that the detector in use knows, whatever else that one does better."""
-    in_use = detectors.detector_config()
-    label = in_use.normal_classes[0] if in_use.data_set == "mnist" and len(in_use.normal_classes) == 1 else USUAL_CLASS
+def lesson_context(label: int | None = None) -> PageContext:
+    """The course's detector of a digit, else of that which the detector in use knows, whatever else that one does better."""
+    if label is None:
+        in_use = detectors.detector_config()
+        label = in_use.normal_classes[0] if in_use.data_set == "mnist" and len(in_use.normal_classes) == 1 else USUAL_CLASS
     made = Shipped("course", "mnist", label)
     if not made.path.exists():
         made = Shipped("course", "mnist", USUAL_CLASS)
     detector = detectors.shipped_checkpoint(made).detector
-    return PageContext(Choice(shipped=made), detector, data_sets.at_hand("mnist", may_download=False))
+    context = PageContext(Choice(shipped=made), detector, data_sets.at_hand("mnist", may_download=False))
+    tab().lesson_about = f"{made.normal_class}-{context.data.name}"
+    return context
 
 
 def normal_class(context: PageContext) -> int:

@@ -3,13 +3,16 @@
 import streamlit as st
 import torch
 
+from core.data.datasets import as_images
 from pages.sections.learn_context import cells, image_at, name_of, nth, shuffled
 from pages.sections.learn_question import LETTERS, ask_again, choose_several, round_of, say, two_columns
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _
+from pages.shared.state import data_sets
 from pages.shared.state.page_context import PageContext
 
 QUESTION = "one-class"
+SEEN = 8
 
 
 def four_images(context: PageContext, number: int) -> list[int]:
@@ -27,8 +30,14 @@ def four_images(context: PageContext, number: int) -> list[int]:
     return [chosen[place] for place in shuffled(4, number)]
 
 
+def seen_images(context: PageContext) -> torch.Tensor:
+    """Images on which the network was trained, (N, 1, 28, 28); where those are not at hand, on which it would be."""
+    trained = data_sets.split_of(context.config, context.data).train
+    return as_images(context.data.train_images[trained[:SEEN]])
+
+
 def show(context: PageContext) -> None:
-    """Which of these four will be an alarm?"""
+    """Which of these four will be alarms?"""
     number = round_of(QUESTION)
     chosen = four_images(context, number)
     result = context.detector.infer(context.data.test.images[chosen])
@@ -42,13 +51,12 @@ def show(context: PageContext) -> None:
                 normal=context.normal,
             )
         )
-        given = choose_several(QUESTION, _("Which of the four will be an alarm?"), LETTERS, alarms)
+        given = choose_several(QUESTION, _("Which of the four will be alarms?"), LETTERS, alarms)
         if given:
             say(given, reason(context, chosen, result.verdicts), _("The names of the others are never needed."))
             ask_again(QUESTION, _("Four others"))
     with right:
-        seen = context.is_normal.nonzero().squeeze(1)[10:18].tolist()
-        contents = [pictures.picture(image_at(context, index)[0], context.normal) for index in seen]
+        contents = [pictures.picture(image, context.normal) for image in seen_images(context)]
         st.html(f'<div class="lesson-seen">{pictures.row([(content, "") for content in contents])}</div>')
         contents, captions = [], []
         for place, index in enumerate(chosen):

@@ -19,7 +19,6 @@ from pages.shared.html import pictures
 from pages.shared.i18n.text import _
 from pages.shared.state import data_sets, training_job
 from pages.shared.state.page_context import PageContext
-from pages.shared.state.visitor import visitor
 
 QUESTION = "overfitting"
 IMAGES, HELD_OUT, EPOCHS, BATCH = 50, 200, 200, 10
@@ -53,12 +52,12 @@ def show(context: PageContext) -> None:
     with left:
         st.button(_("Train now"), icon=":material/play_arrow:", type="primary", on_click=begin, args=(normal_class(context),))
         learn_training.show_problem()
-        jobs = visitor().overfitting
+        jobs = learn_training.jobs_of("overfitting", context)
         result = jobs[0].snapshot().losses if jobs and jobs[0].snapshot().state.is_over else ()
         if result:
             say(given, told(result))
     with right:
-        learn_training.look("overfitting", show_curves)
+        learn_training.look("overfitting", context, show_curves)
 
 
 def few(context: PageContext) -> bytes:
@@ -110,7 +109,7 @@ def begin(label: int) -> None:
     learn_training.start("overfitting", make)
 
 
-def show_curves(snapshots: Sequence[Snapshot]) -> None:
+def show_curves(_jobs: Sequence[TrainingJob], snapshots: Sequence[Snapshot]) -> None:
     """Both losses as they stand."""
     for snapshot in snapshots:
         learn_training.progress(snapshot)

@@ -9,14 +9,14 @@ from pages.sections.learn_question import ask_again, choose, round_of, say, two_
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _
 from pages.shared.state.page_context import PageContext
-from pages.shared.state.visitor import visitor
+from pages.shared.state.visitor import current_lesson
 
 QUESTION = "own"
 
 
 def show(context: PageContext) -> None:
     """Draw something; alarm or not?"""
-    lesson, number = visitor().lesson, round_of(QUESTION)
+    lesson, number = current_lesson(), round_of(QUESTION)
     left, right = two_columns()
     with right:
         drawn = show_canvas(QUESTION) if lesson.answer_to(QUESTION) is None else lesson.canvas(QUESTION).image

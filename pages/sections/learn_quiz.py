@@ -9,21 +9,21 @@ from torch import Tensor
 from core.detector import Result
 from core.quiz import Question, questions
 from pages.sections.learn_context import cells, name_of
-from pages.sections.learn_question import LETTERS, show_options, two_columns
+from pages.sections.learn_question import LETTERS, right_or_wrong, show_options, two_columns
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state import keys
 from pages.shared.state.lesson import QUESTIONS_OF_QUIZ, Quiz
 from pages.shared.state.page_context import PageContext
-from pages.shared.state.visitor import visitor
+from pages.shared.state.visitor import current_lesson, tab
 
 
 def show(context: PageContext) -> None:
     """One question after the other, then how it went."""
-    quiz = visitor().lesson.quiz
+    quiz = current_lesson().quiz
     if not quiz.seed:
         quiz.seed = random.randrange(1, 2**31)
-    asked = questions(context.scores, context.labels, context.detector.threshold_, quiz.seed)
+    asked = questions(context.detector, context.data.test.images, context.labels, context.scores, quiz.seed)
     if quiz.number >= QUESTIONS_OF_QUIZ:
         show_result(context, asked, quiz)
         return
@@ -37,14 +37,13 @@ def show(context: PageContext) -> None:
         with st.container(key="lesson-question"):
             st.markdown(f"**{text}**")
         options = options_of(question)
-        key = keys.answer(f"quiz-{quiz.seed}", quiz.number)
+        key = keys.answer(f"quiz-{quiz.seed}", quiz.number, tab().lesson_about)
         show_options(text, options, key, quiz.given[quiz.number] if is_answered else None, partial(give, key))
         if is_answered:
             given = quiz.given[quiz.number]
             is_right = given == question.right
-            word = f":material/star: {_('Right.')}" if is_right else f":material/lightbulb: {_('Not quite.')}"
             with st.container(key="lesson-answer"):
-                st.markdown(f"**{word}** {why(context, question, result, given)}")
+                st.markdown(f"{right_or_wrong(is_right)} {why(context, question, result, given)}")
             is_last = quiz.number + 1 == QUESTIONS_OF_QUIZ
             st.button(_("How did it go?") if is_last else _("Next question"), type="primary", on_click=onward)
     with right:
@@ -128,6 +127,8 @@ def why(context: PageContext, question: Question, result: Result | None, given: 
             best=best,
             score=score["score"],
         )
+    if question.kind == "map":
+        return _("Orange is where {letter} has ink that was not redrawn; its score is {score:.4f}.", letter=letter, score=best)
     shown = result.reconstructions[question.right]
     own, others = (float((result.images[place] - shown).square().mean()) for place in (question.right, given))
     if given == question.right:
@@ -195,16 +196,16 @@ def show_result(context: PageContext, asked: list[Question], quiz: Quiz) -> None
 
 
 def give(key: str) -> None:
-    quiz, value = visitor().lesson.quiz, st.session_state.get(key)
+    quiz, value = current_lesson().quiz, st.session_state.get(key)
     if isinstance(value, int) and len(quiz.given) == quiz.number:
         quiz.given.append(value)
 
 
 def onward() -> None:
-    quiz = visitor().lesson.quiz
+    quiz = current_lesson().quiz
     quiz.number = min(quiz.number + 1, len(quiz.given))
 
 
 def begin_anew() -> None:
     """Other images, and no answers."""
-    visitor().lesson.quiz = Quiz()
+    current_lesson().quiz = Quiz()

@@ -8,7 +8,7 @@ from pages.sections.learn_question import ask_again, choose, round_of, say, two_
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _
 from pages.shared.state.page_context import PageContext
-from pages.shared.state.visitor import visitor
+from pages.shared.state.visitor import current_lesson
 
 QUESTION = "redraw"
 FIRST = 1
@@ -43,7 +43,7 @@ def show(context: PageContext) -> None:
             None,
         )
         if given:
-            drawn = visitor().lesson.canvas(QUESTION).image
+            drawn = current_lesson().canvas(QUESTION).image
             off = float((image - reconstruction).square().mean())
             own = float((drawn[0] - reconstruction).square().mean()) if drawn is not None else None
             say(

@@ -11,21 +11,23 @@ from core.jobs.job import Snapshot, TrainingJob
 from pages.shared import header
 from pages.shared.i18n.text import translated
 from pages.shared.state import training_job
+from pages.shared.state.page_context import PageContext
 from pages.shared.state.visitor import tab, visitor
 
 Kind = Literal["trap", "overfitting"]
 
 
-def jobs_of(kind: Kind) -> tuple[TrainingJob, ...]:
-    who = visitor()
-    return who.trap if kind == "trap" else who.overfitting
+def jobs_of(kind: Kind, context: PageContext) -> tuple[TrainingJob, ...]:
+    """The trainings of what the lesson is about; none of another digit, or of images that other ones have replaced."""
+    about = context.config.normal_classes, context.data.name
+    return tuple(job for job in getattr(visitor(), kind) if (job.config.normal_classes, job.config.data_set) == about)
 
 
 def start(kind: Kind, make: Callable[[], Sequence[TrainingJob]]) -> None:
     """Begin these trainings instead of those that were there; a problem is told where they are shown."""
     who = visitor()
     with who.lock:
-        for job in jobs_of(kind):
+        for job in getattr(who, kind):
             job.drop()
         setattr(who, kind, ())
         tab().lesson_problem = None
@@ -44,21 +46,25 @@ def show_problem() -> None:
         st.error(translated(problem), icon=":material/error:")
 
 
-def look(kind: Kind, show: Callable[[Sequence[Snapshot]], None]) -> None:
-    """Show the snapshots, again and again while one of the trainings runs."""
-    active = [snapshot for job in jobs_of(kind) if (snapshot := job.snapshot()).state.is_active]
+Show = Callable[[Sequence[TrainingJob], Sequence[Snapshot]], None]
+
+
+def look(kind: Kind, context: PageContext, show: Show) -> None:
+    """Show the trainings, again and again while one of them runs."""
+    active = [snapshot for job in jobs_of(kind, context) if (snapshot := job.snapshot()).state.is_active]
     seconds = training_job.WAITING_POLL if any(snapshot.turn > 3 for snapshot in active) else 0.7
-    st.fragment(_look, run_every=seconds if active else None)(kind, show)
+    st.fragment(_look, run_every=seconds if active else None)(kind, context, show)
 
 
-def _look(kind: Kind, show: Callable[[Sequence[Snapshot]], None]) -> None:
-    snapshots = [job.snapshot() for job in jobs_of(kind)]
+def _look(kind: Kind, context: PageContext, show: Show) -> None:
+    jobs = jobs_of(kind, context)
+    snapshots = [job.snapshot() for job in jobs]
     is_active = any(snapshot.state.is_active for snapshot in snapshots)
     was_active, tab().lesson_was_active = tab().lesson_was_active, is_active
     if was_active and not is_active:
         st.rerun()
     try:
-        show(snapshots)
+        show(jobs, snapshots)
     except CheckpointError as error:
         st.error(translated(error), icon=":material/error:")
 

@@ -11,7 +11,7 @@ from core.checkpoint import Checkpoint
 from core.data.datasets import data_directory
 from core.detector import AutoencoderDetector
 from core.jobs.job import JobState, Snapshot, TrainingJob
-from core.presets import PRESETS, Shipped
+from core.presets import COURSE, PRESETS, Shipped
 from pages.sections import learn_training
 from pages.sections.learn_context import USUAL_CLASS, cells
 from pages.sections.learn_question import choose, say, show_chart, two_columns
@@ -21,12 +21,12 @@ from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _
 from pages.shared.state import data_sets, detectors, training_job
 from pages.shared.state.page_context import PageContext
-from pages.shared.state.visitor import visitor
 
 QUESTION = "trap"
 PAIR = ("course", "broadcasting")
 """The presets that the trap compares: the right shapes and the wrong ones."""
-SHAPES = ("(64, 1, 28, 28) − (64, 1, 28, 28)", "(64, 28, 28) − (64, 1, 28, 28)")
+BATCH = f"({COURSE.training.batch_size}, 1, 28, 28)"
+SHAPES = (f"{BATCH} − {BATCH}", f"{BATCH.replace('1, ', '', 1)} − {BATCH}")
 
 
 def ready(preset: str) -> Checkpoint:
@@ -37,6 +37,7 @@ def ready(preset: str) -> Checkpoint:
 def show(context: PageContext) -> None:
     """What will a network draw that compares all images with all others?"""
     left, right = two_columns()
+    jobs = learn_training.jobs_of("trap", context)
     with left:
         st.markdown(
             _(
@@ -54,23 +55,28 @@ def show(context: PageContext) -> None:
         if given:
             say(
                 given,
-                _(
-                    "What fits all images best is their mean. The loss stops at {stuck:.3f}. torch's own "
-                    "mse_loss warns, a plain "
-                    "minus does not; this program raises an error instead.",
-                    stuck=ready("broadcasting").losses[-1].validation,
-                ),
+                _("What fits all images best is their mean."),
+                where_it_stops(jobs),
+                _("torch's own mse_loss warns, a plain minus does not; this program raises an error instead."),
             )
             st.button(_("Train both now"), icon=":material/play_arrow:", type="primary", on_click=begin)
-            if not visitor().trap:
+            if not jobs:
                 st.caption(_("Until then: both as they were trained before."))
             learn_training.show_problem()
     with right:
         if given:
-            learn_training.look("trap", show_both)
+            learn_training.look("trap", context, show_both)
         else:
             usual = context.data.test.images[context.labels == USUAL_CLASS][:4]
             st.html(cells([pictures.picture(image, _("Image")) for image in usual], [""] * len(usual)))
+
+
+def where_it_stops(jobs: Sequence[TrainingJob]) -> str:
+    """The loss of wrong shapes: of the visitor's own training once that is done, else of the one that was trained before."""
+    own = jobs[PAIR.index("broadcasting")].snapshot() if jobs else None
+    if own and own.state is JobState.DONE:
+        return _("The loss stops at {stuck:.3f}.", stuck=own.losses[-1].validation)
+    return _("On MNIST the loss stops at {stuck:.3f}.", stuck=ready("broadcasting").losses[-1].validation)
 
 
 def begin() -> None:
@@ -88,9 +94,8 @@ def begin() -> None:
     learn_training.start("trap", make)
 
 
-def show_both(snapshots: Sequence[Snapshot]) -> None:
+def show_both(jobs: Sequence[TrainingJob], snapshots: Sequence[Snapshot]) -> None:
     """Both networks as they stand, side by side: losses, reconstructions, AUROC."""
-    jobs = visitor().trap
     titles = (_("Shapes match"), _("Shapes do not match"))
     losses = [snapshot.losses for snapshot in snapshots] or [ready(preset).losses for preset in PAIR]
     curves = dict(zip(titles, losses, strict=True))
@@ -118,7 +123,7 @@ def show_both(snapshots: Sequence[Snapshot]) -> None:
                 told += [_("AUROC {auroc:.2f}", auroc=made.evaluation.auroc)] if made and made.evaluation else []
                 st.caption(", ".join(told), help=about("auroc"))
     if snapshots and all(snapshot.state is JobState.DONE for snapshot in snapshots):
-        st.success(_("Same network, same images, same seed. Only the shapes differ."), icon=":material/check:")
+        st.info(_("Same network, same images, same seed. Only the shapes differ."), icon=":material/compare_arrows:")
 
 
 def three_and_three(trained: AutoencoderDetector) -> str:

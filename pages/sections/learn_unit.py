@@ -38,7 +38,7 @@ def show(context: PageContext) -> None:
     whole, without = without_each(context, latent)
     effects = (without - whole).square().mean(dim=(1, 2, 3))
     chosen = four_units(effects, number)
-    most = max(range(len(chosen)), key=lambda place: float(effects[chosen[place]]))
+    least, *_between, most = sorted(range(len(chosen)), key=lambda place: float(effects[chosen[place]]))
     left, right = two_columns()
     with left:
         st.markdown(
@@ -57,10 +57,11 @@ def show(context: PageContext) -> None:
             say(
                 given,
                 _(
-                    "Without {letter} the picture changes by {most:.4f} (mean squared). Each number has its "
-                    "share; none draws a part alone.",
+                    "Without {letter} the picture changes by {most:.4f} (mean squared); without {other}, only by {least:.4f}.",
                     letter=LETTERS[most],
                     most=float(effects[chosen[most]]),
+                    other=LETTERS[least],
+                    least=float(effects[chosen[least]]),
                 ),
             )
             off = st.pills(

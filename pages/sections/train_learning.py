@@ -24,6 +24,8 @@ from pages.shared.i18n.text import _, formatted
 from pages.shared.state import data_sets, detectors, keys, link, training_job
 from pages.shared.state.visitor import Choice, Run, tab, visitor
 
+FIRST_IMAGES = 5
+
 SHOWN = 4
 """Images of each kind whose reconstruction is shown, large."""
 
@@ -190,7 +192,7 @@ def show_network(config: DetectorConfig, data: DataSet) -> None:
         )
     )
     if config.normal_classes:
-        chosen = torch.isin(data.train_labels, torch.tensor(config.normal_classes)).nonzero().squeeze(1)[:5]
-        st.caption(_("The first five images of its kind"))
+        chosen = torch.isin(data.train_labels, torch.tensor(config.normal_classes)).nonzero().squeeze(1)[:FIRST_IMAGES]
+        st.caption(_("The first {count} images of its kind", count=len(chosen)))
         cells = [pictures.picture(image.float() / 255, _("Training image")) for image in data.train_images[chosen]]
         st.html(f'<div class="pic-row first-five">{"".join(pictures.figure(cell, "") for cell in cells)}</div>')

@@ -99,7 +99,7 @@ def _share(page: str) -> None:
     hide = st.multiselect(
         _("Hide from the class"), link.HIDEABLE, format_func=names.__getitem__, placeholder=_("Nothing"), key="link-hides"
     )
-    projector = st.toggle(_("For the projector: full screen, larger type"), key="link-projector")
+    projector = st.toggle(_("For the projector: one full screen without scrolling"), key="link-projector")
     st.caption(_("This link opens the same page with the same settings:"))
     st.code(link.link(page, tuple(hide), projector), language=None, wrap_lines=True)
     if obstacle := link.reach().obstacle:

@@ -9,7 +9,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from pages.shared.i18n.text import LANGUAGES
 from pages.shared.navigation import PAGES
+from pages.shared.state.lesson import STEPS
 from tests.browser.conftest import Server, draw, final_score, open_page, settled, slow_but, until
+from tests.browser.test_lesson import answer
 from tests.strokes import WAYS, on_canvas
 
 PATHS = (
@@ -46,7 +48,12 @@ def painted(page: Page) -> None:
     until(page, "[...document.images].every(image => image.complete)")
 
 
-@pytest.mark.parametrize("path", PATHS)
+LESSON = tuple(f"learn?step={number}" for number in range(1, STEPS + 1))
+
+
+@pytest.mark.parametrize(
+    "path", [*PATHS, *(pytest.param(path, marks=pytest.mark.slow) for path in LESSON if path not in PATHS)]
+)
 def test_axe_finds_nothing_serious(path: str, axe: str, server: Server, chromium: Browser) -> None:
     page = chromium.new_page(viewport={"width": 1366, "height": 768}, color_scheme="light", reduced_motion="reduce")
     try:
@@ -56,6 +63,10 @@ def test_axe_finds_nothing_serious(path: str, axe: str, server: Server, chromium
             final_score(page)
         painted(page)
         assert violations(page, axe) == []
+        if path in LESSON:
+            answer(page)
+            painted(page)
+            assert violations(page, axe) == [], "once it is answered"
         page.emulate_media(color_scheme="dark")
         expect(page.get_by_test_id("stApp")).to_have_css("background-color", "rgb(22, 21, 29)")
         painted(page)

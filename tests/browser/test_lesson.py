@@ -4,13 +4,16 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from pages.shared.i18n.text import LANGUAGES
-from pages.shared.state.lesson import STEPS
+from pages.shared.state.lesson import QUESTIONS_OF_QUIZ, STEPS
 from tests.browser.conftest import Server, open_page, settled
 
 pytestmark = pytest.mark.slow
 
 TALLER = {12, 13}
 """Steps whose answer is as long as the screen of a laptop; their questions fit."""
+
+MOST_TABS = 80
+"""More than twice as many as a step has places for the keyboard."""
 
 
 def height(page: Page) -> int:
@@ -28,15 +31,32 @@ def answer(page: Page, by_keyboard: bool = False) -> None:
     if options.count():
         press(page, options.nth(1), by_keyboard)
         settled(page)
+    slider = lesson.get_by_role("slider")
+    if by_keyboard and slider.count():
+        reach(page, slider)
+        page.keyboard.press("ArrowRight")
+        settled(page)
     go = lesson.locator("[data-testid=stBaseButton-primary]:not([disabled])")
     if go.count() and not lesson.locator(".st-key-lesson-answer").count():
         press(page, go.first, by_keyboard)
         settled(page)
 
 
+def reach(page: Page, what: Locator) -> None:
+    """Press Tab, and arrows inside of a group, until it has the keyboard, which can be seen."""
+    expect(what).to_be_visible()
+    for _press in range(MOST_TABS):
+        if what.evaluate("each => each === document.activeElement"):
+            assert what.evaluate("each => each.matches(':focus-visible')")
+            return
+        is_beside = what.evaluate("each => !!each.closest('[data-testid=stButtonGroup]')?.contains(document.activeElement)")
+        page.keyboard.press("ArrowRight" if is_beside else "Tab")
+    pytest.fail(f"{what} cannot be reached by the keyboard.")
+
+
 def press(page: Page, what: Locator, by_keyboard: bool) -> None:
     if by_keyboard:
-        what.focus()
+        reach(page, what)
         page.keyboard.press("Enter")
     else:
         what.click()
@@ -60,6 +80,21 @@ def test_every_step_is_answered_in_place_on_one_screen(language: str, by_keyboar
             assert height(page) <= 0, f"step {step} answers beyond the screen"
         if step < STEPS:
             press(page, page.locator(".st-key-lesson-steps").get_by_test_id("stBaseButton-primary"), by_keyboard)
+    if by_keyboard:
+        to_the_end_of_the_quiz(page)
+
+
+def to_the_end_of_the_quiz(page: Page) -> None:
+    """Answer what is left, by the keyboard; the first question is answered."""
+    go_on = page.locator(".st-key-lesson").get_by_test_id("stBaseButton-primary")
+    for number in range(2, QUESTIONS_OF_QUIZ + 1):
+        press(page, go_on, by_keyboard=True)
+        expect(page.get_by_text(f"Question {number} of {QUESTIONS_OF_QUIZ}")).to_be_visible()
+        settled(page)
+        answer(page, by_keyboard=True)
+        expect(page.locator(".st-key-lesson-answer")).to_be_visible()
+    press(page, go_on, by_keyboard=True)
+    expect(page.get_by_text(f" of {QUESTIONS_OF_QUIZ} right.")).to_be_visible()
 
 
 def test_there_is_a_canvas_to_draw_on(page: Page, server: Server) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from core.ideas import IDEAS
 from pages.shared.i18n.text import LANGUAGES
 from pages.shared.state.lesson import STEPS
 from tests.browser.conftest import Server, draw, final_score, open_page, settled, until
@@ -81,6 +82,9 @@ def test_every_step_of_the_lesson_is_one_screen_before_and_after_its_answer(lang
         answer(page)
         if step != 11:  # its answer comes with the training's end
             expect(page.locator(".st-key-lesson-answer")).to_be_visible()
+        for number in range(2, len(IDEAS) + 1) if step == 8 else ():  # with all that its button adds
+            page.locator(".st-key-lesson").get_by_test_id("stBaseButton-secondary").click()
+            expect(page.locator(".figures tbody tr")).to_have_count(number)
         on_one_screen(page)
         assert page.evaluate(SMALL_TEXT) == [], f"step {step}"
         if step < STEPS:

@@ -20,6 +20,7 @@ from core.detector import AutoencoderDetector
 from core.presets import Shipped
 from pages.shared.navigation import PAGES
 from pages.shared.state import detectors, keys
+from pages.shared.state.lesson import Lesson
 from pages.shared.state.visitor import Choice, Tab, Visitor
 from tests.conftest import REAL_DATA
 
@@ -114,6 +115,11 @@ def checked(app: AppTest) -> AppTest:
 def visitor_of(app: AppTest) -> Visitor:
     """What the visitor has."""
     return app.session_state[keys.VISITOR]  # type: ignore[no-any-return]
+
+
+def lesson_of(app: AppTest) -> Lesson:
+    """What was said of what the lesson is about."""
+    return visitor_of(app).lessons[tab_of(app).lesson_about]
 
 
 def tab_of(app: AppTest) -> Tab:

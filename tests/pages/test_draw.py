@@ -26,6 +26,7 @@ from pages.shared.components.live_canvas import CanvasFrame
 from pages.shared.state import job_pool, pens
 from pages.shared.state.drawings import MOST_MOMENTS, Moments
 from pages.shared.state.pens import Pen as PenOfTab
+from pages.shared.state.visitor import Choice
 from tests.pages.conftest import checked, go_to, has, html_of, inside, number_in, open_page, plain, verdicts, visitor_of
 from tests.strokes import WAYS, on_canvas, rgba
 
@@ -370,10 +371,21 @@ def test_the_detector_that_redraws_it_better_is_named(pen: Pen, digit: Digit) ->
     for drawn, told in (
         (digit(5), "None of the other detectors redraws it better."),
         (digit(6), "The detector of 6 redraws it better."),
-        (CHECKERED, "None of the ten detectors knows this."),
+        (CHECKERED, "None of the 10 detectors knows this."),
     ):
         pen.draw(drawn)
         assert plain(html_of(inside(checked(app.run()), "second-opinion"))[0]) == told
+
+
+@pytest.mark.parametrize(("data_set", "are_digits"), [("mnist", True), ("fashion-mnist", False)])
+def test_what_is_said_of_digits_is_not_said_of_clothes(data_set: str, are_digits: bool) -> None:
+    app = open_page("draw")
+    visitor_of(app).choice = Choice(shipped=Shipped("best", data_set, 1))
+    checked(app.run())
+    experts = inside(app, "experts")
+    assert experts.header[0].value == "Which is it? Ask all 10 detectors"
+    assert ("a 1 with a flag" in experts.caption[0].value) is are_digits
+    assert "digit" not in experts.caption[0].value
 
 
 def test_the_strip_says_what_was_drawn_and_what_was_picked(pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,7 +196,7 @@ def test_one_image_at_every_size() -> None:
         strip = next(html for html in html_of(app) if 'class="strip"' in html)
         assert re.findall(r'src="([^"]+)"', strip) == expected
         error = float((image - made.reconstructions[0, number] / 255).square().mean())
-        assert f"2 units\n8 bytes\nerror {error:.3f}" in strip
+        assert f"2 numbers\nof 784\nerror {error:.3f}" in strip
     lowest = min(made.measured, key=lambda each: each.error).latent_dim
     assert any(f"Smallest error: {lowest} units" in caption.value for caption in app.caption)
 

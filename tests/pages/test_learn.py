@@ -1,7 +1,9 @@
 """Learn: every step asks first, answers from what is at hand, and keeps what was said."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,15 +12,18 @@ from streamlit.testing.v1 import AppTest
 
 from core.checkpoint import read
 from core.data.datasets import DataSet
+from core.data.split import split_one_class
 from core.jobs.job import JobState
 from core.presets import PRESETS, Shipped
+from core.quiz import KINDS, questions
 from pages.learn import steps
 from pages.shared.i18n.lessons import lessons
 from pages.shared.state import keys
-from pages.shared.state.lesson import QUESTIONS_OF_QUIZ, STEPS
+from pages.shared.state.lesson import QUESTIONS_OF_QUIZ, STEPS, Lesson
+from pages.shared.state.visitor import Choice, Visitor
 from pages.shared.state.visitors import kept
-from tests.conftest import WaitUntil
-from tests.pages.conftest import checked, detector_line, has, html_of, inside, open_page, plain, visitor_of
+from tests.conftest import REAL_DATA, WaitUntil
+from tests.pages.conftest import checked, detector_line, has, html_of, inside, lesson_of, open_page, plain, tab_of, visitor_of
 
 NUMBERS = range(1, STEPS + 1)
 COURSE = read(Shipped("course", "mnist", 5).path)
@@ -36,7 +41,7 @@ def press(app: AppTest, label: str) -> AppTest:
 
 def say(app: AppTest, question: str, value: object, number: int = 0) -> AppTest:
     """Answer as a browser does that presses a pill or moves a slider."""
-    key = keys.answer(question, number)
+    key = keys.answer(question, number, tab_of(app).lesson_about)
     widget = next(each for each in (*app.button_group, *app.select_slider) if each.key == key)
     return checked(widget.set_value(value).run())
 
@@ -113,7 +118,7 @@ def test_an_answer_brings_what_is_so_and_stays(step: int, data: str, request: py
     told = answered(app)
     assert len(told) > 20
     assert not app.error
-    given = visitor_of(app).lesson.answers[question]
+    given = lesson_of(app).answers[question, 0]
     if isinstance(value, int):
         assert given.value == value
     at_step(step % STEPS + 1, app)
@@ -142,17 +147,29 @@ def test_alarms_are_those_of_the_courses_detector() -> None:
     press(app, "Check")
     badges = [word for html in html_of(app) for word in html.split('class="badge ')[1:]]
     assert len(badges) == 4
-    is_right = visitor_of(app).lesson.answers["one-class"].is_right
+    is_right = lesson_of(app).answers["one-class", 0].is_right
     assert is_right == all(word.startswith("anomaly") for word in badges)
     press(app, "Four others")
     assert not has(app, "lesson-answer")
 
 
 @pytest.mark.usefixtures("with_mnist")
+def test_what_the_network_has_seen_are_images_it_was_trained_on(mnist: DataSet) -> None:
+    from pages.shared.html.pictures import picture
+
+    app = at_step(1)
+    seen = next(html for html in html_of(app) if "lesson-seen" in html).split("<img ")[1:]
+    trained = split_one_class(mnist, COURSE.config.normal_classes, COURSE.config.training.seed).train
+    pixels = {picture(image, "5").removeprefix("<img ") for image in trained[:100]}
+    assert len(seen) == 8
+    assert all(each.split(">")[0] + ">" in pixels for each in seen)
+
+
+@pytest.mark.usefixtures("with_mnist")
 def test_the_threshold_falls_where_the_text_says() -> None:
     app = press(at_step(5), "That is my guess")
     scores, told = COURSE.detector.calibration_scores_, answered(app)
-    guess = float(str(visitor_of(app).lesson.answers["threshold"].value))
+    guess = float(str(lesson_of(app).answers["threshold", 0].value))
     assert f"{int((scores > guess).sum()):,} of {len(scores):,}" in told
     assert f"lie {int((scores > COURSE.detector.threshold_).sum())}: it is" in told
 
@@ -182,19 +199,16 @@ def test_what_is_said_survives_a_reload_and_can_be_counted() -> None:
     from pages.shared.state.visitors import Visitors
 
     visitors = Visitors(SignedTokens(b"secret"))
-    visitors._kept["a"] = visitor_of(app)
-    assert [answer.value for answer in visitors.answers("hourglass")] == [0]
-    assert visitors.answers("score") == []
+    visitors._kept["a"], about = visitor_of(app), tab_of(app).lesson_about
+    assert [answer.value for answer in visitors.answers("hourglass", about)] == [0]
+    assert visitors.answers("score", about) == []
     press(app, "Another image")
-    assert [answer.value for answer in visitors.answers("hourglass")] == [0], "the first round's, until another is said"
     say(app, "hourglass", 1, number=1)
-    assert visitors.answers("hourglass") == [], "others have seen other images"
+    assert [answer.value for answer in visitors.answers("hourglass", about)] == [0], "all saw the same images"
 
 
 @pytest.mark.usefixtures("without_data")
 def test_the_lesson_runs_the_course_whatever_is_in_use() -> None:
-    from pages.shared.state.visitor import Choice
-
     app = open_page("learn")
     visitor_of(app).choice = Choice(shipped=Shipped("best", "fashion-mnist", 3))
     at_step(4, app)
@@ -205,10 +219,70 @@ def test_the_lesson_runs_the_course_whatever_is_in_use() -> None:
     assert "**3**" in " ".join(element.value for element in app.main.markdown)
 
 
+def put_in_use(app: AppTest, label: int) -> None:
+    visitor_of(app).choice = Choice(shipped=Shipped("course", "mnist", label))
+
+
+@pytest.mark.usefixtures("without_data")
+@pytest.mark.parametrize(("step", "images"), [(2, "MNIST"), (12, "UCI digits"), (13, "MNIST")])
+def test_steps_whose_networks_know_5s_say_so(step: int, images: str) -> None:
+    app = open_page("learn")
+    put_in_use(app, 3)
+    at_step(step, app)
+    assert inside(app, "lesson-about").caption[0].value == f"This step: networks of 5, {images}."
+
+
+@pytest.mark.usefixtures("without_data")
+def test_what_was_said_of_one_digit_is_not_said_of_another() -> None:
+    app = say(at_step(4), "score", 1)
+    told = answered(app)
+    put_in_use(app, 3)
+    at_step(4, app)
+    assert not has(app, "lesson-answer"), "of 3 nothing was said"
+    say(app, "score", 2)
+    put_in_use(app, 5)
+    at_step(4, app)
+    assert answered(app) == told
+
+
+def test_what_was_said_of_one_data_set_is_not_said_of_another(
+    without_data: Path, mnist: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = say(at_step(4), "score", 1)
+    monkeypatch.setenv("DATA_DIR", str(REAL_DATA))
+    at_step(4, app)
+    assert any("with the images of MNIST" in caption.value for caption in app.caption)
+    assert not has(app, "lesson-answer")
+
+
+@pytest.mark.usefixtures("without_data")
+def test_another_digit_has_another_quiz() -> None:
+    app = at_step(STEPS)
+    checked(app.button_group[0].set_value(0).run())
+    put_in_use(app, 3)
+    at_step(STEPS, app)
+    assert not has(app, "lesson-answer")
+    assert lesson_of(app).quiz.given == []
+
+
+@pytest.mark.usefixtures("without_data")
+def test_a_training_on_one_digit_is_not_shown_below_another(wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages.sections.learn_overfitting.EPOCHS", 1)
+    app = say(at_step(11), "overfitting", 2)
+    press(app, "Train now")
+    (job,) = visitor_of(app).overfitting
+    wait_until(lambda: job.snapshot().state is JobState.DONE)
+    assert len(checked(app.run()).get("plotly_chart")) == 1
+    put_in_use(app, 3)
+    say(at_step(11, app), "overfitting", 2)
+    assert len(app.get("plotly_chart")) == 0
+    assert not has(app, "lesson-answer")
+
+
 @pytest.mark.usefixtures("without_data")
 def test_ten_questions_each_with_its_why_and_new_ones_after() -> None:
     app = at_step(STEPS)
-    quiz = visitor_of(app).lesson.quiz
+    quiz = lesson_of(app).quiz
     first = quiz.seed
     for number in range(QUESTIONS_OF_QUIZ):
         (pills,) = app.button_group
@@ -227,7 +301,7 @@ def test_ten_questions_each_with_its_why_and_new_ones_after() -> None:
     assert len(told) == 10 - right
     assert all(len(text) > 20 for _number, text in told), "with its why"
     press(app, "Ten new questions")
-    assert visitor_of(app).lesson.quiz.seed != first
+    assert lesson_of(app).quiz.seed != first
 
 
 @pytest.mark.usefixtures("with_mnist")
@@ -249,7 +323,7 @@ def test_an_experiment_shows_the_figures_of_its_file_and_can_be_used_everywhere(
 
 
 def test_every_preset_has_its_lesson(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages.shared.i18n.lessons._", lambda text: text)
+    monkeypatch.setattr("pages.shared.i18n.lessons._", lambda text, **_values: text)
     assert lessons().keys() == PRESETS.keys()
     assert len({lesson.text for lesson in lessons().values()}) == len(PRESETS)
 
@@ -262,16 +336,18 @@ def test_the_trap_trains_both_networks_side_by_side_and_only_one_learns(
         longer = replace(PRESETS[name].training, epochs=25, batch_size=16)
         monkeypatch.setitem(PRESETS, name, replace(PRESETS[name], training=longer))
     app = say(at_step(12), "trap", 1)
+    assert "On MNIST the loss stops at 0.061." in answered(app)
     assert any("validation loss 0.061" in caption.value for caption in app.caption), "until then the shipped ones are shown"
     press(app, "Train both now")
     right, wrong = visitor_of(app).trap
     assert (right.config.training.broadcasting, wrong.config.training.broadcasting) == (False, True)
     wait_until(lambda: right.snapshot().state is JobState.DONE and wrong.snapshot().state is JobState.DONE)
     checked(app.run())
-    assert [success.value for success in app.success] == ["Same network, same images, same seed. Only the shapes differ."]
+    assert [info.value for info in app.info] == ["Same network, same images, same seed. Only the shapes differ."]
     made = [job.snapshot().result for job in (right, wrong)]
     aurocs = [each.evaluation.auroc for each in made if each and each.evaluation]
     assert aurocs[0] > aurocs[1]
+    assert f"The loss stops at {wrong.snapshot().losses[-1].validation:.3f}." in answered(app), "the own training's"
     assert right.snapshot().losses[-1].validation < wrong.snapshot().losses[-1].validation
 
 
@@ -303,3 +379,94 @@ def test_the_courses_figures_of_one_unit_are_the_decoders(uci: DataSet) -> None:
 
     changed = decode(COURSE.detector, off) - decode(COURSE.detector, latent)
     assert float(changed.square().mean()) == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.usefixtures("without_data")
+@pytest.mark.parametrize("given", range(4))
+def test_the_why_of_an_error_map_speaks_of_the_map_and_that_of_a_reconstruction_of_its_image(given: int, uci: DataSet) -> None:
+    app = at_step(STEPS)
+    scores = COURSE.detector.decision_function(uci.test.images)
+    asked = questions(COURSE.detector, uci.test.images, uci.test.labels, scores, lesson_of(app).quiz.seed)
+    for question in asked[: KINDS.index("map") + 1]:
+        (pills,) = app.button_group
+        checked(pills.set_value(min(given, len(pills.options) - 1)).run())
+        letter, told = "ABCD"[question.right], answered(app)
+        if question.kind == "map":
+            score = float(scores[question.images[question.right]])
+            assert told.endswith(f"Orange is where {letter} has ink that was not redrawn; its score is {score:.4f}.")
+        elif question.kind == "redrawn" and given != question.right:
+            own, others = map(float, re.findall(r"\d\.\d{4}", told))
+            assert told.split("It is of ")[1][0] == letter
+            assert own < others
+        press(app, "Next question")
+
+
+def said_by_others(app: AppTest, *answers: tuple[str, object]) -> None:
+    """What other browsers on this server have said of the same."""
+    about = tab_of(app).lesson_about
+    for question, value in answers:
+        other = Visitor()
+        other.lessons[about] = Lesson()
+        other.lessons[about].give(question, value, None)
+        kept()._kept[f"other {len(kept()._kept)}"] = other
+
+
+def teacher_at(step: int) -> AppTest:
+    app = open_page("learn")
+    visitor_of(app).is_teacher = True
+    return at_step(step, app)
+
+
+def told_of_others(app: AppTest) -> str:
+    return " ".join(plain(html.replace("</", " </")) for html in html_of(app) if 'class="counts"' in html).strip()
+
+
+@pytest.mark.usefixtures("without_data", "without_the_server")
+@pytest.mark.parametrize(
+    ("step", "answers", "told"),
+    [
+        (2, [("hourglass", 0), ("hourglass", 2), ("hourglass", 2)], "3 answers A 1 B 0 C 2"),
+        (1, [("one-class", (0, 1)), ("one-class", (1,))], "2 answers A 1 B 2 C 0 D 0"),
+        (6, [("price", 0), ("price", 15), ("price", 100)], "3 answers 0 – 15 2 20 – 35 0 40 – 55 0 60 – 75 0 80 – 100 1"),
+        (3, [("redraw", 1)], "1 answer The same image 0 A 5 1 Something between 0 Nothing 0"),
+    ],
+)
+def test_a_teacher_sees_what_the_class_has_said_until_it_is_revealed(
+    step: int, answers: list[tuple[str, object]], told: str
+) -> None:
+    app = teacher_at(step)
+    assert told_of_others(app) == ""
+    said_by_others(app, *answers)
+    at_step(step, app)
+    assert " ".join(told_of_others(app).split()) == told
+    question, value = CHOICES[step]
+    if value is not None:
+        say(app, question, value)
+    for label in ("Check", "That is my guess"):
+        if any(button.label == label for button in app.button):
+            press(app, label)
+    assert has(app, "lesson-answer")
+    assert told_of_others(app) == ""
+
+
+@pytest.mark.usefixtures("without_data", "without_the_server")
+def test_students_do_not_see_what_others_have_said() -> None:
+    app = at_step(2)
+    said_by_others(app, ("hourglass", 0))
+    assert told_of_others(at_step(2, app)) == ""
+    visitor_of(app).is_teacher = True
+    assert told_of_others(at_step(2, app)).startswith("1 answer")
+
+
+@pytest.mark.usefixtures("without_data", "without_the_server")
+def test_answers_of_others_about_another_digit_or_other_images_are_not_counted() -> None:
+    app = teacher_at(4)
+    said_by_others(app, ("score", 0))
+    assert told_of_others(at_step(4, app)).startswith("1 answer")
+    put_in_use(app, 3)
+    assert told_of_others(at_step(4, app)) == ""
+    put_in_use(app, 5)
+    at_step(4, app)
+    say(app, "score", 1)
+    press(app, "Four others")
+    assert told_of_others(app) == ""

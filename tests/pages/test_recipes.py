@@ -14,7 +14,7 @@ from core.presets import CHECKPOINTS, COURSE, PRESETS
 from pages.shared.i18n import catalogues, text
 from pages.shared.i18n.text import LANGUAGES
 from pages.shared.state import keys
-from tests.pages.conftest import ROOT, checked, go_to, open_page
+from tests.pages.conftest import ROOT, checked, go_to, open_page, tab_of
 
 pytestmark = pytest.mark.usefixtures("without_data")
 
@@ -79,7 +79,11 @@ def test_learn_says_which_file_is_damaged(monkeypatch: pytest.MonkeyPatch, tmp_p
     app = go_to(open_page(), "learn")
     app.session_state["step"] = 12
     checked(app.run())
-    checked(next(pills for pills in app.button_group if pills.key == keys.answer("trap", 0)).set_value(1).run())
+    checked(
+        next(pills for pills in app.button_group if pills.key == keys.answer("trap", 0, tab_of(app).lesson_about))
+        .set_value(1)
+        .run()
+    )
     assert any("mnist-5-broadcasting.safetensors" in error.value for error in app.error)
     detectors.shipped_checkpoint.forget()
 

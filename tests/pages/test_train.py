@@ -182,6 +182,9 @@ def test_best_is_another_for_clothes() -> None:
     checked(app.selectbox(key="preset").set_value("best").run())
     assert shown(app) == meant(preset("best", "fashion-mnist"))
     assert preset("best", "fashion-mnist").score != preset("best", "mnist").score
+    told = [caption.value for caption in app.caption]
+    assert any(text.startswith("Images as they are") for text in told)
+    assert not any("strokes" in text for text in told)
 
 
 def test_a_preset_trains_with_that_preset() -> None:

@@ -19,7 +19,8 @@ def test_no_two_share_a_mark_or_a_colour() -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PAGES)))
 def test_colours_and_ticks_stand_in_one_place(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    once = [shade for sign in ALL for shade in (sign.colour, sign.bright)] + ["✓", "✔", "✕", "✗"]
+    once = [shade for sign in ALL for shade in (sign.colour, sign.bright)] + ["✓", "✔", "✕", "✗", "st.success("]
+    once += [f":material/{name}:" for name in ("check", "star", "lightbulb", "done", "task_alt", "cancel")]
     assert [look for look in once if look in text] == []
 
 

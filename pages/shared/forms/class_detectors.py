@@ -34,7 +34,7 @@ def show() -> None:
             if answer.is_refused:
                 st.error(answer.text, icon=":material/error:")
             else:
-                st.success(answer.text, icon=":material/check:")
+                st.info(answer.text, icon=":material/share:")
 
 
 def take() -> None:

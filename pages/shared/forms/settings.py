@@ -189,7 +189,7 @@ def ask(disabled: bool, change_rate: Callable[[], None] | None = None) -> None:
     )
     _show_problem(problems, keys.NORMAL_CLASSES)
     st.toggle(_("Several normal classes"), key=keys.SEVERAL_CLASSES, on_change=take_several, **keep)
-    presets = lessons()
+    presets = lessons(data_set)
     st.selectbox(
         _("Preset"),
         list(presets),

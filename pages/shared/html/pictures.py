@@ -330,6 +330,17 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f'<table class="figures"><thead><tr>{top}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
 
 
+def counts(title: str, numbers: Sequence[tuple[str, int]]) -> str:
+    """How often each was said: its name, a bar, the number; the longest bar is the most."""
+    most = max(1, *(count for _name, count in numbers))
+    lines = (
+        f'<li><span>{escape(name)}</span><i><b style="width:{count / most:.1%}"></b></i>'
+        f"<span>{formatted(count, ',')}</span></li>"
+        for name, count in numbers
+    )
+    return f'<div class="counts"><b>{escape(title)}</b><ul>{"".join(lines)}</ul></div>'
+
+
 def tiles(images: Tensor, columns: int) -> str:
     """Address of one picture with images (N, 1, 28, 28) row by row; WebP, since there may be a thousand."""
     rows = -(-len(images) // columns)

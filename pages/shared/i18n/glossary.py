@@ -29,7 +29,10 @@ def _entries(_language: str) -> dict[str, tuple[str, str]]:
             _("Error map"),
             _("Image minus reconstruction, pixel by pixel: orange where ink is too much, blue where it is missing."),
         ),
-        "anomaly score": (_("Anomaly score"), _("How large the error map is, as one number. Higher is stranger.")),
+        "anomaly score": (
+            _("Anomaly score"),
+            _("One number from the error map; the course's is the mean of its squares. Higher is stranger."),
+        ),
         "threshold": (_("Threshold"), _("Scores above this are called anomalies.")),
         "false-alarm rate": (
             _("False-alarm rate"),
@@ -68,7 +71,7 @@ def _entries(_language: str) -> dict[str, tuple[str, str]]:
         ),
         "missed anomalies": (
             _("Missed anomalies"),
-            _("The share of anomalies that score below the threshold and pass for normal."),
+            _("The share of anomalies that do not score above the threshold and pass for normal."),
         ),
         "precision": (_("Precision"), _("Of everything called an anomaly, the share that is one.")),
         "recall": (_("Recall"), _("Of all anomalies, the share that is called one.")),

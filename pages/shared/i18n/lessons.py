@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from core.presets import PRESETS
+from core.model import PIXELS
+from core.presets import PRESETS, preset
 from pages.shared.i18n.text import _
 
 
@@ -14,28 +15,44 @@ class PresetLesson:
     text: str
 
 
-def lessons() -> dict[str, PresetLesson]:
-    """Every preset of core.presets, in the order in which a teacher would show them; one without a lesson by its name."""
+def lessons(data_set: str = "mnist") -> dict[str, PresetLesson]:
+    """Every preset of core.presets, in the order in which a teacher would show them; one without a lesson by its name.
+
+    data_set: on which they are to be trained.
+    """
     known = {
         "best": PresetLesson(
             _("Best detector"),
-            _("Straight digits with even strokes, a memory instead of free redrawing, a score that forgives a hair's breadth."),
+            _("Upright strokes of one width, a memory instead of free redrawing, a score that forgives a hair's breadth.")
+            if preset("best", data_set).preprocessing != "none"
+            else _("Images as they are, a memory instead of free redrawing, a score that forgives a hair's breadth."),
         ),
         "course": PresetLesson(
             _("The course"),
-            _("784-512-256-128-256-512-784, mean squared error. What has little ink has little to get wrong, and may pass."),
+            _("A plain network and the mean squared error. What has little ink has little to get wrong, and may pass."),
         ),
         "two-units": PresetLesson(
             _("Two-unit bottleneck"),
-            _("Two numbers for a whole image: enough for what is typical, no more. Every reconstruction is blurred."),
+            _(
+                "{count} numbers for a whole image: enough for what is typical, no more. Every reconstruction is blurred.",
+                count=_numbers("two-units"),
+            ),
         ),
         "narrow": PresetLesson(
             _("Narrow bottleneck"),
-            _("Eight numbers instead of 128, and no ReLU that would silence some. They are enough."),
+            _(
+                "{count} numbers instead of {course}, and no ReLU that would silence some. They are enough.",
+                count=_numbers("narrow"),
+                course=_numbers("course"),
+            ),
         ),
         "wide": PresetLesson(
             _("Bottleneck too wide"),
-            _("784 numbers for 784 pixels: nothing has to be left out, so whatever comes is copied rather well."),
+            _(
+                "{count} numbers for {pixels} pixels: nothing has to be left out, so whatever comes is copied rather well.",
+                count=_numbers("wide"),
+                pixels=PIXELS,
+            ),
         ),
         "few-epochs": PresetLesson(
             _("Too few epochs"),
@@ -54,3 +71,8 @@ def lessons() -> dict[str, PresetLesson]:
         ),
     }
     return known | {name: PresetLesson(name, "") for name in PRESETS if name not in known}
+
+
+def _numbers(preset_name: str) -> int:
+    """How many pass the bottleneck."""
+    return PRESETS[preset_name].model.latent_dim

@@ -44,9 +44,9 @@ WALL, WALL_ORDER = "wall", "wall-order"
 SHARED_CODE = "shared-code"
 
 
-def answer(question: str, number: int) -> str:
-    """The widget with the answer to a question of the lesson; each round has one of its own."""
-    return f"answer-{question}-{number}"
+def answer(question: str, number: int, about: str) -> str:
+    """The widget with the answer to a question of the lesson; each round has one of its own, and each detector."""
+    return f"answer-{about}-{question}-{number}"
 
 
 def detector_in_use(choice: object) -> str:

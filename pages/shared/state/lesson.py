@@ -15,24 +15,22 @@ Value = int | float | str | tuple[int, ...]
 
 @dataclass(frozen=True)
 class Answer:
-    """What was said to a question.
+    """What was said to a question. is_right: None where there is no right and wrong."""
 
-    question: its name. round: how often it was asked before with other images; in round 0 everybody has the same.
-    is_right: None where there is no right and wrong.
-    """
-
-    question: str
-    round: int
     value: Value
     is_right: bool | None
 
 
 @dataclass
 class Lesson:
-    """answers, rounds: by question. canvases: by step. ideas: of the better score, how many are shown. quiz: the one
-    at its end."""
+    """What was said of one detector before the images of one data set.
 
-    answers: dict[str, Answer] = field(default_factory=dict)
+    rounds: how often each question was asked before with other images; in round 0 everybody has the same.
+    answers: by question and round. canvases: by step. ideas: of the better score, how many are shown. quiz: the one
+    at its end.
+    """
+
+    answers: dict[tuple[str, int], Answer] = field(default_factory=dict)
     rounds: dict[str, int] = field(default_factory=dict)
     canvases: dict[str, Canvas] = field(default_factory=dict)
     ideas: int = 1
@@ -43,14 +41,13 @@ class Lesson:
 
     def answer_to(self, question: str) -> Answer | None:
         """What was said in this round; None until then."""
-        given = self.answers.get(question)
-        return given if given and given.round == self.round_of(question) else None
+        return self.answers.get((question, self.round_of(question)))
 
     def give(self, question: str, value: Value, is_right: bool | None) -> None:
-        self.answers[question] = Answer(question, self.round_of(question), value, is_right)
+        self.answers[question, self.round_of(question)] = Answer(value, is_right)
 
     def ask_again(self, question: str) -> None:
-        """Another round, with other images; what was said last stays until something else is said."""
+        """Another round, with other images."""
         self.rounds[question] = self.round_of(question) + 1
 
     def canvas(self, step: str) -> Canvas:

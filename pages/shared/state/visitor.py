@@ -105,7 +105,8 @@ class Visitor:
     was made, and at such a threshold: the same object until something changes, for what is remembered of it.
     own: the drawings kept as examples. sources: such data sets as they were when something was trained on them, and those of
     uploaded detectors. test_source: a detector, and the data set whose images are put before it instead of its own.
-    trap, overfitting: Learn's trainings. lesson: what was said and drawn there. step: of the lesson;
+    trap, overfitting: Learn's trainings. lessons: what was said and drawn there, by what it
+    was about. step: of the lesson;
     first_step: what Learn showed while its address had no step.
     last_ended: the last training with its settings, as they stood at its end.
     student: as whom the visitor joined the class that began at class_begun. class_code: what he gave for the teacher's code.
@@ -130,7 +131,7 @@ class Visitor:
     last_ended: tuple[DetectorConfig, Snapshot] | None = None
     trap: tuple[TrainingJob, ...] = ()
     overfitting: tuple[TrainingJob, ...] = ()
-    lesson: Lesson = field(default_factory=Lesson)
+    lessons: dict[str, Lesson] = field(default_factory=dict)
     drawings: Drawings = field(default_factory=Drawings)
     own: OwnImages = field(default_factory=nothing)
     sources: dict[str, Source] = field(default_factory=dict)
@@ -185,6 +186,7 @@ class Tab:
     address does not have it yet; is_step_in_address: it had one when Learn ran last. hidden, view: what the link asks for.
     link_written: the address as this tab left it. link_detector: what the last link said of the detector; link_choice: the
     detector in use when that was taken up; link_untrained: what the link asks for, where it has to be trained first.
+    lesson_about: of which detector the lesson speaks, and before which images.
     job_problem: why settings could not be trained, with them. looks_seldom: whether the page looks at the job seldom.
     was_active, lesson_was_active, were_baselines_running, class_seen: as they were last shown. class_opened: the wall's drawing
     that is shown large. class_answer: to what was done last in the class. uploaded, picture, own_zip: files that were taken up.
@@ -208,6 +210,7 @@ class Tab:
     looks_seldom: bool | None = None
     job_problem: tuple[DetectorConfig, UserError] | None = None
     was_active: bool = False
+    lesson_about: str = ""
     lesson_canvases: dict[str, CanvasOnScreen] = field(default_factory=dict)
     lesson_was_active: bool = False
     lesson_problem: UserError | None = None
@@ -259,3 +262,8 @@ def tab() -> Tab:
     if present := _present.get():
         return present[1]
     return st.session_state.setdefault(keys.TAB, Tab())  # type: ignore[no-any-return]
+
+
+def current_lesson() -> Lesson:
+    """What the visitor has said and drawn of what the lesson is about in this tab."""
+    return visitor().lessons.setdefault(tab().lesson_about, Lesson())

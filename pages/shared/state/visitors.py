@@ -52,11 +52,14 @@ class Visitors:
         found = self._kept.get(token)
         return found is not None and found.is_admitted
 
-    def answers(self, question: str) -> list[Answer]:
-        """What everybody has said to a question of the lesson as it was asked first, when all saw the same images."""
+    def answers(self, question: str, about: str) -> list[Answer]:
+        """What everybody has said to a question of the lesson as it was asked first, when all saw the same images.
+
+        about: of which detector and data set.
+        """
         with self._lock:
-            given = [known.lesson.answers.get(question) for known in self._kept.values()]
-        return [answer for answer in given if answer and answer.round == 0]
+            lessons = [known.lessons[about] for known in self._kept.values() if about in known.lessons]
+        return [given for lesson in lessons if (given := lesson.answers.get((question, 0)))]
 
     def forget(self, gone: Visitor) -> None:
         """End a visitor's trainings and let go of all that he has; his tabs have to begin anew."""
