@@ -85,17 +85,41 @@ def test_axe_sees_a_fault(axe: str, server: Server, chromium: Browser) -> None:
         page.close()
 
 
+CUT = """() => [...document.querySelectorAll('[data-testid=stMain] *')].filter(each => {
+    const style = getComputedStyle(each);
+    return each.innerText?.trim() && each.clientWidth > 1 && ['hidden', 'clip'].includes(style.overflowX)
+        && style.position !== 'absolute' && each.scrollWidth > each.clientWidth + 2;
+}).map(each => each.innerText.slice(0, 60))"""
+"""Texts of which a part is beyond the edge of what holds them."""
+
+
+def require_all_fits(page: Page, server: Server, language: str, width: int) -> None:
+    """Nothing is wider than the screen, and no text is cut, on all pages."""
+    for path in PATHS:
+        open_page(page, server, f"{path}{'&' if '?' in path else '?'}lang={language}")
+        painted(page)
+        assert page.evaluate("document.documentElement.lang") == language
+        widest = page.evaluate(
+            "Math.max(document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth)"
+        )
+        assert widest <= width, f"/{path} in {language} is {widest} pixels wide"
+        assert page.evaluate(CUT) == [], f"/{path} in {language}"
+
+
 @pytest.mark.parametrize("language", slow_but("de", LANGUAGES))
 def test_nothing_is_wider_than_a_phone(language: str, server: Server, chromium: Browser) -> None:
     page = chromium.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
     try:
-        for path in PATHS:
-            open_page(page, server, f"{path}{'&' if '?' in path else '?'}lang={language}")
-            painted(page)
-            assert page.evaluate("document.documentElement.lang") == language
-            widest = page.evaluate(
-                "Math.max(document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth)"
-            )
-            assert widest <= 390, f"/{path} in {language} is {widest} pixels wide"
+        require_all_fits(page, server, language, 390)
+    finally:
+        page.close()
+
+
+@pytest.mark.slow
+def test_nothing_is_cut_at_twice_the_size(server: Server, chromium: Browser) -> None:
+    """A laptop's screen at a zoom of 200 % has half its pixels, each twice as large."""
+    page = chromium.new_page(viewport={"width": 683, "height": 384}, device_scale_factor=2)
+    try:
+        require_all_fits(page, server, "de", 683)
     finally:
         page.close()
