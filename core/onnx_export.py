@@ -100,7 +100,7 @@ def _standard_stroke(graph: Graph, images: Value) -> Value:
         low, high = graph("Where", is_too_much, level, low), graph("Where", is_too_much, high, level)
     level = ((low + high) / 2).at_least(preprocessing.EDGE / 2)
     standard = ((depth - level) / preprocessing.EDGE + 0.5).clamp(0, 1)
-    return graph("AveragePool", standard, kernel_shape=[2, 2], strides=[2, 2])
+    return graph("AveragePool", standard, kernel_shape=2 * [preprocessing.ENLARGEMENT], strides=2 * [preprocessing.ENLARGEMENT])
 
 
 def _even_contrast(graph: Graph, images: Value) -> Value:

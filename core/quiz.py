@@ -13,11 +13,11 @@ from core.detector import AutoencoderDetector
 Kind = Literal["alarm", "pass", "highest", "redrawn", "map", "verdict", "rate"]
 KINDS: tuple[Kind, ...] = ("alarm", "redrawn", "highest", "verdict", "pass", "map", "rate", "highest", "redrawn", "alarm")
 CLEARLY = 1.2
-"""Times the second: so far the highest score is above it, and the error of another image above that of the image which was
-redrawn, or the question would be a matter of luck."""
+"""The highest score is at least so many times the second, and another image's error so many times that of the right one:
+else the question would be a matter of luck."""
 
 MOST_TRIES = 200
-"""Choices of images for one question: a detector may give everything nearly the same score."""
+"""Choices of images for one question, of which the last is asked: a detector may give everything nearly the same score."""
 
 RATES, COUNTS = (0.01, 0.02, 0.05, 0.1), (100, 200, 1000)
 OPTIONS = 4

@@ -1,6 +1,6 @@
 """The server, and what sets it up; see README.md.
 
-replica is one process with the app, guard and pen what requests meet in it before or beside Streamlit; replicas are several
-processes behind one nginx, which configure writes the settings of. set_up installs what lock has fixed, for a clone; command
-is what an installed app is started by.
+replica: one process with the app. guard, pen: requests that Streamlit does not get, or not before they were looked at.
+replicas, configure: several processes behind one nginx, and its settings. lock, set_up: fixed versions, and their
+installation in a clone. command: starts an installed app.
 """

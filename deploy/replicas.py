@@ -101,7 +101,7 @@ class Replicas:
         configure.write(self._folder, f"{address}:{port}", [f"127.0.0.1:{port}" for port in ports], self._folder / "cache")
         (self._folder / "nginx.conf").write_text(MAIN.format(folder=self._folder, root=ROOT))
         share = max(1, (os.cpu_count() or 1) // len(ports))
-        # Each would take all cores and all that memory_limit allows, and all together must not.
+        # Each would take all cores and all that memory_limit allows, and all together must not. The environment comes first.
         self._environment = {
             "TRAINING_WORKERS": str(share),
             "MEMORY_LIMIT": f"{memory // len(ports) // MEGABYTE}M",

@@ -87,19 +87,21 @@ def show_lesson(show_step: Callable[[PageContext], None]) -> None:
         st.error(translated(error), icon=":material/error:")
         return
     with st.container(key="lesson-about"):
-        st.caption(
-            _(
-                "This lesson runs the course's detector of {normal}, with the images of {data}.",
-                normal=context.normal,
-                data=data_sets.title_of(context.data.name),
-            )
-            if show_step not in OF_FIVES
-            else _(
-                "This step: networks of {normal}, {data}.",
-                normal=context.normal,
-                data=data_sets.title_of(context.data.name if show_step is learn_trap.show else context.config.data_set),
-            )
+        st.caption(about_step(show_step, context))
+
+
+def about_step(show_step: Callable[[PageContext], None], context: PageContext) -> str:
+    """Of which digit and data set a step's networks are."""
+    at_hand = data_sets.title_of(context.data.name)
+    if show_step not in OF_FIVES:
+        return _(
+            "This lesson runs the course's detector of {normal}, with the images of {data}.",
+            normal=context.normal,
+            data=at_hand,
         )
+    # The trap trains on what is at hand; the others are shipped.
+    data = at_hand if show_step is learn_trap.show else data_sets.title_of(context.config.data_set)
+    return _("This step: networks of {normal}, {data}.", normal=context.normal, data=data)
 
 
 def current_step() -> int:

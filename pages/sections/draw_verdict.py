@@ -1,4 +1,4 @@
-"""Draw, the right side: verdict, score, gauge and pictures of the image at hand, and the ten detectors."""
+"""Draw, the right side: verdict, score, gauge and pictures of the image at hand, and all shipped detectors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ def look_again() -> None:
 
 
 def show_verdict() -> None:
-    """Verdict, score, gauge and pictures of the image at hand, and the ten detectors; a stroke reruns nothing else.
+    """Verdict, score, gauge and pictures of the image at hand, and all shipped detectors; a stroke reruns nothing else.
 
     Everything has its place before the first stroke, so that nothing moves while one draws.
     """
@@ -91,7 +91,7 @@ def show_verdict() -> None:
 
 @dataclass(frozen=True)
 class Judged:
-    """The image at hand before the detector in use and before the ten; normal: what the detector in use calls normal."""
+    """The image at hand before the detector in use and all shipped ones; normal: what the detector in use calls normal."""
 
     image: Tensor
     detector: AutoencoderDetector

@@ -16,7 +16,10 @@ USUAL_CLASS = 5
 
 
 def lesson_context(label: int | None = None) -> PageContext:
-    """The course's detector of a digit, else of that which the detector in use knows, whatever else that one does better."""
+    """The course's detector before the images at hand; the tab then knows what its lesson is about.
+
+    label: the digit; None is that of the detector in use, where it is one of MNIST, else USUAL_CLASS.
+    """
     if label is None:
         in_use = detectors.detector_config()
         label = in_use.normal_classes[0] if in_use.data_set == "mnist" and len(in_use.normal_classes) == 1 else USUAL_CLASS
@@ -71,7 +74,7 @@ def name_of(context: PageContext, index: int) -> str:
     return context.names[int(context.labels[index])]
 
 
-def other_hand_note(context: PageContext) -> str:
+def other_data_set_note(context: PageContext) -> str:
     """Where the images are of another data set, what that means for the detector's rates; else nothing."""
     if not is_of_another_data_set(context):
         return ""

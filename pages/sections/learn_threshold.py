@@ -4,7 +4,7 @@ import streamlit as st
 import torch
 
 from core.metrics import evaluate, histogram
-from pages.sections.learn_context import other_hand_note
+from pages.sections.learn_context import other_data_set_note
 from pages.sections.learn_question import ask_again, guess, placed, say, show_chart, two_columns
 from pages.shared.charts import figures, lesson
 from pages.shared.forms.slider import slider
@@ -94,7 +94,7 @@ def show_price(context: PageContext) -> None:
                 "{share:.0%} are caught. Fewer false alarms would mean fewer catches: that is the price. Try it.",
                 share=usual.catch_rate,
             ),
-            other_hand_note(context),
+            other_data_set_note(context),
         )
         st.session_state.setdefault(keys.LESSON_RATE, 5.0)
         rate = slider(_("False-alarm rate in %"), 0.5, 30.0, 0.5, keys.LESSON_RATE, help=about("false-alarm rate"), width=420)

@@ -25,8 +25,8 @@ from pages.shared.state.page_context import PageContext
 QUESTION = "trap"
 PAIR = ("course", "broadcasting")
 """The presets that the trap compares: the right shapes and the wrong ones."""
-BATCH = f"({COURSE.training.batch_size}, 1, 28, 28)"
-SHAPES = (f"{BATCH} − {BATCH}", f"{BATCH.replace('1, ', '', 1)} − {BATCH}")
+BATCH = COURSE.training.batch_size
+SHAPES = (f"({BATCH}, 1, 28, 28) − ({BATCH}, 1, 28, 28)", f"({BATCH}, 28, 28) − ({BATCH}, 1, 28, 28)")
 
 
 def ready(preset: str) -> Checkpoint:

@@ -39,12 +39,15 @@ SOME_SECONDS = "preset=course&epochs=5" if HAS_MNIST else "preset=course&epochs=
 
 expect.set_options(timeout=1000 * PATIENCE)
 
+FAULTS = ["Traceback", "asked other machines", "ended with status"]
+"""What a message says of an app that is wrong, whatever a second try says."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test in a browser that fails is tried once more: two processors do not always paint in time."""
+    """A test in a browser that fails is tried once more: two processors do not always paint in time. Its faults count."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=1, rerun_except=FAULTS))
 
 
 def slow_but(quick: T, every: Iterable[T]) -> list[Any]:
@@ -145,7 +148,7 @@ def start_server(
 
 @pytest.fixture(scope="module")
 def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Real MNIST where it is at hand, else an empty folder; a module may override this."""
+    """Of own_server: real MNIST where it is at hand, else an empty folder. A module that overrides it visits own_server."""
     return REAL_DATA if HAS_MNIST else tmp_path_factory.mktemp("no-data")
 
 
@@ -168,7 +171,7 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Se
 
 @pytest.fixture(scope="module")
 def server(shared_server: tuple[Server, Path]) -> Iterator[Server]:
-    """The app, with visitors of other modules before; a traceback in its log fails the module that caused it."""
+    """The app, with visitors of other modules before; a traceback in its log fails the module during which it came."""
     running, log = shared_server
     before = len(log.read_text())
     yield running

@@ -30,13 +30,6 @@ def drawing(digit: int, way: int = 0) -> list[list[tuple[float, float]]]:
     return on_canvas(WAYS[digit][way])
 
 
-def test_first_visitor_who_opens_draw_gets_the_whole_app(page: Page, server: Server) -> None:
-    # First in this module, so that the server has never run app.py before.
-    open_page(page, server, "draw")
-    expect(page.get_by_role("link", name="Browse")).to_be_visible()
-    expect(page).to_have_title(re.compile("^Draw"))
-
-
 @pytest.mark.parametrize(("digit", "way"), [(5, 0), (5, 1), (5, 2)])
 def test_a_five_is_normal(page: Page, server: Server, digit: int, way: int) -> None:
     open_page(page, server, "draw")

@@ -20,12 +20,13 @@ from tests.load.replicas import FIGURES, Replicas, Seen, attend, running_replica
 from tests.load.visitor import Visitor
 from tests.strokes import WAYS, on_canvas
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin"),
-    reason="There is no nginx: apt-get install nginx-light",
-)
-
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin"),
+        reason="There is no nginx: apt-get install nginx-light",
+    ),
+]
 
 
 def test_configuration_is_made_once_and_certificates_stay(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from core.data.datasets import DataSet
+from core.data.datasets import DataSet, as_images
 from core.experiments.shifts import moved_and_turned
 from core.framing import STROKE_WIDTH, centre_in_frame, frame
 from core.preprocessing import (
@@ -258,6 +258,13 @@ def test_the_faintest_part_of_a_hairline_on_clean_paper_is_kept_and_noise_is_not
     noise = np.abs(np.random.default_rng(0).normal(0, 0.1, (28, 28))).astype(np.float32)
     assert standard(gap)[12:16].sum(axis=1).min() > 0.5 * STROKE_WIDTH
     assert standard((line + noise).clip(0, 1))[:, :6].max() < 0.1
+
+
+def test_no_image_that_a_shipped_detector_was_trained_on_has_hairlines(mnist: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = as_images(mnist.train_images)
+    as_shipped = preprocess(images, "standard-stroke")
+    monkeypatch.setattr("core.preprocessing.HAIRLINE", 0.0)
+    assert torch.equal(preprocess(images, "standard-stroke"), as_shipped)
 
 
 def test_a_loop_between_thick_strokes_stays_open() -> None:

@@ -77,5 +77,5 @@ def test_a_detector_is_recognised_by_its_settings(name: str) -> None:
     assert shipped_as(replace(config, data_set="uci-digits")) is None
 
 
-def test_settings_of_no_preset_are_the_courses_with_changes() -> None:
+def test_changed_settings_are_of_no_preset() -> None:
     assert preset_of(replace(COURSE, neighbours=3)) is None
