@@ -48,12 +48,12 @@ def painted(page: Page) -> None:
     until(page, "[...document.images].every(image => image.complete)")
 
 
+QUICK = ("draw", "train")
 LESSON = tuple(f"learn?step={number}" for number in range(1, STEPS + 1))
+OTHERS = [path for path in dict.fromkeys((*PATHS, *LESSON)) if path not in QUICK]
 
 
-@pytest.mark.parametrize(
-    "path", [*PATHS, *(pytest.param(path, marks=pytest.mark.slow) for path in LESSON if path not in PATHS)]
-)
+@pytest.mark.parametrize("path", [*QUICK, *(pytest.param(path, marks=pytest.mark.slow) for path in OTHERS)])
 def test_axe_finds_nothing_serious(path: str, axe: str, server: Server, chromium: Browser) -> None:
     page = chromium.new_page(viewport={"width": 1366, "height": 768}, color_scheme="light", reduced_motion="reduce")
     try:

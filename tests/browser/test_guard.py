@@ -174,6 +174,7 @@ def picture(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_in_a_frame_of_a_named_site_an_upload_works_and_elsewhere_the_page_offers_a_tab(
     chromium: Browser, tmp_path: Path, server: Server
 ) -> None:

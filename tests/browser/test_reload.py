@@ -17,6 +17,7 @@ from tests.browser.conftest import (
     final_score,
     open_page,
     settled,
+    slow_but,
     start_server,
 )
 from tests.strokes import WAYS, on_canvas
@@ -78,6 +79,7 @@ def test_a_training_goes_on_through_a_reload(page: Page, server: Server) -> None
     expect(page.locator(".st-key-detector-line")).to_contain_text("run 1")
 
 
+@pytest.mark.slow
 def test_runs_and_the_detector_in_use_stay_whatever_the_link_asked_for(page: Page, server: Server) -> None:
     open_page(page, server, f"train?{SOME_SECONDS}&lang=fr")
     page.locator(".st-key-start button").click()
@@ -191,6 +193,7 @@ def test_a_drawing_comes_back_and_goes_on(page: Page, server: Server) -> None:
     assert cards(page) == 1
 
 
+@pytest.mark.slow
 def test_two_tabs_share_one_training(page: Page, server: Server, context: BrowserContext) -> None:
     start_training(page, server)
     second = context.new_page()
@@ -229,6 +232,7 @@ def test_two_tabs_draw_without_taking_each_others_strokes(page: Page, server: Se
     eventually(page, lambda: abs(ink(page) - drawn) < 0.05 * drawn)
 
 
+@pytest.mark.slow
 def test_to_start_afresh_forgets_everything_in_every_tab(page: Page, server: Server, context: BrowserContext) -> None:
     open_page(page, server, "draw")
     draw(page, SEVEN)
@@ -255,7 +259,7 @@ def test_the_cookie_says_nothing_and_no_script_reads_it(page: Page, server: Serv
     assert "visitor" not in page.evaluate("document.cookie")
 
 
-@pytest.mark.parametrize("change", ["forged", "empty", "foreign"])
+@pytest.mark.parametrize("change", slow_but("forged", ["forged", "empty", "foreign"]))
 def test_a_cookie_that_was_not_handed_out_is_nobodys(change: str, page: Page, server: Server, chromium: Browser) -> None:
     open_page(page, server, "draw")
     draw(page, SEVEN)
@@ -278,6 +282,7 @@ def test_a_cookie_that_was_not_handed_out_is_nobodys(change: str, page: Page, se
         stranger.close()
 
 
+@pytest.mark.slow
 def test_the_password_is_asked_for_once_a_browser(chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLASS_PASSWORD", "anomaly")
     server = start_server(tmp_path, tmp_path / "log.txt")

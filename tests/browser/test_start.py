@@ -110,6 +110,7 @@ def test_ctrl_c_amid_trainings(way: Way, tmp_path: Path) -> None:
     assert not re.search("Traceback|terminate called", log.read_text())
 
 
+@pytest.mark.slow
 def test_a_visitor_who_does_not_answer_does_not_keep_the_server(tmp_path: Path) -> None:
     server = start_server(tmp_path, tmp_path / "log.txt")
 
@@ -121,6 +122,7 @@ def test_a_visitor_who_does_not_answer_does_not_keep_the_server(tmp_path: Path) 
     run_journey(freeze_while_it_ends())
 
 
+@pytest.mark.slow
 def test_the_address_is_told_when_a_page_answers_at_once(context: BrowserContext, tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     server = start_server(tmp_path, log)

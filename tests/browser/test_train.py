@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import ENDLESS, Server, draw, open_page, settled, until
@@ -119,6 +120,7 @@ def test_a_broken_checkpoint_leaves_the_detector_in_use(page: Page, server: Serv
     expect(page.get_by_text("stays as it was")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_detector_goes_from_one_visitor_to_another_as_a_file(page: Page, server: Server, tmp_path: Path) -> None:
     open_page(page, server, "train")
     choose(page, "Data set", "UCI digits")
@@ -136,6 +138,7 @@ def test_a_detector_goes_from_one_visitor_to_another_as_a_file(page: Page, serve
     other.context.close()
 
 
+@pytest.mark.slow
 def test_a_detector_chosen_before_does_not_come_back_while_another_trains(page: Page, server: Server) -> None:
     open_page(page, server, f"train?{ENDLESS}")
     page.locator(".st-key-detector-line").get_by_test_id("stPopover").first.click()

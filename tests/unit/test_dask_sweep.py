@@ -70,6 +70,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     started.end()
 
 
+@pytest.mark.slow
 def test_a_scheduler_gets_the_images_once_and_its_end_is_told_in_a_sentence(
     cluster: Cluster, expected: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

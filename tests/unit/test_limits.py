@@ -227,7 +227,8 @@ def test_many_remembered_images_are_compared_in_blocks() -> None:
     detector.decision_function(images[:1])  # what torch takes once for all is not these images'
     before = peak_memory(forget=True)
     detector.decision_function(images)
-    assert peak_memory() - before < 250
+    # All poses at once before all that is remembered: 300 * 9 * 60,000 numbers, 620 MB.
+    assert peak_memory() - before < 400
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Only Linux tells how much memory one step took.")

@@ -92,6 +92,7 @@ def test_what_is_locked_is_set_up_once(place: Path) -> None:
     assert run(place, "app") == (0, "")
 
 
+@pytest.mark.slow
 def test_another_file_than_the_locked_one_is_refused_and_the_right_one_goes_on(place: Path) -> None:
     path = place / f"wheels/other-{VERSION}-py3-none-any.whl"
     whole = path.read_bytes()
@@ -107,6 +108,7 @@ def test_another_file_than_the_locked_one_is_refused_and_the_right_one_goes_on(p
     assert installed(place) >= WANTED
 
 
+@pytest.mark.slow
 def test_killed_it_begins_again(place: Path) -> None:
     process = start(place)
     assert process.stdout
@@ -126,12 +128,14 @@ def test_killed_it_begins_again(place: Path) -> None:
     assert (half / "INSTALLER").exists()
 
 
+@pytest.mark.slow
 def test_an_environment_without_pip_is_made_anew(place: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place / ".venv")], check=True)
     assert run(place)[0] == 0
     assert installed(place) >= WANTED
 
 
+@pytest.mark.slow
 def test_two_at_once_wait_for_each_other(place: Path) -> None:
     both = [start(place), start(place)]
     told = [each.communicate(timeout=300)[0] for each in both]
@@ -141,6 +145,7 @@ def test_two_at_once_wait_for_each_other(place: Path) -> None:
     assert installed(place) >= WANTED
 
 
+@pytest.mark.slow
 def test_the_cpu_build_comes_from_its_own_index_and_brings_no_cuda(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("torch", "torchvision"):
         folder = place / "index" / name

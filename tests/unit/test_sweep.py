@@ -242,6 +242,7 @@ def test_without_dask_workers_are_refused_in_a_sentence(tmp_path: Path, monkeypa
         main([*TINY, "--workers", "2", "--table", str(tmp_path / "sweep.csv")])
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path: Path, wait_until: WaitUntil) -> None:
     """In a process of its own, in which Dask is not to be had."""
     path = tmp_path / "sweep.csv"
