@@ -189,7 +189,9 @@ def launch(playwright: Playwright) -> Browser:
     """The machine's Chromium, else Playwright's own; it asks no proxy, for all it visits is on this machine."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-proxy-server"]
-    return playwright.chromium.launch(executable_path=found, args=quiet)
+    # Else each window has a page for its address bar, which nobody sees and which costs as much as a page of the app.
+    bare = "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup"
+    return playwright.chromium.launch(executable_path=found, args=[*quiet, bare])
 
 
 @pytest.fixture(scope="session")

@@ -30,9 +30,13 @@ def drawing(digit: int, way: int = 0) -> list[list[tuple[float, float]]]:
     return on_canvas(WAYS[digit][way])
 
 
-def test_fives_are_normal_and_other_digits_anomalies(page: Page, server: Server) -> None:
+FEW, OTHERS = ((5, 0), (3, 0), (7, 0)), ((5, 1), (0, 0), (5, 2), (1, 0), (2, 0), (4, 0))
+
+
+@pytest.mark.parametrize("drawings", slow_but(FEW, [FEW, OTHERS]), ids=["few", "others"])
+def test_fives_are_normal_and_other_digits_anomalies(page: Page, server: Server, drawings: tuple[tuple[int, int], ...]) -> None:
     open_page(page, server, "draw")
-    for digit, way in ((5, 0), (0, 0), (5, 1), (1, 0), (2, 0), (5, 2), (3, 0), (4, 0), (7, 0)):
+    for digit, way in drawings:
         draw(page, drawing(digit, way))
         final_score(page)
         expect(page.locator(".st-key-verdict")).to_have_text(re.compile("^Normal" if digit == 5 else "^Anomaly"))

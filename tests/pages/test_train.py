@@ -456,7 +456,7 @@ def test_a_diverging_training_says_so_and_leaves_no_run(app: AppTest, monkeypatc
 def start_for_seconds(app: AppTest) -> None:
     """Start a training that is not over when its page has run, however busy the machine is."""
     app.number_input(key="batch-size").set_value(1)
-    app.slider(key="epochs").set_value(10)
+    app.slider(key="epochs").set_value(4)
     press(app, "start")
 
 
