@@ -2,7 +2,8 @@
 # make replicas  several of it behind one nginx                    (REPLICAS, PORT, ADDRESS, DATA_DIR)
 # make test    sets up what is missing and runs the tests         (TEST_WORKERS: files of tests at a time)
 # make test-mnist  of these the ones that need MNIST in DATA_DIR; without it they are skipped
-# make test-slow  whole lessons and classes in a browser, killed processes, every language and way of starting (half an hour)
+# make test-slow  killed processes, replicas, clusters, every language and way of starting (a quarter of an hour)
+# make journeys  through whole lessons, a projector's screens and a class together, in a browser (a quarter of an hour)
 # make lint    ruff and mypy
 # make bench   timings, as ratios within one run
 # make load    odd files, links and values, and a whole class at once: waiting times, and memory a session (an hour)
@@ -27,7 +28,7 @@ SERVER := .venv/.server-ready
 PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 DEV := .venv/.dev-ready
 
-.PHONY: run replicas test test-slow test-mnist lint bench load soak audit sweep lock checkpoints screenshots film messages browser proxy database clean
+.PHONY: run replicas test test-slow journeys test-mnist lint bench load soak audit sweep lock checkpoints screenshots film messages browser proxy database clean
 
 run: $(APP)
 	$(BIN)/python -m deploy.replica --browser --port $(PORT) --address $(ADDRESS)
@@ -38,8 +39,13 @@ replicas: $(APP)
 test: $(DEV) browser proxy database
 	$(PYTEST)
 
+# Longer patience: what they start has several processes each.
+test-slow: export TEST_PATIENCE ?= 3
 test-slow: $(DEV) browser proxy database
-	$(PYTEST) -m slow
+	$(PYTEST) -m slow --timeout 900
+
+journeys: $(DEV) browser proxy database
+	$(PYTEST) -m journey --timeout 900
 
 test-mnist: $(DEV)
 	$(PYTEST) --only-mnist

@@ -28,7 +28,7 @@ PASSWORD, TOKEN = "sesame", "token-of-the-teacher"
 HAS_NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.journey,
     pytest.mark.skipif(not of_this_machine(), reason="This machine is in no network."),
 ]
 

@@ -7,7 +7,7 @@ from pages.shared.i18n.text import LANGUAGES
 from pages.shared.state.lesson import QUESTIONS_OF_QUIZ, STEPS
 from tests.browser.conftest import Server, open_page, settled
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.journey
 
 TALLER = {12, 13}
 """Steps whose answer is as long as the screen of a laptop; their questions fit."""

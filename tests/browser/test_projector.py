@@ -12,7 +12,7 @@ from tests.browser.conftest import Server, draw, final_score, open_page, settled
 from tests.browser.test_lesson import answer
 from tests.strokes import WAYS, on_canvas
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.journey
 
 SIZES = ((1366, 768), (1920, 1080))
 LINK = "view=projector&data=uci-digits&preset=course&epochs=200&hidden=1024,1024"

@@ -44,7 +44,7 @@ def english(said: list[str], code: str) -> list[str]:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.journey
 @pytest.mark.parametrize("code", OTHERS)
 def test_no_page_has_english_words_of_widgets(code: str, page: Page, server: Server) -> None:
     for path in PATHS:
