@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from core.checkpoint import read
 from core.data.datasets import DataSet
 from core.data.split import split_one_class
-from core.jobs.job import JobState
+from core.jobs.job import JobState, TrainingJob
 from core.presets import PRESETS, Shipped
 from core.quiz import KINDS, questions
 from pages.learn import steps
@@ -265,14 +265,20 @@ def test_another_digit_has_another_quiz() -> None:
     assert lesson_of(app).quiz.given == []
 
 
-@pytest.mark.usefixtures("without_data")
-def test_a_training_on_one_digit_is_not_shown_below_another(wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages.sections.learn_overfitting.EPOCHS", 1)
+def overfitted(epochs: int, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch) -> tuple[AppTest, TrainingJob]:
+    """The step on overfitting after its training of so many epochs."""
+    monkeypatch.setattr("pages.sections.learn_overfitting.EPOCHS", epochs)
     app = say(at_step(11), "overfitting", 2)
     press(app, "Train now")
     (job,) = visitor_of(app).overfitting
     wait_until(lambda: job.snapshot().state is JobState.DONE)
-    assert len(checked(app.run()).get("plotly_chart")) == 1
+    return checked(app.run()), job
+
+
+@pytest.mark.usefixtures("without_data")
+def test_a_training_on_one_digit_is_not_shown_below_another(wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch) -> None:
+    app, _job = overfitted(1, wait_until, monkeypatch)
+    assert len(app.get("plotly_chart")) == 1
     put_in_use(app, 3)
     say(at_step(11, app), "overfitting", 2)
     assert len(app.get("plotly_chart")) == 0
@@ -353,13 +359,8 @@ def test_the_trap_trains_both_networks_side_by_side_and_only_one_learns(
 
 @pytest.mark.usefixtures("without_data")
 def test_overfitting_is_trained_live_and_told_as_it_was(wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages.sections.learn_overfitting.EPOCHS", 20)
-    app = say(at_step(11), "overfitting", 2)
-    press(app, "Train now")
-    (job,) = visitor_of(app).overfitting
+    app, job = overfitted(20, wait_until, monkeypatch)
     assert job.config.training.epochs == 20
-    wait_until(lambda: job.snapshot().state is JobState.DONE)
-    checked(app.run())
     losses = job.snapshot().losses
     assert f"{losses[-1].train:.3f}" in answered(app)
     assert f"{min(each.validation for each in losses):.3f}" in answered(app)
