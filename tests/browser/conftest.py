@@ -146,10 +146,15 @@ def start_server(
             time.sleep(0.1)
 
 
+def real_data_or(empty: Path) -> Path:
+    """Where MNIST is, where it is at hand."""
+    return REAL_DATA if HAS_MNIST else empty
+
+
 @pytest.fixture(scope="module")
 def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of own_server: real MNIST where it is at hand, else an empty folder. A module that overrides it visits own_server."""
-    return REAL_DATA if HAS_MNIST else tmp_path_factory.mktemp("no-data")
+    return real_data_or(tmp_path_factory.mktemp("no-data"))
 
 
 @contextmanager
@@ -165,7 +170,7 @@ def served(data_directory: Path, log: Path, more: Mapping[str, str] | None = Non
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
     """The app that most modules visit, and its log."""
     folder = tmp_path_factory.mktemp("shared")
-    with served(REAL_DATA if HAS_MNIST else folder, folder / "log.txt") as running:
+    with served(real_data_or(folder), folder / "log.txt") as running:
         yield running, folder / "log.txt"
 
 
