@@ -1,8 +1,12 @@
-"""Settings of the web around the app, and what the limit of open files is raised to."""
+"""Settings of the web around the app, what the limit of open files is raised to, and how the server sends."""
 
+import asyncio
 import re
+import socket
 
 import pytest
+import uvicorn
+from streamlit.web.server.starlette.starlette_server import _bind_socket
 
 from core.errors import SettingError
 from core.server import web
@@ -78,3 +82,27 @@ def test_the_limit_of_open_files_is_raised_as_far_as_the_system_allows(
     assert replica.raise_limit_of_open_files() == most
     assert limits[-1][0] >= most or soft >= most
     assert limits[-1][0] >= soft, "never lowered"
+
+
+def test_what_is_sent_does_not_wait_for_an_acknowledgement_once_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, at_once = [], []
+    monkeypatch.setattr(replica, "tell_address", lambda: told.append(True))
+
+    async def visit(server: uvicorn.Server, host: str, port: int) -> None:
+        await replica.begin_to_serve(server)
+        assert told
+        _reader, writer = await asyncio.open_connection(host, port)
+        while not server.server_state.connections:
+            await asyncio.sleep(0)
+        (accepted,) = server.server_state.connections
+        at_once.append(accepted.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+        server.should_exit = True
+
+    async def serve() -> None:
+        server = uvicorn.Server(uvicorn.Config(lambda: None, lifespan="off", log_config=None))
+        with _bind_socket("127.0.0.1", 0, 8) as listener:
+            await asyncio.gather(server.serve(sockets=[listener]), visit(server, *listener.getsockname()))
+
+    asyncio.run(serve())
+    assert at_once == [1]
