@@ -19,6 +19,7 @@ from urllib.error import URLError
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.conftest import PATIENCE
 from tests.strokes import Stroke
@@ -248,9 +249,15 @@ def settled(page: Page) -> None:
 def eventually(page: Page, condition: Callable[[], bool]) -> None:
     """Wait until a condition holds that no locator can express."""
     deadline = time.monotonic() + PATIENCE
-    while not condition():
+    reason = ""
+    while True:
+        try:
+            if condition():
+                return
+        except PlaywrightError as error:  # while a page runs, an element is there twice, or not yet
+            reason = str(error)
         if time.monotonic() > deadline:
-            pytest.fail("The condition that this test waits for never came true.")
+            pytest.fail(f"The condition that this test waits for never came true. {reason}")
         page.wait_for_timeout(50)
 
 

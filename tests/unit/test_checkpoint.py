@@ -437,7 +437,7 @@ NUMBERS = st.floats() | st.sampled_from([0.0, 0.5, 1.0, float("nan"), float("inf
     rates=st.tuples(NUMBERS, NUMBERS),
     by_class=st.dictionaries(st.integers(-1, 11).map(str), NUMBERS, max_size=3),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_whatever_is_accepted_can_be_shown(
     weights: dict[str, float],
     is_filled: bool,

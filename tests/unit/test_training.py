@@ -120,7 +120,14 @@ print(json.dumps([[step.loss, step.epoch_losses and [step.epoch_losses.train, st
 """
 
 
-@pytest.mark.parametrize("before", [0, 3, 7], ids=["the beginning", "the middle", "an epoch's end"])
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(0, id="the beginning", marks=pytest.mark.slow),
+        pytest.param(3, id="the middle"),
+        pytest.param(7, id="an epoch's end"),
+    ],
+)
 @pytest.mark.parametrize("schedule", [pytest.param("constant", marks=pytest.mark.slow), "one-cycle"])
 def test_another_process_goes_on_to_the_last_bit(split: OneClassSplit, tmp_path: Path, schedule: Any, before: int) -> None:
     config = replace(CONFIG, noise=0.2, schedule=schedule)
