@@ -427,11 +427,14 @@ class Artist:
         while not over.is_set():
             frames = drawings[(self.number + 7 * turn) % len(drawings)]
             turn += 1
-            began = time.monotonic()
+            began, sent = time.monotonic(), -1
             while (done := (time.monotonic() - began) / STROKE) < 1:
-                took = await visitor.move_pen(frames[int(done * (len(frames) - 1))], False)
-                self.moved.append(took)
-                await asyncio.sleep(min(took**2 / USUAL, LONGEST_REST, max(0.0, began + STROKE - time.monotonic())))
+                rest = STROKE / len(frames)
+                if (number := int(done * (len(frames) - 1))) > sent:  # what is on the canvas already is not sent again
+                    took = await visitor.move_pen(frames[number], False)
+                    self.moved.append(took)
+                    sent, rest = number, min(took**2 / USUAL, LONGEST_REST)
+                await asyncio.sleep(min(rest, max(0.0, began + STROKE - time.monotonic())))
             self.lifted.append(await visitor.move_pen(frames[-1], True))
             await asyncio.sleep(LIFTED)
         await visitor.close()
