@@ -7,6 +7,7 @@ import json
 import re
 import threading
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -147,6 +148,32 @@ def test_where_no_quick_answer_comes_the_page_answers_when_the_pen_is_lifted(pag
         expect(page.locator(".st-key-score")).to_be_visible()
         assert_verdict_is_of_canvas(page)
         settled(page)
+
+
+def listeners(page: Page) -> Counter[str]:
+    """How many the document has of each event that a pen makes."""
+    devtools = page.context.new_cdp_session(page)
+    document = devtools.send("Runtime.evaluate", {"expression": "document"})["result"]["objectId"]
+    found = devtools.send("DOMDebugger.getEventListeners", {"objectId": document})["listeners"]
+    return Counter(each["type"] for each in found if each["type"].startswith("pointer") or each["type"] == "drawn")
+
+
+def test_one_watches_the_pen_however_often_one_draws_and_comes_back(page: Page, server: Server) -> None:
+    open_page(page, server, "draw")
+    seen = []
+    for _ in range(2):
+        for stroke in drawing(5, 1):
+            draw(page, [stroke])
+            assert_verdict_is_of_canvas(page)
+        seen.append(listeners(page))
+        page.get_by_role("link", name="Browse").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("^Browse"))
+        settled(page)
+        assert not listeners(page)["drawn"]
+        page.get_by_role("link", name="Draw").click()
+        expect(canvas_of(page)).to_be_visible()
+        settled(page)
+    assert seen[0] == seen[1]
 
 
 @pytest.mark.slow

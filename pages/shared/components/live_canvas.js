@@ -58,7 +58,12 @@ export default function ({ data, parentElement, setStateValue }) {
     const { generation, side } = own.data;
     return { generation, is_whole: isWhole, seconds: performance.now() / 1000, png: pictureOf(layers, side) };
   };
-  if (own.listens) return;
+  // Of all calls for one place on the page, what the last one returned is called when the place goes.
+  own.stop ??= () => {
+    own.listens?.abort();
+    own.listens = null;
+  };
+  if (own.listens) return own.stop;
   // Where no answer comes, the page itself still answers when the pen was lifted.
   const ask = async message => {
     const asked = await fetch(own.data.address, { method: "POST", body: JSON.stringify(message) }).catch(() => null);
@@ -94,8 +99,5 @@ export default function ({ data, parentElement, setStateValue }) {
   // A pen that was lifted outside of the window comes back without a button.
   listen("pointermove", event => (event.buttons ? event.pointerId === own.pen && want() : lift(event)));
   for (const name of ["pointerup", "pointercancel"]) listen(name, lift);
-  return () => {
-    own.listens.abort();
-    own.listens = null;
-  };
+  return own.stop;
 }

@@ -66,10 +66,12 @@ export default function ({ data, parentElement, setStateValue }) {
     look(to, true);
   };
   show();
-  const grow = event => {
+  const stop = () => document.removeEventListener("drawn", own.grow);
+  stop(); // what an earlier call for this place listened with
+  own.grow = event => {
     take(event.detail);
     show();
   };
-  document.addEventListener("drawn", grow);
-  return () => document.removeEventListener("drawn", grow);
+  document.addEventListener("drawn", own.grow);
+  return stop;
 }

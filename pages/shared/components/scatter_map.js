@@ -211,7 +211,9 @@ export default function ({ data, parentElement, setStateValue }) {
   if (own.layout !== layout) hover(-1);
   own.layout = layout;
   draw();
-  const resized = new ResizeObserver(draw);
-  resized.observe(canvas);
-  return () => resized.disconnect();
+  const stop = () => own.resized?.disconnect();
+  stop(); // what an earlier call for this place watched with
+  own.resized = new ResizeObserver(draw);
+  own.resized.observe(canvas);
+  return stop;
 }
