@@ -13,8 +13,8 @@ MOST_BYTES = 2**20
 MOST_WAITING = 3
 """Frames of one pen that are not answered yet; a browser sends one at a time, and one more when the pen is lifted."""
 
-# Of answers to moving pens there are as many at a time as cores, so that those that were lifted come first; pages that
-# follow a moving pen have their own places (job_pool.turn_of_pen).
+# Threads. Those that were lifted find one at once, and the first turn (job_pool.turn_to_judge); of those that move no more
+# wait for a turn than can have one.
 _moving, _lifted = CapacityLimiter(os.cpu_count() or 1), CapacityLimiter(32)
 
 

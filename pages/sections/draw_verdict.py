@@ -19,6 +19,7 @@ from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import classroom, data_sets, detectors, job_pool, judging, keys, pens
 from pages.shared.state.drawings import CANVAS_SIDE, Drawings
+from pages.shared.state.turns import Urgency
 from pages.shared.state.visitor import tab, visitor
 
 
@@ -27,16 +28,20 @@ def follow_pen() -> None:
     frame = live_canvas.frame_of(keys.PEN)
     if frame is None:
         return
-    with visitor().lock:
+    with job_pool.turn_to_judge(urgency_of(frame.is_whole)), visitor().lock:
         image = take_frame(frame, frame.is_whole)
         if image is not None and frame.is_whole:
             judging.add_to_strip(image, "canvas", _("drawing"))
 
 
 def answer_to_pen(frame: CanvasFrame) -> dict[str, Any]:
-    """What changes on screen with what the pen has drawn; nothing where nothing does."""
+    """What changes on screen with what the pen has drawn; nothing where nothing does.
+
+    A frame that ends a stroke goes to the page as well, whose run may have taken it, and is on screen later.
+    """
     shown, on_screen = visitor().drawings, tab().canvas
-    if take_frame(frame, False) is None or is_hidden(shown):
+    is_taken = frame.is_whole and frame.png == on_screen.png and on_screen.image is not None and shown.image is on_screen.image
+    if (not is_taken and take_frame(frame, False) is None) or is_hidden(shown):
         return {}
     judged = Judged.of(shown)
     changed = judged.parts(shown, on_screen.opinions)
@@ -84,7 +89,7 @@ def show_verdict() -> None:
     Everything has its place before the first stroke, so that nothing moves while one draws.
     """
     shown = visitor().drawings
-    with job_pool.turn_of_pen(is_moving(shown)):
+    with job_pool.turn_to_judge(urgency_of(not is_moving(shown))):
         live_canvas.show(keys.PEN, tab().canvas.generation, CANVAS_SIDE, pens.address(answer_to_pen), follow_pen)
         show_judgement(shown)
 
@@ -168,6 +173,11 @@ def show_judgement(shown: Drawings) -> None:
     with st.container(key="error-legend"):
         st.html(pictures.error_legend())
     show_ensemble(parts["cards"], ensemble)
+
+
+def urgency_of(is_whole: bool) -> Urgency:
+    """Of a run of the page, whether or not a stroke is whole."""
+    return Urgency.PAGE if is_whole else Urgency.PEN_MOVING
 
 
 def is_hidden(shown: Drawings) -> bool:

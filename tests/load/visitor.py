@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, RemoteDisconnected
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
@@ -285,8 +285,13 @@ class Visitor:
             place = urlsplit(self.url)
             assert place.hostname
             self._to_pen = HTTPConnection(place.hostname, place.port, timeout=60)
-        self._to_pen.request("POST", address, body, {"Cookie": self._cookie_line()})
-        answer = self._to_pen.getresponse()
+        try:
+            self._to_pen.request("POST", address, body, {"Cookie": self._cookie_line()})
+            answer = self._to_pen.getresponse()
+        except (BrokenPipeError, RemoteDisconnected):  # closed after seconds without a question; a browser opens another too
+            self._to_pen.close()
+            self._to_pen.request("POST", address, body, {"Cookie": self._cookie_line()})
+            answer = self._to_pen.getresponse()
         told: dict[str, Any] = json.loads(answer.read())
         return told
 

@@ -5,9 +5,11 @@ import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from streamlit.testing.v1 import AppTest
+from torch import Tensor
 
 from core import checkpoint
 from core.data.datasets import FALLBACK, load
@@ -22,11 +25,13 @@ from core.detector import AutoencoderDetector, Result
 from core.drawing import from_canvas
 from core.presets import Shipped
 from pages.sections import draw_verdict
+from pages.sections.draw_verdict import take_frame
 from pages.shared.components.live_canvas import CanvasFrame
 from pages.shared.state import job_pool, pens
 from pages.shared.state.drawings import MOST_MOMENTS, Moments
 from pages.shared.state.pens import Pen as PenOfTab
-from pages.shared.state.visitor import Choice
+from pages.shared.state.turns import Turns, Urgency
+from pages.shared.state.visitor import Choice, acting_for
 from tests.pages.conftest import checked, go_to, has, html_of, inside, number_in, open_page, plain, verdicts, visitor_of
 from tests.strokes import WAYS, on_canvas, rgba
 
@@ -280,29 +285,32 @@ def test_a_removed_file_is_judged_no_more(digit: Digit, pen: Pen) -> None:
     assert number_in(checked(app.run()), "score") == drawn, "the drawing on the canvas is judged again"
 
 
-class OnlyOnce:
-    """A place for one: who has it must not ask for it again, or two who do so wait for each other for ever."""
+class OnlyOnce(Turns):
+    """One place: who has it must not ask for it again, or would wait for ever."""
 
     def __init__(self) -> None:
-        self.entered, self.is_held = 0, False
+        super().__init__(1)
+        self.taken = list[Urgency]()
 
-    def __enter__(self) -> None:
-        assert not self.is_held
-        self.entered, self.is_held = self.entered + 1, True
-
-    def __exit__(self, *_: object) -> None:
-        self.is_held = False
+    def _enter(self, urgency: Urgency) -> None:
+        assert self._free
+        super()._enter(urgency)
+        self.taken.append(urgency)
 
 
-def test_a_moving_pen_asks_for_one_turn(pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch) -> None:
-    turn = OnlyOnce()
-    monkeypatch.setattr(job_pool, "_moving_pens", lambda: turn)
+@pytest.mark.parametrize(("is_whole", "urgency"), [(False, Urgency.PEN_MOVING), (True, Urgency.PAGE)])
+def test_a_page_asks_for_one_turn(
+    is_whole: bool, urgency: Urgency, pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = OnlyOnce()
+    monkeypatch.setattr(job_pool, "_turns", lambda: turns)
     app = open_page("draw")
     pen.draw(digit(5))
     checked(app.run())
-    visitor_of(app).drawings.canvas.is_stroke_whole = False
+    visitor_of(app).drawings.canvas.is_stroke_whole = is_whole
+    turns.taken.clear()
     checked(app.run())
-    assert turn.entered > 0
+    assert set(turns.taken) == {urgency}
 
 
 def frame(pen: Pen, seconds: float, generation: int = 0) -> CanvasFrame:
@@ -317,6 +325,46 @@ def way_of(app: AppTest) -> PenOfTab:
     found = app.session_state["tab"].pen
     assert pens.pen_of(found.token) is found
     return found  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(("is_whole", "urgency"), [(False, Urgency.PEN_MOVING), (True, Urgency.PEN_LIFTED)])
+def test_a_quick_answer_to_a_lifted_pen_comes_first(
+    is_whole: bool, urgency: Urgency, pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = OnlyOnce()
+    app = open_page("draw")
+    pen.draw(digit(5))
+    way, drawn = way_of(app), replace(frame(pen, 1.0), is_whole=is_whole)
+    monkeypatch.setattr(job_pool, "_turns", lambda: turns)
+    assert in_a_thread(lambda: way.answer_to(drawn, way.tab.canvas.seen))
+    assert turns.taken == [urgency]
+
+
+def test_a_lifted_pen_has_its_answer_though_the_page_was_quicker(pen: Pen, digit: Digit) -> None:
+    app = open_page("draw")
+    way = way_of(app)
+    pen.draw(digit(5))
+    lifted = replace(frame(pen, 1.0), is_whole=True)
+    with ThreadPoolExecutor(1) as page, acting_for(way.visitor, way.tab):
+        page.submit(copy_context().run, take_frame, lifted, True).result()
+    told = in_a_thread(lambda: way.answer_to(lifted, way.tab.canvas.seen))
+    assert number_in(checked(app.run()), "score") == float(re.sub("<[^>]*>", "", told["html"]["score"]))
+    moved = replace(lifted, is_whole=False)
+    assert in_a_thread(lambda: way.answer_to(moved, way.tab.canvas.seen)) == {}, "a pen that moves says nothing new"
+
+
+def test_the_ten_are_not_asked_for_a_moving_pen_while_others_wait(
+    pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_page("draw")
+    pen.draw(digit(5))
+    way = way_of(app)
+    for number, is_crowded in enumerate((False, True, False)):
+        monkeypatch.setattr(job_pool, "is_crowded", lambda is_crowded=is_crowded: is_crowded)
+        visitor_of(app).drawings.ask_again = 0.0
+        pen.draw(digit(number))
+        told = in_a_thread(lambda number=number: way.answer_to(frame(pen, number), way.tab.canvas.seen))
+        assert ("cards" in told["html"]) is not is_crowded
 
 
 def test_a_quick_answer_is_what_the_page_says(pen: Pen, digit: Digit) -> None:
@@ -494,6 +542,23 @@ def test_the_score_of_each_moment_is_the_detectors(best: AutoencoderDetector) ->
         assert found == pytest.approx(best.decision_function(images[:number]).tolist(), abs=1e-6)
     other = checkpoint.read(Shipped("best", "mnist", 7).path).detector
     assert moments.scores(other) == pytest.approx(other.decision_function(images).tolist(), abs=1e-6)
+
+
+def test_the_score_of_each_moment_is_asked_for_once() -> None:
+    asked = list[float]()
+
+    def decision_function(images: Tensor) -> Tensor:
+        asked.extend(images.mean(dim=(1, 2, 3)).tolist())
+        return images.mean(dim=(1, 2, 3))
+
+    detector = cast(AutoencoderDetector, SimpleNamespace(decision_function=decision_function))
+    moments = Moments()
+    for number in range(3 * MOST_MOMENTS):
+        moments.add(frame_of(number / 1000), number % 10 == 9)
+        assert moments.scores(detector) == pytest.approx([float(image.mean()) for image in moments.images])
+    moments.back_to(len(moments.ends) - 2, frame_of(0.5))
+    assert moments.scores(detector) == pytest.approx([float(image.mean()) for image in moments.images])
+    assert len(asked) == 3 * MOST_MOMENTS
 
 
 @pytest.mark.parametrize("looked_at", [0, 2])

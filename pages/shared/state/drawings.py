@@ -67,7 +67,7 @@ class Moments:
         if image is None or strokes < len(self.ends):
             last = self.ends[strokes - 1] if image is not None and strokes else 0
             del self.images[last:], self.ends[strokes:]
-            self._scored = None
+            self._keep_scores(range(last))
         if image is not None and len(self.ends) < strokes:
             self.add(image, True)  # redone, drawn on an earlier visit, or by a browser that does not send what the pen does
             self.ends = [*self.ends, *[len(self.images)] * (strokes - len(self.ends))]
@@ -89,7 +89,13 @@ class Moments:
         kept = kept[1 - MOST_MOMENTS :]
         self.images = [self.images[number] for number in kept]
         self.ends = [sum(number < end for number in kept) for end in self.ends]
-        self._scored = None
+        self._keep_scores(kept)
+
+    def _keep_scores(self, kept: Sequence[int]) -> None:
+        """Of the images with these numbers, in order; the first images have one each."""
+        if self._scored:
+            detector, scores = self._scored
+            self._scored = detector, [scores[number] for number in kept if number < len(scores)]
 
 
 @dataclass

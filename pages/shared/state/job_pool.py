@@ -6,7 +6,7 @@ That is its one budget of memory, room for uploads, files that are read at a tim
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from core.data.split import PlannedSplit
@@ -16,6 +16,7 @@ from core.jobs.backend import TrainingBackend
 from core.jobs.limits import Claim
 from core.jobs.pool import JobPool
 from pages.shared.state.once import once
+from pages.shared.state.turns import Turns, Urgency
 from pages.shared.state.visitor import visitor
 from pages.shared.streamlit_internals import connected_sessions, uploaded_bytes
 
@@ -48,19 +49,20 @@ def reading_files() -> threading.Semaphore:
 
 
 @once
-def _moving_pens() -> threading.Semaphore:
-    return threading.Semaphore(os.cpu_count() or 1)
+def _turns() -> Turns:
+    return Turns(os.cpu_count() or 1)
 
 
 @contextmanager
-def turn_of_pen(is_moving: bool) -> Iterator[None]:
-    """What happens inside comes before training.
-
-    Of pages that follow a moving pen there are as many at a time as cores, so that those of lifted pens come first;
-    quick answers have their own places (deploy/pen.py).
-    """
-    with _moving_pens() if is_moving else nullcontext(), pool().inference_priority():
+def turn_to_judge(urgency: Urgency) -> Iterator[None]:
+    """Inside, a drawing is judged, before any training: as many at a time as cores, the most urgent first."""
+    with pool().inference_priority(), _turns().turn(urgency):
         yield
+
+
+def is_crowded() -> bool:
+    """Whether drawings wait to be judged."""
+    return _turns().is_crowded
 
 
 def scheduler() -> str:

@@ -9,7 +9,7 @@ from core.detector import AutoencoderDetector, Result
 from core.preprocessing import preprocess_steps
 from pages.shared.html import pictures
 from pages.shared.html.pictures import Opinion
-from pages.shared.state import data_sets, detectors
+from pages.shared.state import data_sets, detectors, job_pool
 from pages.shared.state.drawings import MOST_ON_STRIP, SHARE_OF_TEN, Origin, Picked, StripDrawing
 from pages.shared.state.visitor import visitor
 
@@ -41,11 +41,13 @@ def preprocess_steps_of(image: Tensor) -> list[tuple[str, Tensor]]:
 def ask_all(image: Tensor, may_wait: bool = False) -> Sequence[Opinion]:
     """What every shipped detector of the data set says of an image; of one image they are asked once.
 
-    may_wait: for the image of a moving pen they are not asked every time; what they said last stands meanwhile.
+    may_wait: for the image of a moving pen they are not asked every time, and never while other drawings wait; what they said
+    last stands meanwhile.
     """
     drawings, data_set = visitor().drawings, detectors.detector_config().data_set
     asked = drawings.opinions
-    if may_wait and asked and asked[1] is detectors.ensemble(data_set)[1] and time.monotonic() < drawings.ask_again:
+    is_early = time.monotonic() < drawings.ask_again or job_pool.is_crowded()
+    if may_wait and is_early and asked and asked[1] is detectors.ensemble(data_set)[1]:
         return asked[2]
     return opinions_of(image, data_set)
 

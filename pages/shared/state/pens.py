@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 from pages.shared.components.live_canvas import CanvasFrame
 from pages.shared.i18n.text import language, speaking
 from pages.shared.state import job_pool
+from pages.shared.state.turns import Urgency
 from pages.shared.state.visitor import Tab, Visitor, acting_for, tab, visitor
 
 PATH = "/pen/"
@@ -34,7 +35,9 @@ class Pen:
 
     def answer_to(self, frame: CanvasFrame, seen: object) -> dict[str, Any]:
         """In any thread; nothing where the canvas has told of itself since the frame came, when it had told what is `seen`."""
-        with job_pool.pool().inference_priority(), acting_for(self.visitor, self.tab), speaking(self.code), self.visitor.lock:
+        urgency = Urgency.PEN_LIFTED if frame.is_whole else Urgency.PEN_MOVING
+        # The turn comes before the lock: who waits for a turn must not keep the page waiting, which may have it.
+        with job_pool.turn_to_judge(urgency), acting_for(self.visitor, self.tab), speaking(self.code), self.visitor.lock:
             return self.answer(frame) if self.tab.canvas.seen is seen else {}
 
 

@@ -1,0 +1,60 @@
+"""Who comes first where more want to be served at a time than a server has cores."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from heapq import heappop, heappush
+from itertools import count
+
+
+class Urgency(IntEnum):
+    """What a turn is for, the most urgent first."""
+
+    PEN_LIFTED = 0
+    PAGE = 1
+    PEN_MOVING = 2
+
+
+class Turns:
+    """So many at a time; of those who wait the most urgent is next, of equals who came first.
+
+    Threads that share Python's one interpreter would all be served at the same time, and all late. Whoever has a turn must
+    not ask for another, or all may wait for each other for ever.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._waiting: list[tuple[Urgency, int, threading.Event]] = []
+        self._numbers = count()
+        self._lock = threading.Lock()
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._waiting)
+
+    @contextmanager
+    def turn(self, urgency: Urgency) -> Iterator[None]:
+        """Wait for a place, and have it as long as the block lasts."""
+        self._enter(urgency)
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _enter(self, urgency: Urgency) -> None:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            called = threading.Event()
+            heappush(self._waiting, (urgency, next(self._numbers), called))
+        called.wait()
+
+    def _leave(self) -> None:
+        with self._lock:
+            if self._waiting:
+                heappop(self._waiting)[2].set()
+            else:
+                self._free += 1
