@@ -31,8 +31,6 @@ MAX_PAGES = 10
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "HEIF", "AVIF")
 """No others: Pillow reads dozens, some by starting other programs."""
-EXTENSIONS = ("png", "jpg", "jpeg", "jpe", "jfif", "gif", "bmp", "webp", "tif", "tiff", "heic", "heif", "avif")
-"""Of files in these formats."""
 Image.init()  # Pillow knows only some of these by itself
 pillow_heif.register_heif_opener(thumbnails=False)
 
