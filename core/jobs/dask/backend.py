@@ -254,9 +254,8 @@ class DaskBackend:
         self._client: Client | None = None
         self._chunks: deque[Chunk] = deque()
         self._last: distributed.Future[Advanced] | None = None  # the task after which `trained` batches are trained
-        self._checkpoint: tuple[bytes, bytes] | None = (
-            None  # weights and state after `_checkpoint_batches` batches; None: the beginning
-        )
+        # Weights and state after `_checkpoint_batches` batches; None is the beginning.
+        self._checkpoint: tuple[bytes, bytes] | None = None
         self._checkpoint_batches = 0
         self._tries = 0
         self._heard = 0.0
@@ -364,8 +363,8 @@ class DaskBackend:
         before = self._chunks[-1].task if self._chunks else self._last or self._checkpoint
         task = client.submit(by_reference(step_many), self._settings, end - begin, before, pure=False)
         # An epoch's end comes home whole.
-        is_checkpoint_batches = begin // self._batches < end // self._batches
-        shown = task if is_checkpoint_batches else client.submit(by_reference(snapshot_of), task, pure=False)
+        ends_epoch = begin // self._batches < end // self._batches
+        shown = task if ends_epoch else client.submit(by_reference(snapshot_of), task, pure=False)
         return Chunk(end, task, self._notified(_fetched(client, shown)))
 
     def _notified(self, future: Future[T]) -> Future[T]:
