@@ -247,8 +247,6 @@ def _require_usable(config: DetectorConfig) -> None:
         raise CheckpointMismatchError("The file's normal classes are not classes of its data set.")
     if len(normal) == len(classes) and not is_owned:
         raise CheckpointMismatchError("In this file every class is normal, so nothing is left to be an anomaly.")
-    if not isinstance(config.false_alarm_rate, float) or not 0 < config.false_alarm_rate < 1:
-        raise CheckpointMismatchError("The file's false-alarm rate is not between 0 and 1.")
 
 
 def _are_kinds(config: DetectorConfig) -> bool:

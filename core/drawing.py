@@ -10,12 +10,11 @@ from PIL import Image
 from torch import Tensor
 
 from core.framing import SIDE, frame
-from core.photos.files import EXTENSIONS, MAX_FILE_BYTES, Frame, PictureError, at_working_size, frames
+from core.photos.files import MAX_FILE_BYTES, Frame, PictureError, at_working_size, frames
 from core.photos.segmentation import FAINTEST_INK, Digit, Segmentation, segment
 from core.photos.sheet import is_light_on_dark
 
 __all__ = [
-    "EXTENSIONS",
     "MAX_DIGITS",
     "MAX_FILE_BYTES",
     "FoundDigit",

@@ -3,12 +3,12 @@
 import streamlit as st
 
 from core.metrics import EvaluationError, OperatingPoint, ScoredSet
+from pages.sections import evaluate_sweep
 from pages.sections.evaluate_context import EvaluateContext, numbers
 from pages.sections.evaluate_curves import show_base_rate, show_curves, show_lesson
 from pages.sections.evaluate_files import Shown, show_take_away
 from pages.sections.evaluate_others import baseline_rows, question_of, show_baselines, show_hardest, show_second
 from pages.sections.evaluate_threshold import ask_anomalies, show_mistakes, show_other_thresholds, show_outcome, show_threshold
-from pages.shared.charts import sweep
 from pages.shared.components import threshold_line
 from pages.shared.forms import data_notice, test_source
 from pages.shared.html import pictures, report
@@ -50,7 +50,7 @@ def show() -> None:
     show_evaluation(context, summary, on_screen)
     with st.expander(_("Take it away"), icon=":material/download:"):
         show_take_away(context, on_screen)
-    sweep.show()
+    evaluate_sweep.show()
 
 
 def only_one_kind() -> str:

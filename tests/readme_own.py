@@ -2,7 +2,7 @@
 
 python -m tests.readme_own                      ten made-up signs, by unsteady hands
 python -m tests.readme_own --canvas             five of them as the canvas sends them, kept as examples one by one as on Draw
-python -m tests.readme_own ../shared/hands      the digits of people's hands, in a folder
+python -m tests.readme_own FOLDER               the digits of people's hands, in a folder
 """
 
 import sys

@@ -217,6 +217,13 @@ def as_images(pixels: Tensor) -> Tensor:
     return pixels.unsqueeze(1).float().div_(255.0)
 
 
+def as_bytes(images: Tensor) -> Tensor:
+    """Numbers in [0, 1] (N, 1, 28, 28) as bytes (N, 28, 28); what is more or less is cut off, and bytes stay as they are."""
+    if images.dtype == torch.uint8:
+        return images
+    return (images.detach().squeeze(1).clamp(0.0, 1.0) * 255).round().to(torch.uint8)
+
+
 def _load_uci_digits() -> DataSet:
     """The 1,797 UCI digits of scikit-learn, 8x8, enlarged into MNIST's frame; a quarter is the test set."""
     images, labels = load_digits(return_X_y=True)

@@ -13,7 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from core.data.datasets import DataError, DataSet, Digits, Source, as_images
+from core.data.datasets import DataError, DataSet, Digits, Source, as_bytes, as_images
 from core.errors import N_
 from core.framing import SIDE
 
@@ -85,7 +85,7 @@ class OwnImages:
             )
         places = {kind: place for place, kind in enumerate(kinds)}
         labels = torch.tensor([places[known[name]] for name in names], dtype=torch.int64)
-        return cls(_as_bytes(images), labels, kinds)
+        return cls(as_bytes(images), labels, kinds)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -102,7 +102,7 @@ class OwnImages:
 
     def with_more(self, images: Tensor, names: Sequence[str]) -> "OwnImages":
         """And these. Raises OwnDataError."""
-        return self.of(torch.cat([self.images, _as_bytes(images)]), [*self.names, *names])
+        return self.of(torch.cat([self.images, as_bytes(images)]), [*self.names, *names])
 
     def without(self, places: Iterable[int]) -> "OwnImages":
         """All but those at these places."""
@@ -132,10 +132,3 @@ class OwnImages:
 def nothing() -> OwnImages:
     """No images yet."""
     return OwnImages(torch.empty(0, SIDE, SIDE, dtype=torch.uint8), torch.empty(0, dtype=torch.int64), ())
-
-
-def _as_bytes(images: Tensor) -> Tensor:
-    """Numbers in [0, 1] (N, 1, 28, 28) as bytes (N, 28, 28), which are left as they are."""
-    if images.dtype == torch.uint8:
-        return images
-    return (images.detach().squeeze(1).clamp(0.0, 1.0) * 255).round().to(torch.uint8)

@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from core.data.datasets import DataSet
+from core.data.datasets import DataSet, as_bytes
 from core.data.download import load_or_download
 from core.detector import DetectorConfig
 from core.errors import UserError
@@ -88,11 +88,6 @@ def measure(data: DataSet, course: DetectorConfig = COURSE, sizes: Sequence[int]
         measured.append(Measured(size, error, made.losses[-1].validation, made.evaluation.auroc))
         pictures.append(as_bytes(made.detector.reconstruct(test.images[shown])))
     return Compression(tuple(measured), as_bytes(test.images[shown]), test.labels[shown], torch.stack(pictures))
-
-
-def as_bytes(images: Tensor) -> Tensor:
-    """Images (N, 1, 28, 28) in [0, 1] as uint8 (N, 28, 28)."""
-    return (images.squeeze(1) * 255).round().to(torch.uint8)
 
 
 def write(compression: Compression, path: Path = PATH) -> None:

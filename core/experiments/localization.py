@@ -20,7 +20,7 @@ from scipy import ndimage
 from sklearn.metrics import roc_auc_score, roc_curve
 from torch import Tensor
 
-from core.data.datasets import DataSet
+from core.data.datasets import DataSet, as_images
 from core.data.download import load_or_download
 from core.detector import AutoencoderDetector
 from core.errors import UserError
@@ -121,7 +121,7 @@ def measure(
 ) -> dict[str, tuple[Localization, Localization]]:
     """By kind of change to so many test images: of the error map, and of the distance from the mean training image."""
     normal = data.test.images[data.test.labels == digit][:images]
-    some = data.train_images[data.train_labels == digit][:1000].unsqueeze(1).float() / 255
+    some = as_images(data.train_images[data.train_labels == digit][:1000])
     mean = preprocess(some, detector.config.preprocessing).mean(dim=0)
     found = {}
     for kind in KINDS:

@@ -27,7 +27,8 @@ from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import UserError
 from core.jobs.backend import HaltedError, LocalBackend, TrainingBackend, calibrate
 from core.jobs.images import TrainingImages
-from core.jobs.limits import Claim, Owner, claim_of, claim_of_detector, require_allowed, work
+from core.jobs.limits import require_allowed, work
+from core.jobs.memory_budget import Claim, Owner, claim_of, claim_of_detector
 from core.model import build, outline
 from core.training import DivergedError, EpochLosses
 

@@ -1,18 +1,12 @@
-"""What visitors may ask of the server: how much work a training is, and one budget for the memory of all."""
+"""What visitors may ask of the server: settings of the environment, and how much work a training is."""
 
-import itertools
 import math
-import threading
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 from core.detector import DetectorConfig
 from core.device import choose_device
 from core.errors import SettingError
-from core.model import layers, multiplications, outline, parameter_count
-from core.server.environment import MEGABYTE, memory_limit, whole_number_from_environment
-from core.server.process import give_back_memory, memory_in_use
+from core.model import multiplications, outline, parameter_count
+from core.server.environment import memory_limit, whole_number_from_environment
 
 # ---------------------------------------------------------------- settings of the environment
 
@@ -93,147 +87,3 @@ def require_allowed(config: DetectorConfig, images: int = 0) -> None:
             times=max(times, most_work + 1),
             most=most_work,
         )
-
-
-# ---------------------------------------------------------------- memory
-
-SHARE_OF_VISITOR = 0.25
-"""The most that one visitor may have of what the server has for all."""
-
-SMALL = 64 * MEGABYTE
-"""A claim up to this size may use all that is left; larger ones leave RESERVED to such as this: the course's fits."""
-
-RESERVED = 0.2
-
-WITHOUT_VISITORS = 700 * MEGABYTE
-"""What the server is taken to need for itself where the system does not tell."""
-
-
-_numbers = itertools.count(1)
-
-
-class Owner:
-    """A visitor, as trainings and memory know one: by a number that is made up and says nothing else."""
-
-    def __init__(self) -> None:
-        self.number = next(_numbers)
-        self.last_turn = 0
-        """Number of the last turn that the pool gave to a training of theirs; the smallest is next."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """Bytes that something needs: its own, and those of images that it shares with all who have the same key."""
-
-    own: int
-    key: Hashable = None
-    shared: int = 0
-
-
-class MemoryFullError(SettingError):
-    """There is no memory for what was asked for; what exists goes on."""
-
-
-class Budget:
-    """All memory that visitors cause: what each thing needs, whose it is, and whether there is room for another.
-
-    A thing counts for as long as it is alive, so that nothing has to be given back. size: bytes for
-    all visitors, unless given what MEMORY_LIMIT leaves beside what the server takes now. Raises SettingError.
-    """
-
-    def __init__(self, size: int | None = None) -> None:
-        taken = memory_in_use()
-        self._limit = memory_limit() if size is None else math.inf
-        without = int(taken * MEGABYTE) if taken else WITHOUT_VISITORS
-        self.size = max(0, memory_limit() - without) if size is None else size
-        self._claims: WeakKeyDictionary[object, tuple[Owner | None, Claim]] = WeakKeyDictionary()
-        self._others: list[Callable[[], int]] = []
-        self._lock = threading.Lock()
-
-    def count(self, others: Callable[[], int]) -> None:
-        """Count also what this tells whenever it is asked, in bytes, as nobody's."""
-        self._others.append(others)
-
-    def claim(self, thing: object, owner: Owner | None, claim: Claim) -> None:
-        """Count a thing, if there is room. Raises MemoryFullError."""
-        with self._lock:
-            self._require(owner, claim)
-            self._claims[thing] = owner, claim
-
-    def note(self, thing: object, owner: Owner | None, claim: Claim) -> None:
-        """Count a thing that is there, or another claim of one that was counted."""
-        with self._lock:
-            self._claims[thing] = owner, claim
-
-    def require(self, owner: Owner | None, claim: Claim) -> None:
-        """Raises MemoryFullError where there is no room for so much."""
-        with self._lock:
-            self._require(owner, claim)
-
-    def used(self, owner: Owner | None = None) -> int:
-        """Bytes that everything of an owner needs, or everything at all."""
-        with self._lock:
-            return self._used(owner)
-
-    def _used(self, owner: Owner | None, besides: Claim | None = None) -> int:
-        claims = [claim for whose, claim in list(self._claims.values()) if owner is None or whose is owner]
-        claims += [besides] if besides else []
-        shared = {claim.key: claim.shared for claim in claims}
-        others = 0 if owner else sum(tell() for tell in self._others)
-        return sum(claim.own for claim in claims) + sum(shared.values()) + others
-
-    def _require(self, owner: Owner | None, claim: Claim) -> None:
-        problem = self._problem(owner, claim)
-        if problem:
-            give_back_memory()  # perhaps it is held by what nobody can reach any more
-            problem = self._problem(owner, claim)
-        if problem:
-            raise problem
-
-    def _problem(self, owner: Owner | None, claim: Claim) -> MemoryFullError | None:
-        needed = claim.own + claim.shared
-        if owner:
-            most, used = int(SHARE_OF_VISITOR * self.size), self._used(owner)
-            if self._used(owner, claim) > most:
-                return MemoryFullError(
-                    "This needs {needed:,.0f} MB of memory. You may have {most:,.0f} MB at a time and have {used:,.0f} MB. "
-                    "Take fewer classes, smaller layers or smaller batches, or start afresh under Help.",
-                    needed=needed / MEGABYTE,
-                    most=most / MEGABYTE,
-                    used=used / MEGABYTE,
-                )
-        before, after = self._used(None), self._used(None, claim)
-        most = self.size if after - before <= SMALL else int((1 - RESERVED) * self.size)
-        is_full = (memory_in_use() or 0.0) * MEGABYTE > self._limit
-        if after > most or is_full:
-            return MemoryFullError(
-                "This needs {needed:,.0f} MB of memory, and {left:,.0f} MB are left for all. What runs goes on. Take fewer "
-                "classes, smaller layers or smaller batches, or try again when others have finished.",
-                needed=needed / MEGABYTE,
-                left=0.0 if is_full else max(0, most - before) / MEGABYTE,
-            )
-        return None
-
-
-COPIES = 6
-"""A training holds its weights so often: the network, Adam's two moments, gradients, the snapshot, the live detector."""
-
-
-def claim_of(config: DetectorConfig, counts: tuple[int, int], key: Hashable) -> Claim:
-    """What a training needs at most. counts: images that train and calibrate; key: of the images that it shares."""
-    images, held_out = counts
-    training = config.training
-    size = min(training.batch_size, images)
-    batches = math.ceil(images / training.batch_size)
-    batch = size * sum(stage.units for stage in layers(config.model)) * 3
-    if training.broadcasting:
-        batch += 3 * 784 * size**2
-    remembered = 2 * images * config.model.latent_dim if config.neighbours else 0
-    numbers = COPIES * parameter_count(outline(config.model)) + training.epochs * batches + batch + remembered
-    copies = 1 if config.preprocessing == "none" else 2
-    return Claim(4 * numbers, (key, config.preprocessing), 4 * 784 * (images + held_out) * copies)
-
-
-def claim_of_detector(size: int) -> Claim:
-    """What a detector with so many numbers needs."""
-    return Claim(4 * size)

@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 from core.jobs.images import SharedImages
 from core.jobs.job import TURN_SECONDS, TrainingJob
-from core.jobs.limits import Budget, Owner
+from core.jobs.memory_budget import Budget, Owner
 from core.server.environment import whole_number_from_environment
 
 LOG = logging.getLogger(__name__)

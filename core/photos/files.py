@@ -31,9 +31,9 @@ MAX_PAGES = 10
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "HEIF", "AVIF")
 """No others: Pillow reads dozens, some by starting other programs."""
-EXTENSIONS = ("png", "jpg", "jpeg", "jpe", "jfif", "gif", "bmp", "webp", "tif", "tiff", "heic", "heif", "avif")
-"""Of files in these formats."""
 Image.init()  # Pillow knows only some of these by itself
+# `_require_few_pixels` has a limit of its own. Not around each picture, as warnings are set for all threads together.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 pillow_heif.register_heif_opener(thumbnails=False)
 
 WORKING_SIDE = 1600
@@ -90,9 +90,7 @@ def frames(data: bytes) -> Iterator[Frame]:
 def _told() -> Iterator[None]:
     """Whatever a damaged file makes a reader raise becomes a PictureError."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            yield
+        yield
     except PictureError:
         raise
     except UnidentifiedImageError as error:

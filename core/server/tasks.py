@@ -46,7 +46,7 @@ class Judgement:
 
 
 class Try(Protocol):
-    """What ranking asks of a drawing; Drawing in core/server/classroom.py is one."""
+    """What ranking asks of a drawing; Drawing in core/server/class_records.py is one."""
 
     @property
     def number(self) -> int: ...

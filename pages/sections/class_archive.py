@@ -1,6 +1,5 @@
 """Class: all of it to take away, as folders of images, as a table and as one page."""
 
-import csv
 import io
 import zipfile
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from core.server.class_records import Drawing, Moment
 from core.server.tasks import counts, figures, kind_of, points
 from pages.sections import class_tasks
 from pages.sections.class_wall import as_pixels
+from pages.shared import csv_file
 from pages.shared.html import pictures, report
 from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import _, formatted, language
@@ -26,7 +26,7 @@ def show_take_away(now: Moment) -> None:
     with st.container(horizontal=True):
         for label, make, name, mime, icon in (
             (_("Images"), partial(as_folders, now), "class.zip", "application/zip", ":material/folder_zip:"),
-            (_("Table"), partial(as_csv, now, names), "class.csv", "text/csv", ":material/table:"),
+            (_("Table"), partial(as_csv, now, names, language()), "class.csv", "text/csv", ":material/table:"),
             (_("Report"), as_report(now, names), "class.html", "text/html", ":material/description:"),
         ):
             st.download_button(label, make, name, mime, icon=icon, on_click="ignore")
@@ -73,13 +73,17 @@ def rows(now: Moment, names: dict[int, str]) -> Iterator[tuple[object, ...]]:
         )
 
 
-def as_csv(now: Moment, names: dict[int, str]) -> str:
-    """The table."""
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow(COLUMNS)
-    table.writerows(rows(now, names))
-    return text.getvalue()
+NUMBERS = ("score", "threshold", "p_value")
+"""Columns with a decimal sign."""
+
+
+def as_csv(now: Moment, names: dict[int, str], code: str) -> bytes:
+    """The table, as a spreadsheet of this language opens it."""
+    lines = (
+        [float(str(cell)) if column in NUMBERS else str(cell) for column, cell in zip(COLUMNS, row, strict=True)]
+        for row in rows(now, names)
+    )
+    return csv_file.as_csv(code, COLUMNS, lines)
 
 
 def as_report(now: Moment, names: dict[int, str]) -> str:

@@ -21,8 +21,8 @@ def show_settings() -> tuple[DetectorConfig | None, UserError | None]:
     try:
         with st.container(key="hideable-settings"):
             may_change_rate = training is not None and training.may_change_rate
-            settings.ask(disabled=training is not None, change_rate=change_rate if may_change_rate else None)
-        if settings.field_problems():
+            is_wrong = settings.ask(disabled=training is not None, change_rate=change_rate if may_change_rate else None)
+        if is_wrong:
             return None, None
         config = settings.read()
         if job_pool.scheduler():

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from core import checkpoint, presets
 from core.presets import Shipped
 from pages.shared.navigation import PAGES
-from pages.shared.state import access, detectors
+from pages.shared.state import access, detectors, keys
 from pages.shared.state.visitor import Choice
 from tests.pages.conftest import (
     ROOT,
@@ -230,6 +230,16 @@ def test_a_spoilt_shipped_file_is_told_and_another_detector_can_be_chosen(shippe
     app = checked(detector_box(app).set_value(other).run())
     assert not app.error
     assert app.title
+
+
+def test_a_link_to_a_spoilt_file_changes_nothing(shipped_files: Path) -> None:
+    (shipped_files / "mnist-7-best.safetensors").write_bytes(b"half a fi")
+    app = open_page("train")
+    app.query_params.update({"normal": "7", "preset": "best", "hide": "share"})
+    app.run()
+    assert "This link cannot be used" in inside(checked(app), "link-problem").warning[0].value
+    assert app.session_state[keys.NORMAL_CLASSES] == [5]
+    assert app.session_state[keys.TAB].hidden == ()
 
 
 def test_a_spoilt_expert_leaves_nine_to_ask(shipped_files: Path) -> None:

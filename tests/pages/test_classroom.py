@@ -293,9 +293,11 @@ def test_what_is_taken_away_has_a_folder_for_each_kind_and_nothing_hidden() -> N
     classroom.room().hide(now().about.code, 3)
     names = zipfile.ZipFile(io.BytesIO(class_archive.as_folders(now()))).namelist()
     assert names == ["5/00001.png", "not 5/00002.png"]
-    table = class_archive.as_csv(now(), {1: "Red wolf"}).splitlines()
+    table = class_archive.as_csv(now(), {1: "Red wolf"}, "en").decode().splitlines()
     assert len(table) == 3
     assert ",Red wolf,draw,1,5," in table[1]
+    german = class_archive.as_csv(now(), {1: "Red wolf"}, "de").decode("utf-8-sig").splitlines()
+    assert german == [line.replace(",", ";").replace(".", ",") for line in table], "as a German spreadsheet reads it"
 
 
 def send(image: torch.Tensor, sheet: int) -> None:

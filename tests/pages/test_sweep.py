@@ -10,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.data.datasets import DataSet
 from core.experiments.sweep import grid, measure
-from core.experiments.sweep_table import TABLE, Row, write
-from pages.shared.charts import sweep
+from core.experiments.sweep_table import TABLE, Figure, Row, write
+from pages.sections.evaluate_sweep import Measure
 from tests.pages.conftest import checked, open_page
 
 AXES = {"data": ["uci-digits"], "preset": ["course"], "hidden": ["16"], "epochs": ["1"], "activation": ["none"]}
@@ -79,9 +79,8 @@ def test_the_figure_has_one_line_a_digit_with_bars(rows: list[Row]) -> None:
 import streamlit as st
 from pages.shared.charts import sweep
 from core.experiments.sweep_table import Figure
-measure = sweep.measures()["auroc"]
 figures = {"5": {2: Figure(0.8, 0.01, 3), 16: Figure(0.9, 0.02, 3)}, "0+1": {2: Figure(0.7, 0.0, 1)}}
-st.session_state["figure"] = sweep.chart(figures, {"5": "5", "0+1": "0, 1"}, measure)
+st.session_state["figure"] = sweep.chart(figures, {"5": "5", "0+1": "0, 1"}, "AUROC", ".4f")
 """
     figure = checked(AppTest.from_string(script).run()).session_state["figure"]
     five, several = figure.data
@@ -98,9 +97,9 @@ st.session_state["figure"] = sweep.chart(figures, {"5": "5", "0+1": "0, 1"}, mea
 
 
 def test_of_equals_the_smallest_bottleneck_is_best() -> None:
-    sizes = {8: sweep.Figure(0.9, 0, 1), 2: sweep.Figure(0.9, 0, 1), 4: sweep.Figure(0.8, 0, 1)}
-    assert sweep.Measure("").best(sizes) == 2
-    assert sweep.Measure("", more_is_better=False).best(sizes) == 4
+    sizes = {8: Figure(0.9, 0, 1), 2: Figure(0.9, 0, 1), 4: Figure(0.8, 0, 1)}
+    assert Measure("").best(sizes) == 2
+    assert Measure("", more_is_better=False).best(sizes) == 4
 
 
 def test_an_uploaded_table_goes_before_the_one_in_the_folder(rows: list[Row], without_data: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.data.datasets import DataError, DataSet
+from core.data.datasets import DataError, DataSet, as_bytes
 from core.data.split import split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.experiments import compression
@@ -75,7 +75,7 @@ def test_shipped_file_is_small_and_is_what_the_readme_says() -> None:
 def test_shipped_images_are_mnists(mnist: DataSet) -> None:
     shipped = compression.read()
     chosen = compression.shown_images(mnist.test.labels)
-    assert torch.equal(shipped.images, compression.as_bytes(mnist.test.images[chosen]))
+    assert torch.equal(shipped.images, as_bytes(mnist.test.images[chosen]))
     assert torch.equal(shipped.labels, mnist.test.labels[chosen])
 
 

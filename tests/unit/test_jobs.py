@@ -23,7 +23,8 @@ from core.jobs import job as jobs_module
 from core.jobs import limits
 from core.jobs import pool as pool_module
 from core.jobs.job import JobState, Snapshot, TrainingJob
-from core.jobs.limits import Owner, require_usable_environment
+from core.jobs.limits import require_usable_environment
+from core.jobs.memory_budget import Owner
 from core.jobs.pool import JobPool
 from core.metrics import evaluate
 from core.model import ModelConfig

@@ -14,9 +14,10 @@ from core.data.datasets import Digits
 from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError
-from core.jobs import limits
+from core.jobs import limits, memory_budget
 from core.jobs.job import JobState, TrainingJob
-from core.jobs.limits import Budget, Claim, MemoryFullError, Owner, claim_of, require_allowed, work
+from core.jobs.limits import require_allowed, work
+from core.jobs.memory_budget import Budget, Claim, MemoryFullError, Owner, claim_of
 from core.jobs.pool import JobPool
 from core.model import ModelConfig, multiplications, outline, parameter_count
 from core.presets import PRESETS, preset
@@ -189,11 +190,11 @@ def test_nobody_may_have_more_than_a_share_and_the_last_part_is_for_small_ones()
 
 def test_a_server_above_its_limit_takes_nothing_new(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMORY_LIMIT", "2G")
-    monkeypatch.setattr(limits, "memory_in_use", lambda: 500.0)
+    monkeypatch.setattr(memory_budget, "memory_in_use", lambda: 500.0)
     budget = Budget()
     assert budget.size == 1548 * MB
     budget.require(Owner(), Claim(MB))
-    monkeypatch.setattr(limits, "memory_in_use", lambda: 2100.0)
+    monkeypatch.setattr(memory_budget, "memory_in_use", lambda: 2100.0)
     with pytest.raises(MemoryFullError):
         budget.require(Owner(), Claim(MB))
 

@@ -30,13 +30,14 @@ from torch import Tensor
 from core import checkpoint
 from core.checkpoint import Checkpoint
 from core.data.datasets import DataSet
-from core.data.split import OneClassSplit, SplitSource, split_one_class
+from core.data.split import SplitSource, plan_split
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
 from core.jobs.backend import HaltedError, calibrate_and_measure
 from core.jobs.dask.workers import broadcast, by_reference, images
+from core.jobs.images import Prepared, TrainingImages
 from core.jobs.pool import JobPool
 from core.model import Autoencoder, build, outline
-from core.preprocessing import Preprocessing, preprocess
+from core.preprocessing import Preprocessing
 from core.training import DivergedError, Step, Trainer
 
 LOG = logging.getLogger(__name__)
@@ -100,12 +101,13 @@ class Advanced(NamedTuple):
 def step_many(settings: str, batches: int, before: Advanced | tuple[bytes, bytes] | None) -> Advanced:
     """So many batches after what was before, from the beginning if that is None. Raises DivergedError."""
     config = config_from(json.loads(settings))
-    _, train, validation = _images_of(config)
+    prepared = _images_of(config)
     if before is None:
-        trainer = Trainer(build(config.model, config.training.seed), train, validation, config.training)
+        trainer = Trainer(build(config.model, config.training.seed), prepared.train, prepared.calibration, config.training)
     else:
         weights, state = before[-2:]
-        trainer = Trainer(_network(config, weights), train, validation, config.training).restore(load_tensors(state))
+        trainer = Trainer(_network(config, weights), prepared.train, prepared.calibration, config.training)
+        trainer.restore(load_tensors(state))
     started = time.perf_counter()
     steps = tuple(trainer.step() for _ in range(batches))
     seconds = time.perf_counter() - started
@@ -120,22 +122,19 @@ def snapshot_of(advanced: Advanced) -> Advanced:
 def finish(settings: str, weights: bytes) -> bytes:
     """The detector with these weights, calibrated and measured, as a checkpoint."""
     config = config_from(json.loads(settings))
-    split, *_ = _images_of(config)
+    split = _images_of(config).split
     return checkpoint.to_bytes(calibrate_and_measure(AutoencoderDetector(config, _network(config, weights)), split))
 
 
-def _images_of(config: DetectorConfig) -> tuple[OneClassSplit, Tensor, Tensor]:
+def _images_of(config: DetectorConfig) -> Prepared:
     training = config.training
     return _images(config.data_set, config.normal_classes, training.seed, training.vary, config.preprocessing)
 
 
 @lru_cache(maxsize=8)
-def _images(
-    data_set: str, normal_classes: tuple[int, ...], seed: int, vary: bool, preprocessing: Preprocessing
-) -> tuple[OneClassSplit, Tensor, Tensor]:
-    """A split, and its training and calibration images as the network sees them."""
-    split = split_one_class(images(data_set), normal_classes, seed, vary)
-    return split, preprocess(split.train, preprocessing), preprocess(split.calibration, preprocessing)
+def _images(data_set: str, normal_classes: tuple[int, ...], seed: int, vary: bool, preprocessing: Preprocessing) -> Prepared:
+    """The images of a training, of those that this worker has."""
+    return TrainingImages(plan_split(images(data_set), normal_classes, seed, vary), preprocessing).prepared
 
 
 def _network(config: DetectorConfig, weights: bytes) -> Autoencoder:
@@ -255,9 +254,8 @@ class DaskBackend:
         self._client: Client | None = None
         self._chunks: deque[Chunk] = deque()
         self._last: distributed.Future[Advanced] | None = None  # the task after which `trained` batches are trained
-        self._checkpoint: tuple[bytes, bytes] | None = (
-            None  # weights and state after `_checkpoint_batches` batches; None: the beginning
-        )
+        # Weights and state after `_checkpoint_batches` batches; None is the beginning.
+        self._checkpoint: tuple[bytes, bytes] | None = None
         self._checkpoint_batches = 0
         self._tries = 0
         self._heard = 0.0
@@ -365,8 +363,8 @@ class DaskBackend:
         before = self._chunks[-1].task if self._chunks else self._last or self._checkpoint
         task = client.submit(by_reference(step_many), self._settings, end - begin, before, pure=False)
         # An epoch's end comes home whole.
-        is_checkpoint_batches = begin // self._batches < end // self._batches
-        shown = task if is_checkpoint_batches else client.submit(by_reference(snapshot_of), task, pure=False)
+        ends_epoch = begin // self._batches < end // self._batches
+        shown = task if ends_epoch else client.submit(by_reference(snapshot_of), task, pure=False)
         return Chunk(end, task, self._notified(_fetched(client, shown)))
 
     def _notified(self, future: Future[T]) -> Future[T]:

@@ -1,5 +1,5 @@
 // A plane of images: points that show their image under the pointer, or a map of decoded images to move in.
-// data is what plane.py sends; coordinates are the latent space's, extent is [left, right, bottom, top].
+// data is what scatter_map.py sends; coordinates are the latent space's, extent is [left, right, bottom, top].
 const SIDE = 28;
 const TILE = 24; // pixels on screen of an image that stands for its point
 const SIGNS = { normal: "●", anomaly: "▲", drawing: "◆" };

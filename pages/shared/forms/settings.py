@@ -151,8 +151,8 @@ def _show_problem(problems: dict[str, UserError], key: str) -> None:
         st.error(translated(problems[key]), icon=":material/error:")
 
 
-def ask(disabled: bool, change_rate: Callable[[], None] | None = None) -> None:
-    """All settings as widgets, and below each what is wrong with it.
+def ask(disabled: bool, change_rate: Callable[[], None] | None = None) -> bool:
+    """All settings as widgets, and below each what is wrong with it; returns whether anything is.
 
     change_rate: called when the learning rate changes, which alone may although all are disabled.
     """
@@ -210,6 +210,7 @@ def ask(disabled: bool, change_rate: Callable[[], None] | None = None) -> None:
             st.selectbox(_("Device"), devices, usual, format_func=device_title, key=keys.DEVICE, **keep)
     with st.expander(_("Score"), icon=":material/straighten:", key="hideable-score"):
         _ask_section("score", disabled)
+    return bool(problems)
 
 
 def _ask_section(section: str, disabled: bool, change_rate: Callable[[], None] | None = None) -> None:

@@ -6,7 +6,7 @@ from core.data.datasets import data_directory
 from core.data.own import is_own
 from core.detector import DetectorConfig
 from core.experiments.baselines import Comparison
-from core.jobs.limits import Claim
+from core.jobs.memory_budget import Claim
 from pages.shared.state import data_sets, job_pool
 from pages.shared.state.once import once
 from pages.shared.state.visitor import visitor

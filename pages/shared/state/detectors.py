@@ -9,7 +9,8 @@ from core.data.datasets import SOURCES
 from core.data.own import is_own
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.ensemble import Ensemble
-from core.jobs.limits import claim_of_detector, limit
+from core.jobs.limits import limit
+from core.jobs.memory_budget import claim_of_detector
 from core.presets import Shipped, shipped
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _

@@ -13,7 +13,7 @@ from core.data.split import PlannedSplit
 from core.detector import DetectorConfig
 from core.errors import SettingError
 from core.jobs.backend import TrainingBackend
-from core.jobs.limits import Claim
+from core.jobs.memory_budget import Claim
 from core.jobs.pool import JobPool
 from pages.shared.state.once import once
 from pages.shared.state.turns import Turns, Urgency

@@ -64,14 +64,18 @@ def _apply(parts: Mapping[str, str]) -> None:
     ours = {name: text for name, text in parts.items() if not name.startswith("utm_") and not name.endswith("clid")}
     about_detector = {name: text for name, text in ours.items() if name not in OF_THE_APP}
     name, config = decode(about_detector, own_data.offered())
+    is_new = bool(about_detector) and about_detector != tab().link_detector and visitor().job is None
+    ready = shipped_as(config) if is_new else None
+    if ready:
+        detectors.shipped_checkpoint(ready)  # a file that cannot be read is told before anything changes
     if hidden:
         tab().hidden = tuple(hidden)
     if "view" in parts:
         tab().view = parts["view"]
-    if about_detector and about_detector != tab().link_detector and visitor().job is None:
+    if is_new:
         st.session_state[keys.PRESET] = name
         settings.fill(config)
-        if ready := shipped_as(config):
+        if ready:
             detectors.use(Choice(shipped=ready))
             detectors.use_threshold(config.threshold)
         else:

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.data.datasets import SOURCES, Source
 from core.data.own import TITLE_OF_CLASS, OwnImages, is_own
-from core.jobs.limits import Claim
+from core.jobs.memory_budget import Claim
 from pages.shared.state import job_pool
 from pages.shared.state.once import once
 from pages.shared.state.visitor import visitor

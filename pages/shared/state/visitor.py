@@ -21,7 +21,7 @@ from core.data.own import OwnImages, nothing
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import UserError
 from core.jobs.job import Snapshot, TrainingJob
-from core.jobs.limits import Owner
+from core.jobs.memory_budget import Owner
 from core.metrics import Evaluation
 from core.presets import Shipped
 from core.server.class_records import Student

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 import torch
-from PIL import Image
 
 from core import checkpoint
 from core.checkpoint import Checkpoint
 from core.data.datasets import FALLBACK, SOURCES, DataError, data_directory
+from pages.shared.html import pictures
 from pages.shared.i18n.text import _
 from pages.shared.state import data_sets
 from pages.shared.take_along import notebook
@@ -136,7 +136,4 @@ def example(made: Checkpoint) -> bytes | None:
             return None
         data = data_sets.loaded(FALLBACK, directory)
     is_normal = torch.isin(data.test.labels, torch.tensor(made.config.normal_classes))
-    pixels = (data.test.images[int(is_normal.int().argmax()), 0] * 255).round().to(torch.uint8)
-    picture = io.BytesIO()
-    Image.fromarray(pixels.numpy()).save(picture, "PNG")
-    return picture.getvalue()
+    return pictures.png(pictures.grey_pixels(data.test.images[int(is_normal.int().argmax())]))
