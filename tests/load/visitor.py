@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, RemoteDisconnected
+from http.client import HTTPConnection
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
@@ -288,7 +288,7 @@ class Visitor:
         try:
             self._to_pen.request("POST", address, body, {"Cookie": self._cookie_line()})
             answer = self._to_pen.getresponse()
-        except (BrokenPipeError, RemoteDisconnected):  # closed after seconds without a question; a browser opens another too
+        except ConnectionError:  # closed after seconds without a question; a browser opens another too
             self._to_pen.close()
             self._to_pen.request("POST", address, body, {"Cookie": self._cookie_line()})
             answer = self._to_pen.getresponse()
