@@ -1,5 +1,6 @@
 """The class's page and Draw for a teacher and students, as AppTest runs them: one store, several visitors."""
 
+import csv
 import io
 import zipfile
 from functools import partial
@@ -16,7 +17,7 @@ from core.server.class_records import Moment, NotTheTeacherError
 from core.server.classroom import MOST_A_MINUTE
 from core.server.tasks import TASKS, Judgement, Task
 from pages.sections import class_archive, class_tasks, draw_class
-from pages.shared.state import access, classroom, own_data
+from pages.shared.state import access, class_drawings, classroom, own_data
 from pages.shared.state.visitor import Choice, Run
 from tests.pages.conftest import checked, go_to, has, html_of, inside, open_page, plain, visitor_of
 
@@ -298,10 +299,23 @@ def test_what_is_taken_away_has_a_folder_for_each_kind_and_nothing_hidden() -> N
     assert ",Red wolf,draw,1,5," in table[1]
 
 
-def send(image: torch.Tensor, sheet: int) -> None:
+def test_what_a_shared_detector_judged_is_of_no_kind() -> None:
+    begin()
+    send(five(), 1)
+    send(scribble(), 2, detector="ABCD")
+    assert zipfile.ZipFile(io.BytesIO(class_archive.as_folders(now()))).namelist() == ["5/00001.png"]
+    rows = list(csv.DictReader(io.StringIO(class_archive.as_csv(now(), {}))))
+    assert [(row["detector"], row["kind"], row["counts"]) for row in rows] == [("", "5", "1"), ("ABCD", "", "")]
+    source = class_drawings.ClassDataSet().of(now())
+    assert source
+    assert source.read
+    assert [bytes(image.flatten().tolist()) for image in source.read(Path()).train_images] == [pixels(five())]
+
+
+def send(image: torch.Tensor, sheet: int, detector: str = "") -> None:
     """As a browser of its own would, with figures that do not matter here."""
     who = classroom.room().join("another")
-    classroom.room().send(who.number, pixels(image), Judgement(0.1, 0.2, 0.5, False, 5, 0.5), sheet)
+    classroom.room().send(who.number, pixels(image), Judgement(0.1, 0.2, 0.5, False, 5, 0.5), sheet, detector=detector)
 
 
 def pixels(image: torch.Tensor) -> bytes:
