@@ -6,6 +6,7 @@ import zipfile
 from functools import partial
 from pathlib import Path
 from typing import cast
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -13,13 +14,13 @@ from streamlit.testing.v1 import AppTest
 
 from core import checkpoint
 from core.presets import Shipped
-from core.server.class_records import Moment, NotTheTeacherError
-from core.server.classroom import MOST_A_MINUTE
+from core.server.class_records import ClassUnavailableError, Moment, NotTheTeacherError
+from core.server.classroom import MOST_A_MINUTE, Classroom
 from core.server.tasks import TASKS, Judgement, Task
 from pages.sections import class_archive, class_tasks, draw_class
-from pages.shared.state import access, class_drawings, classroom, own_data
+from pages.shared.state import access, class_drawings, classroom, keys, own_data
 from pages.shared.state.visitor import Choice, Run
-from tests.pages.conftest import checked, go_to, has, html_of, inside, open_page, plain, visitor_of
+from tests.pages.conftest import checked, go_to, has, html_of, inside, open_page, plain, tab_of, visitor_of
 
 pytestmark = pytest.mark.usefixtures("without_data", "far_away")
 
@@ -239,6 +240,33 @@ def test_who_floods_the_wall_gets_a_sentence() -> None:
     put(app, five(), 100)
     press(app, "send-drawing")
     assert f"{MOST_A_MINUTE} drawings within a minute" in line(app)
+
+
+def test_a_database_that_is_away_when_one_sends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin()
+    app = put(join(), five())
+    away = Mock(side_effect=ClassUnavailableError("The class cannot be reached now."))
+    monkeypatch.setattr(Classroom, "now", away)
+    body = "from pages.sections import draw_class\ndraw_class.send()"
+    sender = AppTest.from_string(body, default_timeout=60.0)
+    sender.session_state[keys.VISITOR] = visitor_of(app)
+    checked(sender.run())
+    (answer,) = [tab_of(sender).class_answer]
+    assert answer
+    assert (answer.text, answer.is_refused) == ("The class cannot be reached now.", True)
+
+
+def test_a_cleared_wall_has_nothing_open() -> None:
+    teacher = begin()
+    send(five(), 1)
+    tab_of(teacher).class_opened = 1
+    checked(teacher.run())
+    teacher.session_state["class-more"] = True
+    checked(teacher.run())
+    checked(teacher.checkbox(key="sure").check().run())
+    press(teacher, "clear-wall")
+    assert now().drawings == {}
+    assert tab_of(teacher).class_opened == 0
 
 
 def test_a_detector_is_given_to_the_class_and_fooled() -> None:
