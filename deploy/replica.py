@@ -233,7 +233,7 @@ def raise_limit_of_open_files() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= OPEN_FILES:
         return OPEN_FILES
-    for most in (OPEN_FILES, hard if hard != resource.RLIM_INFINITY else 0):
+    for most in (OPEN_FILES,) if hard == resource.RLIM_INFINITY else (OPEN_FILES, hard):
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, max(most, hard) if hard != resource.RLIM_INFINITY else hard))
             return most

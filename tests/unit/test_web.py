@@ -60,6 +60,7 @@ def test_settings_that_can_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     ("soft", "hard", "may_raise", "most"),
     [
         (256, resource.RLIM_INFINITY, True, replica.OPEN_FILES),
+        (256, resource.RLIM_INFINITY, False, 256),
         (256, 4096, False, 4096),
         (256, 256, False, 256),
         (1024, 65536, False, replica.OPEN_FILES),
@@ -72,7 +73,7 @@ def test_the_limit_of_open_files_is_raised_as_far_as_the_system_allows(
     limits = [(soft, hard)]
 
     def setrlimit(_kind: int, wanted: tuple[int, int]) -> None:
-        above = hard != resource.RLIM_INFINITY and max(wanted) > hard
+        above = max(wanted) > (soft if hard == resource.RLIM_INFINITY else hard)
         if above and not may_raise:
             raise ValueError
         limits.append(wanted)
