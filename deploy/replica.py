@@ -301,7 +301,7 @@ async def forget_the_gone(seconds: float) -> None:
 
     while True:
         await asyncio.sleep(seconds)
-        visitors.kept().forget_the_gone()
+        await asyncio.to_thread(visitors.kept().forget_the_gone)  # it waits for who is just being served
 
 
 async def forget_what_is_over(seconds: float) -> None:
