@@ -233,7 +233,7 @@ def raise_limit_of_open_files() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= OPEN_FILES:
         return OPEN_FILES
-    for most in (OPEN_FILES, hard if hard != resource.RLIM_INFINITY else 0):
+    for most in (OPEN_FILES,) if hard == resource.RLIM_INFINITY else (OPEN_FILES, hard):
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, max(most, hard) if hard != resource.RLIM_INFINITY else hard))
             return most
@@ -301,7 +301,7 @@ async def forget_the_gone(seconds: float) -> None:
 
     while True:
         await asyncio.sleep(seconds)
-        visitors.kept().forget_the_gone()
+        await asyncio.to_thread(visitors.kept().forget_the_gone)  # it waits for who is just being served
 
 
 async def forget_what_is_over(seconds: float) -> None:

@@ -95,11 +95,6 @@ class Replicas:
         self.ports = ports
         memory = memory_limit()
         program = nginx()
-        self._folder = Path(tempfile.mkdtemp(prefix="see-the-anomaly-"))
-        # nginx that was started by root works as somebody else, who must get at the folders below.
-        self._folder.chmod(0o711)
-        configure.write(self._folder, f"{address}:{port}", [f"127.0.0.1:{port}" for port in ports], self._folder / "cache")
-        (self._folder / "nginx.conf").write_text(MAIN.format(folder=self._folder, root=ROOT))
         share = max(1, (os.cpu_count() or 1) // len(ports))
         # Each would take all cores and all that memory_limit allows, and all together must not. The environment comes first.
         self._environment = {
@@ -111,6 +106,12 @@ class Replicas:
             **os.environ,
             "STREAMLIT_SERVER_COOKIE_SECRET": cookie_secret(),
         }
+        # Last, so that nothing is left where something above fails.
+        self._folder = Path(tempfile.mkdtemp(prefix="see-the-anomaly-"))
+        # nginx that was started by root works as somebody else, who must get at the folders below.
+        self._folder.chmod(0o711)
+        configure.write(self._folder, f"{address}:{port}", [f"127.0.0.1:{port}" for port in ports], self._folder / "cache")
+        (self._folder / "nginx.conf").write_text(MAIN.format(folder=self._folder, root=ROOT))
         self._command = [program, "-p", str(self._folder), "-e", "stderr", "-c", str(self._folder / "nginx.conf")]
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         self._nginx: subprocess.Popen[bytes] | None = None
@@ -164,9 +165,16 @@ class Replicas:
         shutil.rmtree(self._folder)
 
 
+def one_or_more(text: str) -> int:
+    """As argparse asks for it."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError("at least 1 is needed")
+    return number
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--replicas", type=int, default=3)
+    parser.add_argument("--replicas", type=one_or_more, default=3)
     parser.add_argument("--address", default="localhost", help="0.0.0.0 opens them to the class's network")
     parser.add_argument("--port", type=int, default=8501)
     asked = parser.parse_args()

@@ -196,7 +196,7 @@ def load(name: str, directory: Path | None = None) -> DataSet:
             folder=tempfile.gettempdir(),
             reason=error.strerror or str(error),
         ) from error
-    except (AssertionError, EOFError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (AssertionError, TypeError, ValueError, *by_hand.UNREADABLE) as error:
         raise DamagedDataError(
             "A file in {folder} is damaged or incomplete. Delete the folder to get it anew.", folder=folder
         ) from error

@@ -62,6 +62,8 @@ def read_zip(data: bytes, read: Callable[[bytes], Tensor]) -> OwnImages:
 
 def _pictures(archive: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, str]]:
     """The entries that are pictures, each with its kind, in their order. Raises OwnDataError for any that is odd."""
+    for entry in archive.infolist():
+        entry.filename = entry.filename.replace("\\", "/")  # as some programs of Windows write it
     entries = [entry for entry in archive.infolist() if not _is_hidden(entry)]
     for entry in entries:
         _require_harmless(entry)
@@ -77,7 +79,7 @@ def _pictures(archive: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, str]]:
             size=unpacked / MEGABYTE,
             most=MAX_UNPACKED_BYTES // MEGABYTE,
         )
-    paths = [PurePosixPath(entry.filename.replace("\\", "/")) for entry in files]
+    paths = [PurePosixPath(entry.filename) for entry in files]
     # A zip of a folder has that folder around all others.
     around = 1 if len({path.parts[0] for path in paths}) == 1 and all(len(path.parts) == 3 for path in paths) else 0
     for path in paths:
@@ -95,7 +97,7 @@ def _is_hidden(entry: zipfile.ZipInfo) -> bool:
 
 
 def _require_harmless(entry: zipfile.ZipInfo) -> None:
-    name = entry.filename.replace("\\", "/")
+    name = entry.filename
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or ":" in parts[0]:
         raise OwnDataError("The zip has an entry that leads out of its folder (“{name}”). Make it anew.", name=_short(name))

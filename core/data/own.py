@@ -45,7 +45,8 @@ def kind_name(text: str) -> str:
     """
     if len(text) > 500:
         raise _too_long()
-    name = " ".join("".join(map(_harmless, unicodedata.normalize("NFC", text))).split()).lstrip(".-) ").replace("www.", "www ")
+    harmless = "".join(map(_harmless, unicodedata.normalize("NFC", text))).replace("www.", "www ")
+    name = " ".join(harmless.split()).lstrip(".-) ")
     if not name:
         raise OwnDataError("A kind needs a name, such as “star”: letters, digits or an emoji.")
     if len(name) > LONGEST_NAME:

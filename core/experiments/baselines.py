@@ -139,8 +139,13 @@ class Comparison:
     def _run(self, source: SplitSource, turn: threading.Lock) -> None:
         # One thread, so that a core stays free for the pages.
         with turn, threadpool_limits(1):
-            whole = source.images()  # when its turn has come: many that wait would fill the memory
-            split = replace(whole, train=whole.train[:MOST_IMAGES])
+            try:
+                whole = source.images()  # when its turn has come: many that wait would fill the memory
+                split = replace(whole, train=whole.train[:MOST_IMAGES])
+            except Exception:
+                LOG.exception("The images of the baselines could not be made")
+                self.trials = dict.fromkeys(BASELINES)
+                return
             for name, method in BASELINES.items():
                 trial = None
                 try:
@@ -152,3 +157,8 @@ class Comparison:
     @property
     def running(self) -> bool:
         return self._thread.is_alive()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether nothing came of it, and it can only be begun anew."""
+        return not self.running and not any(self.trials.values())

@@ -150,10 +150,11 @@ class JobPool:
             active = [*self._running, *self._waiting]
             if job not in active:
                 return Place()
-            is_short = job.is_short
+            shorts = {other: other.is_short for other in active}  # asked once: a worker may change it meanwhile
+            is_short = shorts[job]
             owners: dict[bool, set[Owner]] = {True: set(), False: set()}
             for other in active:
-                owners[other.is_short].add(other.owner)
+                owners[shorts[other]].add(other.owner)
             short, long = len(owners[True]), len(owners[False])
             # Workers that are there for the long ones, at least and as it comes out, and for the short ones.
             for_short = min(short, self.workers - min(long, self.workers / LONG_TURNS if short else self.workers))
@@ -162,7 +163,7 @@ class JobPool:
             turn = max(1.0, (short if is_short else long) * own / workers)
             if job not in self._waiting:
                 return Place(turn)
-            before = [other for other in self._waiting if other.is_short is is_short and self._order(other) < self._order(job)]
+            before = [other for other in self._waiting if shorts[other] is is_short and self._order(other) < self._order(job)]
             is_free = len(self._running) < self.workers
             return Place(turn, len(before), 0.0 if is_free else (len(before) + 1) * TURN_SECONDS / workers)
 

@@ -117,7 +117,11 @@ class Moment:
 
     def in_round(self) -> list[Drawing]:
         """What was drawn for the task at hand and is not hidden; what shared detectors judged is apart."""
-        return [each for each in self.shown() if each.round == self.about.round and not each.detector]
+        return [each for each in self.judged_by_the_class() if each.round == self.about.round]
+
+    def judged_by_the_class(self) -> list[Drawing]:
+        """All that is not hidden and was drawn for a task: before a shared detector another digit is drawn."""
+        return [each for each in self.shown() if not each.detector]
 
     def shown(self) -> list[Drawing]:
         """All that is not hidden, the oldest first."""

@@ -62,6 +62,7 @@ DRAWINGS = sa.Table(
     sa.Column("is_hidden", sa.Boolean, nullable=False),
     sa.Column("change", NUMBER, nullable=False, index=True),
     sa.Index("class_drawings_of_student", "student", "time"),
+    sqlite_autoincrement=True,  # a number is never given again, not even after the wall was cleared
 )
 DETECTORS = sa.Table(
     "class_detectors",

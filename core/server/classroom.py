@@ -155,7 +155,6 @@ class Classroom:
             known.about.begun != about["begun"] or known.about.code != about["code"] or self._cleared != about["cleared"]
         ):
             known = None
-        self._cleared = about["cleared"]
         if known and known.change == about["change"]:
             return known
         since = known.change if known else -1
@@ -175,13 +174,16 @@ class Classroom:
             students, drawings = {**known.students, **students}, {**known.drawings, **drawings}
             detectors = {**known.detectors, **detectors}
         in_order = dict(sorted(drawings.items()))
-        return Moment(
+        read = Moment(
             about["change"],
             tables.class_of(about),
             MappingProxyType(students),
             MappingProxyType(in_order),
             MappingProxyType(detectors),
         )
+        # Together: where the connection breaks before, what was taken away is still to be left out.
+        self._moment, self._cleared = read, about["cleared"]
+        return read
 
     def _is_over(self, about: tables.Row) -> bool:
         return bool(self._clock() >= about["begun"] + self._days * DAY)

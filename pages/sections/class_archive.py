@@ -33,10 +33,10 @@ def show_take_away(now: Moment) -> None:
 
 
 def as_folders(now: Moment) -> bytes:
-    """A zip in torchvision's ImageFolder layout: a folder for each kind."""
+    """A zip in torchvision's ImageFolder layout: a folder for each kind; what a shared detector judged is of none."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as files:
-        for each in now.shown():
+        for each in now.judged_by_the_class():
             files.writestr(f"{kind_of(each.task, now.about.digit)}/{each.number:05d}.png", pictures.png(as_pixels(each.image)))
     return archive.getvalue()
 
@@ -61,14 +61,16 @@ COLUMNS = (
 
 
 def rows(now: Moment, names: dict[int, str]) -> Iterator[tuple[object, ...]]:
-    """One row a drawing that is not hidden."""
+    """One row a drawing that is not hidden; what a shared detector judged has no kind and does not count."""
     words = {None: "", True: "anomaly", False: "normal"}
     for each in now.shown():
         judged, digit = each.judgement, now.about.digit
+        kind = "" if each.detector else kind_of(each.task, digit)
+        does_count = "" if each.detector else int(counts(each.task, digit, judged))
         yield (
-            *(each.number, f"{each.time:.0f}", names.get(each.student, ""), each.task, each.round, kind_of(each.task, digit)),
+            *(each.number, f"{each.time:.0f}", names.get(each.student, ""), each.task, each.round, kind),
             *(f"{judged.score:.6f}", f"{judged.threshold:.6f}", f"{judged.p_value:.6f}", words[judged.is_anomaly]),
-            *(judged.best_digit, int(counts(each.task, digit, judged)), words[each.prediction]),
+            *(judged.best_digit, does_count, words[each.prediction]),
             *(points(judged, each.prediction), each.detector),
         )
 
@@ -88,7 +90,7 @@ def as_csv(now: Moment, names: dict[int, str], code: str) -> bytes:
 
 def as_report(now: Moment, names: dict[int, str]) -> str:
     """One page that needs no network: the class's figures, and all drawings by task."""
-    about, found = now.about, figures(now.about.digit, [each for each in now.shown() if not each.detector])
+    about, found = now.about, figures(now.about.digit, now.judged_by_the_class())
     nothing = "–"
 
     def share(value: float | None) -> str:

@@ -87,6 +87,7 @@ def show_to(seen_by: Seen) -> None:
 def clear() -> None:
     """Delete every drawing."""
     classroom.room().clear(classroom.teachers_code())
+    tab().class_opened = 0
 
 
 def end() -> None:

@@ -118,5 +118,5 @@ def send(prediction: bool | None = None) -> None:
         if drawing.task == "blind":
             tab().class_seen = None  # the verdict is shown now
     except ClassError as error:
-        now = classroom.moment()
-        tab().class_answer = ClassAnswer((now.about.round if now else 0, classroom.sheet()), translated(error), True)
+        about = classroom.about()
+        tab().class_answer = ClassAnswer((about.round if about else 0, classroom.sheet()), translated(error), True)

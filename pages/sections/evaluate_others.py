@@ -123,7 +123,9 @@ def show_baselines(context: EvaluateContext) -> None:
     comparison = baselines.comparison(*about_data)
     if comparison:
         st.fragment(show_measured, run_every=1.0 if comparison.running else None)(context, comparison)
-    elif st.button(_("Measure {count} simpler methods", count=len(BASELINES)), icon=":material/speed:", key="start-baselines"):
+    if (comparison is None or comparison.has_failed) and st.button(
+        _("Measure {count} simpler methods", count=len(BASELINES)), icon=":material/speed:", key="start-baselines"
+    ):
         try:
             baselines.start(*about_data)
         except UserError as error:

@@ -115,6 +115,8 @@ def show_reconstructions(detector: AutoencoderDetector) -> None:
     """Normal test images and others, as the network redraws them now."""
     config = detector.config
     data = data_sets.at_hand(config.data_set, may_download=False).data
+    if data.name != config.data_set:
+        return  # its drawings are gone, and what is here instead has other classes
     test, names = data_sets.split_of(config, data).test, data_sets.normal_names(config)
     for title, chosen in zip(
         (

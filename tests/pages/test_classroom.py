@@ -1,10 +1,12 @@
 """The class's page and Draw for a teacher and students, as AppTest runs them: one store, several visitors."""
 
+import csv
 import io
 import zipfile
 from functools import partial
 from pathlib import Path
 from typing import cast
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -12,13 +14,13 @@ from streamlit.testing.v1 import AppTest
 
 from core import checkpoint
 from core.presets import Shipped
-from core.server.class_records import Moment, NotTheTeacherError
-from core.server.classroom import MOST_A_MINUTE
+from core.server.class_records import ClassUnavailableError, Moment, NotTheTeacherError
+from core.server.classroom import MOST_A_MINUTE, Classroom
 from core.server.tasks import TASKS, Judgement, Task
 from pages.sections import class_archive, class_tasks, draw_class
-from pages.shared.state import access, classroom, own_data
+from pages.shared.state import access, class_drawings, classroom, keys, own_data
 from pages.shared.state.visitor import Choice, Run
-from tests.pages.conftest import checked, go_to, has, html_of, inside, open_page, plain, visitor_of
+from tests.pages.conftest import checked, go_to, has, html_of, inside, open_page, plain, tab_of, visitor_of
 
 pytestmark = pytest.mark.usefixtures("without_data", "far_away")
 
@@ -240,6 +242,33 @@ def test_who_floods_the_wall_gets_a_sentence() -> None:
     assert f"{MOST_A_MINUTE} drawings within a minute" in line(app)
 
 
+def test_a_database_that_is_away_when_one_sends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin()
+    app = put(join(), five())
+    away = Mock(side_effect=ClassUnavailableError("The class cannot be reached now."))
+    monkeypatch.setattr(Classroom, "now", away)
+    body = "from pages.sections import draw_class\ndraw_class.send()"
+    sender = AppTest.from_string(body, default_timeout=60.0)
+    sender.session_state[keys.VISITOR] = visitor_of(app)
+    checked(sender.run())
+    (answer,) = [tab_of(sender).class_answer]
+    assert answer
+    assert (answer.text, answer.is_refused) == ("The class cannot be reached now.", True)
+
+
+def test_a_cleared_wall_has_nothing_open() -> None:
+    teacher = begin()
+    send(five(), 1)
+    tab_of(teacher).class_opened = 1
+    checked(teacher.run())
+    teacher.session_state["class-more"] = True
+    checked(teacher.run())
+    checked(teacher.checkbox(key="sure").check().run())
+    press(teacher, "clear-wall")
+    assert now().drawings == {}
+    assert tab_of(teacher).class_opened == 0
+
+
 def test_a_detector_is_given_to_the_class_and_fooled() -> None:
     teacher, giver = begin(), join()
     made = checkpoint.read(Shipped("best", "mnist", 3).path)
@@ -300,10 +329,23 @@ def test_what_is_taken_away_has_a_folder_for_each_kind_and_nothing_hidden() -> N
     assert german == [line.replace(",", ";").replace(".", ",") for line in table], "as a German spreadsheet reads it"
 
 
-def send(image: torch.Tensor, sheet: int) -> None:
+def test_what_a_shared_detector_judged_is_of_no_kind() -> None:
+    begin()
+    send(five(), 1)
+    send(scribble(), 2, detector="ABCD")
+    assert zipfile.ZipFile(io.BytesIO(class_archive.as_folders(now()))).namelist() == ["5/00001.png"]
+    rows = list(csv.DictReader(io.StringIO(class_archive.as_csv(now(), {}))))
+    assert [(row["detector"], row["kind"], row["counts"]) for row in rows] == [("", "5", "1"), ("ABCD", "", "")]
+    source = class_drawings.ClassDataSet().of(now())
+    assert source
+    assert source.read
+    assert [bytes(image.flatten().tolist()) for image in source.read(Path()).train_images] == [pixels(five())]
+
+
+def send(image: torch.Tensor, sheet: int, detector: str = "") -> None:
     """As a browser of its own would, with figures that do not matter here."""
     who = classroom.room().join("another")
-    classroom.room().send(who.number, pixels(image), Judgement(0.1, 0.2, 0.5, False, 5, 0.5), sheet)
+    classroom.room().send(who.number, pixels(image), Judgement(0.1, 0.2, 0.5, False, 5, 0.5), sheet, detector=detector)
 
 
 def pixels(image: torch.Tensor) -> bytes:

@@ -4,7 +4,7 @@ import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import numpy as np
 import pytest
@@ -19,7 +19,9 @@ from core import checkpoint
 from core.checkpoint import Checkpoint
 from core.conformal import conformal_threshold
 from core.data.datasets import FALLBACK, DataSet, Digits, load
+from core.data.split import PlannedSplit
 from core.detector import AutoencoderDetector
+from core.experiments.baselines import Comparison
 from core.presets import Shipped
 from pages.shared.state import baselines, data_sets, detectors, keys, test_set
 from pages.shared.state.drawings import Picked
@@ -324,14 +326,23 @@ def test_while_a_detector_is_in_training(wait_until: "WaitUntil") -> None:
 
 
 @pytest.mark.usefixtures("without_data")
-def test_baselines_are_measured_in_the_background_and_kept() -> None:
-    baselines._comparisons()[1].clear()
+def test_baselines_are_measured_in_the_background_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start() -> Comparison:
+        checked(app.button(key="start-baselines").click().run())
+        deadline = time.monotonic() + 30
+        while (begun := baselines.comparison(FALLBACK, (5,))) is None or begun.running:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return begun
+
+    baselines._comparisons().begun.clear()
     app = open_page("evaluate")
-    checked(app.button(key="start-baselines").click().run())
-    deadline = time.monotonic() + 30
-    while (measured := baselines.comparison(FALLBACK, (5,))) is None or measured.running:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    with monkeypatch.context() as patch:
+        patch.setattr(PlannedSplit, "images", Mock(side_effect=MemoryError))
+        start()
+    checked(app.run())
+    assert "A method failed and is not in the table." in [warning.value for warning in app.warning]
+    measured = start()
     another = open_page("evaluate")
     table = next(table.value for table in another.table if "Method" in table.value.columns)
     methods = ["This autoencoder", "PCA reconstruction", "Nearest neighbours", "Isolation forest", "One-class SVM"]

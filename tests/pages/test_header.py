@@ -41,7 +41,7 @@ def test_every_page_runs_without_data_and_network(page: str) -> None:
 @pytest.mark.parametrize("page", ["train", "browse"])
 def test_a_failed_download_is_told_with_the_way_out(page: str) -> None:
     app = open_page(page)
-    download = data_sets._downloads()["mnist", data_directory()]
+    download = data_sets._downloads()[1]["mnist", data_directory()]
     with pytest.raises(Exception, match="could not be downloaded"):
         download.wait()
     checked(app.run())
@@ -51,7 +51,7 @@ def test_a_failed_download_is_told_with_the_way_out(page: str) -> None:
     assert notice.value.endswith("Meanwhile this page uses the UCI handwritten digits, which come with the program.")
     again = next(button for button in app.button if button.label == "Try the download again")
     checked(again.click().run())
-    assert data_sets._downloads()["mnist", data_directory()] is not download
+    assert data_sets._downloads()[1]["mnist", data_directory()] is not download
 
 
 @pytest.mark.usefixtures("with_mnist")

@@ -9,13 +9,14 @@ from streamlit.testing.v1 import AppTest
 
 from core.data.folders import read_zip, to_zip
 from core.data.own import OwnImages, nothing
+from core.data.split import plan_split
 from core.drawing import from_canvas, from_picture
 from core.presets import Shipped
 from pages.shared.state.visitor import Choice
 from tests.conftest import PATIENCE
 from tests.pages.conftest import checked, detector_line, go_to, has, html_of, open_page, plain, visitor_of
 from tests.pages.test_draw import Pen, pen  # noqa: F401  the fixture
-from tests.pages.test_train import press
+from tests.pages.test_train import press, rerun_until
 from tests.signs import SIGNS, many, on_canvas
 from tests.strokes import WAYS, rgba, shaken
 from tests.strokes import on_canvas as smoothed
@@ -156,6 +157,35 @@ def test_another_drawing_leaves_the_detector_what_it_was_trained_on(signs: OwnIm
     checked(app.selectbox(key="test-source").set_value(visitor_of(app).own.name).run())
     assert app.button_group(key="browse-classes").options == ["star", "moon", "house", "heart"]
     assert "of 2** normal images (star)" in texts(app), "none that trained it or set its threshold"
+    # What is left of the drawings has trained it: there is nothing to put before it but what it had.
+    plan = plan_split(signs.data_set, (0,), visitor_of(app).runs[0].config.training.seed)
+    seen = torch.cat([plan.train, plan.calibration])
+    visitor_of(app).own = OwnImages.of(signs.images[seen], ["star"] * len(seen))
+    for page in ("home", "draw", "evaluate", "latent", "learn", "browse"):
+        go_to(app, page)
+    assert app.selectbox(key="test-source").value == signs.name
+    assert app.selectbox(key="test-source").options.count("My drawings") == 1
+
+
+def test_a_training_whose_drawings_are_gone_goes_on_without_images(signs: OwnImages) -> None:
+    app = open_page("train")
+    visitor_of(app).own = signs
+    checked(app.run())
+    checked(app.selectbox(key="data-set").set_value(signs.name).run())
+    press(app, "start")
+    job = visitor_of(app).job
+    assert job
+    rerun_until(app, lambda _app: job.snapshot().has_begun)
+    job.pause()
+    shown = "Test images of star, and below each its reconstruction"
+    rerun_until(app, lambda app: shown in texts(app))
+    # As those of a class that is over are.
+    visitor_of(app).own = nothing()
+    visitor_of(app).sources.clear()
+    checked(app.run())
+    assert has(app, "learning")
+    assert "below each its reconstruction" not in texts(app), "those of the UCI digits are no stars"
+    job.drop()
 
 
 def test_drawings_of_one_kind_are_enough_and_what_is_missing_is_told() -> None:

@@ -1,6 +1,7 @@
 """Baselines in the background: one comparison at a time, all methods, and what a failure leaves."""
 
 import threading
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -61,6 +62,14 @@ def test_a_method_that_fails_leaves_the_others(
     wait_until(lambda: not comparison.running)
     assert comparison.trials["broken"] is None
     assert comparison.trials["pca"]
+
+
+def test_images_that_cannot_be_made_are_a_failure_that_is_told(wait_until: WaitUntil) -> None:
+    split = Mock(counts=(100, 20), images=Mock(side_effect=MemoryError))
+    comparison = Comparison(UCI, split, threading.Lock())
+    wait_until(lambda: not comparison.running)
+    assert comparison.trials == dict.fromkeys(BASELINES)
+    assert comparison.has_failed
 
 
 def test_few_images_are_enough_and_many_are_cut(split: OneClassSplit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from core.errors import SettingError
+from core.server import class_tables as tables
 from core.server import classroom
 from core.server.class_records import (
     ANIMALS,
@@ -271,6 +272,32 @@ def test_shared_detectors_are_found_by_their_code(room: Classroom) -> None:
     assert [*now.detectors] == [code]
     with pytest.raises(ClassError, match="No detector of the class"):
         room.checkpoint("' OR 1=1 --")
+
+
+def test_what_was_cleared_stays_away_where_the_connection_breaks_meanwhile(
+    room: Classroom, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = room.begin("4b")
+    fox = room.join("a")
+    room.send(fox.number, IMAGE, JUDGED, 1)
+    other = Classroom(url, clock=room._clock)
+    assert other.now(at_once=True)
+    room.clear(code)
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "class_of", Mock(side_effect=sa.exc.OperationalError("", {}, Exception())))
+        with pytest.raises(ClassUnavailableError):
+            other.now(at_once=True)
+    now = other.now(at_once=True)
+    assert now
+    assert now.drawings == {}
+
+
+def test_no_drawing_has_the_number_of_one_that_was_cleared(room: Classroom) -> None:
+    code = room.begin("4b")
+    fox = room.join("a")
+    first = room.send(fox.number, IMAGE, JUDGED, 1)
+    room.clear(code)
+    assert room.send(fox.number, IMAGE, JUDGED, 2).number > first.number
 
 
 @of_files

@@ -136,10 +136,20 @@ def test_load_reads_unpacked_files_too(tiny_mnist: "TinyMnist", tmp_path: Path) 
     assert np.array_equal(load("mnist", tmp_path).train_images.numpy(), tiny_mnist.train_images)
 
 
+DAMAGED_GZIP = gzip.compress(b"x", mtime=0)[:10] + b"\xff" * 20
+
+
 @pytest.mark.parametrize(
     "damaged",
-    [b"", b"\0\0", b"\0\0\x08\x03\0\0\0\x3c", b"\0\0\x08\x03\0\0\0\x3c\0\0\0\x1c\0\0\0\x1cshort", b"\0\0\x0a\x03" + b"\1" * 99],
-    ids=["empty", "magic cut", "header cut", "pixels cut", "unknown type"],
+    [
+        DAMAGED_GZIP,
+        b"",
+        b"\0\0",
+        b"\0\0\x08\x03\0\0\0\x3c",
+        b"\0\0\x08\x03\0\0\0\x3c\0\0\0\x1c\0\0\0\x1cshort",
+        b"\0\0\x0a\x03" + b"\1" * 99,
+    ],
+    ids=["packed", "empty", "magic cut", "header cut", "pixels cut", "unknown type"],
 )
 def test_damaged_unpacked_file_is_told(tiny_mnist: "TinyMnist", tmp_path: Path, damaged: bytes) -> None:
     folder = tiny_mnist.put_into(tmp_path)

@@ -56,6 +56,8 @@ def test_a_folder_is_a_kind(around: str) -> None:
 def test_what_systems_put_beside_pictures_is_passed_over() -> None:
     files = {"__MACOSX/star/._a.png": b"x", "star/.DS_Store": b"x", "star/Thumbs.db": b"x", "star/": b"", "star/a.png": STAR}
     assert read_zip(zipped(files), from_picture).counts == {"star": 1}
+    as_windows = {name.replace("/", "\\"): content for name, content in files.items()}
+    assert read_zip(zipped(as_windows), from_picture).counts == {"star": 1}
 
 
 def test_what_is_taken_away_comes_back_and_is_torchvisions_layout(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Training in the background: states, fairness, and no bit of difference from the bare Trainer."""
 
 import gc
+import itertools
 import math
 import os
 import sys
@@ -530,6 +531,21 @@ def test_where_short_and_long_ones_wait_one_turn_in_six_is_for_a_long_one(
         job.drop()
     assert turns[0] == pytest.approx(5 * turns[1], rel=0.2)
     assert told == pytest.approx((3.6, 36))
+
+
+def test_a_job_that_becomes_short_while_its_place_is_asked_for_has_one(
+    long: DetectorConfig, split: OneClassSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = JobPool(1)
+    pool.hold(True)
+    job = TrainingJob(long, split, pool)
+    job.resume()
+    answers = itertools.cycle([True, False])
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingJob, "is_short", property(lambda _job: next(answers)))
+        assert pool.place_of(job).turn == 1.0
+    job.drop()
+    assert pool.close()
 
 
 def test_the_first_turn_shows_an_epoch(small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil") -> None:

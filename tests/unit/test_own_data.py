@@ -48,6 +48,8 @@ def own() -> OwnImages:
         ("`$star$`", "star"),
         ("my_star", "my star"),
         ("www.star.de", "www star.de"),
+        ("www.", "www"),
+        ("www. star", "www star"),
         ("- star", "star"),
         ("..", None),
         ("", None),

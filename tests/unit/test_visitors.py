@@ -1,12 +1,17 @@
 """Who is kept, for how long, and what a token is worth."""
 
+import asyncio
+import threading
 import weakref
 from dataclasses import dataclass, field
+from unittest.mock import Mock
 
 import pytest
 
 from core.server.access import SignedTokens
+from deploy import replica
 from pages.shared.state import visitor as visitor_module
+from pages.shared.state import visitors as visitors_module
 from pages.shared.state.visitor import Visitor
 from pages.shared.state.visitors import KEPT_SECONDS, MOST_DISCONNECTED, Visitors
 
@@ -117,6 +122,40 @@ def test_of_too_many_who_are_gone_those_who_left_first_are_let_go(world: World, 
     visitors.forget_the_gone()
     assert [visitor.is_over for visitor in left] == [True] * 5 + [False] * MOST_DISCONNECTED
     assert not stays.is_over
+
+
+def test_who_comes_back_while_others_are_let_go_is_kept(world: World, visitors: Visitors) -> None:
+    tokens = TOKENS.new(), TOKENS.new()
+    returns, goes = (come(world, visitors, token, token) for token in tokens)
+
+    class Last(Job):
+        def drop(self) -> None:
+            assert come(world, visitors, tokens[0], "again") is returns
+
+    goes.job = Last()  # type: ignore[assignment]
+    world.connected.remove(tokens[0])
+    world.now += 1
+    visitors.forget_the_gone()
+    world.connected.remove(tokens[1])
+    world.now += 2 * KEPT_SECONDS
+    visitors.forget_the_gone()
+    assert (goes.is_over, returns.is_over) == (True, False)
+    assert come(world, visitors, tokens[0], "again") is returns
+
+
+def test_nobody_is_let_go_in_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+    looks = Mock(forget_the_gone=lambda: threads.append(threading.current_thread()))
+    monkeypatch.setattr(visitors_module, "kept", lambda: looks)
+
+    async def look_once() -> None:
+        looking = asyncio.create_task(replica.forget_the_gone(0.0))
+        while not threads:
+            await asyncio.sleep(0)
+        looking.cancel()
+
+    asyncio.run(look_once())
+    assert threading.current_thread() not in threads
 
 
 def test_whoever_starts_afresh_is_another_visitor(world: World, visitors: Visitors) -> None:

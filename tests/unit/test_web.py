@@ -3,6 +3,10 @@
 import asyncio
 import re
 import socket
+import sys
+import tempfile
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import uvicorn
@@ -10,7 +14,7 @@ from streamlit.web.server.starlette.starlette_server import _bind_socket
 
 from core.errors import SettingError
 from core.server import web
-from deploy import replica
+from deploy import replica, replicas
 
 resource = pytest.importorskip("resource", reason="Limits of files and memory are told so only by POSIX systems.")
 
@@ -60,6 +64,7 @@ def test_settings_that_can_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     ("soft", "hard", "may_raise", "most"),
     [
         (256, resource.RLIM_INFINITY, True, replica.OPEN_FILES),
+        (256, resource.RLIM_INFINITY, False, 256),
         (256, 4096, False, 4096),
         (256, 256, False, 256),
         (1024, 65536, False, replica.OPEN_FILES),
@@ -72,7 +77,7 @@ def test_the_limit_of_open_files_is_raised_as_far_as_the_system_allows(
     limits = [(soft, hard)]
 
     def setrlimit(_kind: int, wanted: tuple[int, int]) -> None:
-        above = hard != resource.RLIM_INFINITY and max(wanted) > hard
+        above = max(wanted) > (soft if hard == resource.RLIM_INFINITY else hard)
         if above and not may_raise:
             raise ValueError
         limits.append(wanted)
@@ -82,6 +87,22 @@ def test_the_limit_of_open_files_is_raised_as_far_as_the_system_allows(
     assert replica.raise_limit_of_open_files() == most
     assert limits[-1][0] >= most or soft >= most
     assert limits[-1][0] >= soft, "never lowered"
+
+
+def test_replicas_that_cannot_be_set_up_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(replicas, "nginx", lambda: "nginx")
+    monkeypatch.setattr(replicas, "cookie_secret", Mock(side_effect=PermissionError))
+    with pytest.raises(PermissionError):
+        replicas.Replicas([1], "127.0.0.1", 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_replica_at_all_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["replicas", "--replicas", "0"])
+    with pytest.raises(SystemExit):
+        replicas.main()
+    assert "at least 1 is needed" in capsys.readouterr().err
 
 
 def test_what_is_sent_does_not_wait_for_an_acknowledgement_once_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ from pages.shared.state.page_context import PageContext
 def ask(context: PageContext) -> None:
     """A box, where there are drawings of people's own to choose; and a sentence where others' images are shown."""
     own, offered = context.config.data_set, own_data.offered()
-    names = dict.fromkeys([own, *filter(is_own, offered), "mnist", FALLBACK])
+    others = (name for name in offered if is_own(name) and test_set.has_images(context.config, name))
+    names = dict.fromkeys([own, *others, "mnist", FALLBACK])
     if not any(map(is_own, names)):
         return
     shown = test_set.source(context.config)

@@ -34,7 +34,7 @@ class ClassDataSet:
         with self._lock:
             at = now.about.begun, now.about.code, now.change
             if at != self._at:
-                digit, drawn = now.about.digit, now.shown()[-MOST_IMAGES:]
+                digit, drawn = now.about.digit, now.judged_by_the_class()[-MOST_IMAGES:]
                 drawn.sort(key=lambda each: kind_of(each.task, digit) != str(digit))
                 images = OwnImages.of(*images_by_kind(drawn, digit))
                 self._at, self._made = at, images.source(TITLE_OF_CLASS) if drawn else None

@@ -3,6 +3,7 @@
 Caches here are shared by all visitors and hold only what is never changed.
 """
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +35,8 @@ def loaded(name: str, directory: Path) -> DataSet:
 
 
 @once
-def _downloads() -> dict[tuple[str, Path], Download]:
-    return {}
+def _downloads() -> tuple[threading.Lock, dict[tuple[str, Path], Download]]:
+    return threading.Lock(), {}
 
 
 def at_hand(name: str, may_download: bool = True) -> DataAtHand:
@@ -52,10 +53,12 @@ def at_hand(name: str, may_download: bool = True) -> DataAtHand:
         if not may_download or not SOURCES[name].is_downloadable:
             return DataAtHand(fallback, translated(error))
         damaged = translated(error) + " " if isinstance(error, DamagedDataError) else ""
-        # setdefault evaluates its argument, and a Download starts at once.
-        if (name, directory) not in _downloads():
-            _downloads()[name, directory] = Download(name, directory)
-        download = _downloads()[name, directory]
+        lock, downloads = _downloads()
+        with lock:
+            # setdefault evaluates its argument, and a Download starts at once.
+            if (name, directory) not in downloads:
+                downloads[name, directory] = Download(name, directory)
+            download = downloads[name, directory]
         if download.error:
             return DataAtHand(fallback, damaged + translated(download.error), download)
         title = SOURCES[name].title
@@ -64,7 +67,11 @@ def at_hand(name: str, may_download: bool = True) -> DataAtHand:
 
 def forget_download(download: Download) -> None:
     """Let it begin anew when the data set is asked for next."""
-    _downloads().pop((download.source.name, download.directory), None)
+    lock, downloads = _downloads()
+    about = download.source.name, download.directory
+    with lock:
+        if downloads.get(about) is download:  # another visitor may have begun it anew
+            del downloads[about]
 
 
 def source_data(source: Source) -> DataSet:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, ParamSpec, TypeVar
 
 Given = ParamSpec("Given")
@@ -22,12 +23,14 @@ class once(Generic[Given, Made]):
 
     def __call__(self, *args: Given.args, **kwargs: Given.kwargs) -> Made:
         key = args, tuple(kwargs.items())
-        if key not in self._made:
-            with self._lock:
-                if key not in self._made:
-                    self._made[key] = self._make(*args, **kwargs)
-        return self._made[key]
+        with suppress(KeyError):
+            return self._made[key]
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = self._make(*args, **kwargs)
+            return self._made[key]
 
     def forget(self) -> None:
         """Make it anew when it is asked for next."""
-        self._made.clear()
+        with self._lock:
+            self._made.clear()

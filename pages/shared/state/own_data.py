@@ -39,6 +39,11 @@ class ClassSources:
                 del self.lately[oldest]
         return told
 
+    def forget(self) -> None:
+        """Have nothing more of what was told."""
+        with self.lock:
+            self.lately.clear()
+
 
 @once
 def of_class() -> ClassSources:
@@ -88,7 +93,7 @@ def keep(images: OwnImages) -> None:
 
 def forget_class() -> None:
     """Let go of the class's drawings, also of those that the visitor at hand has trained on."""
-    of_class().lately.clear()
+    of_class().forget()
     with visitor().lock:
         for name, source in list(visitor().sources.items()):
             if source.title == TITLE_OF_CLASS:

@@ -13,11 +13,18 @@ from pages.shared.state.visitor import visitor
 
 
 def source(config: DetectorConfig) -> str:
-    """The data set that is before the detector in use: its own, unless the visitor has chosen another for it."""
+    """The data set before the detector in use: its own, unless the visitor has chosen another that has images for it."""
     chosen = visitor().test_source
     if chosen is None or chosen[0] != detectors.choice() or chosen[1] == config.data_set:
         return config.data_set
-    return own_data.newest_of(chosen[1]) or config.data_set
+    newest = own_data.newest_of(chosen[1])
+    return newest if newest and has_images(config, newest) else config.data_set
+
+
+def has_images(config: DetectorConfig, name: str) -> bool:
+    """Whether there is an image of this data set to put before a detector with these settings: one that it has not seen."""
+    own = own_data.own_source_of(name)
+    return own is None or len(images(config, data_sets.source_data(own)).labels) > 0
 
 
 def use_source(name: str) -> None:
@@ -35,8 +42,8 @@ def images(config: DetectorConfig, data: DataSet) -> Digits:
         return data.test
     own = data_sets.source_data(trained_on)
     plan = data_sets.split_of(config, own)
-    trained = {image.numpy().tobytes() for image in own.train_images[torch.cat([plan.train, plan.calibration])]}
-    new = torch.tensor([image.numpy().tobytes() not in trained for image in data.train_images])
+    trained = {image.tobytes() for image in own.train_images[torch.cat([plan.train, plan.calibration])].numpy()}
+    new = torch.tensor([image.tobytes() not in trained for image in data.train_images.numpy()])
     return Digits(data.test.images[new], data.test.labels[new], data.name)
 
 

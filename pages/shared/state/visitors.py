@@ -64,8 +64,11 @@ class Visitors:
     def forget(self, gone: Visitor) -> None:
         """End a visitor's trainings and let go of all that he has; his tabs have to begin anew."""
         with self._lock:
-            self._kept = {token: known for token, known in self._kept.items() if known is not gone}
+            self._take_out(gone)
         gone.end()
+
+    def _take_out(self, gone: Visitor) -> None:
+        self._kept = {token: known for token, known in self._kept.items() if known is not gone}
 
     def forget_the_gone(self) -> None:
         """Let go of whoever has had no connection for long, and of whoever left first where they are too many."""
@@ -75,7 +78,12 @@ class Visitors:
         away = sorted((entry for entry in away if entry[0] > 0), key=lambda entry: entry[0])
         for number, (seconds, known) in enumerate(away):
             if seconds > KEPT_SECONDS or number >= MOST_DISCONNECTED:
-                self.forget(known)
+                with self._lock:
+                    is_gone = known.presence.seconds_away(now) > 0  # or is back meanwhile
+                    if is_gone:
+                        self._take_out(known)
+                if is_gone:
+                    known.end()
 
 
 @cache

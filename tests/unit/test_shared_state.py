@@ -1,0 +1,87 @@
+"""What all visitors share, when several ask for it at once."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from unittest.mock import Mock
+
+import pytest
+
+from pages.shared.state import baselines, data_sets, job_pool, own_data
+from pages.shared.state.once import once
+from pages.shared.state.own_data import ClassSources
+from pages.shared.state.visitor import Tab, Visitor, acting_for
+
+
+def test_what_is_forgotten_while_somebody_asks_for_it_is_given() -> None:
+    class Key:
+        """Is looked up by its hash; at the second look everything is forgotten, as by another thread."""
+
+        looks = 0
+
+        def __hash__(self) -> int:
+            self.looks += 1
+            if self.looks == 2:
+                made.forget()
+            return 5
+
+    made = once(lambda key: str(type(key).__name__))
+    key = Key()
+    key.looks = 10
+    assert made(key) == "Key"
+    key.looks = 0
+    assert made(key) == "Key"
+
+
+def test_the_classs_drawings_are_let_go_of_when_nobody_goes_through_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    were_alone = []
+
+    class Lately(dict[str, object]):
+        def clear(self) -> None:
+            were_alone.append(sources.lock.locked())
+            super().clear()
+
+    sources = ClassSources(lately=Lately(old=Mock()))  # type: ignore[arg-type]
+    monkeypatch.setattr(own_data, "of_class", lambda: sources)
+    with acting_for(Visitor(), Tab()):
+        own_data.forget_class()
+    assert were_alone == [True]
+    assert not sources.lately
+
+
+def made_for_two(ask: Callable[[], object], module: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many there are where a second visitor asks while the first one's is being made."""
+    made: list[Mock] = []
+    is_second_made = threading.Event()
+
+    def make(*_given: object) -> Mock:
+        made.append(Mock(error=None, has_failed=False))
+        if len(made) == 1:
+            other.start()
+            is_second_made.wait(0.3)
+        else:
+            is_second_made.set()
+        return made[-1]
+
+    def come() -> None:
+        with acting_for(Visitor(), Tab()):
+            ask()
+
+    other = threading.Thread(target=come)
+    monkeypatch.setattr(module, name, make)
+    come()
+    other.join()
+    return len(made)
+
+
+def test_two_who_ask_at_once_have_one_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(data_sets, "_downloads", once(data_sets._downloads._make))
+    assert made_for_two(lambda: data_sets.at_hand("mnist"), data_sets, "Download", monkeypatch) == 1
+
+
+def test_two_who_ask_at_once_have_one_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_pool, "pool", Mock())
+    monkeypatch.setattr(baselines, "_comparisons", once(baselines._comparisons._make))
+    assert made_for_two(lambda: baselines.start("uci-digits", (5,)), baselines, "Comparison", monkeypatch) == 1
