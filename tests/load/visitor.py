@@ -11,6 +11,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -87,6 +88,10 @@ def is_canvas(part: Part) -> bool:
 def is_pen(part: Part) -> bool:
     """Whether it is what watches the pen on the canvas."""
     return part.kind == "bidi_component" and "live-canvas" in part.content.bidi_component.component_name
+
+
+ASKING = ThreadPoolExecutor(256)
+"""A class's pens at once; asyncio's own threads are a handful, and a lifted pen would wait for one here."""
 
 
 class Visitor:
@@ -265,7 +270,7 @@ class Visitor:
         started = time.monotonic()
         frame = {"generation": 0, "is_whole": is_whole, "seconds": started, "png": drawn.picture}
         address = json.loads(part.content.bidi_component.json)["address"]
-        asked = asyncio.create_task(asyncio.to_thread(self._ask_pen, address, json.dumps(frame).encode()))
+        asked = asyncio.get_running_loop().run_in_executor(ASKING, self._ask_pen, address, json.dumps(frame).encode())
         finished = self._finished
         if is_whole:
             self._turn += 1

@@ -334,7 +334,7 @@ def test_what_a_shared_detector_judged_is_of_no_kind() -> None:
     send(five(), 1)
     send(scribble(), 2, detector="ABCD")
     assert zipfile.ZipFile(io.BytesIO(class_archive.as_folders(now()))).namelist() == ["5/00001.png"]
-    rows = list(csv.DictReader(io.StringIO(class_archive.as_csv(now(), {}))))
+    rows = list(csv.DictReader(io.StringIO(class_archive.as_csv(now(), {}, "en").decode())))
     assert [(row["detector"], row["kind"], row["counts"]) for row in rows] == [("", "5", "1"), ("ABCD", "", "")]
     source = class_drawings.ClassDataSet().of(now())
     assert source
