@@ -114,7 +114,8 @@ class Student:
             await visitor.go_to("draw")
             for drawn in drawings:
                 doing, began = "drawing", time.monotonic()
-                self.waits.append(await visitor.draw(drawn))
+                self.waits.append(await visitor.move_pen(drawn, True))
+                await visitor.draw(drawn)  # the canvas itself tells of the stroke a moment later
                 doing, asked = "sending", time.monotonic()
                 sent.at[drawn.shown] = asked
                 await visitor.press("Send to the wall")

@@ -268,9 +268,9 @@ class Visitor:
         await self.wait(lambda: any(map(is_pen, self.parts.values())))
         part = next(filter(is_pen, self.parts.values()))
         started = time.monotonic()
-        frame = {"generation": 0, "is_whole": is_whole, "seconds": started, "png": drawn.picture}
-        address = json.loads(part.content.bidi_component.json)["address"]
-        asked = asyncio.get_running_loop().run_in_executor(ASKING, self._ask_pen, address, json.dumps(frame).encode())
+        page = json.loads(part.content.bidi_component.json)
+        frame = {"generation": page["generation"], "is_whole": is_whole, "seconds": started, "png": drawn.picture}
+        asked = asyncio.get_running_loop().run_in_executor(ASKING, self._ask_pen, page["address"], json.dumps(frame).encode())
         finished = self._finished
         if is_whole:
             self._turn += 1

@@ -7,11 +7,11 @@ another one sees when it runs next. What must not be shared, such as the page th
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -237,6 +237,8 @@ class Tab:
             self.is_step_in_address = False
 
 
+Held = TypeVar("Held")
+
 _present: ContextVar[tuple[Visitor, Tab] | None] = ContextVar("present", default=None)
 
 
@@ -254,14 +256,23 @@ def visitor() -> Visitor:
     """The visitor for whom the page runs; app.py has looked for it."""
     if present := _present.get():
         return present[0]
-    return st.session_state.setdefault(keys.VISITOR, Visitor())  # type: ignore[no-any-return]
+    return _in_session(keys.VISITOR, Visitor)
 
 
 def tab() -> Tab:
     """The tab for which the page runs."""
     if present := _present.get():
         return present[1]
-    return st.session_state.setdefault(keys.TAB, Tab())  # type: ignore[no-any-return]
+    return _in_session(keys.TAB, Tab)
+
+
+def _in_session(key: str, make: Callable[[], Held]) -> Held:
+    """What the session holds by this key, made when it is asked for first; pages ask for it a hundred times a run."""
+    try:
+        held: Held = st.session_state[key]
+    except KeyError:
+        held = st.session_state[key] = make()
+    return held
 
 
 def current_lesson() -> Lesson:
