@@ -3,6 +3,7 @@
 from typing import Any
 
 import streamlit as st
+import torch
 
 from core.drawing import PictureError, from_canvas_png
 from core.jobs.job import JobState
@@ -76,10 +77,12 @@ def take_strokes(strokes: dict[str, Any], png: bytes) -> None:
     if not canvas.is_stroke_whole and count <= len(canvas.moments.ends):
         return  # the pen is down again, and what is seen of its stroke is newer
     try:
-        canvas.image = from_canvas_png(png)
+        image = from_canvas_png(png)
     except PictureError as error:
         st.error(translated(error), icon=":material/error:")
         return
+    if image is None or canvas.image is None or not torch.equal(image, canvas.image):
+        canvas.image = image  # else it is what the pen sent, and is judged already
     canvas.is_stroke_whole = True
     shown.return_to_canvas()
     canvas.moments.back_to(count, canvas.image)

@@ -196,8 +196,10 @@ class Visitor:
     async def clear(self) -> None:
         """Clear the canvas, and wait for the new one: where the page looks at a class, another run may end first."""
         old = next(filter(is_canvas, self.parts.values())).content.bidi_component.id
+        watched = self.pen["generation"]
         await self.press("Clear")
         await self.wait(lambda: all(part.content.bidi_component.id != old for part in self.parts.values() if is_canvas(part)))
+        await self.wait(lambda: self.pen["generation"] > watched)
         self._values.clear()
 
     def freeze(self) -> None:
@@ -260,6 +262,12 @@ class Visitor:
         assert seen == len(self._values)
         return time.monotonic() - started
 
+    @property
+    def pen(self) -> dict[str, Any]:
+        """What the page told to the component that watches the canvas."""
+        told: dict[str, Any] = json.loads(next(filter(is_pen, self.parts.values())).content.bidi_component.json)
+        return told
+
     async def move_pen(self, drawn: Sketch, is_whole: bool) -> float:
         """Send what is on the canvas while the pen is down, or as it is lifted, and wait for its verdict; returns seconds.
 
@@ -268,9 +276,10 @@ class Visitor:
         await self.wait(lambda: any(map(is_pen, self.parts.values())))
         part = next(filter(is_pen, self.parts.values()))
         started = time.monotonic()
-        page = json.loads(part.content.bidi_component.json)
-        frame = {"generation": page["generation"], "is_whole": is_whole, "seconds": started, "png": drawn.picture}
-        asked = asyncio.get_running_loop().run_in_executor(ASKING, self._ask_pen, page["address"], json.dumps(frame).encode())
+        frame = {"generation": self.pen["generation"], "is_whole": is_whole, "seconds": started, "png": drawn.picture}
+        asked = asyncio.get_running_loop().run_in_executor(
+            ASKING, self._ask_pen, self.pen["address"], json.dumps(frame).encode()
+        )
         finished = self._finished
         if is_whole:
             self._turn += 1

@@ -414,6 +414,21 @@ def in_a_thread(action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return thread.submit(action).result()
 
 
+def test_what_the_pen_sent_is_not_judged_again_when_the_canvas_tells_of_it(pen: Pen, digit: Digit) -> None:
+    app = open_page("draw")
+    pen.draw(digit(5))
+    checked(app.run())
+    drawings = visitor_of(app).drawings
+    judged = drawings.judged
+    pen.draw(digit(5))
+    checked(app.run())
+    assert drawings.judged is judged
+    pen.draw(digit(7))
+    checked(app.run())
+    assert drawings.judged is not judged
+    assert verdict(app).startswith("Anomaly")
+
+
 def test_the_detector_that_redraws_it_better_is_named(pen: Pen, digit: Digit) -> None:
     app = open_page("draw")
     for drawn, told in (
