@@ -276,10 +276,9 @@ class Visitor:
         await self.wait(lambda: any(map(is_pen, self.parts.values())))
         part = next(filter(is_pen, self.parts.values()))
         started = time.monotonic()
-        frame = {"generation": self.pen["generation"], "is_whole": is_whole, "seconds": started, "png": drawn.picture}
-        asked = asyncio.get_running_loop().run_in_executor(
-            ASKING, self._ask_pen, self.pen["address"], json.dumps(frame).encode()
-        )
+        pen = self.pen
+        frame = {"generation": pen["generation"], "is_whole": is_whole, "seconds": started, "png": drawn.picture}
+        asked = asyncio.get_running_loop().run_in_executor(ASKING, self._ask_pen, pen["address"], json.dumps(frame).encode())
         finished = self._finished
         if is_whole:
             self._turn += 1
