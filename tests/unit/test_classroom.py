@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import Mock
@@ -327,26 +326,6 @@ def test_a_class_is_deleted_when_its_time_is_up(room: Classroom, clock: Clock, t
     clock.seconds += 2
     assert room.now(at_once=True) is None
     assert list((tmp_path / "data").iterdir()) == []
-
-
-def test_there_is_one_class_at_a_time(room: Classroom, url: str) -> None:
-    rooms = [room, *(Classroom(url, clock=room._clock) for _ in range(3))]
-    begun: list[str] = []
-    refused: list[Exception] = []
-
-    def begin(each: Classroom, name: str) -> None:
-        try:
-            begun.append(each.begin(name))
-        except ClassError as error:
-            refused.append(error)
-
-    threads = [threading.Thread(target=begin, args=(each, str(number))) for number, each in enumerate(rooms)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (len(begun), len(refused)) == (1, 3)
-    assert all("There is a class already" in str(error) for error in refused), refused
 
 
 def test_another_schema_begins_anew_and_leaves_other_tables_alone(room: Classroom, url: str) -> None:
