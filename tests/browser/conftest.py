@@ -67,7 +67,7 @@ class Server:
         """End it in good order, which status 0 says; returns seconds."""
         started = time.monotonic()
         self.process.send_signal(number)
-        status = self.process.wait(timeout=20)
+        status = self.process.wait(timeout=PATIENCE)
         assert status == 0, f"The app ended with status {status}."
         return time.monotonic() - started
 
