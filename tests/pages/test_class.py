@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from core import checkpoint, presets
 from core.presets import Shipped
+from pages.shared import take_along
 from pages.shared.navigation import PAGES
 from pages.shared.state import access, detectors, keys
 from pages.shared.state.visitor import Choice
@@ -197,7 +198,13 @@ def test_a_limit_of_kept_detectors_that_is_no_number_is_told_before_anything_is_
 
 def test_a_network_too_large_for_an_upload_is_handed_out_in_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     made = checkpoint.read(Shipped("course", "mnist", 5).path)
-    assert len(checkpoint.to_bytes(made)) < 5 * 2**20, "the course's network comes back as it is"
+    whole = checkpoint.to_bytes(made)
+    assert len(whole) < 5 * 2**20
+    assert take_along.as_checkpoint(made) == whole, "the course's network comes back as it is"
+    monkeypatch.setattr("pages.shared.take_along.st.get_option", {"server.maxUploadSize": 1}.__getitem__)
+    half = take_along.as_checkpoint(made)
+    assert len(half) < 0.6 * len(whole)
+    assert checkpoint.from_bytes(half).detector.threshold_ == made.detector.threshold_
 
 
 @pytest.fixture

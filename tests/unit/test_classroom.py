@@ -1,5 +1,6 @@
 """The class's store on SQLite: one class, its limits, several processes, a process that is killed, and hostile texts."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -27,6 +28,9 @@ from core.server.class_records import (
 )
 from core.server.classroom import DAY, MOST_A_MINUTE, MOST_STUDENTS, Classroom
 from core.server.tasks import Judgement
+from deploy import replica
+from pages.shared.state import classroom as state_of_class
+from tests.conftest import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 IMAGE = bytes(range(256)) * 3 + bytes(16)
@@ -326,6 +330,39 @@ def test_a_class_is_deleted_when_its_time_is_up(room: Classroom, clock: Clock, t
     clock.seconds += 2
     assert room.now(at_once=True) is None
     assert list((tmp_path / "data").iterdir()) == []
+
+
+@of_files
+def test_a_server_deletes_a_class_at_which_nobody_looks(
+    room: Classroom, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_of_class, "room", lambda: room)
+    room.begin("4b")
+    clock.seconds += DAY + 1
+    folder = tmp_path / "data"
+    assert list(folder.iterdir())
+
+    async def serve() -> None:
+        looking = asyncio.create_task(replica.forget_what_is_over(0.0))
+        while list(folder.iterdir()):
+            await asyncio.sleep(0.01)
+        looking.cancel()
+
+    asyncio.run(asyncio.wait_for(serve(), PATIENCE))
+
+
+@of_files
+def test_only_the_owner_of_the_server_reads_the_file(room: Classroom, tmp_path: Path) -> None:
+    room.begin("4b")
+    (file,) = (tmp_path / "data").glob("*.sqlite")
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "1.5", "a week"])
+def test_days_of_a_class_that_are_no_number_are_told(days: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLASS_DAYS", days)
+    with pytest.raises(SettingError, match=f"CLASS_DAYS.*“{days}”"):
+        state_of_class.room()
 
 
 def test_another_schema_begins_anew_and_leaves_other_tables_alone(room: Classroom, url: str) -> None:
