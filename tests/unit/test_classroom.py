@@ -351,6 +351,7 @@ def test_a_server_deletes_a_class_at_which_nobody_looks(
     asyncio.run(asyncio.wait_for(serve(), PATIENCE))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Only POSIX systems have such modes.")
 @of_files
 def test_only_the_owner_of_the_server_reads_the_file(room: Classroom, tmp_path: Path) -> None:
     room.begin("4b")

@@ -10,6 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from deploy import guard, pen
 from pages.shared.state import pens
+from tests.conftest import PATIENCE
 
 
 class Held:
@@ -63,7 +64,7 @@ def test_an_address_opens_as_many_pages_as_it_may_and_others_are_let_in(monkeypa
         held.go_on.set()
         assert [message["type"] for message in await asyncio.gather(*opened, other)] == ["answered"] * 61
 
-    asyncio.run(run())
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
 
 
 def test_a_session_sends_five_files_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +90,7 @@ def test_a_session_sends_five_files_at_a_time(monkeypatch: pytest.MonkeyPatch) -
         assert (await upload())["type"] == "answered", "there is room again"
         assert settled.call_count == 7
 
-    asyncio.run(run())
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
 
 
 def test_a_pen_has_three_frames_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,4 +115,4 @@ def test_a_pen_has_three_frames_that_wait(monkeypatch: pytest.MonkeyPatch) -> No
         assert await asyncio.gather(*frames) == [400] * 3, "an empty one is no drawing"
         assert held.waiting == 0
 
-    asyncio.run(run())
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
