@@ -67,7 +67,7 @@ class Server:
         """End it in good order, which status 0 says; returns seconds."""
         started = time.monotonic()
         self.process.send_signal(number)
-        status = self.process.wait(timeout=20)
+        status = self.process.wait(timeout=PATIENCE)
         assert status == 0, f"The app ended with status {status}."
         return time.monotonic() - started
 
@@ -254,7 +254,7 @@ def eventually(page: Page, condition: Callable[[], bool]) -> None:
         try:
             if condition():
                 return
-        except PlaywrightError as error:  # while a page runs, an element is there twice, or not yet
+        except (PlaywrightError, AssertionError, LookupError) as error:  # while a page runs, a part is there twice, or not yet
             reason = str(error)
         if time.monotonic() > deadline:
             pytest.fail(f"The condition that this test waits for never came true. {reason}")
@@ -271,6 +271,15 @@ def canvas_of(page: Page) -> Locator:
     canvas = page.locator(".st-key-canvas canvas.upper-canvas").last
     canvas.wait_for()
     return canvas
+
+
+def clear(page: Page) -> None:
+    """Begin another drawing: wait until the old canvas is gone, on which one could still draw."""
+    old = canvas_of(page).element_handle()
+    assert old
+    page.get_by_role("button", name="Clear").click()
+    eventually(page, lambda: not old.evaluate("canvas => canvas.isConnected"))
+    settled(page)
 
 
 def draw(page: Page, strokes: list[Stroke]) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import re
 import signal
 import time
 from pathlib import Path
@@ -106,20 +105,3 @@ def test_killed_in_a_training_the_app_starts_again_and_every_file_is_whole(tmp_p
     assert content(data) == before
     lines = [line for line in (tmp_path / "second.txt").read_text().splitlines() if line.startswith("{")]
     assert all({"time", "level", "logger", "message"} <= json.loads(line).keys() for line in lines)
-
-
-async def asks_at_the_door(server: Server) -> None:
-    visitor = await Visitor(server.url).open("draw")
-    assert "This class has a password." in visitor.texts()
-    assert not any(part.kind == "bidi_component" for part in visitor.parts.values())
-    assert not re.search("Detector", visitor.texts())
-    await visitor.close()
-
-
-def test_with_a_password_no_page_shows_anything_else_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLASS_PASSWORD", "anomaly")
-    server = start_server(tmp_path, tmp_path / "log.txt")
-    try:
-        run_journey(asks_at_the_door(server))
-    finally:
-        server.end()

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from core.server.addresses import of_this_machine
 from core.server.classroom import Classroom
-from tests.browser.conftest import Server, canvas_of, draw, eventually, settled, start_server
+from tests.browser.conftest import Server, clear, draw, eventually, settled, start_server
 from tests.strokes import WAYS, on_canvas
 
 PASSWORD, TOKEN = "sesame", "token-of-the-teacher"
@@ -131,15 +131,6 @@ def send(page: Page, digit: int, prediction: str = "", way: int = 0) -> None:
     """Draw and send it, or predict its verdict, which sends it too."""
     draw(page, on_canvas(WAYS[digit][way]))
     press_send(page, prediction)
-
-
-def clear(page: Page) -> None:
-    """Begin another drawing: wait until the old canvas is gone, on which one could still draw."""
-    old = canvas_of(page).element_handle()
-    assert old
-    page.get_by_role("button", name="Clear").click()
-    eventually(page, lambda: not old.evaluate("canvas => canvas.isConnected"))
-    settled(page)
 
 
 def press_send(page: Page, prediction: str = "") -> None:

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from core.server.classroom import Classroom
-from tests.browser.conftest import Server, draw, final_score, is_elsewhere, run_journey, settled, start_server
+from tests.browser.conftest import Server, clear, draw, final_score, is_elsewhere, run_journey, settled, start_server
 from tests.load.visitor import Visitor
 from tests.strokes import WAYS, on_canvas
 
@@ -80,11 +80,6 @@ def join(page: Page, server: Server) -> str:
 def sketch(page: Page, digit: int) -> float:
     draw(page, on_canvas(WAYS[digit][0]))
     return float(final_score(page))
-
-
-def clear(page: Page) -> None:
-    page.get_by_role("button", name="Clear").click()
-    expect(page.locator(".st-key-verdict .waiting")).to_be_visible()
 
 
 def send(page: Page, answer: str | re.Pattern[str], name: str = "Send to the wall") -> None:

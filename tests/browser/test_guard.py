@@ -174,6 +174,16 @@ def picture(folder: Path) -> Path:
     return path
 
 
+async def another_page_sends_a_file(server: Server) -> None:
+    """Where frames are allowed, Origin stands for the cookie that does not come from there."""
+    visitor = await Visitor(server.url).arrive("draw")
+    body, kind = multipart(1000)
+    put = partial(ask, server, f"/_stcore/upload_file/{visitor.session_id}/a", "PUT", body, Content_Type=kind)
+    assert (await asyncio.to_thread(put, Origin="https://evil.example"))[0] == 403
+    assert (await asyncio.to_thread(put, Origin=server.url))[0] == 204
+    await visitor.close()
+
+
 @pytest.mark.slow
 def test_in_a_frame_of_a_named_site_an_upload_works_and_elsewhere_the_page_offers_a_tab(
     chromium: Browser, tmp_path: Path, server: Server
@@ -192,6 +202,7 @@ def test_in_a_frame_of_a_named_site_an_upload_works_and_elsewhere_the_page_offer
         expect(frame.locator(".st-key-verdict")).to_have_text(re.compile("^Anomaly|^Normal"))
         expect(frame.get_by_text("AxiosError")).to_have_count(0)
         page.screenshot(path=str(tmp_path / "framed.png"))
+        run_journey(another_page_sends_a_file(framed))
         # The other app names nobody.
         elsewhere, other = platform(f"{server.url}/draw")
         page.goto(elsewhere)

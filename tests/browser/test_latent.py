@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Server, draw, eventually, open_page, settled
+from tests.browser.conftest import Server, draw, eventually, final_score, open_page, settled
 from tests.strokes import WAYS, on_canvas
 
 
@@ -55,7 +55,7 @@ def test_pointing_shows_an_image_and_clicking_its_verdict(page: Page, server: Se
 def test_drawing_lands_on_the_plane_and_the_map_moves_the_decoder(page: Page, server: Server) -> None:
     open_page(page, server, "draw")
     draw(page, on_canvas(WAYS[7][0]))
-    expect(page.locator(".st-key-score")).to_be_visible()
+    final_score(page)
     page.get_by_role("link", name="Look inside").click()
     canvas = plane(page, "Images in the latent space")
     # One step back from the first point is the last one: the drawing.

@@ -12,6 +12,9 @@ pytestmark = pytest.mark.journey
 TALLER = {12, 13}
 """Steps whose answer is as long as the screen of a laptop; their questions fit."""
 
+TRAINED = 11
+"""The step whose answer comes with a training's end."""
+
 MOST_TABS = 80
 """More than twice as many as a step has places for the keyboard."""
 
@@ -28,16 +31,18 @@ def answer(page: Page, by_keyboard: bool = False) -> None:
     # What to press may come a moment after the script has ended: its code is loaded when it is first needed.
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
     options = lesson.get_by_test_id("stButtonGroup").locator("button:not([disabled])")
+    slider, said = lesson.get_by_role("slider"), lesson.locator(".st-key-lesson-answer")
+    expect(options.or_(slider).first).to_be_visible()
     if options.count():
         press(page, options.nth(1), by_keyboard)
         settled(page)
-    slider = lesson.get_by_role("slider")
     if by_keyboard and slider.count():
         reach(page, slider)
         page.keyboard.press("ArrowRight")
         settled(page)
     go = lesson.locator("[data-testid=stBaseButton-primary]:not([disabled])")
-    if go.count() and not lesson.locator(".st-key-lesson-answer").count():
+    expect(go.or_(said).first).to_be_visible()
+    if not said.count():
         press(page, go.first, by_keyboard)
         settled(page)
 
@@ -74,7 +79,7 @@ def test_every_step_is_answered_in_place_on_one_screen(language: str, by_keyboar
         assert page.locator(".st-key-lesson-answer").count() == 0
         assert height(page) <= 0, f"step {step} asks beyond the screen"
         answer(page, by_keyboard)
-        if step != 11:  # its answer comes with the training's end
+        if step != TRAINED:
             expect(page.locator(".st-key-lesson-answer")).to_be_visible()
         if step not in TALLER:
             assert height(page) <= 0, f"step {step} answers beyond the screen"

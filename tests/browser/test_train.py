@@ -72,9 +72,10 @@ def test_train_pause_resume_and_draw_meanwhile(page: Page, server: Server) -> No
     expect(page.locator(".st-key-job-line")).to_contain_text("epoch")
     draw(page, on_canvas(WAYS[7][0]))
     expect(page.locator(".st-key-verdict")).to_have_text(re.compile("^(Normal|Anomaly)"))
-    # The same drawing is scored again as the network learns, without another stroke.
-    seen = page.locator(".st-key-score").inner_text()
-    expect(page.locator(".st-key-score")).not_to_have_text(seen)
+    # The same drawing is scored again as the network learns, without another stroke; one change may still be the pen's.
+    for _change in range(3):
+        seen = page.locator(".st-key-score").inner_text()
+        expect(page.locator(".st-key-score")).not_to_have_text(seen)
 
     page.get_by_role("link", name="Train").click()
     page.get_by_role("button", name="Stop").click()

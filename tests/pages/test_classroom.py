@@ -3,21 +3,23 @@
 import csv
 import io
 import zipfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from unittest.mock import Mock
 
 import pytest
+import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
 from core import checkpoint
 from core.presets import Shipped
-from core.server.class_records import ClassUnavailableError, Moment, NotTheTeacherError
+from core.server.class_records import ClassError, ClassUnavailableError, Moment, NotTheTeacherError
 from core.server.classroom import MOST_A_MINUTE, Classroom
 from core.server.tasks import TASKS, Judgement, Task
-from pages.sections import class_archive, class_tasks, draw_class
+from pages.sections import class_archive, draw_class
 from pages.shared.state import access, class_drawings, classroom, keys, own_data
 from pages.shared.state.visitor import Choice, Run
 from tests.pages.conftest import checked, go_to, has, html_of, inside, open_page, plain, tab_of, visitor_of
@@ -104,19 +106,29 @@ def test_a_drawing_goes_to_the_wall_with_the_servers_score() -> None:
     assert "1 drawing" in " ".join(map(plain, html_of(teacher)))
 
 
+NOT_COUNTED = "On the wall, but it does not count: the detector calls it an anomaly."
+SAID: dict[Task, tuple[str, str]] = {
+    "draw": ("Draw a 5", NOT_COUNTED),
+    "anything": ("Anything but a 5", "It is on the wall."),
+    "fool": ("Fool it", NOT_COUNTED),
+    "edge": ("On the edge", NOT_COUNTED),
+    "blind": ("Blind", "Anomaly: you were wrong."),
+    "free": ("Draw what you like", "It is on the wall."),
+}
+"""What is asked, and what is said of a scribble."""
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_is_told_and_answered(task: Task) -> None:
+    asked, answer = SAID[task]
     teacher, app = begin(), join()
     press(teacher, f"task-{task}")
     put(app, scribble())
-    assert class_tasks.title(task, 5) in line(app)
+    assert asked in line(app)
     press(app, "predict-normal" if task == "blind" else "send-drawing")
     (drawing,) = now().drawings.values()
     assert drawing.judgement.is_anomaly
-    answer = class_tasks.outcome(drawing, now().about)
     assert answer in line(app)
-    assert ("not count" in answer) == (task in ("draw", "fool", "edge"))
-    assert ("you were wrong" in answer) == (task == "blind")
 
 
 def test_blind_shows_no_verdict_before_the_guess() -> None:
@@ -155,7 +167,7 @@ def test_another_detector_is_told_before_anything_is_sent() -> None:
     assert has(app, "send-drawing")
 
 
-def test_a_student_has_none_of_the_teachers_buttons_and_what_they_call_refuses_him() -> None:
+def test_a_student_has_none_of_the_teachers_buttons_and_what_they_call_refuses_him(caplog: pytest.LogCaptureFixture) -> None:
     from pages.sections import class_teacher
 
     begin()
@@ -167,6 +179,8 @@ def test_a_student_has_none_of_the_teachers_buttons_and_what_they_call_refuses_h
         body = f"from pages.sections import class_teacher\nclass_teacher.{do}"
         forged = AppTest.from_string(body, default_timeout=60.0).run()
         assert len(forged.exception) == 1
+        assert "Only the teacher can do this." in caplog.text
+        caplog.clear()
     with pytest.raises(NotTheTeacherError):
         classroom.room().choose("", "fool")
     assert now() is before
@@ -294,6 +308,29 @@ def test_a_detector_is_given_to_the_class_and_fooled() -> None:
     assert now().places == {}, "the task's list is of the class's detector"
     checked(teacher.run())
     assert f"{shared.code}" in " ".join(html_of(teacher))
+
+
+@pytest.mark.parametrize("kind", [{"normal_classes": (3, 8)}, {"data_set": "fashion-mnist"}], ids=["two digits", "clothes"])
+def test_a_detector_of_anything_but_one_digit_is_not_given(kind: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    begin()
+    app = join()
+    made = checkpoint.read(Shipped("best", "mnist", 3).path)
+    visitor_of(app).runs.append(Run.of("run 1", "trained", made))
+    visitor_of(app).choice = Choice(run=0)
+    monkeypatch.setattr(made.detector, "config", replace(made.detector.config, **kind))
+    monkeypatch.setattr(st, "session_state", {keys.VISITOR: visitor_of(app)})
+    with pytest.raises(ClassError, match="detectors of one digit"):
+        classroom.give_detector()
+    assert now().detectors == {}
+
+
+def test_an_empty_canvas_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin()
+    app = join()
+    monkeypatch.setattr(st, "session_state", {keys.VISITOR: visitor_of(app)})
+    with pytest.raises(ClassError, match="The canvas is empty"):
+        classroom.send()
+    assert now().drawings == {}
 
 
 @pytest.mark.parametrize("name", ["<b>x</b>", "[a](http://b.cd) :red[x]", "عربي \u202e", "🦊 *x*"])

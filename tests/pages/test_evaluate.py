@@ -26,6 +26,7 @@ from core.presets import Shipped
 from pages.shared.state import baselines, data_sets, detectors, keys, test_set
 from pages.shared.state.drawings import Picked
 from pages.shared.state.visitor import Choice
+from tests.conftest import PATIENCE
 from tests.pages.conftest import (
     ROOT,
     checked,
@@ -307,7 +308,8 @@ def test_an_own_threshold_goes_into_the_checkpoint_and_comes_back_with_it(fitted
 def test_while_a_detector_is_in_training(wait_until: "WaitUntil") -> None:
     app = open_page("train")
     app.selectbox(key="data-set").set_value(FALLBACK)
-    app.slider(key="epochs").set_value(100)
+    app.slider(key="epochs").set_value(200)
+    app.number_input(key="batch-size").set_value(1)
     checked(app.run())
     checked(app.button(key="start").click().run())
     job = visitor_of(app).job
@@ -329,7 +331,7 @@ def test_while_a_detector_is_in_training(wait_until: "WaitUntil") -> None:
 def test_baselines_are_measured_in_the_background_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     def start() -> Comparison:
         checked(app.button(key="start-baselines").click().run())
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while (begun := baselines.comparison(FALLBACK, (5,))) is None or begun.running:
             assert time.monotonic() < deadline
             time.sleep(0.05)

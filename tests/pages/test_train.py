@@ -21,8 +21,9 @@ from core.presets import PRESETS, Shipped, preset
 from core.training import TrainConfig
 from pages.sections.train_controls import pace
 from pages.shared.forms import settings
-from pages.shared.state import training_job
+from pages.shared.state import job_pool, training_job
 from pages.shared.state.visitor import Choice
+from tests.conftest import PATIENCE
 from tests.pages.conftest import (
     ROOT,
     checked,
@@ -75,7 +76,7 @@ def press(app: AppTest, key: str) -> AppTest:
 
 def rerun_until(app: AppTest, condition: Callable[[AppTest], bool]) -> AppTest:
     """Rerun the page, as its fragment does twice a second, until a condition holds."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not condition(checked(app.run())):
         assert time.monotonic() < deadline, "The condition that this test waits for never came true."
         time.sleep(0.02)
@@ -453,27 +454,27 @@ def test_a_diverging_training_says_so_and_leaves_no_run(app: AppTest, monkeypatc
     assert "Best detector" in detector_line(app)
 
 
-def start_for_seconds(app: AppTest) -> None:
-    """Start a training that is not over when its page has run, however busy the machine is."""
-    app.number_input(key="batch-size").set_value(1)
-    app.slider(key="epochs").set_value(4)
-    press(app, "start")
+def start_behind_the_page(app: AppTest) -> None:
+    """Start a training that does not begin before its page has run, however busy the machine is."""
+    job_pool.pool().hold(True)
+    try:
+        press(app, "start")
+    finally:
+        job_pool.pool().hold(False)
 
 
 @pytest.mark.parametrize("page", ["home", "draw", "browse"])
-def test_a_training_that_ends_between_two_pages_is_a_run_on_the_next(app: AppTest, page: str) -> None:
-    start_for_seconds(app)
+def test_a_training_that_ends_between_two_pages_is_a_run_on_the_next(app: AppTest, page: str, wait_until: "WaitUntil") -> None:
+    start_behind_the_page(app)
     job = visitor_of(app).job
-    deadline = time.monotonic() + 30
-    while not job.snapshot().state.is_over and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: job.snapshot().state.is_over)
     go_to(app, page)
     assert "5 · UCI digits · run 1" in detector_line(app)
     assert len(visitor_of(app).runs) == 1
 
 
 def test_a_job_that_is_over_is_freed_wherever_the_visitor_is_then(app: AppTest) -> None:
-    start_for_seconds(app)
+    start_behind_the_page(app)
     gone = weakref.ref(visitor_of(app).job)
     go_to(app, "draw")
     rerun_until(app, lambda app: visitor_of(app).job is None)
@@ -481,12 +482,11 @@ def test_a_job_that_is_over_is_freed_wherever_the_visitor_is_then(app: AppTest) 
     rerun_until(app, lambda _: gc.collect() >= 0 and gone() is None)
 
 
-def test_a_job_that_is_over_is_freed_although_the_page_rests(app: AppTest) -> None:
-    start_for_seconds(app)
+def test_a_job_that_is_over_is_freed_although_the_page_rests(app: AppTest, wait_until: "WaitUntil") -> None:
+    start_behind_the_page(app)
     gone = weakref.ref(visitor_of(app).job)
     rerun_until(app, lambda app: visitor_of(app).job is None)
-    gc.collect()
-    assert gone() is None
+    wait_until(lambda: gc.collect() >= 0 and gone() is None)
 
 
 def size(config: DetectorConfig) -> int:
@@ -547,7 +547,7 @@ def test_a_detector_that_was_let_go_is_no_second_one_any_more(app: AppTest, monk
 def test_a_training_that_ends_while_a_page_is_drawn_is_a_run_on_it(
     app: AppTest, monkeypatch: pytest.MonkeyPatch, wait_until: "WaitUntil"
 ) -> None:
-    press(app, "start")
+    start_behind_the_page(app)
     job = visitor_of(app).job
     wait_until(lambda: job.snapshot().state.is_over)
     settle, looks = training_job.collect, iter([False])

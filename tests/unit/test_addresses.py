@@ -113,6 +113,11 @@ def test_somebody_who_listens_everywhere_answers_at_each_address_that_is_found()
             socket.create_connection((address, port), timeout=5).close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Interfaces are asked of Linux only.")
+def test_interfaces_are_read_from_the_system() -> None:
+    assert ("lo", "127.0.0.1") in list(addresses._interfaces())
+
+
 def test_a_server_is_not_started_with_an_address_that_is_none(tmp_path: Path) -> None:
     started = subprocess.run(
         [sys.executable, "-m", "deploy.replica", "--port", "0"],

@@ -13,7 +13,7 @@ from core.detector import DetectorConfig
 from core.experiments import baselines
 from core.experiments.baselines import BASELINES, Comparison, Scorer, measure
 from core.metrics import evaluate
-from tests.conftest import WaitUntil
+from tests.conftest import PATIENCE, WaitUntil
 
 UCI = DetectorConfig(data_set="uci-digits", normal_classes=(5,))
 
@@ -32,23 +32,24 @@ def test_a_comparison_says_what_each_method_scores(split: OneClassSplit, wait_un
 
 
 def test_comparisons_take_turns(split: OneClassSplit, monkeypatch: pytest.MonkeyPatch, wait_until: WaitUntil) -> None:
-    go_on, at_work = threading.Event(), []
+    go_on, inside, at_work = threading.Event(), list[int](), list[int]()
 
     def slow(_asked: DetectorConfig, train: Tensor) -> Scorer:
-        at_work.append(len(train))
-        go_on.wait(20)
+        inside.append(len(train))
+        at_work.append(len(inside))
+        go_on.wait(PATIENCE)
+        inside.pop()
         return lambda images: images.mean(dim=(1, 2, 3))
 
     monkeypatch.setattr(baselines, "BASELINES", {"slow": slow})
     turn = threading.Lock()
     first, second = Comparison(UCI, split, turn), Comparison(UCI, split, turn)
     wait_until(lambda: at_work)
-    assert len(at_work) == 1
     assert first.running
     assert second.running
     go_on.set()
     wait_until(lambda: not first.running and not second.running)
-    assert len(at_work) == 2
+    assert at_work == [1, 1], "whoever came in was alone"
 
 
 def test_a_method_that_fails_leaves_the_others(

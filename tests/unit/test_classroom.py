@@ -1,10 +1,10 @@
 """The class's store on SQLite: one class, its limits, several processes, a process that is killed, and hostile texts."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import Mock
@@ -28,6 +28,9 @@ from core.server.class_records import (
 )
 from core.server.classroom import DAY, MOST_A_MINUTE, MOST_STUDENTS, Classroom
 from core.server.tasks import Judgement
+from deploy import replica
+from pages.shared.state import classroom as state_of_class
+from tests.conftest import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 IMAGE = bytes(range(256)) * 3 + bytes(16)
@@ -329,24 +332,38 @@ def test_a_class_is_deleted_when_its_time_is_up(room: Classroom, clock: Clock, t
     assert list((tmp_path / "data").iterdir()) == []
 
 
-def test_there_is_one_class_at_a_time(room: Classroom, url: str) -> None:
-    rooms = [room, *(Classroom(url, clock=room._clock) for _ in range(3))]
-    begun: list[str] = []
-    refused: list[Exception] = []
+@of_files
+def test_a_server_deletes_a_class_at_which_nobody_looks(
+    room: Classroom, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_of_class, "room", lambda: room)
+    room.begin("4b")
+    clock.seconds += DAY + 1
+    folder = tmp_path / "data"
+    assert list(folder.iterdir())
 
-    def begin(each: Classroom, name: str) -> None:
-        try:
-            begun.append(each.begin(name))
-        except ClassError as error:
-            refused.append(error)
+    async def serve() -> None:
+        looking = asyncio.create_task(replica.forget_what_is_over(0.0))
+        while list(folder.iterdir()):
+            await asyncio.sleep(0.01)
+        looking.cancel()
 
-    threads = [threading.Thread(target=begin, args=(each, str(number))) for number, each in enumerate(rooms)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (len(begun), len(refused)) == (1, 3)
-    assert all("There is a class already" in str(error) for error in refused), refused
+    asyncio.run(asyncio.wait_for(serve(), PATIENCE))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Only POSIX systems have such modes.")
+@of_files
+def test_only_the_owner_of_the_server_reads_the_file(room: Classroom, tmp_path: Path) -> None:
+    room.begin("4b")
+    (file,) = (tmp_path / "data").glob("*.sqlite")
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "1.5", "a week"])
+def test_days_of_a_class_that_are_no_number_are_told(days: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLASS_DAYS", days)
+    with pytest.raises(SettingError, match=f"CLASS_DAYS.*“{days}”"):
+        state_of_class.room()
 
 
 def test_another_schema_begins_anew_and_leaves_other_tables_alone(room: Classroom, url: str) -> None:

@@ -144,13 +144,17 @@ def test_without_a_memory_limit_it_is_three_quarters_of_what_there_is(monkeypatc
     ],
     ids=["container", "without a limit", "service", "limit of the outer one", "version 1", "service in version 1"],
 )
-def test_the_limit_of_a_container_counts(tmp_path: Path, own: str, files: dict[str, str], limit: int | None) -> None:
+def test_the_limit_of_a_container_counts(
+    tmp_path: Path, own: str, files: dict[str, str], limit: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**20}.__getitem__, raising=False)
     (tmp_path / "own").write_text(own)
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    found = [path.read_text().strip() for path in environment._container_limits(tmp_path, tmp_path / "own") if path.exists()]
-    assert min((int(text) for text in found if text != "max"), default=None) == limit
+    limits_below = environment._container_limits
+    monkeypatch.setattr(environment, "_container_limits", lambda _mount, _own: limits_below(tmp_path, tmp_path / "own"))
+    assert environment._memory_there() == (limit or 4 * 2**30)
 
 
 class Thing:

@@ -24,7 +24,7 @@ from core.link import LinkError
 from core.metrics import evaluate
 from core.settings import SETTINGS
 from core.training import Trainer
-from tests.conftest import WaitUntil
+from tests.conftest import PATIENCE, WaitUntil
 
 TINY = ["--data", "uci-digits", "--preset", "course", "--hidden", "16", "--epochs", "2"]
 AXES = {"data": ["uci-digits"], "preset": ["course"], "hidden": ["16"], "epochs": ["2"]}
@@ -256,7 +256,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path: Pa
     signal.signal(signal.SIGINT, handler)
     wait_until(lambda: process.poll() is not None or len(read(path)) >= 2)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "the same command goes on" in said
     assert "Traceback" not in said

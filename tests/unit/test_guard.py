@@ -1,0 +1,118 @@
+"""How much one visitor may take at the same time: connections, uploads, frames of a pen."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from unittest.mock import Mock
+
+import pytest
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
+
+from deploy import guard, pen
+from pages.shared.state import pens
+from tests.conftest import PATIENCE
+
+
+class Held:
+    """An app that answers nobody before `go_on` is set."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+        self.inside = 0
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        self.inside += 1
+        await self.go_on.wait()
+        await send({"type": "answered"})
+
+
+async def nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def said(app: Callable[[Scope, Receive, Send], Awaitable[None]], scope: Scope) -> Message:
+    """The first message of an answer."""
+    messages: list[Message] = []
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    await app(scope, nothing, send)
+    return messages[0]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0)
+
+
+def test_an_address_opens_as_many_pages_as_it_may_and_others_are_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_CONNECTIONS_PER_ADDRESS", "60")
+
+    async def run() -> None:
+        held = Held()
+        limits = guard.ConnectionLimits(held)
+
+        async def come(address: str = "192.0.2.1") -> Message:
+            return await said(limits, {"type": "websocket", "client": (address, 1)})
+
+        opened = [asyncio.ensure_future(come()) for _ in range(60)]
+        await until(lambda: held.inside == 60)
+        assert await come() == {"type": "websocket.close", "code": 1013}
+        other = asyncio.ensure_future(come("198.51.100.1"))
+        await until(lambda: held.inside == 61)
+        held.go_on.set()
+        assert [message["type"] for message in await asyncio.gather(*opened, other)] == ["answered"] * 61
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
+
+
+def test_a_session_sends_five_files_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "is_let_in", lambda _session, _cookie: True)
+    settled = Mock()
+    monkeypatch.setattr(guard, "settle_uploads", settled)
+
+    async def run() -> None:
+        held = Held()
+        admission = guard.Admission(held)
+
+        async def upload(session: str = "one") -> Message:
+            scope = {"type": "http", "method": "PUT", "path": f"{guard.UPLOADS}{session}/a", "headers": []}
+            return await said(admission, scope)
+
+        sent = [asyncio.ensure_future(upload()) for _ in range(5)]
+        await until(lambda: held.inside == 5)
+        assert (await upload())["status"] == 429
+        other = asyncio.ensure_future(upload("two"))
+        await until(lambda: held.inside == 6)
+        held.go_on.set()
+        await asyncio.gather(*sent, other)
+        assert (await upload())["type"] == "answered", "there is room again"
+        assert settled.call_count == 7
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
+
+
+def test_a_pen_has_three_frames_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Mock(waiting=0)
+    monkeypatch.setattr(pens, "pen_of", lambda _token: held)
+
+    async def run() -> None:
+        go_on = asyncio.Event()
+
+        async def receive() -> Message:
+            await go_on.wait()
+            return await nothing()
+
+        async def send_frame() -> int:
+            scope = {"type": "http", "method": "POST", "path": "/pen/a", "headers": [], "path_params": {"token": "a"}}
+            return (await pen.answer(Request(scope, receive))).status_code
+
+        frames = [asyncio.ensure_future(send_frame()) for _ in range(3)]
+        await until(lambda: held.waiting == 3)
+        assert await send_frame() == 429
+        go_on.set()
+        assert await asyncio.gather(*frames) == [400] * 3, "an empty one is no drawing"
+        assert held.waiting == 0
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
