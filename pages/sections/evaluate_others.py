@@ -77,7 +77,7 @@ def baseline_rows(context: EvaluateContext) -> list[dict[str, str]]:
         return {
             _("Method"): name,
             _("AUROC"): formatted(auroc, ".4f"),
-            _("Caught at {rate:.0%} false alarms", rate=BASELINE_RATE): percent(caught),
+            _("Caught, threshold set for {rate:.0%} false alarms", rate=BASELINE_RATE): percent(caught),
             _("Seconds to fit"): fit,
             _("Seconds to score {count:,} images", count=10_000): formatted(scoring, ".1f"),
         }

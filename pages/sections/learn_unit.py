@@ -79,14 +79,14 @@ def show(context: PageContext) -> None:
             left_over = decode(context.detector, kept[None])[0]
             contents += [
                 pictures.picture(left_over, _("Without those that are off")),
-                pictures.error_picture((whole - left_over)[0], _("Their share")),
+                pictures.error_picture((whole - left_over)[0], _("What they drew")),
             ]
-            captions += [_("Without those that are off"), _("Their share")]
+            captions += [_("Without those that are off"), _("What they drew")]
         st.html(cells(contents, captions))
         if given:
-            contents = [pictures.error_picture((whole - without[unit])[0], _("Their share")) for unit in chosen]
+            contents = [pictures.error_picture((whole - without[unit])[0], _("What they drew")) for unit in chosen]
             captions = [
-                _("{letter}: share {effect:.4f}", letter=letter, effect=float(effects[unit]))
+                _("{letter}: changes it by {effect:.4f}", letter=letter, effect=float(effects[unit]))
                 for letter, unit in zip(LETTERS, chosen, strict=True)
             ]
             st.html(cells(contents, captions))
