@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from core.latent import decode, encode
-from pages.sections.learn_context import cells, image_at, nth
+from pages.sections.learn_context import cells, image_at, nth, shuffled
 from pages.sections.learn_question import LETTERS, ask_again, choose, round_of, say, two_columns
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _, formatted
@@ -26,8 +26,7 @@ def four_units(effects: Tensor, number: int) -> list[int]:
     """The unit that changes the picture most, two that change it less, and one that does next to nothing, shuffled."""
     order = effects.argsort(descending=True).tolist()
     chosen = [order[0], order[3], order[10 if len(order) > 12 else -2], order[-1]]
-    turn = number % 4
-    return chosen[turn + 1 :] + chosen[: turn + 1]
+    return [chosen[place] for place in shuffled(len(chosen), number)]
 
 
 def show(context: PageContext) -> None:
