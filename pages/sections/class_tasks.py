@@ -44,8 +44,8 @@ def rule(task: Task, digit: int) -> str:
             )
         case "blind":
             return _(
-                "Draw, and predict the verdict, which you do not see. A right prediction is a point, near the threshold "
-                "{points}; your first {tries} count.",
+                "Draw, and predict the verdict, which you do not see. A right prediction is 1 point, or {points} points near "
+                "the threshold. Only your first {tries} drawings count.",
                 points=CLOSE_POINTS,
                 tries=BLIND_TRIES,
             )

@@ -174,7 +174,7 @@ def show_second(context: EvaluateContext) -> list[str | go.Figure]:
         for judge, images, compared in ((context.detector, context.test, context.all_scored), (second, its_test, its))
     ]
     rows = [
-        {_("Number"): name, titles[0]: value, titles[1]: other}
+        {_("Measure"): name, titles[0]: value, titles[1]: other}
         for (name, value), other in zip(columns[0].items(), columns[1].values(), strict=True)
     ]
     left, right = st.columns(2)
