@@ -146,9 +146,10 @@ def why(context: PageContext, question: Question, result: Result | None, given: 
 
 def show_images(context: PageContext, question: Question, result: Result, is_answered: bool) -> None:
     """The images of a question; once it is answered with reconstruction, error map, score and verdict."""
+    asked = ""
     if question.kind in ("redrawn", "map"):
         caption = _("Of {letter}", letter=LETTERS[question.right]) if is_answered else _("Of which image?")
-        st.html(cells([asked_picture(question, result)], [caption]))
+        asked = cells([asked_picture(question, result)], [caption])
     contents, captions = [], []
     for place, index in enumerate(question.images):
         letter = LETTERS[place] if len(question.images) > 1 else ""
@@ -159,7 +160,9 @@ def show_images(context: PageContext, question: Question, result: Result, is_ans
             column += pictures.badge(bool(result.verdicts[place]))
         contents.append(column)
         captions.append(f"{letter} {formatted(float(result.scores[place]), '.4f')}" if is_answered else letter)
-    st.html(f'<div class="lesson-columns">{cells(contents, captions)}</div>')
+    columns = f'<div class="lesson-columns">{cells(contents, captions)}</div>'
+    # Once answered the columns are higher, and what was asked about stands beside them.
+    st.html(f'<div class="lesson-asked">{asked}{columns}</div>' if asked and is_answered else asked + columns)
 
 
 def asked_picture(question: Question, result: Result) -> str:
