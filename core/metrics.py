@@ -222,7 +222,7 @@ def scored(
     if not is_normal.any():
         raise EvaluationError("The test set has no image of the normal kind, so there is nothing to compare with.")
     if not is_anomaly.any():
-        raise EvaluationError("The test set has no such anomaly. Choose another digit.")
+        raise EvaluationError("These test images hold no such anomaly. Choose another class or another detector.")
     chosen = is_normal | is_anomaly
     return ScoredSet(values[chosen], is_anomaly[chosen], share)
 

@@ -73,8 +73,10 @@ def show(context: PageContext) -> None:
         persist_state="session",
     )
     by_threshold, by_share = compare(context, share)
+    total = len(context.detector.calibration_scores_)
+    share_kept = max(context.config.false_alarm_rate, 1 / (total + 1))  # fewer cannot be promised by so few images
     rules = {
-        _("Threshold: at most {share:.1%} of the **normal images**", share=context.config.false_alarm_rate)
+        _("Threshold: on average at most {share:.1%} of the **normal images**", share=share_kept)
         if context.config.threshold is None
         else _("Threshold set by hand"): by_threshold,
         _("Benjamini-Hochberg: at most {share:.0%} of the **alarms**", share=FALSE_SHARE): by_share,
@@ -93,12 +95,11 @@ def show(context: PageContext) -> None:
             border="horizontal",
             hide_index=True,
         )
-        total = len(context.detector.calibration_scores_)
         if not by_share.alarms:
             st.caption(
                 _(
-                    "Nothing was found: with {total:,} calibration images no p-value is below 1/{next:,}, "
-                    "and for so few anomalies that is too coarse.",
+                    "Nothing was found. The smallest p-value that {total:,} calibration images can give is 1/{next:,}: either "
+                    "that is not small enough for so few anomalies, or the detector does not tell them apart well enough.",
                     total=total,
                     next=total + 1,
                 )

@@ -111,7 +111,7 @@ def as_report(now: Moment, names: dict[int, str]) -> str:
                 fool=class_tasks.title("fool", about.digit),
             )
         ),
-        report.table([{_("Figure"): name, _("Value"): value} for name, value in table]),
+        report.table([{_("Measure"): name, _("Value"): value} for name, value in table]),
     ]
     rounds: dict[int, list[Drawing]] = {}
     for each in now.shown():

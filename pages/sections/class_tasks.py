@@ -37,11 +37,15 @@ def rule(task: Task, digit: int) -> str:
                 digit=digit,
             )
         case "edge":
-            return _("The strangest {digit} that still passes: the highest score below the threshold wins.", digit=digit)
+            return _(
+                "The strangest {digit} that still passes: the highest score below the threshold wins. "
+                "It counts if no other digit's detector knows it better.",
+                digit=digit,
+            )
         case "blind":
             return _(
-                "Draw, and predict the verdict, which you do not see. A right prediction is a point, near the threshold "
-                "{points}; your first {tries} count.",
+                "Draw, and predict the verdict, which you do not see. A right prediction is 1 point, or {points} points near "
+                "the threshold. Only your first {tries} drawings count.",
                 points=CLOSE_POINTS,
                 tries=BLIND_TRIES,
             )
@@ -71,7 +75,7 @@ def common_rule(task: Task) -> str:
     if task == "free":
         return ""
     if task == "blind":
-        return _("Who has the same points shares a place.")
+        return _("Equal points share a place.")
     return _("Try as often as you like: your best try stands. The same score shares a place.")
 
 

@@ -95,7 +95,7 @@ def show_picture() -> None:
         anomalies = sum(verdicts)
         st.markdown(
             _(
-                "**{normals:,}** normal, **{anomalies:,}** anomalies. Click one to see why.",
+                "Normal: **{normals:,}**. Anomalies: **{anomalies:,}**. Click one to see why.",
                 normals=len(verdicts) - anomalies,
                 anomalies=anomalies,
             )

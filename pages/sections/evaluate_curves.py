@@ -57,7 +57,7 @@ def show_lesson(calibrated: OperatingPoint, cheated: OperatingPoint) -> list[dic
         )
     )
     rows = [
-        {_("Number"): name, _("Calibrated"): honest, _("Uses the answers"): other}
+        {_("Measure"): name, _("Calibrated"): honest, _("Uses the answers"): other}
         for (name, honest), other in zip(numbers(calibrated).items(), numbers(cheated).values(), strict=True)
     ]
     st.table(rows, border="horizontal", hide_index=True, width=560)

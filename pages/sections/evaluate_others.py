@@ -77,7 +77,7 @@ def baseline_rows(context: EvaluateContext) -> list[dict[str, str]]:
         return {
             _("Method"): name,
             _("AUROC"): formatted(auroc, ".4f"),
-            _("Caught at {rate:.0%} false alarms", rate=BASELINE_RATE): percent(caught),
+            _("Caught, threshold set for {rate:.0%} false alarms", rate=BASELINE_RATE): percent(caught),
             _("Seconds to fit"): fit,
             _("Seconds to score {count:,} images", count=10_000): formatted(scoring, ".1f"),
         }
@@ -174,7 +174,7 @@ def show_second(context: EvaluateContext) -> list[str | go.Figure]:
         for judge, images, compared in ((context.detector, context.test, context.all_scored), (second, its_test, its))
     ]
     rows = [
-        {_("Number"): name, titles[0]: value, titles[1]: other}
+        {_("Measure"): name, titles[0]: value, titles[1]: other}
         for (name, value), other in zip(columns[0].items(), columns[1].values(), strict=True)
     ]
     left, right = st.columns(2)

@@ -11,17 +11,20 @@ from pages.shared.components import scatter_map
 from pages.shared.html import pictures
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _
-from pages.shared.state import detectors, keys, latent_space
+from pages.shared.state import data_sets, detectors, keys, latent_space
 from pages.shared.state.visitor import Choice, tab
 
-TWO_UNITS = Choice(shipped=Shipped("two-units", "mnist", 5))
+_SHIPPED = Shipped("two-units", "mnist", 5)
+TWO_UNITS = Choice(shipped=_SHIPPED)
 
 
 def offer_two_units(context: LatentContext) -> None:
     """A way to the one kind of bottleneck that is as flat as a screen."""
     if context.dimensions > 2 and TWO_UNITS in detectors.choices():
+        name = _SHIPPED.data_set
+        normal = f"{data_sets.title_of(name)} {data_sets.class_names(name, (_SHIPPED.normal_class,))}"
         st.button(
-            _("Use two units"),
+            _("Use two units (a detector of {normal})", normal=normal),
             on_click=lambda: detectors.use(TWO_UNITS),
             icon=":material/filter_2:",
             help=_("Only a two-unit bottleneck can be seen whole."),
@@ -52,12 +55,19 @@ def lay_out(context: LatentContext, layout: str, latents: Tensor) -> tuple[Tenso
         numbers = torch.cat([numbers[: latent_space.NEIGHBOUR_IMAGES], numbers[len(context.shown_labels) :]])
         with st.spinner(_("Laying out …")):
             places = latent_space.neighbours(latents[numbers])
-        return numbers, places, ("", ""), _("Neighbours stay neighbours. Distances between groups mean nothing.")
+        return (
+            numbers,
+            places,
+            ("", ""),
+            _("Most neighbours stay neighbours. Distances between groups and their sizes mean nothing."),
+        )
     coordinates = frame.coordinates(latents)
     if layout == "pca":
         share = float(frame.shares[:2].sum())
         sentence = _(
-            "Two of {dimensions} dimensions: {share:.0%} of the spread of normal images.", dimensions=dimensions, share=share
+            "Two of {dimensions} dimensions: {share:.0%} of the spread of normal images in the latent space.",
+            dimensions=dimensions,
+            share=share,
         )
         return numbers, coordinates[:, :2], (context.axis_name(0), context.axis_name(1)), sentence
     if dimensions == 2:

@@ -27,9 +27,15 @@ def explained() -> dict[str, tuple[str, str]]:
     return {
         "course": (_("The course"), _("the mean of the squared errors")),
         "ink": (_("Divide by ink"), _("more ink has more to get wrong; what has little ink can no longer hide behind that")),
-        "weigh": (_("Forgive a hair, weigh gaps"), _("blur the error map a little, and let large errors count more")),
-        "strokes": (_("Strokes of one width"), _("straighten each image first, and train a better network on these")),
-        "memory": (_("Remember"), _("redraw only what resembles training images")),
+        "weigh": (
+            _("Forgive a hair, weigh gaps"),
+            _("blur the error map a little, let large errors count more, and divide by the ink twice"),
+        ),
+        "strokes": (
+            _("Strokes of one width"),
+            _("straighten each image, give all strokes one width, and train a better network on these"),
+        ),
+        "memory": (_("Remember"), _("instead of the image, redraw the training images that are most like it, and average")),
         "turns": (_("Turn"), _("look at each image turned a little, too; it helps what is written aslant")),
         "loops": (_("Mind loops"), _("what the ink encloses must be as usual")),
     }

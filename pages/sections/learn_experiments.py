@@ -31,8 +31,8 @@ def compared(name: str) -> int:
 
 def show(_context: PageContext) -> None:
     """Choose an experiment, guess how it compares, and see."""
-    known = lessons()
-    names = list(known)
+    known, trials = lessons(), seeds.read()
+    names = [name for name in known if seeds.of_preset(trials, name)]
     left, right = two_columns()
     with left:
         chosen = st.selectbox(
@@ -47,12 +47,15 @@ def show(_context: PageContext) -> None:
             return
         st.markdown(known[chosen].text)
         is_open = True
-        if chosen != "course" and seeds.of_preset(seeds.read(), chosen):
+        if chosen == "course":
+            st.markdown(remark(chosen))
+        else:
             given = choose(
                 f"experiment-{chosen}",
                 _(
-                    "Each was trained with {count} seeds. How does it tell 5s from others?",
-                    count=len(seeds.of_preset(seeds.read(), chosen)),
+                    "This network and the course's were each trained {count} times, with different seeds. How well does it "
+                    "tell 5s from other digits, compared with the course's?",
+                    count=len(seeds.of_preset(trials, chosen)),
                 ),
                 (_("Better than the course"), _("About as well"), _("Worse")),
                 compared(chosen),
@@ -60,8 +63,6 @@ def show(_context: PageContext) -> None:
             is_open = given is not None
             if given:
                 say(given, in_numbers(chosen), remark(chosen))
-        elif chosen == "course":
-            st.markdown(remark(chosen))
         if is_open:
             st.button(_("Use it on every page"), on_click=put_in_use, args=(chosen,), icon=":material/troubleshoot:")
     with right:
@@ -109,7 +110,7 @@ def in_numbers(name: str) -> str:
 
 
 def remark(name: str) -> str:
-    """What is to be seen in this experiment, in numbers; empty where its text says all."""
+    """What is to be seen in this experiment, mostly in numbers; empty where its text says all."""
     trials = seeds.of_preset(seeds.read(), name)
 
     def mean_of(figure: str, of: str = name) -> float:
@@ -149,9 +150,13 @@ def remark(name: str) -> str:
             train=last[0],
             validation=last[1],
         )
+    if name == "narrow":
+        return _("So few numbers are enough.")
+    if name == "few-epochs":
+        return _("What has learnt little cannot tell much.")
     if name == "convolutional":
         return _(
-            "{own:,} parameters instead of {course:,}.",
+            "{own:,} parameters instead of {course:,}, and about as good.",
             own=parameter_count(outline(PRESETS[name].model)),
             course=parameter_count(outline(COURSE.model)),
         )

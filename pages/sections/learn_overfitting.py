@@ -42,7 +42,7 @@ def show(context: PageContext) -> None:
         given = choose(
             QUESTION,
             _("What will the error on held-out images do?"),
-            (_("Fall to the end"), _("Fall, then stay"), _("Fall, then rise")),
+            (_("Fall to the end"), _("Fall, then stay level"), _("Fall, then rise")),
             2,
         )
     if given is None:
@@ -84,12 +84,12 @@ def told(curve: Sequence[EpochLosses]) -> str:
     }
     if values["last"] < RISES * values["least"]:
         return _(
-            "This time it fell to {least:.3f} and ended at {last:.3f}; that on the {count} images at {train:.3f}.",
+            "This time it fell to {least:.3f} and ended at {last:.3f}; the error on the {count} images ended at {train:.3f}.",
             count=IMAGES,
             **values,
         )
     return _(
-        "It was least after {epoch} epochs ({least:.3f}) and rose to {last:.3f}, while that on the {count} "
+        "It was least after {epoch} epochs ({least:.3f}) and rose to {last:.3f}, while the error on the {count} "
         "images fell to {train:.3f}: "
         "the network learns these by heart. That is **overfitting**.",
         count=IMAGES,

@@ -4,7 +4,7 @@ import streamlit as st
 from torch import Tensor
 
 from pages.sections.learn_canvas import show_canvas
-from pages.sections.learn_context import image_at, shuffled
+from pages.sections.learn_context import cells, image_at, shuffled
 from pages.sections.learn_question import ask_again, choose, round_of, say, two_columns
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _
@@ -18,10 +18,15 @@ def show(context: PageContext) -> None:
     """Draw something; alarm or not?"""
     lesson, number = current_lesson(), round_of(QUESTION)
     left, right = two_columns()
-    with right:
-        drawn = show_canvas(QUESTION) if lesson.answer_to(QUESTION) is None else lesson.canvas(QUESTION).image
-    index = shuffled(len(context.labels), number)[0]
-    image = image_at(context, index) if drawn is None else drawn
+    test_image = image_at(context, shuffled(len(context.labels), number)[0])
+    if lesson.answer_to(QUESTION):
+        drawn = lesson.canvas(QUESTION).image
+    else:
+        with right, st.container(key="lesson-own", horizontal=True):
+            drawn = show_canvas(QUESTION)
+            if drawn is None:
+                st.html(cells([pictures.picture(test_image[0], _("Test image"))], [_("Test image")]))
+    image = test_image if drawn is None else drawn
     result = context.detector.infer(image)
     is_alarm = bool(result.verdicts[0])
     with left:
@@ -31,9 +36,9 @@ def show(context: PageContext) -> None:
             (_("Normal"), _("Anomaly")),
             int(is_alarm),
         )
-        if given is None:
-            st.caption(_("Without a drawing a test image is taken."))
-        else:
+        if given is None and drawn is None:
+            st.caption(_("Without a drawing, judge this test image."))
+        if given:
             say(given, sentence(context, float(result.scores[0]), result.threshold, is_alarm))
             ask_again(QUESTION, _("Draw again"))
     if given:

@@ -127,6 +127,8 @@ def why(context: PageContext, question: Question, result: Result | None, given: 
             best=best,
             score=score["score"],
         )
+    if question.kind == "map" and given != question.right:
+        return _("It is of {letter}: orange is where {letter} has ink that was not redrawn.", letter=letter)
     if question.kind == "map":
         return _("Orange is where {letter} has ink that was not redrawn; its score is {score:.4f}.", letter=letter, score=best)
     shown = result.reconstructions[question.right]
@@ -144,8 +146,10 @@ def why(context: PageContext, question: Question, result: Result | None, given: 
 
 def show_images(context: PageContext, question: Question, result: Result, is_answered: bool) -> None:
     """The images of a question; once it is answered with reconstruction, error map, score and verdict."""
-    if question.kind in ("redrawn", "map") and not is_answered:  # then it stands below the image that it is of
-        st.html(cells([asked_picture(question, result)], [_("Of which image?")]))
+    asked = ""
+    if question.kind in ("redrawn", "map"):
+        caption = _("Of {letter}", letter=LETTERS[question.right]) if is_answered else _("Of which image?")
+        asked = cells([asked_picture(question, result)], [caption])
     contents, captions = [], []
     for place, index in enumerate(question.images):
         letter = LETTERS[place] if len(question.images) > 1 else ""
@@ -156,7 +160,9 @@ def show_images(context: PageContext, question: Question, result: Result, is_ans
             column += pictures.badge(bool(result.verdicts[place]))
         contents.append(column)
         captions.append(f"{letter} {formatted(float(result.scores[place]), '.4f')}" if is_answered else letter)
-    st.html(f'<div class="lesson-columns">{cells(contents, captions)}</div>')
+    columns = f'<div class="lesson-columns">{cells(contents, captions)}</div>'
+    # Once answered the columns are higher, and what was asked about stands beside them.
+    st.html(f'<div class="lesson-asked">{asked}{columns}</div>' if asked and is_answered else asked + columns)
 
 
 def asked_picture(question: Question, result: Result) -> str:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from core.latent import decode, encode
-from pages.sections.learn_context import cells, image_at, nth
+from pages.sections.learn_context import cells, image_at, nth, shuffled
 from pages.sections.learn_question import LETTERS, ask_again, choose, round_of, say, two_columns
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _, formatted
@@ -26,8 +26,7 @@ def four_units(effects: Tensor, number: int) -> list[int]:
     """The unit that changes the picture most, two that change it less, and one that does next to nothing, shuffled."""
     order = effects.argsort(descending=True).tolist()
     chosen = [order[0], order[3], order[10 if len(order) > 12 else -2], order[-1]]
-    turn = number % 4
-    return chosen[turn + 1 :] + chosen[: turn + 1]
+    return [chosen[place] for place in shuffled(len(chosen), number)]
 
 
 def show(context: PageContext) -> None:
@@ -79,14 +78,14 @@ def show(context: PageContext) -> None:
             left_over = decode(context.detector, kept[None])[0]
             contents += [
                 pictures.picture(left_over, _("Without those that are off")),
-                pictures.error_picture((whole - left_over)[0], _("Their share")),
+                pictures.error_picture((whole - left_over)[0], _("What they drew")),
             ]
-            captions += [_("Without those that are off"), _("Their share")]
+            captions += [_("Without those that are off"), _("What they drew")]
         st.html(cells(contents, captions))
         if given:
-            contents = [pictures.error_picture((whole - without[unit])[0], _("Their share")) for unit in chosen]
+            contents = [pictures.error_picture((whole - without[unit])[0], _("What they drew")) for unit in chosen]
             captions = [
-                _("{letter}: share {effect:.4f}", letter=letter, effect=float(effects[unit]))
+                _("{letter}: changes it by {effect:.4f}", letter=letter, effect=float(effects[unit]))
                 for letter, unit in zip(LETTERS, chosen, strict=True)
             ]
             st.html(cells(contents, captions))

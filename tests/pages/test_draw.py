@@ -257,7 +257,7 @@ def captions(app: AppTest) -> list[str]:
 def test_every_digit_of_a_picture_has_its_verdict(digit: Digit) -> None:
     app = upload(with_other_ways(open_page("draw")), "sheet.png", sheet([digit(5), digit(7), digit(5)]))
     assert "3 digits found." in captions(app)
-    assert "**2** normal, **1** anomalies. Click one to see why." in [text.value for text in app.markdown]
+    assert "Normal: **2**. Anomalies: **1**. Click one to see why." in [text.value for text in app.markdown]
     assert visitor_of(app).drawings.picked.title == "sheet.png"
     assert len(verdicts(app)) == 1, "only what was chosen is on the strip"
 

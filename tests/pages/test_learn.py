@@ -18,7 +18,7 @@ from core.jobs.job import JobState, TrainingJob
 from core.presets import PRESETS, Shipped
 from core.quiz import KINDS, questions
 from pages.learn import steps
-from pages.sections.learn_unit import without_each
+from pages.sections.learn_unit import four_units, without_each
 from pages.shared.i18n.lessons import lessons
 from pages.shared.state import keys
 from pages.shared.state.lesson import QUESTIONS_OF_QUIZ, STEPS, Lesson
@@ -395,12 +395,39 @@ def test_the_why_of_an_error_map_speaks_of_the_map_and_that_of_a_reconstruction_
         letter, told = "ABCD"[question.right], answered(app)
         if question.kind == "map":
             score = float(scores[question.images[question.right]])
-            assert told.endswith(f"Orange is where {letter} has ink that was not redrawn; its score is {score:.4f}.")
+            right = f"Orange is where {letter} has ink that was not redrawn; its score is {score:.4f}."
+            wrong = f"It is of {letter}: orange is where {letter} has ink that was not redrawn."
+            assert told.endswith(right if given == question.right else wrong)
+            assert any(f"Of {letter}" in html for html in html_of(app)), "what was asked about stays in sight"
         elif question.kind == "redrawn" and given != question.right:
             own, others = map(float, re.findall(r"\d\.\d{4}", told))
             assert told.split("It is of ")[1][0] == letter
             assert own < others
         press(app, "Next question")
+
+
+@pytest.mark.usefixtures("without_data")
+def test_whoever_does_not_draw_sees_the_image_to_judge() -> None:
+    app = at_step(7)
+    (image,) = [html for html in html_of(app) if "<img" in html]
+    assert "Test image" in image
+    say(app, "own", 1)
+    source = re.search(r'src="([^"]+)"', image)
+    assert source
+    assert any(source[1] in html for html in html_of(app)), "it is the one that was judged"
+
+
+def test_the_unit_that_changes_most_is_not_always_in_the_same_place() -> None:
+    effects = torch.arange(32.0)
+    assert len({four_units(effects, number).index(31) for number in range(12)}) == 4
+    assert {frozenset(four_units(effects, number)) for number in range(12)} == {frozenset(four_units(effects, 0))}
+
+
+def test_every_experiment_in_the_list_was_repeated() -> None:
+    app = at_step(13)
+    (box,) = [each for each in app.selectbox if each.key == "experiment"]
+    assert "The course" in box.options
+    assert "Best detector" not in box.options
 
 
 def said_by_others(app: AppTest, *answers: tuple[str, object]) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +93,9 @@ def test_the_card_says_what_the_file_says(made: Checkpoint) -> None:
     assert f"{made.evaluation.auroc:.4f}" in card
     assert f"{made.detector.threshold_:.4f}" in card
     assert "At most 5.0% of new normal images" in card
+    few = copy(made.detector)
+    few.calibration_scores_ = few.calibration_scores_[:4]  # of five images that rank alike one is the strangest
+    assert "At most 20.0% of new normal images" in take_along.card(replace(made, detector=few), "")
     assert "<td>Epochs</td><td>2</td>" in card
     by_hand = take_along.card(replace(made, detector=made.detector.at_threshold(0.5)), "")
     assert "set by hand" in by_hand

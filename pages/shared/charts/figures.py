@@ -42,8 +42,9 @@ def lay_out(figure: go.Figure, **layout: Any) -> go.Figure:
 def below_half(names: str) -> str:
     """Why an AUROC can be below a guess's."""
     return _(
-        "Below 0.5 ({names}): on the whole these anomalies score lower than the normal images. They are redrawn with less "
-        "error, often because they have less ink to get wrong, so no threshold on this score tells them apart.",
+        "Below 0.5 ({names}): on the whole these anomalies score lower than the normal images. Calling high scores anomalies "
+        "misses most of them, whatever the threshold. Without dividing by ink, a reason is often that they have less ink to "
+        "get wrong.",
         names=names,
     )
 

@@ -50,9 +50,9 @@ def curve(scores: Sequence[float], threshold: float, normal: str) -> dict[str, A
     turned = max((number for number, (one, next_) in enumerate(pairwise(is_anomaly), start=1) if one != next_), default=None)
     text = _("The score along your drawing: drag to look at each moment again")
     if turned is not None and is_anomaly[turned]:
-        text = _("Here “{normal}” became an anomaly; drag to look again", normal=normal)
+        text = _("Here it stopped passing for “{normal}”; drag to look again", normal=normal)
     elif turned is not None:
-        text = _("Here it became a normal “{normal}”; drag to look again", normal=normal)
+        text = _("From here it passes for “{normal}”; drag to look again", normal=normal)
     return {
         "heights": [round(pictures.position(score, threshold), 3) for score in scores],
         "turned": turned,

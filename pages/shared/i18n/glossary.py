@@ -42,7 +42,13 @@ def _entries(_language: str) -> dict[str, tuple[str, str]]:
             _("Calibration"),
             _("Setting the threshold with normal images that were held out of training. No anomaly is looked at."),
         ),
-        "p-value": (_("p-value"), _("The share of held-out normal images that score at least as high.")),
+        "p-value": (
+            _("p-value"),
+            _(
+                "The share of normal images that score at least as high, the new image counted in: (1 + how many held-out ones "
+                "do) / (1 + all held-out ones)."
+            ),
+        ),
         "latent": (_("Latent"), _("The few numbers in the narrow middle: all that the network keeps of an image.")),
         "bottleneck": (
             _("Bottleneck"),
@@ -59,7 +65,7 @@ def _entries(_language: str) -> dict[str, tuple[str, str]]:
         ),
         "t-sne": (
             _("t-SNE"),
-            _("A flat map that keeps neighbours together. How far groups are from each other means nothing."),
+            _("A flat map that keeps most neighbours together. Distances between groups and their sizes mean nothing."),
         ),
         "auroc": (
             _("AUROC"),

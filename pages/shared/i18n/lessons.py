@@ -41,7 +41,7 @@ def lessons(data_set: str = "mnist") -> dict[str, PresetLesson]:
         "narrow": PresetLesson(
             _("Narrow bottleneck"),
             _(
-                "{count} numbers instead of {course}, and no ReLU that would silence some. They are enough.",
+                "{count} numbers instead of {course}, and no ReLU that would silence some.",
                 count=_numbers("narrow"),
                 course=_numbers("course"),
             ),
@@ -56,7 +56,7 @@ def lessons(data_set: str = "mnist") -> dict[str, PresetLesson]:
         ),
         "few-epochs": PresetLesson(
             _("Too few epochs"),
-            _("After one pass it draws nearly the same mean image, whatever it sees. What has learnt little cannot tell much."),
+            _("After one pass it draws nearly the same mean image, whatever it sees."),
         ),
         "denoising": PresetLesson(
             _("Noise added"),
@@ -66,9 +66,7 @@ def lessons(data_set: str = "mnist") -> dict[str, PresetLesson]:
             _("The broadcasting trap"),
             _("Shapes that do not match: every image is compared with every other, and the network learns the mean image."),
         ),
-        "convolutional": PresetLesson(
-            _("Convolutional"), _("Small filters that slide over the image: far fewer weights, and about as good.")
-        ),
+        "convolutional": PresetLesson(_("Convolutional"), _("Small filters that slide over the image: far fewer weights.")),
     }
     return known | {name: PresetLesson(name, "") for name in PRESETS if name not in known}
 

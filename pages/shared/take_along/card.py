@@ -89,7 +89,8 @@ def _limits(made: Checkpoint) -> list[str]:
         promise = _(
             "At most {rate:.1%} of new normal images are called anomalies, on average, if they come about as the held-out ones "
             "did. Other writers, pens and cameras are other images; of them nothing is promised.",
-            rate=made.config.false_alarm_rate,
+            # One of n held-out scores leaves at best one new image in n + 1 above all of them.
+            rate=max(made.config.false_alarm_rate, 1 / (len(made.detector.calibration_scores_) + 1)),
         )
     else:
         promise = _("The threshold was set by hand, so that no rate of false alarms is promised.")
