@@ -65,7 +65,6 @@ def test_axe_finds_nothing_serious(path: str, axe: str, server: Server, chromium
         assert violations(page, axe) == []
         if path in LESSON:
             answer(page)
-            page.mouse.move(0, 0)  # what was pressed may still be there, in the colours of a pointer over it
             if path != f"learn?step={TRAINED}":
                 expect(page.locator(".st-key-lesson-answer")).to_be_visible()
             painted(page)
