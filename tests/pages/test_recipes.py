@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.data import datasets as data_module
 from core.data.datasets import DataSet, Digits, MissingDataError, Source
+from core.experiments import seeds
 from core.presets import CHECKPOINTS, COURSE, PRESETS
 from pages.shared.i18n import catalogues, text
 from pages.shared.i18n.text import LANGUAGES
@@ -59,10 +60,15 @@ def test_a_new_preset_is_offered_on_train(new_preset: str) -> None:
     assert not app.error
 
 
-def test_learn_says_that_a_preset_has_no_trained_detector_yet(new_preset: str) -> None:
+def test_learn_offers_a_preset_once_it_was_tried_and_says_that_no_detector_comes_with_it(
+    new_preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = go_to(open_page(), "learn")
     app.session_state["step"] = 13
-    checked(app.run())
+    count = len(checked(app.run()).selectbox(key="experiment").options)
+    of_preset = seeds.of_preset
+    monkeypatch.setattr(seeds, "of_preset", lambda trials, name: of_preset(trials, "course" if name == new_preset else name))
+    assert len(checked(app.run()).selectbox(key="experiment").options) == count + 1
     app.session_state["experiment"] = new_preset
     checked(app.run())
     assert [info.value for info in app.info if "No trained detector comes with this preset" in info.value]
