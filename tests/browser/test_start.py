@@ -23,6 +23,7 @@ from tests.browser.conftest import (
     slow_but,
     start_server,
 )
+from tests.conftest import WaitUntil
 from tests.load.visitor import Visitor
 
 Way = Callable[[int], list[str]]
@@ -123,10 +124,13 @@ def test_a_visitor_who_does_not_answer_does_not_keep_the_server(tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_the_address_is_told_when_a_page_answers_at_once(context: BrowserContext, tmp_path: Path) -> None:
+def test_the_address_is_told_when_a_page_answers_at_once(
+    context: BrowserContext, tmp_path: Path, wait_until: WaitUntil
+) -> None:
     log = tmp_path / "log.txt"
     server = start_server(tmp_path, log)
     try:
+        wait_until(lambda: server.url in log.read_text())
         told = log.read_text()
         assert told.index("Loading the pages") < told.index(f"See the anomaly is at {server.url}")
         page = context.new_page()
