@@ -60,7 +60,7 @@ COLUMNS = (
 )
 
 
-def rows(now: Moment, names: dict[int, str]) -> Iterator[tuple[object, ...]]:
+def rows(now: Moment, names: dict[int, str]) -> Iterator[tuple[str | int | float, ...]]:
     """One row a drawing that is not hidden; what a shared detector judged has no kind and does not count."""
     words = {None: "", True: "anomaly", False: "normal"}
     for each in now.shown():
@@ -69,23 +69,15 @@ def rows(now: Moment, names: dict[int, str]) -> Iterator[tuple[object, ...]]:
         does_count = "" if each.detector else int(counts(each.task, digit, judged))
         yield (
             *(each.number, f"{each.time:.0f}", names.get(each.student, ""), each.task, each.round, kind),
-            *(f"{judged.score:.6f}", f"{judged.threshold:.6f}", f"{judged.p_value:.6f}", words[judged.is_anomaly]),
+            *(round(judged.score, 6), round(judged.threshold, 6), round(judged.p_value, 6), words[judged.is_anomaly]),
             *(judged.best_digit, does_count, words[each.prediction]),
             *(points(judged, each.prediction), each.detector),
         )
 
 
-NUMBERS = ("score", "threshold", "p_value")
-"""Columns with a decimal sign."""
-
-
 def as_csv(now: Moment, names: dict[int, str], code: str) -> bytes:
     """The table, as a spreadsheet of this language opens it."""
-    lines = (
-        [float(str(cell)) if column in NUMBERS else str(cell) for column, cell in zip(COLUMNS, row, strict=True)]
-        for row in rows(now, names)
-    )
-    return csv_file.as_csv(code, COLUMNS, lines)
+    return csv_file.as_csv(code, COLUMNS, rows(now, names))
 
 
 def as_report(now: Moment, names: dict[int, str]) -> str:

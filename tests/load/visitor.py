@@ -299,13 +299,14 @@ class Visitor:
             assert place.hostname
             self._to_pen = HTTPConnection(place.hostname, place.port, timeout=60)
         try:
-            self._to_pen.request("POST", address, body, {"Cookie": self._cookie_line()})
-            answer = self._to_pen.getresponse()
+            return self._post(self._to_pen, address, body)
         except ConnectionError:  # closed after seconds without a question; a browser opens another too
             self._to_pen.close()
-            self._to_pen.request("POST", address, body, {"Cookie": self._cookie_line()})
-            answer = self._to_pen.getresponse()
-        told: dict[str, Any] = json.loads(answer.read())
+            return self._post(self._to_pen, address, body)
+
+    def _post(self, connection: HTTPConnection, address: str, body: bytes) -> dict[str, Any]:
+        connection.request("POST", address, body, {"Cookie": self._cookie_line()})
+        told: dict[str, Any] = json.loads(connection.getresponse().read())
         return told
 
     def htmls(self) -> Iterator[str]:
