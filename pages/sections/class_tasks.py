@@ -10,9 +10,9 @@ def title(task: Task, digit: int) -> str:
     """What is asked, in a few words."""
     match task:
         case "draw":
-            return _("Draw a {digit}", digit=digit)
+            return _("Draw the digit {digit}", digit=digit)
         case "anything":
-            return _("Anything but a {digit}", digit=digit)
+            return _("Anything but the digit {digit}", digit=digit)
         case "fool":
             return _("Fool it")
         case "edge":
@@ -27,12 +27,12 @@ def rule(task: Task, digit: int) -> str:
     """What counts, and who wins."""
     match task:
         case "draw":
-            return _("The detector must take it for a {digit}. The least score wins.", digit=digit)
+            return _("The detector must take it for the digit {digit}. The least score wins.", digit=digit)
         case "anything":
             return _("It must be an anomaly. The highest score wins.")
         case "fool":
             return _(
-                "Draw another digit that the detector takes for a {digit}. "
+                "Draw another digit that the detector takes for “{digit}”. "
                 "It counts if that digit's own detector knows it best. The least score wins.",
                 digit=digit,
             )
@@ -61,7 +61,7 @@ def brief_rule(task: Task, digit: int) -> str:
         case "anything":
             return _("The highest score wins.")
         case "fool":
-            return _("Another digit that it takes for a {digit}: the least score wins.", digit=digit)
+            return _("Another digit that it takes for “{digit}”: the least score wins.", digit=digit)
         case "edge":
             return _("The strangest {digit} that passes wins.", digit=digit)
         case "blind":
@@ -97,7 +97,7 @@ def outcome(drawing: Drawing, about: Class) -> str:
     if drawing.detector or counts(drawing.task, digit, judged):
         return _("It is on the wall.")
     if drawing.task == "anything":
-        return _("On the wall, but it does not count: the detector takes it for a {digit}.", digit=digit)
+        return _("On the wall, but it does not count: the detector takes it for the digit {digit}.", digit=digit)
     if judged.is_anomaly:
         return _("On the wall, but it does not count: the detector calls it an anomaly.")
     if drawing.task == "fool":

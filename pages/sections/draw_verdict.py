@@ -147,7 +147,7 @@ def show_judgement(shown: Drawings) -> None:
         scores = moment_scores(shown, judged)
     names, ensemble = detectors.ensemble(config.data_set)
     if judged is None:
-        wait = _("Draw something: a {normal}, or anything else.", normal=normal)
+        wait = _("Draw something: “{normal}”, or anything else.", normal=normal)
         if is_to_be_guessed:
             wait = _("What will the verdict be? Draw, then press your guess.")
         parts = {
@@ -264,7 +264,7 @@ def show_replay(shown: Drawings, judged: Judged | None, scores: Sequence[float])
 
 
 MOST_TIMES = 1000
-"""Thresholds; how many more an error is says nothing any more, and where the threshold is 0 there is no number for it."""
+"""Thresholds; how many more a score is says nothing any more, and where the threshold is 0 there is no number for it."""
 
 
 def measured(result: Result, normal: str) -> str:
@@ -273,31 +273,29 @@ def measured(result: Result, normal: str) -> str:
     ratio, factor = in_thresholds(float(result.scores[0]), result.threshold), float(result.loop_factors[0])
     if bool(result.verdicts[0]) and ratio <= factor:
         return _(
-            "Redrawn as “{normal}”, its error is {share:.0%} of the threshold, but its loops are not those of “{normal}”: "
+            "Redrawn as “{normal}”, it would score {share:.0%} of the threshold, but its loops are not those of “{normal}”: "
             "{ratio:.1f} times the threshold.",
             normal=normal,
             share=ratio / factor,
             ratio=max(ratio, 1.1),
         )
     if bool(result.verdicts[0]) and ratio > MOST_TIMES:
-        return _(
-            "Redrawn as “{normal}”, its error is more than {ratio:,} times the threshold.", normal=normal, ratio=MOST_TIMES
-        )
+        return _("Redrawn as “{normal}”, it scores more than {ratio:,} times the threshold.", normal=normal, ratio=MOST_TIMES)
     if bool(result.verdicts[0]):
-        return _("Redrawn as “{normal}”, its error is {ratio:.1f} times the threshold.", normal=normal, ratio=max(ratio, 1.1))
+        return _("Redrawn as “{normal}”, it scores {ratio:.1f} times the threshold.", normal=normal, ratio=max(ratio, 1.1))
     if ratio < 0.01:
-        return _("Redrawn as “{normal}”, its error is less than {share:.0%} of the threshold.", normal=normal, share=0.01)
-    return _("Redrawn as “{normal}”, its error is {share:.0%} of the threshold.", normal=normal, share=ratio)
+        return _("Redrawn as “{normal}”, it scores less than {share:.0%} of the threshold.", normal=normal, share=0.01)
+    return _("Redrawn as “{normal}”, it scores {share:.0%} of the threshold.", normal=normal, share=ratio)
 
 
 def second_opinion(score: float, threshold: float, normal: str, opinions: Sequence[Opinion]) -> str:
-    """Which of the shipped detectors redraws the image better than the one in use, if any does."""
+    """Which of the shipped detectors knows the image better than the one in use, if any does."""
     best = min(opinions, key=lambda opinion: opinion.ratio)
     if best.is_anomaly and score > threshold:
         return _("None of the {count} detectors knows this.", count=len(opinions))
     if best.name == normal or best.ratio >= in_thresholds(score, threshold):
-        return _("None of the other detectors redraws it better.")
-    return _("The detector of **{name}** redraws it better.", name=best.name)
+        return _("None of the other detectors knows it better.")
+    return _("The detector of **{name}** knows it better.", name=best.name)
 
 
 def show_ensemble(cards: str, ensemble: Ensemble) -> None:

@@ -27,10 +27,8 @@ def say_all(context: EvaluateContext) -> None:
 
 
 def question_of(context: EvaluateContext) -> str:
-    """What passes for a normal image; languages that write “a 5” do not write “a shirts”."""
-    if context.normal.isdigit():
-        return _("What passes for a {digit}?", digit=context.normal)
-    return _("What passes for {normal}?", normal=context.normal)
+    """What passes for a normal image."""
+    return _("What passes for “{normal}”?", normal=context.normal)
 
 
 def show_hardest(context: EvaluateContext) -> tuple[str, ...]:

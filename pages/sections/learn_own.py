@@ -32,7 +32,7 @@ def show(context: PageContext) -> None:
     with left:
         given = choose(
             QUESTION,
-            _("Draw a {normal}, or anything else. What will the network say?", normal=context.normal),
+            _("Draw the digit {normal}, or anything else. What will the network say?", normal=context.normal),
             (_("Normal"), _("Anomaly")),
             int(is_alarm),
         )

@@ -39,7 +39,7 @@ def show(context: PageContext) -> None:
                 normal=context.normal,
                 other=name,
             ),
-            (_("The same image"), _("A {normal}", normal=context.normal), _("Something between"), _("Nothing")),
+            (_("The same image"), _("The digit {normal}", normal=context.normal), _("Something between"), _("Nothing")),
             None,
         )
         if given:

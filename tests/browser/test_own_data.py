@@ -50,4 +50,4 @@ def test_from_the_first_star_to_a_detector_that_knows_stars(page: Page, server: 
         draw_sign(page, sign, random)
         expect(page.locator(".st-key-verdict")).to_have_text(re.compile(f"^{verdict}"))
         page.get_by_role("button", name="Clear").click()
-        expect(page.locator(".st-key-verdict")).to_contain_text("Draw something: a star")
+        expect(page.locator(".st-key-verdict")).to_contain_text("Draw something: “star”")

@@ -111,7 +111,7 @@ CHECKERED = np.repeat(np.kron(np.indices((16, 16)).sum(axis=0) % 2 * 255, np.one
 
 def test_blank_canvas_asks_for_a_drawing() -> None:
     app = open_page("draw")
-    assert verdict(app) == "Draw something: a 5, or anything else."
+    assert verdict(app) == "Draw something: “5”, or anything else."
     assert not has(app, "score")
     assert not has(app, "threshold")
     assert verdicts(app) == []
@@ -147,10 +147,10 @@ def test_loops_that_alone_make_the_anomaly_are_named(monkeypatch: pytest.MonkeyP
         return draw_verdict.measured(Result(one, one, one, scores, one, one, verdict_of, torch.tensor([factor]), 2.0), "5")
 
     assert told(3.0, 2.0) == (
-        "Redrawn as “5”, its error is 75% of the threshold, but its loops are not those of “5”: 1.5 times the threshold."
+        "Redrawn as “5”, it would score 75% of the threshold, but its loops are not those of “5”: 1.5 times the threshold."
     )
-    assert told(6.0, 2.0) == "Redrawn as “5”, its error is 3.0 times the threshold."
-    assert told(1.0, 1.5) == "Redrawn as “5”, its error is 50% of the threshold."
+    assert told(6.0, 2.0) == "Redrawn as “5”, it scores 3.0 times the threshold."
+    assert told(1.0, 1.5) == "Redrawn as “5”, it scores 50% of the threshold."
 
 
 def test_background_without_ink_is_a_blank_canvas(pen: Pen, digit: Digit) -> None:
@@ -428,11 +428,11 @@ def test_what_the_pen_sent_is_not_judged_again_when_the_canvas_tells_of_it(pen: 
     assert verdict(app).startswith("Anomaly")
 
 
-def test_the_detector_that_redraws_it_better_is_named(pen: Pen, digit: Digit) -> None:
+def test_the_detector_that_knows_it_better_is_named(pen: Pen, digit: Digit) -> None:
     app = open_page("draw")
     for drawn, told in (
-        (digit(5), "None of the other detectors redraws it better."),
-        (digit(6), "The detector of 6 redraws it better."),
+        (digit(5), "None of the other detectors knows it better."),
+        (digit(6), "The detector of 6 knows it better."),
         (CHECKERED, "None of the 10 detectors knows this."),
     ):
         pen.draw(drawn)

@@ -50,7 +50,7 @@ SECTIONS = [
     "Four outcomes, precision, recall and F1",
     "Every threshold at once",
     "Calibrating or cheating?",
-    "What passes for a 5?",
+    "What passes for “5”?",
     "Simpler methods, same images",
     "Beside another detector",
     "Take it away",
@@ -229,7 +229,7 @@ def test_several_normal_classes(fitted: AutoencoderDetector) -> None:
     scores = fitted.decision_function(uci.test.images).double().numpy()
     truth = ~np.isin(uci.test.labels.numpy(), [3, 5])
     assert (outcome(app), figures(app)) == expected(truth, scores, several.threshold_)
-    assert "What passes for 3, 5?" in sections(app)
+    assert "What passes for “3, 5”?" in sections(app)
 
 
 @pytest.mark.usefixtures("without_data")

@@ -457,7 +457,7 @@ def told_of_others(app: AppTest) -> str:
         (2, [("hourglass", 0), ("hourglass", 2), ("hourglass", 2)], "3 answers A 1 B 0 C 2"),
         (1, [("one-class", (0, 1)), ("one-class", (1,))], "2 answers A 1 B 2 C 0 D 0"),
         (6, [("price", 0), ("price", 15), ("price", 100)], "3 answers 0 – 15 2 20 – 35 0 40 – 55 0 60 – 75 0 80 – 100 1"),
-        (3, [("redraw", 1)], "1 answer The same image 0 A 5 1 Something between 0 Nothing 0"),
+        (3, [("redraw", 1)], "1 answer The same image 0 The digit 5 1 Something between 0 Nothing 0"),
     ],
 )
 def test_a_teacher_sees_what_the_class_has_said_until_it_is_revealed(

@@ -77,7 +77,7 @@ def test_whatever_the_reader_accepts_every_page_shows(name: str) -> None:
 def test_above_a_threshold_of_0_no_multiple_is_named() -> None:
     app = upload(open_page("draw"), FILES["threshold 0"]())
     checked(next(button for button in app.button if button.label == "Random test image").click().run())
-    assert any("its error is more than 1,000 times the threshold" in plain(html) for html in html_of(app))
+    assert any("it scores more than 1,000 times the threshold" in plain(html) for html in html_of(app))
 
 
 def test_a_file_that_the_server_has_let_go_is_no_choice_that_another_language_keeps() -> None:

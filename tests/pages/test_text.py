@@ -7,6 +7,7 @@ import pytest
 from babel.messages.catalog import Message
 from streamlit.testing.v1 import AppTest
 
+from core.data.datasets import SOURCES
 from core.errors import SettingError
 from pages.shared.i18n import catalogues
 from pages.shared.i18n.text import LANGUAGES, LOCALES
@@ -97,6 +98,33 @@ def test_a_term_is_the_same_word_everywhere(term: str) -> None:
                 text = re.sub(r"{[^}]*}", "", english)  # a placeholder's name is no word
                 if re.search(rf"\b{term}(e?s)?\b", text, re.IGNORECASE):
                     assert re.search(word, translated, re.IGNORECASE), (code, english, translated)
+
+
+CLASSES = "{(normal|digit|name|names|kind|kinds|other)}"
+"""Placeholders for a class: a digit, “Ankle boot”, a kind that somebody has drawn, or several of these."""
+
+ARTICLES = {
+    "en": "an?",
+    "de": "eine?[nmrs]?|d(er|ie|as|en|em|es)",
+    "es": "una?|el|la|los|las|del|al",
+    "fr": "une?|le|la|les|du|des|au|aux",
+    "pt": "uma?|[ao]s?|[dn][ao]s?|aos?|às?|pel[ao]s?",
+}
+DIGITS_ONLY = re.compile(r"pages/(sections/)?(learn|class)\w*\.py")
+"""Where classes are digits, before which four of the languages write the same article; English writes “a 5” and “an 8”."""
+
+
+@pytest.mark.parametrize("code", ARTICLES)
+def test_no_article_stands_before_a_class(code: str) -> None:
+    names = [name for source in ("mnist", "fashion-mnist") for name in SOURCES[source].class_names]
+    for message in TEXTS.values() if code == "en" else catalogues.read(code):
+        if code != "en" and all(DIGITS_ONLY.fullmatch(path) for path, _ in message.locations):
+            continue
+        texts = message.id if code == "en" else message.string
+        for text in [texts] if isinstance(texts, str) else texts:
+            for name in names if re.search(CLASSES, text) else []:
+                shown = re.sub(CLASSES, name, text)
+                assert not re.search(rf"\b({ARTICLES[code]}) \W*{name}\b", shown, re.IGNORECASE), shown
 
 
 def test_texts_are_gathered_from_everywhere() -> None:
