@@ -38,6 +38,17 @@ class Question:
     numbers: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True)
+class Pool:
+    """Indices of test images, and how likely each is to be chosen; None: all alike."""
+
+    indices: np.ndarray
+    weights: np.ndarray | None = None
+
+    def choose(self, count: int, chance: np.random.Generator) -> list[int]:
+        return [int(index) for index in chance.choice(self.indices, count, replace=False, p=self.weights)]
+
+
 def questions(detector: AutoencoderDetector, images: Tensor, labels: Tensor, scores: Tensor, seed: int) -> list[Question]:
     """One of each entry of KINDS; labels and scores (N,) are those of the test images (N, 1, 28, 28)."""
     chance, threshold = np.random.default_rng(seed), detector.threshold_
@@ -54,15 +65,29 @@ def questions(detector: AutoencoderDetector, images: Tensor, labels: Tensor, sco
 
     clear = {"redrawn": error_is_clear, "highest": score_is_clear}
     alarms, passing = np.flatnonzero(values > threshold), np.flatnonzero(values <= threshold)
-    return [_question(kind, values, labels, alarms, passing, clear.get(kind), threshold, chance) for kind in KINDS]
+    weights = _of_both_alike(np.isin(labels.numpy()[passing], detector.config.normal_classes))
+    pools = Pool(alarms), Pool(passing, weights)
+    return [_question(kind, values, labels, *pools, clear.get(kind), threshold, chance) for kind in KINDS]
+
+
+def _of_both_alike(is_normal: np.ndarray) -> np.ndarray | None:
+    """Weights of images that pass, by whether they are normal (N,): together the normal ones weigh as much as the others.
+
+    Unweighted, nearly all that passes the detector for 1 is a 1, and what an image is of would tell the answer; of what
+    passes the detector for 8, one in five is an 8, and a normal image would hardly be seen to pass.
+    """
+    count = int(is_normal.sum())
+    if count in (0, len(is_normal)):
+        return None
+    return np.where(is_normal, 0.5 / count, 0.5 / (len(is_normal) - count))
 
 
 def _question(
     kind: Kind,
     scores: np.ndarray,
     labels: Tensor,
-    alarms: np.ndarray,
-    passing: np.ndarray,
+    alarms: Pool,
+    passing: Pool,
     is_clear: Callable[[list[int]], bool] | None,
     threshold: float,
     chance: np.random.Generator,
@@ -73,11 +98,11 @@ def _question(
         numbers = sorted({expected, 2 * expected, 5 * expected, count - expected})
         return Question(kind, (), numbers.index(expected), rate, count, tuple(numbers))
     if kind == "verdict":
-        index = int(chance.choice(alarms if chance.random() < 0.5 and len(alarms) else passing))
+        (index,) = (alarms if chance.random() < 0.5 and len(alarms.indices) else passing).choose(1, chance)
         return Question(kind, (index,), int(scores[index] > threshold))
     if kind in ("alarm", "pass"):
         odd, others = (alarms, passing) if kind == "alarm" else (passing, alarms)
-        chosen = [int(chance.choice(odd)), *map(int, chance.choice(others, OPTIONS - 1, replace=False))]
+        chosen = [*odd.choose(1, chance), *others.choose(OPTIONS - 1, chance)]
     else:
         for _try in range(MOST_TRIES):
             chosen = _of_different_classes(labels, chance)

@@ -312,6 +312,24 @@ def test_right_answers_follow_from_the_scores(uci: DataSet, seed: int) -> None:
     assert asked == questions(detector, uci.test.images, uci.test.labels, scores, seed)
 
 
+@pytest.mark.parametrize("others_that_pass", [10, 250])
+def test_of_what_passes_as_much_is_normal_as_not(uci: DataSet, others_that_pass: int) -> None:
+    """However well the detector works, what an image is of does not tell whether it passes."""
+    detector, labels = read(Shipped("course", "mnist", 5).path).detector, uci.test.labels
+    passes = labels == 5
+    passes[(labels != 5).nonzero().squeeze(1)[:others_that_pass]] = True
+    scores = torch.where(passes, 0.5, 2.0) * detector.threshold_
+    shown = [
+        bool(labels[index] == 5)
+        for seed in range(1, 30)
+        for question in questions(detector, uci.test.images, labels, scores, seed)
+        if question.kind in ("alarm", "pass", "verdict")
+        for index in question.images
+        if passes[index]
+    ]
+    assert 0.4 < sum(shown) / len(shown) < 0.6
+
+
 def test_where_no_score_is_clearly_the_highest_there_are_questions_all_the_same(uci: DataSet) -> None:
     detector = read(Shipped("course", "mnist", 5).path).detector
     scores = detector.threshold_ * torch.linspace(0.95, 1.05, len(uci.test.labels))
