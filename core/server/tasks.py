@@ -97,7 +97,7 @@ def points(judgement: Judgement, prediction: bool | None) -> int:
 
 
 def worth(task: Task, judgement: Judgement, prediction: bool | None = None) -> float:
-    """What a drawing that counts is worth, the more the better: the least score, the highest one, or points."""
+    """What a drawing that counts is worth, the more the better: the lowest score, the highest one, or points."""
     match task:
         case "draw" | "fool":
             return -judgement.score

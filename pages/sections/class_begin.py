@@ -22,9 +22,9 @@ def show_beginning() -> None:
     )
     st.caption(
         _(
-            "Students have made-up names. Kept are these, the drawings with their times, scores, verdicts and predictions, "
-            "detectors given to the class, and a code by which a browser is found again. All of it is deleted when the "
-            "teacher ends the class, at the latest after {hours} hours.",
+            "Students have made-up names. What is kept: these names, the drawings with their times, scores, verdicts and "
+            "predictions, detectors given to the class, and a code by which a browser is found again. All of it is deleted "
+            "when the teacher ends the class, at the latest after {hours} hours.",
             hours=24 * classroom.days(),
         )
     )

@@ -33,9 +33,9 @@ def show_join(now: Moment, who: Student | None, is_teacher: bool) -> None:
             st.caption(
                 _(
                     "You get a made-up name, and no account. Drawings that you send go to the wall, where the class sees them. "
-                    "Kept are the name, your drawings with their times, scores, verdicts and predictions, detectors that you "
-                    "give to the class, and a code by which your browser is found again. All of it is deleted when the teacher "
-                    "ends the class, at the latest after {hours} hours.",
+                    "What is kept: the name, your drawings with their times, scores, verdicts and predictions, detectors that "
+                    "you give to the class, and a code by which your browser is found again. All of it is deleted when the "
+                    "teacher ends the class, at the latest after {hours} hours.",
                     hours=24 * classroom.days(),
                 ),
                 width="stretch",

@@ -27,13 +27,13 @@ def rule(task: Task, digit: int) -> str:
     """What counts, and who wins."""
     match task:
         case "draw":
-            return _("The detector must take it for the digit {digit}. The least score wins.", digit=digit)
+            return _("The detector must take it for the digit {digit}. The lowest score wins.", digit=digit)
         case "anything":
             return _("It must be an anomaly. The highest score wins.")
         case "fool":
             return _(
                 "Draw another digit that the detector takes for “{digit}”. "
-                "It counts if that digit's own detector knows it best. The least score wins.",
+                "It counts if that digit's own detector knows it best. The lowest score wins.",
                 digit=digit,
             )
         case "edge":
@@ -57,15 +57,15 @@ def brief_rule(task: Task, digit: int) -> str:
     """The same in the two short lines that a phone has for it."""
     match task:
         case "draw":
-            return _("The least score wins.")
+            return _("The lowest score wins.")
         case "anything":
             return _("The highest score wins.")
         case "fool":
-            return _("Another digit that it takes for “{digit}”: the least score wins.", digit=digit)
+            return _("Another digit that it takes for “{digit}”: the lowest score wins.", digit=digit)
         case "edge":
             return _("The strangest {digit} that passes wins.", digit=digit)
         case "blind":
-            return _("Right is a point, near the threshold {points}.", points=CLOSE_POINTS)
+            return _("Right guess: 1 point, near the threshold {points}.", points=CLOSE_POINTS)
         case "free":
             return rule(task, digit)
 

@@ -65,12 +65,14 @@ def show(context: PageContext) -> None:
     with left:
         given = choose(
             QUESTION,
-            _("Which digit does the course's detector tell least well from {normal}?", normal=context.normal),
+            _("Which digit does the course's detector find hardest to tell from {normal}?", normal=context.normal),
             [context.names[label] for label in others],
             others.index(hardest),
         )
         if given is None:
-            st.caption(_("To tell well is measured by AUROC: 1 is perfect, 0.5 is a guess."), help=about("auroc"))
+            st.caption(
+                _("How well it tells them apart is measured by AUROC: 1 is perfect, 0.5 is a guess."), help=about("auroc")
+            )
     if given is None:
         with right:
             show_examples(context, others)
@@ -97,7 +99,7 @@ def show(context: PageContext) -> None:
         st.html(pictures.table(head, lines))
         st.caption(
             _(
-                "Computed now on {count:,} test images; caught: where {rate:.0%} of these {normal} are alarms.",
+                "Computed now on {count:,} test images; caught: where {rate:.0%} of the images of {normal} are alarms.",
                 count=min(ideas.IMAGES, len(context.labels)),
                 rate=context.config.false_alarm_rate,
                 normal=context.normal,

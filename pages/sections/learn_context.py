@@ -79,8 +79,7 @@ def other_data_set_note(context: PageContext) -> str:
     if not is_of_another_data_set(context):
         return ""
     return _(
-        "These images are of another data set ({images}) than the detector was calibrated with ({own}), so "
-        "its rates are others.",
+        "These images are of another data set ({images}) than the detector was calibrated with ({own}), so its rates differ.",
         images=data_sets.title_of(context.data.name),
         own=data_sets.title_of(context.config.data_set),
     )

@@ -153,7 +153,7 @@ def remark(name: str) -> str:
     if name == "narrow":
         return _("So few numbers are enough.")
     if name == "few-epochs":
-        return _("What has learnt little cannot tell much.")
+        return _("What has learnt little cannot tell much apart.")
     if name == "convolutional":
         return _(
             "{own:,} parameters instead of {course:,}, and about as good.",

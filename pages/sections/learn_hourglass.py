@@ -32,7 +32,7 @@ def show(context: PageContext) -> None:
     with left:
         st.markdown(
             _(
-                "{pixels} numbers go in, one for each pixel; {latent} pass the middle: {share:.0%} of as many. "
+                "{pixels} numbers go in, one for each pixel; {latent} pass through the middle: {share:.0%} of as many. "
                 "From these the image is drawn again.",
                 pixels=PIXELS,
                 latent=model.latent_dim,

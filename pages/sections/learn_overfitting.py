@@ -89,7 +89,7 @@ def told(curve: Sequence[EpochLosses]) -> str:
             **values,
         )
     return _(
-        "It was least after {epoch} epochs ({least:.3f}) and rose to {last:.3f}, while the error on the {count} "
+        "It was lowest after {epoch} epochs ({least:.3f}) and rose to {last:.3f}, while the error on the {count} "
         "images fell to {train:.3f}: "
         "the network learns these by heart. That is **overfitting**.",
         count=IMAGES,

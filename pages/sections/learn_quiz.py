@@ -94,7 +94,7 @@ def why(context: PageContext, question: Question, result: Result | None, given: 
     """Why the right answer is right, and what speaks against the one that was given."""
     if question.kind == "rate":
         return _(
-            "{rate:.0%} of {count:,} is {number:,}: by the threshold's making, that share of normal images "
+            "{rate:.0%} of {count:,} is {number:,}: the threshold is set so that this share of normal images "
             "lies above it, give or take chance.",
             rate=question.rate,
             count=question.count,

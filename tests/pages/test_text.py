@@ -74,6 +74,12 @@ def test_each_language_has_one_kind_of_apostrophe(code: str) -> None:
     ] == []
 
 
+def test_french_punctuation_begins_no_line() -> None:
+    """French leaves a space before these signs, at which no line may be broken."""
+    said = [ours for message in catalogues.read("fr") if message.id for _, ours in both(message)]
+    assert [text for text in said if re.search("« | [:;?!»]", text)] == []
+
+
 TERMS = {
     "threshold": {"de": "schwelle", "es": "umbral", "fr": "seuil", "pt": "limiar"},
     "reconstruction": {"de": "rekonstruktion", "es": "reconstrucci", "fr": "reconstruction", "pt": "reconstru"},
