@@ -138,6 +138,13 @@ def test_blind_shows_no_verdict_before_the_guess() -> None:
     press(teacher, "task-blind")
     checked(app.run())
     assert not has(app, "score")
+    assert "You have seen a verdict on this drawing" in line(app)
+    press(app, "predict-normal")
+    assert not now().drawings, "what was seen before it is predicted does not count"
+    assert "You have seen a verdict on this drawing" in line(app)
+    checked(next(each for each in app.button if each.label == "Clear").click().run())
+    put(app, five(), 1)
+    assert not has(app, "score")
     assert "What will the verdict be?" in " ".join(html_of(app))
     press(app, "predict-normal")
     assert has(app, "score")
