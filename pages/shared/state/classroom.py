@@ -155,6 +155,15 @@ def give_detector() -> str:
     made = detectors.checkpoint_of_run(number)
     if len(made.config.normal_classes) != 1 or made.config.data_set not in ("mnist", "uci-digits"):
         raise ClassError("The class takes detectors of one digit.")
+    held_out = made.detector.calibration_scores_
+    alarms = int((held_out.double() > made.detector.threshold_).sum())
+    if 2 * alarms > len(held_out):
+        raise ClassError(
+            "This detector calls {alarms:,} of {count:,} held-out images of its own digit anomalies. "
+            "The class takes detectors that let most of them pass.",
+            alarms=alarms,
+            count=len(held_out),
+        )
     return room().share(who.number, made.config.normal_classes[0], to_bytes(made))
 
 
