@@ -99,7 +99,7 @@ def clear() -> None:
             judging.add_to_strip(shown.canvas.image, "canvas", _("drawing"))
         shown.canvas.generation += 1
         shown.canvas.strokes = shown.canvas.image = None
-        shown.canvas.is_stroke_whole, shown.canvas.moments = True, Moments()
+        shown.canvas.is_stroke_whole, shown.canvas.is_verdict_seen, shown.canvas.moments = True, False, Moments()
         shown.return_to_canvas()
         shown.opinions = None
         tab().canvas.show(shown.canvas, tab().visit)

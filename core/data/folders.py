@@ -123,7 +123,16 @@ def _images(
     archive: zipfile.ZipFile, pictures: list[tuple[zipfile.ZipInfo, str]], read: Callable[[bytes], Tensor]
 ) -> OwnImages:
     kinds = {folder: kind_name(folder) for folder in dict.fromkeys(folder for _, folder in pictures)}
-    if len(set(kinds.values())) > MOST_KINDS:
+    folders: dict[str, str] = {}
+    for folder, kind in kinds.items():
+        if folders.setdefault(kind, folder) != folder:
+            raise OwnDataError(
+                "The folders “{one}” and “{other}” would both be the kind “{kind}”. Give one of them another name.",
+                one=_short(folders[kind]),
+                other=_short(folder),
+                kind=kind,
+            )
+    if len(kinds) > MOST_KINDS:
         raise OwnDataError("The zip has {count:,} kinds; it may have {most}.", count=len(kinds), most=MOST_KINDS)
     images, pixels = [], 0
     for entry, _folder in pictures:

@@ -39,7 +39,7 @@ def is_own(name: str) -> bool:
 
 
 def kind_name(text: str) -> str:
-    """A kind's name as it is shown everywhere: letters, digits, signs and emoji, in which no markup can hide.
+    """A kind's name as it is shown everywhere: letters, digits, symbols and emoji, in which no markup can hide.
 
     Raises OwnDataError where nothing is left of it, or it is too long.
     """
@@ -47,6 +47,9 @@ def kind_name(text: str) -> str:
         raise _too_long()
     harmless = "".join(map(_harmless, unicodedata.normalize("NFC", text))).replace("www.", "www ")
     name = " ".join(harmless.split()).lstrip(".-) ")
+    # Markdown takes a plus sign at the beginning for an item of a list; the wide one looks the same.
+    if name == "+" or name.startswith("+ "):
+        name = f"\N{FULLWIDTH PLUS SIGN}{name[1:]}"
     if not name:
         raise OwnDataError("A kind needs a name, such as “star”: letters, digits or an emoji.")
     if len(name) > LONGEST_NAME:
@@ -58,8 +61,14 @@ def _too_long() -> OwnDataError:
     return OwnDataError("A kind's name has at most {most} characters.", most=LONGEST_NAME)
 
 
+SIGNS = ".()-'+=?!%" + "".join(map(chr, range(0x1F3FB, 0x1F400)))
+"""Beside letters, digits and symbols; the last five are the skin tones of emoji."""
+
+
 def _harmless(sign: str) -> str:
-    return sign if unicodedata.category(sign)[0] in "LMN" or unicodedata.category(sign) == "So" or sign in ".()-'" else " "
+    category = unicodedata.category(sign)
+    is_symbol = category == "So" or (category in ("Sm", "Sc") and not sign.isascii())
+    return sign if category[0] in "LMN" or is_symbol or sign in SIGNS else " "
 
 
 @dataclass(frozen=True, eq=False)

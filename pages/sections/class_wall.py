@@ -1,7 +1,6 @@
 """Class, the wall: everybody's drawings with score and verdict, the histogram, the list, and one drawing shown large."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from html import escape
 
 import numpy as np
@@ -21,7 +20,7 @@ from pages.shared.components import wall
 from pages.shared.html import pictures, signs
 from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import _, formatted, language, ngettext, translated
-from pages.shared.state import classroom, detectors, keys
+from pages.shared.state import class_drawings, classroom, detectors, keys
 from pages.shared.state.visitor import tab, visitor
 
 MOST_IN_SIGHT = 200
@@ -110,7 +109,7 @@ def in_order(now: Moment, order: str, is_teacher: bool) -> Sequence[Drawing]:
     return visible[::-1]
 
 
-@lru_cache(maxsize=4096)
+@class_drawings.remembered(4096)
 def _address(image: bytes) -> str:
     return pictures.png_address(pictures.png(as_pixels(image)))
 
@@ -132,7 +131,7 @@ def card(now: Moment, drawing: Drawing) -> wall.Card:
     return _card(drawing, now.students.get(drawing.student), place, language())
 
 
-@lru_cache(maxsize=4096)
+@class_drawings.remembered(4096)
 def _card(drawing: Drawing, student: Student | None, place: str, _language: str) -> wall.Card:
     """Made once for all who look: two hundred cards twice a second would cost a wall a tenth of a processor."""
     judged, who = drawing.judgement, name_of(student)
@@ -163,12 +162,12 @@ def close_one() -> None:
     tab().class_opened = 0
 
 
-@lru_cache(maxsize=4)
+@class_drawings.remembered(4)
 def _shared(code: str, _begun: float) -> AutoencoderDetector:
     return from_bytes(classroom.room().checkpoint(code)[1]).detector
 
 
-@lru_cache(maxsize=64)
+@class_drawings.remembered(64)
 def _result(image: bytes, detector: AutoencoderDetector) -> Result:
     """What the detector makes of a drawing; asked twice a second as long as it is shown."""
     return detector.infer(as_tensor(image))

@@ -72,6 +72,8 @@ def text(now: Moment, who: Student) -> str:
         line = _("The teacher has closed the wall.")
     elif answer and answer.about == (about.round, classroom.sheet()):
         line, kind = answer.text, "refused" if answer.is_refused else "answer"
+    elif classroom.is_known_beforehand():
+        line, kind = _(classroom.SEEN_BEFOREHAND), "refused"
     if code := classroom.shared_code():
         line = _("Against the detector {code}: draw another digit that it takes.", code=code) if kind == "rule" else line
     about_me = " · ".join(filter(None, (name_of(who), where)))

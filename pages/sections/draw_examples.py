@@ -6,12 +6,12 @@ from functools import partial
 import streamlit as st
 
 from core.data.folders import MAX_ZIP_BYTES, read_zip, to_zip
-from core.data.own import LONGEST_NAME, OwnDataError, OwnImages, nothing
+from core.data.own import LONGEST_NAME, OwnDataError, OwnImages, kind_name, nothing
 from core.data.split import FEWEST
 from core.drawing import from_picture
 from core.errors import UserError
 from pages.shared.html import pictures
-from pages.shared.i18n.text import _, ngettext, translated, words
+from pages.shared.i18n.text import _, ngettext, translated
 from pages.shared.navigation import page_of
 from pages.shared.state import keys, own_data
 from pages.shared.state.visitor import tab, visitor
@@ -22,12 +22,13 @@ MOST_SHOWN = 60
 
 def show_quick_keep(clear: Callable[[], None]) -> None:
     """Beside the canvas' other tool, once a kind was named: fifteen stars are drawn without leaving the canvas."""
-    kind = str(st.session_state.get(keys.KIND) or "").strip()
-    if not kind:
+    try:
+        kind = kind_name(str(st.session_state.get(keys.KIND) or ""))
+    except OwnDataError:  # told where it is typed, when it is kept
         return
     count = visitor().own.counts.get(kind, 0)
     st.button(
-        _("Keep {kind} ({number})", kind=words(kind)[:LONGEST_NAME], number=count + 1),
+        _("Keep {kind} ({number})", kind=kind, number=count + 1),
         on_click=keep,
         args=(clear,),
         icon=":material/bookmark_add:",

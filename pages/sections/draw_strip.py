@@ -12,15 +12,11 @@ from pages.shared.html import pictures
 from pages.shared.i18n.text import _, formatted, language
 from pages.shared.state import classroom
 from pages.shared.state.drawings import StripDrawing
-from pages.shared.state.visitor import visitor
 
 
 def show_strip() -> None:
     """Every image that was judged, the newest first, with what it was; and both files."""
-    drawings = visitor().drawings
-    strip = drawings.strip
-    if classroom.hides_verdict():
-        strip = [entry for entry in strip if entry.origin != "canvas" or entry.generation != drawings.canvas.generation]
+    strip = classroom.visible_strip()
     if not strip:
         return
     cells = "".join(

@@ -109,6 +109,8 @@ class Judged:
         image = shown.image
         assert image is not None
         detector, result = judging.judge(image)
+        if not shown.picked:
+            shown.canvas.is_verdict_seen = True
         normal = data_sets.normal_names(detector.config)
         return cls(image, detector, result, normal, judging.ask_all(image, may_wait=is_moving(shown)))
 

@@ -10,9 +10,9 @@ from torch import Tensor
 from core.detector import DetectorConfig
 from pages.shared.components import scatter_map
 from pages.shared.i18n.text import _
-from pages.shared.state import latent_space
+from pages.shared.state import classroom, latent_space
 from pages.shared.state.page_context import PageContext
-from pages.shared.state.visitor import tab, visitor
+from pages.shared.state.visitor import tab
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class LatentContext(PageContext):
     @cached_property
     def drawn(self) -> list[Tensor]:
         """The visitor's drawings, each (1, 28, 28) in [0, 1]."""
-        return [torch.from_numpy(entry.picture).view(1, 28, 28) / 255 for entry in visitor().drawings.strip]
+        return [torch.from_numpy(entry.picture).view(1, 28, 28) / 255 for entry in classroom.visible_strip()]
 
     @cached_property
     def images(self) -> Tensor:

@@ -1,13 +1,16 @@
 """The class's page and Draw for a teacher and students, as AppTest runs them: one store, several visitors."""
 
 import csv
+import gc
 import io
+import weakref
 import zipfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from unittest.mock import Mock
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import streamlit as st
@@ -19,7 +22,7 @@ from core.presets import Shipped
 from core.server.class_records import ClassError, ClassUnavailableError, Moment, NotTheTeacherError
 from core.server.classroom import MOST_A_MINUTE, Classroom
 from core.server.tasks import TASKS, Judgement, Task
-from pages.sections import class_archive, draw_class
+from pages.sections import class_archive, class_wall, draw_class
 from pages.shared.state import access, class_drawings, classroom, keys, own_data
 from pages.shared.state.visitor import Choice, Run
 from tests.pages.conftest import checked, go_to, has, html_of, inside, open_page, plain, tab_of, visitor_of
@@ -137,6 +140,13 @@ def test_blind_shows_no_verdict_before_the_guess() -> None:
     assert has(app, "score")
     press(teacher, "task-blind")
     checked(app.run())
+    assert not has(app, "score")
+    assert "You have seen a verdict on this drawing" in line(app)
+    press(app, "predict-normal")
+    assert not now().drawings, "what was seen before it is predicted does not count"
+    assert "You have seen a verdict on this drawing" in line(app)
+    checked(next(each for each in app.button if each.label == "Clear").click().run())
+    put(app, five(), 1)
     assert not has(app, "score")
     assert "What will the verdict be?" in " ".join(html_of(app))
     press(app, "predict-normal")
@@ -324,6 +334,42 @@ def test_a_detector_of_anything_but_one_digit_is_not_given(kind: dict[str, Any],
     assert now().detectors == {}
 
 
+def test_a_detector_that_lets_nothing_pass_is_not_given() -> None:
+    """It would never be fooled."""
+    begin()
+    app = join()
+    made = checkpoint.read(Shipped("best", "mnist", 3).path)
+    visitor_of(app).runs.append(Run.of("run 1", "trained", made))
+    visitor_of(app).choice = Choice(run=0)
+    visitor_of(app).thresholds[visitor_of(app).choice] = 0.0
+    checked(app.run())
+    press(app, "give-detector")
+    total = len(made.detector.calibration_scores_)
+    assert f"calls {total:,} of {total:,} held-out images" in " ".join(each.value for each in app.error)
+    assert now().detectors == {}
+
+
+def test_a_link_to_the_classs_drawings_means_them_as_they_are() -> None:
+    begin()
+    code = now().about.code
+    for task, count in (("anything", 7), ("draw", 12)):
+        classroom.room().choose(code, cast(Task, task))
+        for sheet in range(count):
+            send((five() if task == "draw" else scribble()).roll(sheet, 3), sheet)
+    app = open_page("train")
+    (source,) = own_data.of_class().lately.values()
+    checked(app.selectbox(key="data-set").set_value(source.name).run())
+    (address,) = (each.value for each in app.code if "data=own" in each.value)
+    send(five().roll(1, 2), 0, browser="a third")
+    other = open_page("home")
+    for name, (text,) in parse_qs(urlsplit(address).query).items():
+        other.query_params[name] = text
+    go_to(other, "train")
+    assert "not trained yet" in other.warning[0].value
+    newest = list(own_data.of_class().lately.values())[-1]
+    assert other.selectbox(key="data-set").value == newest.name != source.name
+
+
 def test_an_empty_canvas_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     begin()
     app = join()
@@ -379,9 +425,9 @@ def test_what_a_shared_detector_judged_is_of_no_kind() -> None:
     assert [bytes(image.flatten().tolist()) for image in source.read(Path()).train_images] == [pixels(five())]
 
 
-def send(image: torch.Tensor, sheet: int, detector: str = "") -> None:
+def send(image: torch.Tensor, sheet: int, detector: str = "", browser: str = "another") -> None:
     """As a browser of its own would, with figures that do not matter here."""
-    who = classroom.room().join("another")
+    who = classroom.room().join(browser)
     classroom.room().send(who.number, pixels(image), Judgement(0.1, 0.2, 0.5, False, 5, 0.5), sheet, detector=detector)
 
 
@@ -440,8 +486,13 @@ def test_the_classs_drawings_are_a_data_set_for_whoever_may_see_the_wall() -> No
     send(five(), 100)
     go_to(teacher, "train")
     assert own_data.of_class().lately
+    go_to(teacher, "class")
+    card = weakref.ref(class_wall.card(now(), next(iter(now().drawings.values()))))
+    assert card() is not None, "made once for all who look"
     classroom.room().end(code)
     go_to(teacher, "class")
+    gc.collect()
+    assert card() is None
     assert not own_data.of_class().lately
 
 

@@ -19,8 +19,8 @@ from core.experiments import compression
 from core.model import ModelConfig
 from core.presets import Shipped
 from pages.shared.html import pictures
-from pages.shared.state import detectors, latent_space
-from pages.shared.state.drawings import Drawings, StripDrawing
+from pages.shared.state import classroom, detectors, latent_space
+from pages.shared.state.drawings import Canvas, Drawings, StripDrawing
 from pages.shared.state.visitor import Choice, Run
 from tests.pages.conftest import checked, detector_line, go_to, html_of, inside, open_page, plain, tab_of, visitor_of
 
@@ -136,6 +136,14 @@ def test_drawings_land_on_the_plane_with_their_numbers(app: AppTest, mnist: Data
 
     checked(open_section(app, WALK).selectbox(key="walk-from").set_value("drawing-1").run())
     assert shown_pictures(app, "walk-here")[0] == address(best.infer(mnist.test.images[1:2]).images[0])
+
+
+def test_what_is_to_be_predicted_is_not_shown_here(app: AppTest, mnist: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = [replace(drawing(image), generation=generation) for generation, image in enumerate(mnist.test.images[:2])]
+    visitor_of(app).drawings = Drawings(Canvas(generation=1), strip=drawn)
+    assert sent_to(checked(app.run()), "plane-images")["points"]["kinds"][-2:] == ["drawing", "drawing"]
+    monkeypatch.setattr(classroom, "hides_verdict", lambda: True)
+    assert sent_to(checked(app.run()), "plane-images")["points"]["kinds"][-2:] == ["anomaly", "drawing"]
 
 
 # ---------------------------------------------------------------- moving and walking

@@ -154,6 +154,10 @@ REFUSED = {
     "many pixels": (zipped({f"star/{number}.jpg": large() for number in range(3)}), "million pixels together"),
     "many kinds": (zipped({f"kind {number}/a.png": STAR for number in range(MOST_KINDS + 1)}), "kinds; it may have"),
     "a long name": (zipped({"x" * 21 + "/a.png": STAR}), "at most 20 characters"),
+    "one kind twice": (
+        zipped({"my_star/a.png": STAR, "my star/b.png": STAR}),
+        "“my_star” and “my star” would both be the kind “my star”",
+    ),
     "no name": (zipped({"***/a.png": STAR}), "needs a name"),
 }
 

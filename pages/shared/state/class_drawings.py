@@ -1,7 +1,9 @@
 """What the class has drawn, as a data set beside the others, for whoever may see its wall."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import ParamSpec, TypeVar, cast
 
 import numpy as np
 import torch
@@ -46,10 +48,29 @@ def _data_set() -> ClassDataSet:
     return ClassDataSet()
 
 
+_remembered: list[Callable[[], None]] = []
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def remembered(most: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Remembers so many of what a function made of the class's drawings, for as long as they are there."""
+
+    def decorate(make: Callable[P, T]) -> Callable[P, T]:
+        kept = lru_cache(maxsize=most)(make)
+        _remembered.append(kept.cache_clear)
+        return cast(Callable[P, T], kept)
+
+    return decorate
+
+
 def forget() -> None:
     """The class is over, or the wall was cleared: its drawings are deleted here too."""
     _data_set.forget()
     own_data.forget_class()
+    for clear in _remembered:
+        clear()
 
 
 def sources() -> list[Source]:

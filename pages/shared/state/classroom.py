@@ -10,6 +10,7 @@ from torch import Tensor
 from core.checkpoint import from_bytes, to_bytes
 from core.data.datasets import data_directory
 from core.detector import AutoencoderDetector
+from core.errors import N_
 from core.presets import Shipped
 from core.server.class_records import Class, ClassError, ClassUnavailableError, Drawing, Moment, Student
 from core.server.classroom import Classroom
@@ -17,6 +18,7 @@ from core.server.environment import whole_number_from_environment
 from core.server.tasks import Judgement
 from pages.shared.html import pictures
 from pages.shared.state import access, detectors, job_pool, judging, visitors
+from pages.shared.state.drawings import StripDrawing
 from pages.shared.state.visitor import Choice, Run, Visitor, visitor
 from pages.shared.streamlit_internals import run_by_timer_only_if
 
@@ -153,6 +155,15 @@ def give_detector() -> str:
     made = detectors.checkpoint_of_run(number)
     if len(made.config.normal_classes) != 1 or made.config.data_set not in ("mnist", "uci-digits"):
         raise ClassError("The class takes detectors of one digit.")
+    held_out = made.detector.calibration_scores_
+    alarms = int((held_out.double() > made.detector.threshold_).sum())
+    if 2 * alarms > len(held_out):
+        raise ClassError(
+            "This detector calls {alarms:,} of {count:,} held-out images of its own digit anomalies. "
+            "The class takes detectors that let most of them pass.",
+            alarms=alarms,
+            count=len(held_out),
+        )
     return room().share(who.number, made.config.normal_classes[0], to_bytes(made))
 
 
@@ -205,6 +216,22 @@ def hides_verdict() -> bool:
         return False
 
 
+def visible_strip() -> list[StripDrawing]:
+    """What was judged, without the drawing on the canvas as long as its verdict is to be predicted."""
+    drawings = visitor().drawings
+    if not hides_verdict():
+        return drawings.strip
+    return [each for each in drawings.strip if each.origin != "canvas" or each.generation != drawings.canvas.generation]
+
+
+def is_known_beforehand() -> bool:
+    """Whether a verdict on what is on the canvas was seen before it could be predicted."""
+    return visitor().drawings.canvas.is_verdict_seen and hides_verdict()
+
+
+SEEN_BEFOREHAND = N_("You have seen a verdict on this drawing. Clear the canvas and draw another one.")
+
+
 def send(prediction: bool | None = None) -> Drawing:
     """Send what is on the canvas to the wall; the server judges it. Raises ClassError."""
     who, image = student(), visitor().drawings.canvas.image
@@ -212,6 +239,8 @@ def send(prediction: bool | None = None) -> Drawing:
         raise ClassError("You have not joined this class.")
     if image is None:
         raise ClassError("The canvas is empty: draw something first.")
+    if prediction is not None and is_known_beforehand():
+        raise ClassError(SEEN_BEFOREHAND)
     pixels = pictures.grey_pixels(image).tobytes()
     return room().send(who.number, pixels, judgement(image, _judge()), sheet(), prediction, shared_code())
 

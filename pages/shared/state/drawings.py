@@ -32,13 +32,14 @@ class Canvas:
     """The drawing on the canvas.
 
     generation: how often it was cleared. strokes: the latest strokes. image: the drawing as (1, 1, 28, 28), or None.
-    is_stroke_whole: whether the pen is lifted.
+    is_stroke_whole: whether the pen is lifted. is_verdict_seen: a verdict on it was on screen.
     """
 
     generation: int = 0
     strokes: dict[str, Any] | None = None
     image: Tensor | None = None
     is_stroke_whole: bool = True
+    is_verdict_seen: bool = False
     moments: "Moments" = field(default_factory=lambda: Moments())
 
 

@@ -63,7 +63,8 @@ def _apply(parts: Mapping[str, str]) -> None:
     # Marks that other sites leave on links are not ours to judge.
     ours = {name: text for name, text in parts.items() if not name.startswith("utm_") and not name.endswith("clid")}
     about_detector = {name: text for name, text in ours.items() if name not in OF_THE_APP}
-    name, config = decode(about_detector, own_data.offered())
+    current = {part: own_data.name_from_link(text) if part == "data" else text for part, text in about_detector.items()}
+    name, config = decode(current, own_data.offered())
     is_new = bool(about_detector) and about_detector != tab().link_detector and visitor().job is None
     ready = shipped_as(config) if is_new else None
     if ready:
@@ -138,6 +139,8 @@ def link(page: str, hide: tuple[str, ...] = (), projector: bool = False) -> str:
     else:
         config = detectors.detector_config()
         parts |= encode(config, preset_of(config) or "course")
+    if "data" in parts:
+        parts["data"] = own_data.name_in_links(parts["data"])
     if page == "learn":
         parts["step"] = str(visitor().step)
     if hide:

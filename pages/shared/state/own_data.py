@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.data.datasets import SOURCES, Source
-from core.data.own import TITLE_OF_CLASS, OwnImages, is_own
+from core.data.own import PREFIX, TITLE_OF_CLASS, OwnImages, is_own
 from core.jobs.memory_budget import Claim
 from pages.shared.state import job_pool
 from pages.shared.state.once import once
@@ -82,6 +82,21 @@ def is_of_class(name: str) -> bool:
     """Whether this is the class's, as it is or as it was."""
     source = source_of(name)
     return source is not None and source.title == TITLE_OF_CLASS
+
+
+CLASS_IN_LINKS = f"{PREFIX}class"
+"""The class's data set, however many drawings it has when the link is opened; its name changes with each of them."""
+
+
+def name_in_links(name: str) -> str:
+    """How a link names a data set."""
+    return CLASS_IN_LINKS if is_own(name) and is_of_class(name) else name
+
+
+def name_from_link(text: str) -> str:
+    """The data set that a link names, as it is now; the text itself where there is none."""
+    there = offered().values() if text == CLASS_IN_LINKS else ()
+    return next((each.name for each in there if each.title == TITLE_OF_CLASS), text)
 
 
 def keep(images: OwnImages) -> None:
