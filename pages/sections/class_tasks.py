@@ -10,9 +10,9 @@ def title(task: Task, digit: int) -> str:
     """What is asked, in a few words."""
     match task:
         case "draw":
-            return _("Draw the digit {digit}", digit=digit)
+            return _("Draw an {eight}", eight=8) if digit == 8 else _("Draw a {numeral}", numeral=digit)
         case "anything":
-            return _("Anything but the digit {digit}", digit=digit)
+            return _("Anything but an {eight}", eight=8) if digit == 8 else _("Anything but a {numeral}", numeral=digit)
         case "fool":
             return _("Fool it")
         case "edge":

@@ -158,7 +158,7 @@ def choose(teacher: Page, students: list[Page], label: str, title: str = "") -> 
     teacher.locator(".st-key-class-teacher").get_by_role("button", name=label, exact=True).click()
     for student in students:
         expect(student.locator(".st-key-class-task .class-line b").first).to_have_text(title or label)
-        if label != "Draw the digit 5":
+        if label != "Draw a 5":
             clear(student)
 
 
@@ -209,8 +209,8 @@ def test_a_class_from_its_qr_code_through_every_task(place: Place, visitors: Cal
     wall = teacher.context.new_page()
     wall.goto(f"{place.server.url}/class?view=projector")
 
-    # Draw the digit 5: a 7 is on the wall and not in the list.
-    choose(teacher, students, "Draw the digit 5")
+    # Draw a 5: a 7 is on the wall and not in the list.
+    choose(teacher, students, "Draw a 5")
     send(ada, 5)
     send(bob, 5, way=1)
     send(phone, 7)
@@ -227,7 +227,7 @@ def test_a_class_from_its_qr_code_through_every_task(place: Place, visitors: Cal
     eventually(wall, lambda: len(cards(wall)) == 3 and set(cards(wall)) != set(before))
 
     # Each of the other tasks, as it is pressed.
-    choose(teacher, students, "Anything but the digit 5")
+    choose(teacher, students, "Anything but a 5")
     eventually(wall, lambda: places(wall) == [])
     send(phone, 7)
     send(ada, 5)

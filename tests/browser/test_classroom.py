@@ -118,9 +118,9 @@ def test_a_class_from_beginning_to_end(room: Room, server: Server, data_director
         expect(page.locator(".st-key-class-wall")).to_be_visible()
         assert page.locator(".st-key-class-teacher").count() == 0, "a student has none of the teacher's buttons"
         page.goto(f"{server.url}/draw")
-        expect(page.locator(".st-key-class-task")).to_contain_text("Draw the digit 5")
+        expect(page.locator(".st-key-class-task")).to_contain_text("Draw a 5")
 
-    # Draw the digit 5: the score on the wall is that on Draw, and the place is there at once.
+    # Draw a 5: the score on the wall is that on Draw, and the place is there at once.
     score = sketch(phone, 5)
     assert fits_a_phone(phone)
     send(phone, "It is on the wall.")
@@ -153,7 +153,7 @@ def test_a_class_from_beginning_to_end(room: Room, server: Server, data_director
 
     # Tasks change on Draw with one press, and a drawing in progress stays.
     strokes = phone.locator(".st-key-canvas canvas.lower-canvas").last.evaluate("canvas => canvas.toDataURL()")
-    for task in ("Fool it", "On the edge", "Anything but the digit 5"):
+    for task in ("Fool it", "On the edge", "Anything but a 5"):
         teacher.get_by_role("button", name=task, exact=True).click()
         expect(phone.locator(".class-line b")).to_have_text(task)
     assert phone.locator(".st-key-canvas canvas.lower-canvas").last.evaluate("canvas => canvas.toDataURL()") == strokes

@@ -111,8 +111,8 @@ def test_a_drawing_goes_to_the_wall_with_the_servers_score() -> None:
 
 NOT_COUNTED = "On the wall, but it does not count: the detector calls it an anomaly."
 SAID: dict[Task, tuple[str, str]] = {
-    "draw": ("Draw the digit 5", NOT_COUNTED),
-    "anything": ("Anything but the digit 5", "It is on the wall."),
+    "draw": ("Draw a 5", NOT_COUNTED),
+    "anything": ("Anything but a 5", "It is on the wall."),
     "fool": ("Fool it", NOT_COUNTED),
     "edge": ("On the edge", NOT_COUNTED),
     "blind": ("Blind", "Anomaly: you were wrong."),
