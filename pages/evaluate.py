@@ -20,8 +20,8 @@ from pages.shared.streamlit_internals import begin_again_with_app
 
 def show() -> None:
     """The page."""
-    context = EvaluateContext.of_detector_in_use()
     st.title(_("Evaluate the detector"))
+    context = EvaluateContext.of_detector_in_use()
     data_notice.show(context.at_hand)
     test_source.ask(context)
     if context.choice == TRAINING:
@@ -32,8 +32,7 @@ def show() -> None:
         st.info(only_one_kind(), icon=":material/info:")
         return
     try:
-        with st.spinner(_("Scoring the test images…")):
-            context.scored  # noqa: B018  computed here, under the spinner
+        context.scored  # noqa: B018  computed here, where it may raise
     except EvaluationError as error:
         st.info(translated(error), icon=":material/info:")
         return

@@ -154,9 +154,8 @@ def show_second(context: EvaluateContext) -> list[str | go.Figure]:
     second = detectors.detector_of(chosen)
     its_data = data_sets.at_hand(second.config.data_set, may_download=False).data
     try:
-        with st.spinner(_("Scoring the test images…")):
-            its_test = test_set.images(second.config, its_data)
-            its_scores = test_set.scores(second, its_test)
+        its_test = test_set.images(second.config, its_data)
+        its_scores = test_set.scores(second, its_test)
         its = scored(its_scores, its_test.labels, data_sets.normal_classes_in(its_data, second.config))
     except UserError as error:
         st.info(translated(error), icon=":material/info:")
