@@ -7,7 +7,8 @@ from pages.sections import evaluate_sweep
 from pages.sections.evaluate_context import EvaluateContext, numbers
 from pages.sections.evaluate_curves import show_base_rate, show_curves, show_lesson
 from pages.sections.evaluate_files import Shown, show_take_away
-from pages.sections.evaluate_others import baseline_rows, question_of, show_baselines, show_hardest, show_second
+from pages.sections.evaluate_hardest import question_of, show_hardest
+from pages.sections.evaluate_others import baseline_rows, show_baselines, show_second
 from pages.sections.evaluate_threshold import ask_anomalies, show_mistakes, show_other_thresholds, show_outcome, show_threshold
 from pages.shared.components import threshold_line
 from pages.shared.forms import data_notice, test_source
