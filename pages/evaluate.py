@@ -97,7 +97,8 @@ def show_evaluation(context: EvaluateContext, summary: str, shown: Shown) -> Non
         second = show_second(context)
     with chart_place:
         edges = context.histogram.edges
-        threshold_line.show(current.threshold, float(edges[0]), float(edges[-1]), working.move_to)
+        margin = {side: chart.layout.margin[side] for side in "lrtb"}
+        threshold_line.show(current.threshold, float(edges[0]), float(edges[-1]), margin, working.move_to)
     shown.threshold = current.threshold
     shown.parts = [
         report.paragraph(summary),
