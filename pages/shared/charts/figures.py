@@ -20,7 +20,7 @@ EARLIER_DASHES = ("dot", "dash", "dashdot", "longdash", "longdashdot")
 NORMAL_COLOUR, ANOMALY_COLOUR = signs.NORMAL.bright, signs.ANOMALY.bright
 MARK_COLOUR = "#8a8a94"
 MOST_BATCH_POINTS = 1000
-PROJECTOR_ROOM, PROJECTOR_HEIGHT = 2.5, 1.6
+PROJECTOR_ROOM, PROJECTOR_HEIGHT = 2.75, 1.7
 """How many times as wide a figure's margins are on a projector, and how many times as high it is, for its larger text."""
 
 
@@ -36,8 +36,8 @@ def lay_out(figure: go.Figure, entry: float = 0.3, **layout: Any) -> go.Figure:
     if link.is_projector():
         # Room for text of the size that the style sheet gives it (a thirtieth of the screen's height).
         figure.update_layout(common | layout)
-        figure.update_layout(legend={"font": {"size": 27}, "entrywidthmode": "fraction", "entrywidth": entry})
-        axis = {"title": {"font": {"size": 27}}, "tickfont": {"size": 27}}
+        figure.update_layout(legend={"font": {"size": 32}, "entrywidthmode": "fraction", "entrywidth": entry})
+        axis = {"title": {"font": {"size": 32}}, "tickfont": {"size": 32}}
         margin = {side: PROJECTOR_ROOM * figure.layout.margin[side] for side in "lrtb"}
         height = PROJECTOR_HEIGHT * figure.layout.height
         return figure.update_layout(xaxis=axis, yaxis=axis, margin=margin, height=height)
