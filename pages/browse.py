@@ -25,8 +25,8 @@ ORDERS = ("highest score first", "lowest score first", "shuffled")
 
 def show() -> None:
     """The page."""
-    context = PageContext.of_detector_in_use()
     st.title(_("Browse test images"))
+    context = PageContext.of_detector_in_use()
     data_notice.show(context.at_hand)
     test_source.ask(context)
     show_summary(context)

@@ -10,6 +10,7 @@ from core.jobs.job import JobState
 from pages.sections.draw_class import show_class_task
 from pages.sections.draw_examples import show_examples, show_quick_keep
 from pages.sections.draw_other_ways import show_other_ways, show_picture
+from pages.sections.draw_pen import watch_pen
 from pages.sections.draw_strip import show_strip
 from pages.sections.draw_verdict import show_verdict
 from pages.shared.components.canvas import draw_on_canvas
@@ -46,7 +47,7 @@ def draw_area() -> None:
         with right:
             training = visitor().job
             is_live = detectors.choice() == TRAINING and training and training.snapshot().state is JobState.RUNNING
-            st.fragment(show_verdict, run_every=1.0 if is_live else None)()
+            st.fragment(show_answer, run_every=1.0 if is_live else None)()
             with st.container(key="picture-found"):
                 show_picture()
     with left, st.container(key="draw-controls"):
@@ -54,6 +55,12 @@ def draw_area() -> None:
         show_other_ways()
         show_examples(clear)
     show_strip()
+
+
+def show_answer() -> None:
+    """What follows the pen; a stroke reruns nothing else."""
+    watch_pen()
+    show_verdict()
 
 
 def show_canvas() -> None:

@@ -7,7 +7,8 @@ from pages.sections import evaluate_sweep
 from pages.sections.evaluate_context import EvaluateContext, numbers
 from pages.sections.evaluate_curves import show_base_rate, show_curves, show_lesson
 from pages.sections.evaluate_files import Shown, show_take_away
-from pages.sections.evaluate_others import baseline_rows, question_of, show_baselines, show_hardest, show_second
+from pages.sections.evaluate_hardest import question_of, show_hardest
+from pages.sections.evaluate_others import baseline_rows, show_baselines, show_second
 from pages.sections.evaluate_threshold import ask_anomalies, show_mistakes, show_other_thresholds, show_outcome, show_threshold
 from pages.shared.components import threshold_line
 from pages.shared.forms import data_notice, test_source
@@ -20,8 +21,8 @@ from pages.shared.streamlit_internals import begin_again_with_app
 
 def show() -> None:
     """The page."""
-    context = EvaluateContext.of_detector_in_use()
     st.title(_("Evaluate the detector"))
+    context = EvaluateContext.of_detector_in_use()
     data_notice.show(context.at_hand)
     test_source.ask(context)
     if context.choice == TRAINING:
@@ -32,8 +33,7 @@ def show() -> None:
         st.info(only_one_kind(), icon=":material/info:")
         return
     try:
-        with st.spinner(_("Scoring the test images…")):
-            context.scored  # noqa: B018  computed here, under the spinner
+        context.scored  # noqa: B018  computed here, where it may raise
     except EvaluationError as error:
         st.info(translated(error), icon=":material/info:")
         return
@@ -97,7 +97,8 @@ def show_evaluation(context: EvaluateContext, summary: str, shown: Shown) -> Non
         second = show_second(context)
     with chart_place:
         edges = context.histogram.edges
-        threshold_line.show(current.threshold, float(edges[0]), float(edges[-1]), working.move_to)
+        margin = {side: chart.layout.margin[side] for side in "lrtb"}
+        threshold_line.show(current.threshold, float(edges[0]), float(edges[-1]), margin, working.move_to)
     shown.threshold = current.threshold
     shown.parts = [
         report.paragraph(summary),

@@ -16,8 +16,8 @@ from pages.shared.streamlit_internals import begin_again_with_app
 
 def show() -> None:
     """The page."""
-    context = LatentContext.of_detector_in_use()
     st.title(_("Look inside"))
+    context = LatentContext.of_detector_in_use()
     data_notice.show(context.at_hand)
     sections: dict[str, Callable[[LatentContext], None]] = {
         _("Where images lie"): show_images,

@@ -9,7 +9,8 @@ from core.jobs.job import Snapshot, TrainingJob
 from core.model import layers
 from core.server import process
 from core.server.environment import MEGABYTE, memory_limit
-from pages.shared import header, monitor
+from pages.shared import monitor
+from pages.shared.i18n.jobs import job_sentence
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state import access, data_sets, job_pool, visitors
 from pages.shared.streamlit_internals import begin_again_with_app, connected_sessions
@@ -103,7 +104,7 @@ def show_training(job: TrainingJob, snapshot: Snapshot) -> None:
                 memory=memory,
             )
             + "  \n"
-            + header.job_sentence(snapshot)
+            + job_sentence(snapshot)
         )
 
 

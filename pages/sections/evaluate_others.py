@@ -1,4 +1,4 @@
-"""Evaluate: what passes best, and how other methods and another detector fare on the same images."""
+"""Evaluate: how other methods and another detector fare on the same images."""
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -9,14 +9,12 @@ from core.experiments.baselines import BASELINES, Comparison
 from core.metrics import scored
 from pages.sections.evaluate_context import EvaluateContext, numbers, percent, plotly_config
 from pages.shared.charts import evaluation
-from pages.shared.charts.figures import below_half
-from pages.shared.html import pictures, report
+from pages.shared.html import report
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _, formatted, translated
 from pages.shared.state import baselines, data_sets, detectors, keys, test_set
 from pages.shared.state.visitor import TRAINING, tab
 
-WORST = 10
 BASELINE_RATE = 0.05
 
 
@@ -24,42 +22,6 @@ def say_all(context: EvaluateContext) -> None:
     """Where the choice of anomalies, or of their share, does not hold."""
     if st.session_state.get(keys.COMPARED_CLASSES) or context.anomaly_share:
         st.caption(_("Here with all anomalies of the test set, and as many as it has, whatever is chosen above."))
-
-
-def question_of(context: EvaluateContext) -> str:
-    """What passes for a normal image."""
-    return _("What passes for “{normal}”?", normal=context.normal)
-
-
-def show_hardest(context: EvaluateContext) -> tuple[str, ...]:
-    """AUROC against each class, and the images of one that pass best; returns what a report shows of it."""
-    names = context.names
-    question = question_of(context)
-    by_class = dict(sorted(context.auroc_by_class.items(), key=lambda item: item[1]))
-    if st.session_state.get(keys.HARDEST_CLASS) not in by_class:
-        st.session_state[keys.HARDEST_CLASS] = next(iter(by_class))
-    label = st.pills(
-        _("AUROC against each, the hardest first"),
-        list(by_class),
-        format_func=lambda each: f"{names[each]} · {formatted(by_class[each], '.4f')}",
-        key=keys.HARDEST_CLASS,
-        required=True,
-        wrap=True,
-        persist_state="session",
-        help=glossary.about("auroc"),
-    )
-    assert label is not None
-    if below := [names[each] for each, auroc in by_class.items() if auroc < 0.5]:
-        st.caption(below_half(", ".join(below)))
-    chosen = (context.labels == label).nonzero().squeeze(1)
-    lowest = chosen[context.scores[chosen].argsort(stable=True)[:WORST]]
-    caption = _("The least strange of “{name}”: image, reconstruction, error map, score.", name=names[label])
-    result = context.detector.infer(context.test.images[lowest])
-    cards = pictures.judged(result, context.working.value, is_normal=False)
-    st.caption(caption)
-    st.html(cards)
-    st.html(pictures.error_legend())
-    return report.heading(question), report.paragraph(caption), cards, pictures.error_legend()
 
 
 def baseline_rows(context: EvaluateContext) -> list[dict[str, str]]:
@@ -152,9 +114,8 @@ def show_second(context: EvaluateContext) -> list[str | go.Figure]:
     second = detectors.detector_of(chosen)
     its_data = data_sets.at_hand(second.config.data_set, may_download=False).data
     try:
-        with st.spinner(_("Scoring the test images…")):
-            its_test = test_set.images(second.config, its_data)
-            its_scores = test_set.scores(second, its_test)
+        its_test = test_set.images(second.config, its_data)
+        its_scores = test_set.scores(second, its_test)
         its = scored(its_scores, its_test.labels, data_sets.normal_classes_in(its_data, second.config))
     except UserError as error:
         st.info(translated(error), icon=":material/info:")

@@ -1,5 +1,7 @@
 """Compression: networks that differ in the bottleneck only, before the same images."""
 
+from typing import Literal
+
 import streamlit as st
 
 from core.experiments import compression
@@ -9,6 +11,7 @@ from pages.shared.charts import bottleneck
 from pages.shared.html import pictures
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _
+from pages.shared.state import link
 
 
 @st.fragment
@@ -51,11 +54,13 @@ def show_compression(_context: LatentContext) -> None:
         )
         cells.append((reconstruction, _("Reconstruction"), caption))
     st.html(pictures.strip(cells))
-    for column, title, figure in zip(
+    height: Literal["stretch", "content"] = "stretch" if link.is_projector() else "content"
+    for column, key, title, figure in zip(
         st.columns(2),
+        ("bottleneck-error", "bottleneck-auroc"),
         (_("Error on normal images"), _("AUROC")),
         (bottleneck.error_by_size(made.measured), bottleneck.auroc_by_size(made.measured)),
         strict=True,
     ):
-        with column:
-            st.plotly_chart(figure, key=title, config={"displayModeBar": False}, alt=title)
+        with column, st.container(key=key):
+            st.plotly_chart(figure, key=title, config={"displayModeBar": False}, alt=title, height=height)

@@ -8,7 +8,7 @@ import streamlit as st
 from core.checkpoint import CheckpointError
 from core.errors import UserError
 from core.jobs.job import Snapshot, TrainingJob
-from pages.shared import header
+from pages.shared.i18n.jobs import job_sentence
 from pages.shared.i18n.text import translated
 from pages.shared.state import training_job
 from pages.shared.state.page_context import PageContext
@@ -72,6 +72,6 @@ def _look(kind: Kind, context: PageContext, show: Show) -> None:
 def progress(snapshot: Snapshot) -> None:
     """How far it is, or why it failed; nothing once it is done."""
     if not snapshot.state.is_over:
-        st.progress(snapshot.progress, header.job_sentence(snapshot))
+        st.progress(snapshot.progress, job_sentence(snapshot))
     elif snapshot.error:
         st.error(translated(snapshot.error), icon=":material/error:")

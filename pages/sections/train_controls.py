@@ -11,8 +11,8 @@ from core.detector import DetectorConfig
 from core.device import choose_device
 from core.errors import UserError
 from core.jobs.job import JobState, Snapshot
-from pages.shared import header
 from pages.shared.forms import settings
+from pages.shared.i18n.jobs import job_sentence
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import data_sets, job_pool, keys, own_data, training_job
 from pages.shared.state.visitor import tab, visitor
@@ -89,7 +89,7 @@ def show_status(snapshot: Snapshot | None, made: Checkpoint | None) -> None:
             st.warning(translated(snapshot.error), icon=":material/pause_circle:")
             st.progress(snapshot.progress)
         else:
-            st.progress(snapshot.progress, header.job_sentence(snapshot))
+            st.progress(snapshot.progress, job_sentence(snapshot))
             st.caption(pace(snapshot))
 
 

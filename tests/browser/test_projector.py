@@ -29,6 +29,44 @@ SMALL_TEXT = """() => {
     return found;
 }"""
 
+BROKEN_WORDS = r"""() => {
+    const found = [];
+    const walker = document.createTreeWalker(document.querySelector("[data-testid=stMain]"), NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        const parent = node.parentElement;
+        if (!parent.checkVisibility() || parent.closest(".st-key-detector-line, style, script, svg, h1")) continue;
+        for (const word of node.textContent.matchAll(/[\p{L}\p{N}]+/gu)) {
+            const range = document.createRange();
+            range.setStart(node, word.index);
+            range.setEnd(node, word.index + word[0].length);
+            const lines = new Set([...range.getClientRects()].filter(each => each.width).map(each => Math.round(each.bottom)));
+            if (lines.size > 1) found.push(word[0]);
+        }
+    }
+    return found;
+}"""
+
+CROWDED_FIGURES = """() => {
+    const found = [];
+    for (const plot of document.querySelectorAll(".js-plotly-plot")) {
+        if (!plot.checkVisibility()) continue;
+        const whole = plot.getBoundingClientRect();
+        const kinds = ".xtick text, .ytick text, .g-xtitle text, .g-ytitle text, .legendtext, .annotation-text";
+        const texts = [...plot.querySelectorAll(kinds)]
+            .map(text => [text.textContent, text.getBoundingClientRect()]).filter(([text, box]) => text.trim() && box.width);
+        for (const [text, box] of texts)
+            if (Math.max(whole.left - box.left, box.right - whole.right, box.bottom - whole.bottom) > 2)
+                found.push(`cut: ${text}`);
+        texts.forEach(([one, box], place) => texts.slice(place + 1).forEach(([other, its]) => {
+            const wide = Math.min(box.right, its.right) - Math.max(box.left, its.left);
+            const high = Math.min(box.bottom, its.bottom) - Math.max(box.top, its.top);
+            // A text's box is higher than its letters.
+            if (wide > 2 && high > box.height / 4) found.push(`“${one}” lies over “${other}”`);
+        }));
+    }
+    return found;
+}"""
+
 
 def on_one_screen(page: Page) -> None:
     until(page, "document.querySelector('[data-testid=stMain]').scrollHeight <= innerHeight")
@@ -89,6 +127,33 @@ def test_every_step_of_the_lesson_is_one_screen_before_and_after_its_answer(lang
         assert page.evaluate(SMALL_TEXT) == [], f"step {step}"
         if step < STEPS:
             page.locator(".st-key-lesson-steps").get_by_test_id("stBaseButton-primary").click()
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_figures_of_evaluate_have_room_for_their_text(language: str, page: Page, server: Server) -> None:
+    open_page(page, server, f"evaluate?view=projector&lang={language}")
+    for title in page.locator("[data-testid=stExpander] summary").all():
+        title.click()
+    settled(page)
+    until(page, "document.querySelectorAll('.nsewdrag').length >= 3")
+    assert page.evaluate(CROWDED_FIGURES) == []
+    assert page.evaluate(BROKEN_WORDS) == []
+    area, rail = page.locator(".st-key-histogram .nsewdrag").bounding_box(), page.locator(".rail").bounding_box()
+    assert area
+    assert rail
+    for start, size in (("x", "width"), ("y", "height")):
+        assert rail[start] + rail[size] == pytest.approx(area[start] + area[size], abs=2)  # type: ignore[literal-required]
+    assert rail["x"] == pytest.approx(area["x"], abs=2)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_no_word_of_look_inside_is_broken(language: str, page: Page, server: Server) -> None:
+    open_page(page, server, f"latent?view=projector&lang={language}")
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        settled(page)
+        assert page.evaluate(BROKEN_WORDS) == []
+        assert page.evaluate(CROWDED_FIGURES) == []
 
 
 def test_the_chrome_is_away_until_the_pointer_moves_or_the_keyboard_is_there(page: Page, server: Server) -> None:

@@ -25,7 +25,7 @@ from core.detector import AutoencoderDetector, Result
 from core.drawing import from_canvas
 from core.presets import Shipped
 from pages.sections import draw_verdict
-from pages.sections.draw_verdict import take_frame
+from pages.sections.draw_pen import take_frame
 from pages.shared.components.live_canvas import CanvasFrame
 from pages.shared.state import job_pool, pens
 from pages.shared.state.drawings import MOST_MOMENTS, Moments

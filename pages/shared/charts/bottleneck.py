@@ -44,8 +44,9 @@ def _add_curve(figure: go.Figure, sizes: list[str], values: list[float], name: s
 def _laid_out(figure: go.Figure, title: str, y_axis: dict[str, str]) -> go.Figure:
     return lay_out(
         figure,
+        entry=1,
         height=200,
-        legend={"orientation": "h", "y": 1.15, "x": 0},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         xaxis={"title": _("Units in the bottleneck"), "type": "category"},
         yaxis={"title": title, **y_axis},
         hovermode="x unified",

@@ -59,6 +59,7 @@ def _curves(curves: Mapping[str, Curve], x: str, y: str) -> go.Figure:
     axis = {"range": [-0.02, 1.03], "tickformat": ".0%", "hoverformat": ".1%", "automargin": True}
     return lay_out(
         figure,
+        entry=1,
         height=420,
         dragmode=False,
         # Above the curves, which may go anywhere below.

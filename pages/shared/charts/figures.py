@@ -20,12 +20,15 @@ EARLIER_DASHES = ("dot", "dash", "dashdot", "longdash", "longdashdot")
 NORMAL_COLOUR, ANOMALY_COLOUR = signs.NORMAL.bright, signs.ANOMALY.bright
 MARK_COLOUR = "#8a8a94"
 MOST_BATCH_POINTS = 1000
-PLOT_LEFT, PLOT_RIGHT, PLOT_TOP, PLOT_BOTTOM = 52, 12, 66, 44
-"""Pixels around the score histogram's plot area, so that other things can be laid over it."""
+PROJECTOR_ROOM, PROJECTOR_HEIGHT = 2.75, 1.7
+"""How many times as wide a figure's margins are on a projector, and how many times as high it is, for its larger text."""
 
 
-def lay_out(figure: go.Figure, **layout: Any) -> go.Figure:
-    """What all figures have in common: narrow margins and the language's numbers, large on a projector; returns the figure."""
+def lay_out(figure: go.Figure, entry: float = 0.3, **layout: Any) -> go.Figure:
+    """What all figures have in common: narrow margins and the language's numbers, large on a projector; returns the figure.
+
+    entry: the share of the width that a name in the legend takes on a projector.
+    """
     common: dict[str, Any] = {
         "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
         "separators": "".join(separators(language())),
@@ -33,9 +36,11 @@ def lay_out(figure: go.Figure, **layout: Any) -> go.Figure:
     if link.is_projector():
         # Room for text of the size that the style sheet gives it (a thirtieth of the screen's height).
         figure.update_layout(common | layout)
-        figure.update_layout(legend={"font": {"size": 27}, "entrywidthmode": "fraction", "entrywidth": 0.3})
-        axis = {"title": {"font": {"size": 27}}, "tickfont": {"size": 27}}
-        return figure.update_layout(xaxis=axis, yaxis=axis, margin_t=2.5 * figure.layout.margin.t)
+        figure.update_layout(legend={"font": {"size": 32}, "entrywidthmode": "fraction", "entrywidth": entry})
+        axis = {"title": {"font": {"size": 32}}, "tickfont": {"size": 32}}
+        margin = {side: PROJECTOR_ROOM * figure.layout.margin[side] for side in "lrtb"}
+        height = PROJECTOR_HEIGHT * figure.layout.height
+        return figure.update_layout(xaxis=axis, yaxis=axis, margin=margin, height=height)
     return figure.update_layout(common | layout)
 
 
@@ -179,7 +184,8 @@ def score_histogram(
         barmode="overlay",
         hovermode="x",
         dragmode=False,
-        margin={"l": PLOT_LEFT, "r": PLOT_RIGHT, "t": PLOT_TOP, "b": PLOT_BOTTOM, "autoexpand": False},
+        # Fixed, so that a line can be laid over the plot area.
+        margin={"l": 52, "r": 12, "t": 66, "b": 44, "autoexpand": False},
         legend={"orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "x": 0},
         xaxis={
             "title": _("Anomaly score"),

@@ -5,31 +5,32 @@ plot area is known and sends the position while it is dragged.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from pages.shared.charts.figures import PLOT_BOTTOM, PLOT_LEFT, PLOT_RIGHT, PLOT_TOP
 from pages.shared.components.messages import finite, latest, turn, with_messages
 from pages.shared.i18n.text import _, language, separators
 from pages.shared.state import keys
 
 _HTML = '<div class="rail"><div class="line"></div><div class="grip" role="slider" tabindex="0"></div></div>'
 
-_CSS = f"""
-.rail {{ position: absolute; top: {PLOT_TOP - 34}px; bottom: {PLOT_BOTTOM}px; left: {PLOT_LEFT}px; right: {PLOT_RIGHT}px; }}
-.line {{ position: absolute; top: 26px; bottom: 0; width: 18px; margin-left: -9px; cursor: ew-resize; pointer-events: auto;
-  touch-action: pan-y; background: linear-gradient(var(--st-text-color), var(--st-text-color)) center / 2px 100% no-repeat; }}
-.grip {{ position: absolute; top: 0; height: 28px; padding: 0 .6rem; border-radius: 14px; white-space: nowrap;
-  font: 600 .9rem/28px var(--st-font); font-variant-numeric: tabular-nums; cursor: ew-resize; user-select: none;
-  pointer-events: auto; touch-action: pan-y; background: var(--st-text-color); color: var(--st-background-color); }}
-.grip:focus-visible {{ outline: 3px solid var(--st-primary-color); outline-offset: 2px; }}
+_CSS = """
+.rail { position: absolute; }
+.line { position: absolute; top: 1.625rem; bottom: 0; width: 18px; margin-left: -9px; cursor: ew-resize; pointer-events: auto;
+  touch-action: pan-y; background: linear-gradient(var(--st-text-color), var(--st-text-color)) center / 2px 100% no-repeat; }
+.grip { position: absolute; top: 0; height: 1.75rem; padding: 0 .6rem; border-radius: .875rem; white-space: nowrap;
+  font: 600 .9rem/1.75rem var(--st-font); font-variant-numeric: tabular-nums; cursor: ew-resize; user-select: none;
+  pointer-events: auto; touch-action: pan-y; background: var(--st-text-color); color: var(--st-background-color); }
+.grip:focus-visible { outline: 3px solid var(--st-primary-color); outline-offset: 2px; }
 """
 
 _JS = """
 export default function ({ parentElement, data, setStateValue }) {
     const rail = parentElement.querySelector(".rail");
     const line = rail.querySelector(".line"), grip = rail.querySelector(".grip");
+    const { l, r, t, b } = data.margin;
+    rail.style.inset = `calc(${t}px - 2.125rem) ${r}px ${b}px ${l}px`;
     const live = rail.live ??= { dragging: false, messages: new Messages() };
 
     const show = (position, value = data.low * (data.high / data.low) ** position) => {
@@ -81,11 +82,11 @@ export default function ({ parentElement, data, setStateValue }) {
 _component = st.components.v2.component("threshold_line", html=_HTML, css=_CSS, js=with_messages(_JS))
 
 
-def show(threshold: float, low: float, high: float, moved: Callable[[float], None]) -> None:
+def show(threshold: float, low: float, high: float, margin: Mapping[str, float], moved: Callable[[float], None]) -> None:
     """Lay the line over the chart in the same container; its axis is logarithmic from low to high.
 
     Drawn last of all that follows the threshold, it is the sign that everything has followed.
-    moved: called with the threshold that was dragged to.
+    margin: pixels around the chart's plot area, by Plotly's letters; moved: called with the threshold that was dragged to.
     """
     span = math.log(high / low)
 
@@ -102,6 +103,7 @@ def show(threshold: float, low: float, high: float, moved: Callable[[float], Non
             "threshold": threshold,
             "low": low,
             "high": high,
+            "margin": margin,
             "label": _("Threshold"),
             "decimal": separators(language())[0],
         },

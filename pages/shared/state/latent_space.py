@@ -11,6 +11,7 @@ from core.data.datasets import DataSet, Digits, as_images
 from core.detector import AutoencoderDetector
 from core.latent import Frame
 from pages.shared.html import pictures
+from pages.shared.i18n.text import _
 
 TEST_IMAGES, NORMAL_IMAGES, NEIGHBOUR_IMAGES = 1000, 2000, 600
 MAP_CELLS = 15
@@ -35,7 +36,8 @@ class Space:
 
 def look(detector: AutoencoderDetector, data: DataSet, test: Digits, normal_classes: tuple[int, ...]) -> Space:
     """The space as this detector's encoder lays it out, with a data set's images in it: test, and which classes are normal."""
-    return _look(detector.key, f"{data.name} {len(test.labels)}", detector, data, test, normal_classes)
+    with st.spinner(_("Encoding the test images…")):
+        return _look(detector.key, f"{data.name} {len(test.labels)}", detector, data, test, normal_classes)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)

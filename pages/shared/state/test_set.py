@@ -8,6 +8,7 @@ from torch import Tensor
 
 from core.data.datasets import DataSet, Digits
 from core.detector import AutoencoderDetector, DetectorConfig
+from pages.shared.i18n.text import _
 from pages.shared.state import data_sets, detectors, own_data
 from pages.shared.state.visitor import visitor
 
@@ -55,8 +56,9 @@ def _scores(key: str, data_set_name: str, _detector: AutoencoderDetector, _image
 
 
 def scores(in_use: AutoencoderDetector, test: Digits) -> Tensor:
-    """Scores (N,) of all test images, computed once for each detector."""
-    return _scores(in_use.key, _key(test), in_use, test.images)[0]
+    """Scores (N,) of all test images, computed once for each detector, which is said meanwhile."""
+    with st.spinner(_("Scoring the test images…")):
+        return _scores(in_use.key, _key(test), in_use, test.images)[0]
 
 
 def scoring_seconds(in_use: AutoencoderDetector, test: Digits) -> float:

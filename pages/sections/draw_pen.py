@@ -1,0 +1,72 @@
+"""Draw, while the pen moves: what it has drawn is put on the canvas, and answered with what changes on screen."""
+
+from typing import Any
+
+from torch import Tensor
+
+from core.drawing import PictureError, from_canvas_png
+from pages.sections.draw_verdict import Judged, is_hidden, moment_scores, urgency_of
+from pages.shared.components import live_canvas, replay
+from pages.shared.components.live_canvas import CanvasFrame
+from pages.shared.i18n.text import _
+from pages.shared.state import job_pool, judging, keys, pens
+from pages.shared.state.drawings import CANVAS_SIDE
+from pages.shared.state.visitor import tab, visitor
+
+
+def watch_pen() -> None:
+    """Have the browser send what is on the canvas, for a quick answer and for the page."""
+    live_canvas.show(keys.PEN, tab().canvas.generation, CANVAS_SIDE, pens.address(answer_to_pen), follow_pen)
+
+
+def follow_pen() -> None:
+    """Judge what the browser sent to the page, and keep it on the strip when the stroke is whole."""
+    frame = live_canvas.frame_of(keys.PEN)
+    if frame is None:
+        return
+    with job_pool.turn_to_judge(urgency_of(frame.is_whole)), visitor().lock:
+        image = take_frame(frame, frame.is_whole)
+        if image is not None and frame.is_whole:
+            judging.add_to_strip(image, "canvas", _("drawing"))
+
+
+def answer_to_pen(frame: CanvasFrame) -> dict[str, Any]:
+    """What changes on screen with what the pen has drawn; nothing where nothing does.
+
+    A frame that ends a stroke goes to the page as well, whose run may have taken it, and is on screen later.
+    """
+    shown, on_screen = visitor().drawings, tab().canvas
+    is_taken = frame.is_whole and frame.png == on_screen.png and on_screen.image is not None and shown.image is on_screen.image
+    if (not is_taken and take_frame(frame, False) is None) or is_hidden(shown):
+        return {}
+    judged = Judged.of(shown)
+    changed = judged.parts(shown, on_screen.opinions)
+    on_screen.opinions = judged.opinions
+    on_screen.answers += 1
+    return {"html": changed, "curve": replay.curve(moment_scores(shown, judged), judged.result.threshold, judged.normal)}
+
+
+def take_frame(frame: CanvasFrame, is_whole: bool) -> Tensor | None:
+    """Put this frame on the canvas, to be judged from now on; its image, or None where there is no ink.
+
+    None, with the canvas as it was, also where the frame says nothing new or is no PNG that a canvas sends.
+
+    is_whole: with it the stroke ends.
+    """
+    shown, on_screen = visitor().drawings, tab().canvas
+    # What is sent when the pen is lifted is sent twice: for a quick answer, and for the whole one.
+    is_known = frame.png == on_screen.png
+    is_old = frame.generation != on_screen.generation or frame.seconds < on_screen.frame_seconds
+    if is_old or (is_known and not is_whole):
+        return None
+    try:
+        image = on_screen.image if is_known else from_canvas_png(frame.png)
+    except PictureError:  # the canvas's own drawing follows
+        return None
+    on_screen.frame_seconds, on_screen.png, on_screen.image = frame.seconds, frame.png, image
+    canvas = shown.canvas
+    canvas.image, canvas.is_stroke_whole = image, is_whole
+    shown.return_to_canvas()
+    if image is not None:
+        canvas.moments.add(image, is_whole)
+    return image
