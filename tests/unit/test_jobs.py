@@ -35,6 +35,7 @@ from core.jobs.memory_budget import Owner
 from core.jobs.pool import JobPool
 from core.metrics import evaluate
 from core.model import Autoencoder, ModelConfig
+from core.settings import SETTINGS, Number
 from core.training import DivergedError, Trainer
 
 if TYPE_CHECKING:
@@ -949,7 +950,9 @@ def test_a_snapshot_copies_no_losses_and_none_can_change_them(
     [
         ("TRAINING_WORKERS", "0"),
         ("TRAINING_WORKERS", "abc"),
+        ("TRAINING_WORKERS", "257"),
         ("MAX_EPOCHS", "-1"),
+        ("MAX_EPOCHS", "201"),
         ("MAX_PARAMETERS", "1e6"),
         ("MAX_KEPT_PARAMETERS", "many"),
         ("DRAIN_SECONDS", "soon"),
@@ -963,6 +966,14 @@ def test_a_setting_of_the_environment_that_cannot_be_used_is_told(
     monkeypatch.setenv(name, text)
     with pytest.raises(UserError, match=text):
         require_usable_environment()
+
+
+def test_as_many_epochs_are_allowed_as_a_training_can_be_set_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = SETTINGS["epochs"].values
+    assert isinstance(values, Number)
+    monkeypatch.setenv("MAX_EPOCHS", f"{values.most:.0f}")
+    monkeypatch.setenv("TRAINING_WORKERS", "256")
+    require_usable_environment()
 
 
 def test_the_learning_rate_changes_in_a_pause_and_is_told(

@@ -23,6 +23,7 @@ import dask
 import distributed
 from distributed import Client, KilledWorker
 from distributed.client import AllExit
+from distributed.comm.addressing import get_address_host_port
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
@@ -151,6 +152,15 @@ def _network(config: DetectorConfig, weights: bytes) -> Autoencoder:
 
 
 # ---------------------------------------------------------------- in the app
+
+
+def is_address(text: str) -> bool:
+    """Whether a scheduler can be found there: a host with its port, with or without tcp:// or another of Dask's protocols."""
+    try:
+        get_address_host_port(text)
+    except ValueError:
+        return False
+    return True
 
 
 class Cluster:
