@@ -39,6 +39,11 @@ def conformal_rate(calibration_scores: Tensor, threshold: float) -> float:
     return (int((calibration_scores.double() > threshold).sum()) + 1) / (len(calibration_scores) + 1)
 
 
+def smallest_rate(count: int) -> float:
+    """The smallest false-alarm rate, and p-value, that n = count calibration scores can keep: the new image is counted in."""
+    return 1 / (count + 1)
+
+
 def at_least_as_high(calibration_scores: Tensor, scores: Tensor) -> Tensor:
     """How many of the sorted calibration scores (n,) are at least as high as each of the scores (N,); int64 (N,)."""
     return len(calibration_scores) - torch.searchsorted(calibration_scores, scores.contiguous(), right=False)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from core.conformal import at_least_as_high, conformal_threshold, p_value
-from core.data.datasets import SOURCES
-from core.data.split import OneClassSplit
+from core.data.datasets import SOURCES, DataSet
+from core.data.split import OneClassSplit, split_one_class
 from core.errors import UserError
 from core.memory import decode_each_once, reconstruct_from_memory, squared_norms
 from core.model import Autoencoder, ModelConfig, build, layers, parameter_count
@@ -81,6 +81,10 @@ class DetectorConfig:
     def names(self) -> tuple[str, ...]:
         """The name of every class of its data set, as it was given."""
         return self.class_names or SOURCES[self.data_set].class_names
+
+    def split(self, data: DataSet) -> OneClassSplit:
+        """The split of a data set that these settings ask for. Raises EmptySplitError."""
+        return split_one_class(data, self.normal_classes, self.training.seed, self.training.vary)
 
 
 def config_from(values: Mapping[str, Any]) -> DetectorConfig:

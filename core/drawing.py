@@ -1,6 +1,7 @@
 """From a canvas or a picture of digits to the 28x28 images that a detector sees."""
 
 import io
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from core.errors import N_, is_raised_in
 from core.framing import SIDE, frame
-from core.photos.files import MAX_FILE_BYTES, Frame, PictureError, at_working_size, frames
+from core.photos.files import MAX_FILE_BYTES, READERS, Frame, PictureError, at_working_size, frames
 from core.photos.segmentation import FAINTEST_INK, Digit, Segmentation, segment
 from core.photos.sheet import is_light_on_dark
 
@@ -26,8 +28,11 @@ __all__ = [
     "read_picture",
 ]
 
+LOG = logging.getLogger(__name__)
 MAX_CANVAS_SIDE = 1280
 """Pixels: the canvas at four times its size, as the sharpest screens send it."""
+
+NO_DRAWING = N_("What arrived from the canvas is not a drawing. Clear it and draw again.")
 
 MAX_DIGITS = 100
 """Of one picture; more is a page of print or a pattern."""
@@ -111,11 +116,13 @@ def from_canvas_png(data: bytes) -> Tensor | None:
     """from_canvas of what a browser sends; raises PictureError for anything that no canvas sends."""
     try:
         picture = Image.open(io.BytesIO(data), formats=["PNG"])
-        if max(picture.size) > MAX_CANVAS_SIDE:
-            raise ValueError("larger than any canvas")
-        pixels = np.asarray(picture.convert("RGBA"))
+        pixels = np.asarray(picture.convert("RGBA")) if max(picture.size) <= MAX_CANVAS_SIDE else None
     except Exception as error:
-        raise PictureError("What arrived from the canvas is not a drawing. Clear it and draw again.") from error
+        if not is_raised_in(error, *READERS):  # a fault of ours
+            LOG.exception("A drawing could not be read")
+        raise PictureError(NO_DRAWING) from error
+    if pixels is None:
+        raise PictureError(NO_DRAWING)
     return from_canvas(pixels)
 
 

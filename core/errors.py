@@ -1,5 +1,6 @@
 """Errors whose message is a sentence for the user, kept apart from its values so that a page can translate it."""
 
+import traceback
 from collections.abc import Callable
 from functools import partial
 
@@ -29,6 +30,12 @@ class UserError(Exception):
 
 class SettingError(UserError, ValueError):
     """A setting that is malformed or out of range; the sentence says which and what is allowed."""
+
+
+def is_raised_in(error: Exception, *packages: str) -> bool:
+    """Whether these packages raised it: readers of files raise whatever a damaged one makes them stumble over."""
+    *_, (frame, _line) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).partition(".")[0] in packages
 
 
 def require_range(name: UserError, value: object, kind: type, low: float, high: float, in_percent: bool = False) -> None:

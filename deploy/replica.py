@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import atexit
 import logging
-import mimetypes
 import os
 import signal
 import socket
@@ -28,18 +27,15 @@ from typing import Any
 
 import streamlit as st
 import uvicorn
-from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
-from starlette.requests import HTTPConnection
-from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from deploy.middleware import FrontendFiles, VisitorCookie, opens_page
 from pages.shared.streamlit_internals import (
     believe_proxies,
-    frontend_files,
     idle_connections,
     keep_no_sessions_of_strangers,
-    preload_links,
     refuse_large_messages,
     refuse_messages,
     refuse_messages_of_left_pages,
@@ -50,11 +46,6 @@ from pages.shared.streamlit_internals import (
     skip_idle_ticks,
     web_server,
 )
-
-OF_OPEN_PAGES = ("/_stcore/", "/media/", "/component/", "/static/", "/pen/")
-"""What a page asks for that is open already, also below its own address; everything else is a page being opened.
-
-A page below /draw first asks for /draw/_stcore/health, gets 404, and then finds /_stcore/health."""
 
 CLOSING_SECONDS = 2.0
 """For browsers to answer that the connection is closed; those that do not are left."""
@@ -113,10 +104,6 @@ class Ending:
 ending = Ending()
 
 
-def opens_page(scope: Scope) -> bool:
-    return scope["type"] == "http" and not any(part in scope["path"] for part in OF_OPEN_PAGES)
-
-
 class Connections:
     """Counts who is connected, and refuses, once the server is ending, whatever would open a page here."""
 
@@ -134,80 +121,6 @@ class Connections:
             await PlainTextResponse("This server is ending.", 503)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
-
-
-class VisitorCookie:
-    """Gives each browser a cookie by which its visitor is found again after a reload (pages/shared/state/visitors.py).
-
-    A page and the connection that it opens bring the cookie; one that this server did not sign is replaced.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        from core.server import web
-        from pages.shared.state import visitors
-
-        self._app = app
-        self._tokens = visitors.kept().tokens
-        self._name = visitors.cookie_name
-        self._is_embedded = bool(web.embed_origins())
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not opens_page(scope) and scope["type"] != "websocket":
-            await self._app(scope, receive, send)
-            return
-        cookies = HTTPConnection(scope).cookies
-        if self._tokens.is_ours(cookies.get(self._name(), "")):
-            await self._app(scope, receive, send)
-            return
-        token = self._tokens.new()
-        cookies[self._name()] = token
-        line = "; ".join(f"{name}={value}" for name, value in cookies.items())
-        scope = {**scope, "headers": [header for header in scope["headers"] if header[0] != b"cookie"]}
-        scope["headers"].append((b"cookie", line.encode("latin-1", "replace")))
-        secure = "; Secure" if scope["scheme"] in ("https", "wss") else ""
-        # In a frame of another site browsers send such cookies only, and only over https.
-        site = "SameSite=None; Partitioned" if self._is_embedded and secure else "SameSite=Lax"
-        given = f"{self._name()}={token}; Path=/; HttpOnly; {site}{secure}".encode()
-
-        async def send_with_cookie(message: Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.accept"):
-                message = {**message, "headers": [*message.get("headers", ()), (b"set-cookie", given)]}
-            await send(message)
-
-        await self._app(scope, receive, send_with_cookie)
-
-
-class FrontendFiles:
-    """Answers with Streamlit's own scripts and styles from memory, and says with a page which ones it will need.
-
-    A first visit asks for a hundred of them, a class of thirty for three thousand. The web server's own way goes through a
-    thread and back for each, which makes a first page wait for a second.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._paths = frontend_files()
-        self._links = preload_links()
-        self._answers: dict[str, Response] = {}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"] if scope["type"] == "http" and scope["method"] == "GET" else ""
-
-        async def send_with_links(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(raw=message.setdefault("headers", []))
-                if headers.get("Content-Type", "").startswith("text/html"):
-                    headers["Link"] = self._links
-            await send(message)
-
-        if path not in self._paths:
-            await self._app(scope, receive, send_with_links if path else send)
-            return
-        if path not in self._answers:
-            kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
-            headers = {"Cache-Control": "public, immutable, max-age=31536000"}
-            self._answers[path] = Response(self._paths[path].read_bytes(), media_type=kind, headers=headers)
-        await self._answers[path](scope, receive, send)
 
 
 def middleware() -> list[Middleware]:

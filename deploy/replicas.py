@@ -31,7 +31,7 @@ SECRET = ROOT / ".cookie-secret"
 
 MAIN = """\
 daemon off;
-pid {folder}/nginx.pid;
+pid "{folder}/nginx.pid";
 error_log stderr warn;
 worker_processes auto;
 worker_rlimit_nofile 8192;
@@ -40,11 +40,11 @@ events {{
 }}
 http {{
     access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
+    client_body_temp_path "{folder}/body";
+    proxy_temp_path "{folder}/proxy";
+    fastcgi_temp_path "{folder}/fastcgi";
+    uwsgi_temp_path "{folder}/uwsgi";
+    scgi_temp_path "{folder}/scgi";
     include "{root}/deploy/nginx.conf";
 }}
 """

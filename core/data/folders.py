@@ -5,6 +5,7 @@ unpacked. All of it is used, or nothing.
 """
 
 import io
+import logging
 import stat
 import zipfile
 from collections.abc import Callable
@@ -15,8 +16,9 @@ from PIL import Image
 from torch import Tensor
 
 from core.data.own import MOST_IMAGES, MOST_KINDS, OwnDataError, OwnImages, kind_name
-from core.errors import UserError
+from core.errors import UserError, is_raised_in
 
+LOG = logging.getLogger(__name__)
 MEGABYTE = 2**20
 MAX_ZIP_BYTES = 20 * MEGABYTE
 MAX_UNPACKED_BYTES = 60 * MEGABYTE
@@ -56,7 +58,9 @@ def read_zip(data: bytes, read: Callable[[bytes], Tensor]) -> OwnImages:
             return _images(archive, pictures, read)
     except OwnDataError:
         raise
-    except Exception as error:  # zipfile raises whatever a damaged file makes it stumble over
+    except Exception as error:
+        if not is_raised_in(error, "zipfile"):  # a fault of ours
+            LOG.exception("A zip could not be read")
         raise OwnDataError("This file is not a zip, or is damaged. Make a zip with one folder for each kind.") from error
 
 
@@ -81,7 +85,7 @@ def _pictures(archive: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, str]]:
         )
     paths = [PurePosixPath(entry.filename) for entry in files]
     # A zip of a folder has that folder around all others.
-    around = 1 if len({path.parts[0] for path in paths}) == 1 and all(len(path.parts) == 3 for path in paths) else 0
+    around = 1 if len({path.parts[:1] for path in paths}) == 1 and all(len(path.parts) == 3 for path in paths) else 0
     for path in paths:
         if len(path.parts) - around != 2:
             raise OwnDataError(

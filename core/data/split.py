@@ -1,7 +1,7 @@
 """The one-class split: normal images to train and to calibrate, all classes to test."""
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -63,6 +63,15 @@ class PlannedSplit:
     def counts(self) -> tuple[int, int]:
         """How many images train, copies included, and how many calibrate."""
         return len(self.train) * (1 + self.copies), len(self.calibration)
+
+    def first(self, train: int, calibration: int) -> "PlannedSplit":
+        """Only the first of the images, so many as these `counts` say."""
+        return replace(
+            self,
+            train=self.train[: train // (1 + self.copies)],
+            calibration=self.calibration[:calibration],
+            key=(self.key, train, calibration),
+        )
 
     def images(self) -> OneClassSplit:
         """The split itself."""

@@ -85,8 +85,8 @@ class Baseline:
     def decision_function(self, images: Tensor) -> Tensor:
         return self.scorer(images)
 
-    def calibrate(self, images: Tensor) -> None:
-        """Set threshold_ from held-out normal images (N, 1, 28, 28)."""
+    def calibrate(self, images: Tensor, _copies: int = 0) -> None:
+        """Set threshold_ from held-out normal images (N, 1, 28, 28), as detectors do."""
         self.threshold_ = conformal_threshold(self.scorer(images), self.config.false_alarm_rate)
 
 
@@ -113,7 +113,7 @@ def measure(method: Method, config: DetectorConfig, split: OneClassSplit) -> Tri
     started = time.perf_counter()
     detector = fitted(method, config, split.train)
     fit_seconds = time.perf_counter() - started
-    detector.calibrate(split.calibration)
+    detector.calibrate(split.calibration, split.copies)
     started = time.perf_counter()
     scores = detector.decision_function(split.test.images)
     score_seconds = (time.perf_counter() - started) * 10_000 / len(split.test.images)

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from core.data.datasets import SOURCES, DataSet, Digits, as_images
 from core.data.download import load_or_download
-from core.data.split import OneClassSplit, split_one_class
+from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import UserError
 from core.experiments import options
@@ -152,7 +152,7 @@ def run_all(data: DataSet, methods: list[str], configs: Sequence[DetectorConfig]
     """Every method on every normal set with every seed."""
     with tqdm(total=len(methods) * len(configs), unit="fit") as bar:
         for config in configs:
-            split = split_one_class(data, config.normal_classes, config.training.seed, config.training.vary)
+            split = config.split(data)
             if selecting:
                 split = selection_split(data, split, config.normal_classes)
             for method in methods:
@@ -176,10 +176,10 @@ class ShiftRow:
 def run_shifts(data: DataSet, methods: list[str], configs: Sequence[DetectorConfig]) -> Iterator[ShiftRow]:
     """Every method on every normal set, fitted and calibrated on unchanged images, then judging changed ones."""
     for config in configs:
-        split = split_one_class(data, config.normal_classes, config.training.seed, config.training.vary)
+        split = config.split(data)
         for method in methods:
             detector = fitted(METHODS[method], config, split.train)
-            detector.calibrate(split.calibration)
+            detector.calibrate(split.calibration, split.copies)
             for name, shift in SHIFTS.items():
                 figures = measure(detector, replace(split.test, images=shift(split.test.images)))
                 normal = "+".join(map(str, config.normal_classes))

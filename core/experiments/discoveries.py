@@ -20,7 +20,8 @@ from core.conformal import at_least_as_high, benjamini_hochberg, p_value
 from core.data.datasets import Digits
 from core.data.download import load_or_download
 from core.errors import UserError
-from core.presets import read, shipped
+from core.experiments import options
+from core.presets import Shipped, read
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,15 @@ def realised(scores: Tensor, is_normal: Tensor, share: float, anomalies: float, 
     return Realised(torch.tensor(false_shares, dtype=torch.float64), torch.tensor(caught, dtype=torch.float64))
 
 
-def rows(preset: str, test: Digits, share: float, anomalies: float, splits: int) -> list[tuple[int, Realised]]:
-    """Every shipped detector of a preset, by its digit."""
-    found = []
-    for entry in shipped("mnist", preset):
+def rows(made: Sequence[Shipped], test: Digits, share: float, anomalies: float, splits: int) -> dict[int, Realised]:
+    """Shipped detectors, by their digits."""
+    found = {}
+    for entry in made:
         is_normal = test.labels == entry.normal_class
         # Few anomalies are drawn at a time; every ninth of them is more than enough.
         chosen = torch.cat([is_normal.nonzero().flatten(), (~is_normal).nonzero().flatten()[::9]])
         scores = read(entry).detector.decision_function(test.images[chosen])
-        found.append((entry.normal_class, realised(scores, is_normal[chosen], share, anomalies, splits)))
+        found[entry.normal_class] = realised(scores, is_normal[chosen], share, anomalies, splits)
     return found
 
 
@@ -80,23 +81,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--preset", nargs="+", default=["best", "course"])
+    options.add_settings(parser, several=["normal", "preset"], normal=["0-9"], preset=["best", "course"])
     parser.add_argument("--share", type=float, default=0.05, help="of the alarms at most so many shall be false")
     parser.add_argument("--anomalies", type=float, default=0.2, help="share of the tested images that are anomalies")
     parser.add_argument("--splits", type=int, default=20)
     asked = parser.parse_args(arguments)
     try:
+        wanted = options.shipped_of(parser, options.axes(asked))
         test = load_or_download("mnist").test
         print("| detector | " + " | ".join(map(str, range(10))) + " | mean | bound | anomalies caught |")
         print("|" + "---|" * 14)
-        for preset in asked.preset:
-            found = rows(preset, test, asked.share, asked.anomalies, asked.splits)
-            cells = [f"{each.mean:.1%} ± {each.error:.1%}" for _, each in found]
-            mean, error = (
-                np.mean([each.mean for _, each in found]),
-                np.hypot.reduce([each.error for _, each in found]) / len(found),
-            )
-            bound, caught = asked.share * (1 - asked.anomalies), np.mean([float(each.caught.mean()) for _, each in found])
+        for preset, made in wanted.items():
+            found = rows(made, test, asked.share, asked.anomalies, asked.splits)
+            every = list(found.values())
+            cells = [f"{found[digit].mean:.1%} ± {found[digit].error:.1%}" if digit in found else "" for digit in range(10)]
+            mean, error = np.mean([each.mean for each in every]), np.hypot.reduce([each.error for each in every]) / len(every)
+            bound, caught = asked.share * (1 - asked.anomalies), np.mean([float(each.caught.mean()) for each in every])
             print(f"| {preset} | {' | '.join(cells)} | {mean:.1%} ± {error:.1%} | {bound:.1%} | {caught:.1%} |", flush=True)
     except UserError as error:
         raise SystemExit(str(error)) from None

@@ -13,7 +13,6 @@ import torch
 from core import checkpoint
 from core.data.datasets import DataSet
 from core.data.download import load_or_download
-from core.data.split import split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import choose_device
 from core.errors import UserError
@@ -29,7 +28,7 @@ def fit(config: DetectorConfig, data: DataSet, half_precision: bool = False) -> 
     half_precision: round the weights as a shipped file does, before calibrating, so that file
     and figures agree.
     """
-    split = split_one_class(data, config.normal_classes, config.training.seed, config.training.vary)
+    split = config.split(data)
     losses: list[EpochLosses] = []
 
     def tell(epoch: EpochLosses) -> None:
@@ -41,7 +40,7 @@ def fit(config: DetectorConfig, data: DataSet, half_precision: bool = False) -> 
         detector.model.half().float()
         detector.fit_memory(split.train)
         detector.memory_ = detector.memory_.half().float()
-        detector.calibrate(split.calibration)
+        detector.calibrate(split.calibration, split.copies)
     return checkpoint.Checkpoint(detector, tuple(losses), measure(detector, split.test))
 
 

@@ -1,7 +1,7 @@
 """Whether the error map shows where a digit is wrong: strokes taken away from and added to normal digits give a mask.
 
 python -m core.experiments.localization             both shipped detectors of every digit
-python -m core.experiments.localization --preset best --digits 5
+python -m core.experiments.localization --preset best --normal 5
 
 Two figures over all pixels of the changed test images, on the size of the error map where it is shown, in the pose and frame
 in which the image is judged: pixel AUROC, and PRO, the mean share of each changed region that is found, integrated over
@@ -24,9 +24,10 @@ from core.data.datasets import DataSet, as_images
 from core.data.download import load_or_download
 from core.detector import AutoencoderDetector
 from core.errors import UserError
+from core.experiments import options
 from core.framing import SIDE, STROKE_WIDTH
 from core.preprocessing import follow, poses, preprocess
-from core.presets import read, shipped
+from core.presets import read
 from core.scoring import error_map, least_strange
 
 HOLE = 3.2
@@ -136,16 +137,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--preset", nargs="+", default=["best", "course"])
-    parser.add_argument("--digits", nargs="+", type=int, default=list(range(10)))
+    options.add_settings(parser, several=["normal", "preset"], normal=["0-9"], preset=["best", "course"])
+    options.add_older_name(parser, "--digits", "normal")
     parser.add_argument("--images", type=int, default=200, help="test images of each digit, at most")
     asked = parser.parse_args(arguments)
     try:
+        wanted = options.shipped_of(parser, options.axes(asked))
         data = load_or_download("mnist")
         print("| detector | stroke | pixel AUROC | PRO | mean image: pixel AUROC | PRO | worst digit: pixel AUROC |")
         print("|" + "---|" * 7)
-        for preset in asked.preset:
-            made = [entry for entry in shipped("mnist", preset) if entry.normal_class in asked.digits]
+        for preset, made in wanted.items():
             every = [
                 (entry.normal_class, measure(read(entry).detector, data, entry.normal_class, asked.images)) for entry in made
             ]

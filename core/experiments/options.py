@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from core import link
 from core.data.datasets import SOURCES
 from core.detector import DetectorConfig
-from core.presets import PRESETS
+from core.presets import PRESETS, Shipped, shipped
 from core.settings import SETTINGS
 
 HELP = {
@@ -58,6 +58,18 @@ def combinations(values: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, Det
     each = [[value for text in texts for value in _expanded(text)] for texts in values.values()]
     for combination in itertools.product(*each):
         yield link.decode(dict(zip(values, combination, strict=True)))
+
+
+def shipped_of(parser: argparse.ArgumentParser, values: Mapping[str, Sequence[str]]) -> dict[str, list[Shipped]]:
+    """The shipped detectors of every combination of values, by preset; ends the program where a preset has none of them."""
+    found: dict[str, list[Shipped]] = {}
+    for name, config in combinations(values):
+        every = found.setdefault(name, [])
+        every += [made for made in shipped(config.data_set, name) if (made.normal_class,) == config.normal_classes]
+    for name, every in found.items():
+        if not every:
+            parser.error(f"No detector ships with the preset {name} for these normal classes.")
+    return found
 
 
 def _expanded(text: str) -> list[str]:

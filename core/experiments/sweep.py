@@ -24,7 +24,6 @@ from tqdm import tqdm
 from core import link
 from core.data.datasets import DataSet, data_directory
 from core.data.download import load_or_download
-from core.data.split import split_one_class
 from core.detector import AutoencoderDetector
 from core.errors import UserError
 from core.experiments import options
@@ -47,7 +46,7 @@ def measure(settings: str, data: DataSet) -> Row | str:
     """
     _, config = config_of(settings)
     try:
-        split = split_one_class(data, config.normal_classes, config.training.seed, config.training.vary)
+        split = config.split(data)
         started = time.perf_counter()
         detector = AutoencoderDetector(config).fit_split(split)
         seconds = time.perf_counter() - started

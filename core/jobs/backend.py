@@ -67,7 +67,7 @@ class LocalBackend:
     is_at_rest = True
 
     def __init__(self, config: DetectorConfig, images: TrainingImages, device: torch.device | None = None) -> None:
-        self._config, self._device = config, device
+        self._config, self._device = config, device or torch.device("cpu")
         self._images: TrainingImages | None = images
         self._detector: AutoencoderDetector | None = None
         self._trainer: Trainer | None = None
@@ -76,19 +76,20 @@ class LocalBackend:
     def begin(self) -> None:
         assert self._images
         images = self._images.prepared
-        self._detector = AutoencoderDetector(self._config, device=self._device)
-        self._trainer = Trainer(self._detector.model, images.train, images.calibration, self._config.training)
+        with one_thread_at_a_time(self._device):
+            self._detector = AutoencoderDetector(self._config, device=self._device)
+            self._trainer = Trainer(self._detector.model, images.train, images.calibration, self._config.training)
 
     def step_many(self, single_step: bool) -> Sequence[Step]:
         assert self._trainer
-        assert self._detector
-        with one_thread_at_a_time(self._detector.device):
+        with one_thread_at_a_time(self._device):
             step = self._trainer.step()
         self.trained = self._trainer.trained
         return (step,)
 
     def close(self) -> None:
-        self._trainer = self._images = None  # the optimiser weighs twice the network
+        with one_thread_at_a_time(self._device):
+            self._trainer = self._images = None  # the optimiser weighs twice the network
 
     def set_learning_rate(self, rate: float) -> None:
         assert self._trainer
@@ -102,13 +103,13 @@ class LocalBackend:
 
     def weights(self) -> dict[str, Tensor]:
         assert self._detector
-        with one_thread_at_a_time(self._detector.device):
+        with one_thread_at_a_time(self._device):
             return {name: value.detach().cpu().clone() for name, value in self._detector.model.state_dict().items()}
 
     def finish(self) -> Checkpoint:
         assert self._detector
         assert self._images
-        with one_thread_at_a_time(self._detector.device):
+        with one_thread_at_a_time(self._device):
             # Pages look at a detector from many threads, which only the CPU bears.
             self._detector.model.cpu()
         self._detector.device = torch.device("cpu")

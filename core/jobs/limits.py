@@ -1,6 +1,7 @@
 """What visitors may ask of the server: settings of the environment, and how much work a training is."""
 
 import math
+import os
 
 from core.detector import DetectorConfig
 from core.device import choose_device
@@ -14,16 +15,26 @@ LIMITS = {"MAX_EPOCHS": 200, "MAX_PARAMETERS": 5_000_000, "MAX_KEPT_PARAMETERS":
 """What the environment can set, and what is allowed where it does not. MAX_WORK: in trainings of the course's network."""
 
 
+MOST_WORKERS = 256
+"""Threads that train at a time: more than any machine has cores."""
+
+
 def limit(name: str) -> int:
     """One of LIMITS as it is set here. Raises SettingError."""
-    return whole_number_from_environment(name, LIMITS[name])
+    # More epochs than this no setting of a training says.
+    return whole_number_from_environment(name, LIMITS[name], most=LIMITS[name] if name == "MAX_EPOCHS" else None)
+
+
+def training_workers() -> int:
+    """How many trainings go on at the same time: TRAINING_WORKERS, else as many as cores. Raises SettingError."""
+    return whole_number_from_environment("TRAINING_WORKERS", min(os.cpu_count() or 1, MOST_WORKERS), most=MOST_WORKERS)
 
 
 def require_usable_environment() -> None:
     """Raises SettingError or DeviceError for a setting of the environment that cannot be used."""
     for name in LIMITS:
         limit(name)
-    whole_number_from_environment("TRAINING_WORKERS", 1)
+    training_workers()
     whole_number_from_environment("DRAIN_SECONDS", 0, least=0)
     memory_limit()
     choose_device()

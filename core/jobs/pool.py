@@ -13,8 +13,8 @@ from weakref import WeakSet
 
 from core.jobs.images import SharedImages
 from core.jobs.job import TURN_SECONDS, TrainingJob
+from core.jobs.limits import training_workers
 from core.jobs.memory_budget import Budget, Owner
-from core.server.environment import whole_number_from_environment
 
 LOG = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class JobPool:
         self._background: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._threads = [threading.Thread(target=self._work_in_background, name="background", daemon=True)]
         self._threads[0].start()
-        self.grow(workers or whole_number_from_environment("TRAINING_WORKERS", os.cpu_count() or 1))
+        self.grow(workers or training_workers())
 
     def grow(self, workers: int) -> None:
         """Have at least so many workers."""

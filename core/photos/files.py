@@ -12,7 +12,7 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
-from core.errors import UserError
+from core.errors import UserError, is_raised_in
 from core.framing import SIDE
 
 LOG = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ MAX_PAGES = 10
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "HEIF", "AVIF")
 """No others: Pillow reads dozens, some by starting other programs."""
+READERS = ("PIL", "pillow_heif")
+"""What they raise is said of the file, whatever it is."""
 Image.init()  # Pillow knows only some of these by itself
 # `_require_few_pixels` has a limit of its own. Not around each picture, as warnings are set for all threads together.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -96,8 +98,10 @@ def _told() -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise PictureError("This file is not a picture. Use a PNG or JPEG file.") from error
     except Exception as error:
-        # Readers raise whatever they like; a fault of ours would look the same, so that it is told to the log.
-        LOG.info("A picture could not be read: %s: %s", type(error).__name__, error)
+        if is_raised_in(error, *READERS):
+            LOG.info("A picture could not be read: %s: %s", type(error).__name__, error)
+        else:  # a fault of ours
+            LOG.exception("A picture could not be read")
         raise PictureError("The picture is damaged or of a kind that cannot be read. Use a PNG or JPEG file.") from error
 
 

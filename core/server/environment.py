@@ -1,5 +1,6 @@
 """Settings that the environment gives, and the memory that there is where it says nothing of that."""
 
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -12,17 +13,25 @@ SHARE_OF_MACHINE = 0.75
 """What the server takes of the machine's memory where MEMORY_LIMIT says nothing."""
 
 
-def whole_number_from_environment(name: str, default: int, least: int = 1) -> int:
-    """A setting of at least `least`; raises SettingError for anything else."""
+def whole_number_from_environment(name: str, default: int, least: int = 1, most: int | None = None) -> int:
+    """A setting between `least` and `most`, where there is one; raises SettingError for anything else."""
     text = os.environ.get(name) or str(default)
-    if not text.isdecimal() or int(text) < least:
+    if text.isdecimal() and least <= int(text) <= (most or math.inf):
+        return int(text)
+    if most is None:
         raise SettingError(
             "{name} in the environment is a whole number of at least {least}, not “{text}”.",
             name=name,
             least=least,
             text=text[:30],
         )
-    return int(text)
+    raise SettingError(
+        "{name} in the environment is a whole number between {least} and {most}, not “{text}”.",
+        name=name,
+        least=least,
+        most=most,
+        text=text[:30],
+    )
 
 
 def memory_limit() -> int:

@@ -6,7 +6,7 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from core.conformal import at_least_as_high, benjamini_hochberg, p_value
+from core.conformal import at_least_as_high, benjamini_hochberg, p_value, smallest_rate
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state.page_context import PageContext
@@ -74,7 +74,7 @@ def show(context: PageContext) -> None:
     )
     by_threshold, by_share = compare(context, share)
     total = len(context.detector.calibration_scores_)
-    share_kept = max(context.config.false_alarm_rate, 1 / (total + 1))  # fewer cannot be promised by so few images
+    share_kept = max(context.config.false_alarm_rate, smallest_rate(total))  # fewer cannot be promised by so few images
     rules = {
         _("Threshold: on average at most {share:.1%} of the **normal images**", share=share_kept)
         if context.config.threshold is None

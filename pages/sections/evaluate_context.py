@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from torch import Tensor
 
-from core.conformal import conformal_rate, conformal_threshold
+from core.conformal import conformal_rate, conformal_threshold, smallest_rate
 from core.metrics import Histogram, OperatingPoint, ScoredSet, histogram, scored
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state import detectors, keys
@@ -82,7 +82,7 @@ class WorkingThreshold:
     @property
     def smallest_rate(self) -> float:
         """The smallest false-alarm rate that so many calibration scores can keep; below it every rate has one threshold."""
-        return 1 / (len(self.calibration_scores) + 1)
+        return smallest_rate(len(self.calibration_scores))
 
     @property
     def rates(self) -> tuple[float, ...]:

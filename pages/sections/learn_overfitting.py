@@ -69,8 +69,7 @@ def few(context: PageContext) -> bytes:
 
 def _few(data_set: str, label: int) -> PlannedSplit:
     """The split of which the first images only are trained on."""
-    whole = data_sets.split(data_set, data_directory(), (label,), COURSE.training.seed)
-    return replace(whole, train=whole.train[:IMAGES], calibration=whole.calibration[:HELD_OUT], key=(whole.key, IMAGES))
+    return data_sets.split(data_set, data_directory(), (label,), COURSE.training.seed).first(IMAGES, HELD_OUT)
 
 
 def told(curve: Sequence[EpochLosses]) -> str:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from core.checkpoint import Checkpoint
+from core.conformal import smallest_rate
 from core.data.datasets import DataSet
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.jobs.job import Snapshot
@@ -136,13 +137,13 @@ def show_reconstructions(detector: AutoencoderDetector) -> None:
 def show_held_out(made: Checkpoint) -> None:
     """Of few held-out images: which false-alarm rates they can keep; and of one kind alone, what is missing."""
     count, rate = len(made.detector.calibration_scores_), made.config.false_alarm_rate
-    if made.config.threshold is None and rate < 1 / (count + 1):
+    if made.config.threshold is None and rate < smallest_rate(count):
         st.info(
             _(
                 "{count:,} held-out images can keep a false-alarm rate of {possible:.1%} at least: 1 of {all:,}, the new image "
                 "counted in. {wanted:.1%} were asked for, which takes {needed:,} held-out images.",
                 count=count,
-                possible=1 / (count + 1),
+                possible=smallest_rate(count),
                 all=count + 1,
                 wanted=rate,
                 needed=math.ceil(round(1 / rate, 6)) - 1,

@@ -60,6 +60,7 @@ def load() -> None:
     Raises SettingError or DeviceError for a setting of the environment that cannot be used.
     """
     require_usable_environment()
+    job_pool.require_usable_scheduler()
     web.require_usable()
     classroom.room()
     with without_visitor():

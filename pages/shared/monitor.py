@@ -1,6 +1,7 @@
 """The server as a whole: its log, its last errors, its memory."""
 
-from core.server.process import LastErrors, keep_giving_back_memory, keep_no_large_blocks, log_as_json
+from core.server.logs import LastErrors, log_as_json
+from core.server.process import keep_giving_back_memory, keep_no_large_blocks
 from pages.shared.state.once import once
 
 

@@ -10,6 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.data.datasets import FALLBACK
+from core.errors import SettingError
+from pages.shared import entry
 from pages.shared.state import job_pool
 from tests.pages.conftest import ROOT, checked, go_to, inside, open_page
 from tests.pages.test_train import press, rerun_until, status
@@ -65,6 +67,24 @@ def test_a_cluster_without_dask_here_is_told_and_the_rest_works(on_cluster: str,
     ]
     assert status(app) == "Ready. Press **Start** and watch."
     go_to(app, "draw")
+
+
+def test_a_cluster_without_dask_here_is_told_when_the_server_starts(on_cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "core.jobs.dask.backend", raising=False)
+    monkeypatch.setitem(sys.modules, "dask", None)  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match=f"cluster at {on_cluster}, but dask is not installed here"):
+        entry.load()
+
+
+@pytest.mark.parametrize("text", ["abc", "tcp://abc", "http://127.0.0.1:8786", "8786"])
+def test_a_scheduler_without_an_address_is_told_when_the_server_starts(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed", reason="Dask is not installed")
+    for address in ("tcp://127.0.0.1:8786", "class.example.org:8786", ""):
+        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", address)
+        job_pool.require_usable_scheduler()
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", text)
+    with pytest.raises(SettingError, match=f"DASK_SCHEDULER_ADDRESS .* such as tcp://127.0.0.1:8786, not “{text}”"):
+        entry.load()
 
 
 def test_a_cluster_that_does_not_answer_is_told_on_every_page(on_cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import json
 import time
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +16,14 @@ from core.data.datasets import FALLBACK, load
 from core.data.split import split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.jobs.job import JobState, Snapshot
+from core.link import encode
 from core.metrics import evaluate
 from core.model import ModelConfig
 from core.presets import PRESETS, Shipped, preset
 from core.training import TrainConfig
 from pages.sections.train_controls import pace
 from pages.shared.forms import settings
-from pages.shared.state import job_pool, training_job
+from pages.shared.state import job_pool, keys, training_job
 from pages.shared.state.visitor import Choice
 from tests.conftest import PATIENCE
 from tests.pages.conftest import (
@@ -267,6 +269,18 @@ def test_what_a_link_asks_for_is_not_called_untrained_once_it_is_trained() -> No
     press(app, "start")
     rerun_until(app, lambda app: visitor_of(app).job is None)
     assert not any("not trained yet" in warning.value for warning in checked(app.run()).warning)
+
+
+def test_a_link_opened_during_a_training_says_that_it_was_not_taken_up(app: AppTest) -> None:
+    press(app, "button-skip_next")
+    before = app.session_state[keys.NORMAL_CLASSES]
+    app.query_params.update(encode(replace(SMALL, normal_classes=(7,)), "course") | {"hide": "share"})
+    told = inside(checked(app.run()), "link-problem").warning[0].value
+    assert "your training is not over" in told
+    assert app.session_state[keys.NORMAL_CLASSES] == before
+    assert app.session_state[keys.TAB].hidden == ("share",), "what is about the page is taken up"
+    app.query_params.update(encode(visitor_of(app).job.config, "course"))
+    assert not has(checked(app.run()), "link-problem"), "what the link asks for is being trained"
 
 
 def test_old_results_do_not_stand_under_new_settings(app: AppTest) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from core.data.split import OneClassSplit, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.experiments import benchmark
 from core.experiments.baselines import Scorer
-from core.experiments.benchmark import METHODS, Row, main, run, selection_split, table
+from core.experiments.benchmark import METHODS, Row, autoencoder, main, run, run_shifts, selection_split, table
+from core.experiments.shifts import SHIFTS
 from core.metrics import evaluate
 
 UCI = DetectorConfig(data_set="uci-digits", normal_classes=(0,))
@@ -50,6 +52,23 @@ def test_a_detector_s_threshold_is_the_one_it_calibrates(uci: DataSet) -> None:
     detector.calibrate(split.calibration)
     normals = split.test.images[split.test.labels == 0]
     assert run("best", UCI, split).false_alarm_rate == detector.predict(normals).double().mean()
+
+
+def test_a_detector_of_varied_images_is_calibrated_as_such(uci: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METHODS, "strict", autoencoder(lambda config: replace(config, false_alarm_rate=0.4)))
+    config = replace(UCI, training=replace(UCI.training, vary=True))
+    split = config.split(uci)
+    assert split.copies > 0
+    detector = METHODS["strict"](config, split.train)
+    assert isinstance(detector, AutoencoderDetector)
+    normals = split.test.images[split.test.labels == 0]
+    without_copies, expected = (
+        float(detector.calibrate(split.calibration, copies).predict(normals).double().mean()) for copies in (0, split.copies)
+    )
+    assert without_copies != expected, "or this test would say nothing"
+    assert run("strict", config, split).false_alarm_rate == expected
+    unchanged = next(row for row in run_shifts(uci, ["strict"], [config]) if row.shift == next(iter(SHIFTS)))
+    assert unchanged.false_alarm_rate == expected
 
 
 def test_selection_never_sees_the_test_file(uci: DataSet) -> None:

@@ -7,7 +7,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
-from core.conformal import at_least_as_high, benjamini_hochberg, p_value
+from core.conformal import (
+    at_least_as_high,
+    benjamini_hochberg,
+    conformal_rate,
+    conformal_threshold,
+    p_value,
+    smallest_rate,
+)
 
 P_VALUES = st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=60)
 
@@ -26,6 +33,14 @@ def test_equality_counts() -> None:
     assert benjamini_hochberg(torch.tensor([0.02, 0.04, 0.06, 0.08, 0.1], dtype=torch.float64), 0.1).all()
     # Among smaller ones a value above its own bound is an alarm too.
     assert benjamini_hochberg(torch.tensor([0.04, 0.045]), 0.05).tolist() == [True, True]
+
+
+@pytest.mark.parametrize("count", [1, 19, 1084])
+def test_the_smallest_rate_is_that_of_a_threshold_at_the_highest_calibration_score(count: int) -> None:
+    scores = torch.arange(count, dtype=torch.float64)
+    rate = smallest_rate(count)
+    assert rate == conformal_rate(scores, float(scores.max())) == float(p_value(torch.tensor(0), count))
+    assert conformal_threshold(scores, rate) == scores.max()
 
 
 def test_nothing_is_found_among_nothing() -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from core.data.datasets import DataSet
-from core.data.split import OneClassSplit, split_one_class
+from core.data.split import OneClassSplit, plan_split, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.jobs.job import JobState, TrainingJob
 from core.jobs.pool import JobPool
@@ -109,6 +109,29 @@ def test_a_job_on_the_cluster_equals_the_bare_trainer(
 
 def flat(detector: AutoencoderDetector) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in detector.model.parameters()])
+
+
+def test_a_training_on_the_first_images_only_has_the_same_images_on_the_cluster(
+    joined: cluster_training.Cluster, pool: JobPool, uci: DataSet, small: DetectorConfig, wait_until: "WaitUntil"
+) -> None:
+    config = replace(small, training=replace(small.training, vary=True))
+    whole = plan_split(uci, config.normal_classes, config.training.seed, vary=True)
+    few = whole.first(40 * (1 + whole.copies), 10)
+    images = few.images()
+    assert len(images.train) == few.counts[0] == 40 * (1 + whole.copies) < whole.counts[0]
+    assert images.copies == whole.copies > 0
+    assert torch.equal(images.calibration, whole.images().calibration[:10])
+    here = AutoencoderDetector(config).fit_split(images)
+    job = TrainingJob(config, few, pool, backend=DaskBackend(config, uci, few, joined))
+    job.resume()
+    wait_until(lambda: state(job).is_over)
+    snapshot = job.snapshot()
+    assert (snapshot.state, snapshot.error) == (DONE, None)
+    assert snapshot.batch_losses.tolist() == losses_here(config, images, len(snapshot.batch_losses))
+    assert snapshot.losses == tuple(here.losses_)
+    assert snapshot.result is not None
+    assert torch.equal(flat(snapshot.result.detector), flat(here))
+    assert snapshot.result.detector.threshold_ == here.threshold_
 
 
 def test_pauses_steps_and_a_stop_change_no_bit(

@@ -1,8 +1,10 @@
 """From canvas and picture to the image that a detector sees."""
 
 import io
+import logging
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from core.checkpoint import read
-from core.drawing import PictureError, ReadPicture, from_canvas, from_picture, read_picture
+from core.drawing import PictureError, ReadPicture, from_canvas, from_canvas_png, from_picture, read_picture
 from core.presets import Shipped
 from tests.strokes import WAYS, on_canvas, rgba, shaken
 
@@ -631,9 +633,34 @@ NO_PICTURES: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("kind", NO_PICTURES)
-def test_other_files_are_refused(kind: str) -> None:
+def test_other_files_are_refused(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(PictureError, match=SENTENCE):
         from_picture(NO_PICTURES[kind]())
+    with suppress(PictureError):
+        from_canvas_png(NO_PICTURES[kind]())
+    assert not faults(caplog)
+
+
+def faults(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the teacher sees on /status."""
+    return [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_a_fault_of_ours_is_one_sentence_too_and_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = encode(on_paper())
+    monkeypatch.setattr("core.photos.files.WORKING_SIDE", None)
+    with pytest.raises(PictureError, match="damaged"):
+        from_picture(data)
+    assert faults(caplog) == ["A picture could not be read"]
+    assert "NoneType" in caplog.text, "the traceback says what it was"
+    caplog.clear()
+    monkeypatch.setattr("core.drawing.MAX_CANVAS_SIDE", None)
+    with pytest.raises(PictureError, match="not a drawing"):
+        from_canvas_png(data)
+    assert faults(caplog) == ["A drawing could not be read"]
+    assert "NoneType" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["NaN pixel", "infinite pixel"])
@@ -644,11 +671,12 @@ def test_pixels_that_are_no_numbers_are_called_so(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "HEIF", "AVIF"])
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.6])
-def test_truncated_picture_is_refused(kind: str, share: float) -> None:
+def test_truncated_picture_is_refused(kind: str, share: float, caplog: pytest.LogCaptureFixture) -> None:
     data = photo(grain=5.0)
     data = encode(Image.open(io.BytesIO(data)), kind)
     with pytest.raises(PictureError, match=SENTENCE):
         from_picture(data[: int(share * len(data))])
+    assert not faults(caplog)
 
 
 def told_or_image(data: bytes) -> bool:

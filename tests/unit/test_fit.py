@@ -12,9 +12,8 @@ from core import presets
 from core.checkpoint import Checkpoint, from_bytes, read, to_bytes
 from core.data.datasets import DataSet
 from core.data.download import load_or_download
-from core.data.split import OneClassSplit
+from core.data.split import OneClassSplit, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
-from core.experiments import fit as fit_module
 from core.experiments.fit import fit, main
 from core.metrics import evaluate
 
@@ -41,7 +40,7 @@ def test_fit_equals_the_detector_fitted_by_hand(
     small: DetectorConfig, uci: DataSet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = fit(small, uci)
-    split = fit_module.split_one_class(uci, [5], small.training.seed)
+    split = split_one_class(uci, [5], small.training.seed)
     detector = AutoencoderDetector(small).fit_split(split)
     assert made.detector.key == detector.key
     assert made.losses == tuple(detector.losses_)
@@ -58,6 +57,16 @@ def test_half_precision_loses_nothing_in_the_file(small: DetectorConfig, uci: Da
     assert torch.equal(found.detector.decision_function(images), made.detector.decision_function(images))
     assert found.evaluation == made.evaluation
     assert found.detector.threshold_ == made.detector.threshold_
+
+
+def test_half_precision_of_varied_images_leaves_an_image_out_with_its_copies(small: DetectorConfig, uci: DataSet) -> None:
+    config = replace(small, neighbours=2, training=replace(small.training, vary=True))
+    split = split_one_class(uci, config.normal_classes, config.training.seed, vary=True)
+    assert split.copies > 0
+    made = fit(config, uci, half_precision=True).detector
+    threshold = made.threshold_
+    assert threshold == made.calibrate(split.calibration, split.copies).threshold_
+    assert threshold != made.calibrate(split.calibration).threshold_, "or this test would say nothing"
 
 
 def test_command_line_writes_one_checkpoint_a_class(

@@ -1,6 +1,7 @@
 """Zips in ImageFolder's layout: what is read, and what is refused with one sentence, whole."""
 
 import io
+import logging
 import stat
 import struct
 import time
@@ -134,6 +135,7 @@ REFUSED = {
     "no entry": (zipped({}), "The zip is empty"),
     "folders only": (zipped({"star/": b""}), "The zip is empty"),
     "no folder": (zipped({"a.png": STAR, "star/b.png": STAR}), "“a.png” does not lie in a folder"),
+    "no name at all": (zipped({".": STAR}), "“.” does not lie in a folder"),
     "too deep": (zipped({"star/a/b/c.png": STAR, "moon/d.png": MOON}), "does not lie in a folder"),
     "leads out": (zipped({"../star/a.png": STAR}), "leads out of its folder"),
     "leads out further in": (zipped({"star/../../a.png": STAR}), "leads out of its folder"),
@@ -163,12 +165,21 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_cannot_be_used_is_refused_with_one_sentence(kind: str) -> None:
+def test_what_cannot_be_used_is_refused_with_one_sentence(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     content, sentence = REFUSED[kind]
     started = time.perf_counter()
     with pytest.raises(OwnDataError, match=sentence.replace("(", r"\(")):
         read_zip(content, from_picture)
     assert time.perf_counter() - started < 20
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING], "a file is no fault of ours"
+
+
+def test_a_fault_of_ours_is_one_sentence_too_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(OwnDataError, match="not a zip"):
+        read_zip(zipped({"star/a.png": STAR}), lambda _: torch.ones(2) @ torch.ones(3))
+    (record,) = caplog.records
+    assert (record.levelno, record.message) == (logging.ERROR, "A zip could not be read")
+    assert "must match" in caplog.text or "inconsistent tensor size" in caplog.text, "the traceback says what it was"
 
 
 def test_a_hundred_thousand_entries_are_counted_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

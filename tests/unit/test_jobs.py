@@ -9,8 +9,9 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
 import numpy as np
@@ -22,15 +23,19 @@ from core import detector as detector_module
 from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError, UserError
+from core.jobs import backend as backend_module
 from core.jobs import job as jobs_module
 from core.jobs import limits
 from core.jobs import pool as pool_module
+from core.jobs.backend import LocalBackend
+from core.jobs.images import TrainingImages
 from core.jobs.job import JobState, Snapshot, TrainingJob
 from core.jobs.limits import require_usable_environment
 from core.jobs.memory_budget import Owner
 from core.jobs.pool import JobPool
 from core.metrics import evaluate
-from core.model import ModelConfig
+from core.model import Autoencoder, ModelConfig
+from core.settings import SETTINGS, Number
 from core.training import DivergedError, Trainer
 
 if TYPE_CHECKING:
@@ -233,6 +238,40 @@ def test_a_worker_survives_a_job_that_breaks(
         snapshot = finish(new_job(small), wait_until)
     assert (snapshot.state, snapshot.error is not None) == (FAILED, True)
     assert finish(new_job(small), wait_until).state is DONE
+
+
+def test_all_that_touches_the_device_is_done_by_one_thread_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, small: DetectorConfig, split: OneClassSplit
+) -> None:
+    held: list[torch.device] = []
+    done: list[tuple[str, bool]] = []
+
+    @contextmanager
+    def lock(device: torch.device) -> Iterator[None]:
+        held.append(device)
+        yield
+        held.pop()
+
+    def told(what: str, do: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any, **named: Any) -> Any:
+            done.append((what, bool(held)))
+            return do(*arguments, **named)
+
+        return wrapped
+
+    monkeypatch.setattr(backend_module, "one_thread_at_a_time", lock)
+    monkeypatch.setattr(AutoencoderDetector, "__init__", told("network", AutoencoderDetector.__init__))
+    monkeypatch.setattr(Trainer, "__init__", told("images", Trainer.__init__))
+    monkeypatch.setattr(Trainer, "step", told("batch", Trainer.step))
+    monkeypatch.setattr(Autoencoder, "state_dict", told("weights", Autoencoder.state_dict))
+    backend = LocalBackend(small, TrainingImages(split, small.preprocessing))
+    backend.begin()
+    backend.step_many(single_step=True)
+    backend.weights()
+    assert backend._trainer is not None
+    weakref.finalize(backend._trainer, lambda: done.append(("let go", bool(held))))
+    backend.close()
+    assert done == [(what, True) for what in ("network", "images", "batch", "weights", "let go")]
 
 
 # Snapshots
@@ -911,7 +950,9 @@ def test_a_snapshot_copies_no_losses_and_none_can_change_them(
     [
         ("TRAINING_WORKERS", "0"),
         ("TRAINING_WORKERS", "abc"),
+        ("TRAINING_WORKERS", "257"),
         ("MAX_EPOCHS", "-1"),
+        ("MAX_EPOCHS", "201"),
         ("MAX_PARAMETERS", "1e6"),
         ("MAX_KEPT_PARAMETERS", "many"),
         ("DRAIN_SECONDS", "soon"),
@@ -925,6 +966,14 @@ def test_a_setting_of_the_environment_that_cannot_be_used_is_told(
     monkeypatch.setenv(name, text)
     with pytest.raises(UserError, match=text):
         require_usable_environment()
+
+
+def test_as_many_epochs_are_allowed_as_a_training_can_be_set_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = SETTINGS["epochs"].values
+    assert isinstance(values, Number)
+    monkeypatch.setenv("MAX_EPOCHS", f"{values.most:.0f}")
+    monkeypatch.setenv("TRAINING_WORKERS", "256")
+    require_usable_environment()
 
 
 def test_the_learning_rate_changes_in_a_pause_and_is_told(

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from core.experiments import benchmark, compression, fit, hands, options, sweep
+from core.experiments import benchmark, compression, discoveries, fit, hands, localization, options, sweep
 
 
 def normals(*values: str) -> list[tuple[int, ...]]:
@@ -58,6 +58,8 @@ def test_every_combination_has_its_settings() -> None:
         (benchmark, ("data", "normal", "seed", "dataset", "digits", "methods", "seeds", "select", "shifts", "json")),
         (hands, ("data", "preset", "json")),
         (compression, ("data", "seed")),
+        (localization, ("normal", "preset", "digits", "images")),
+        (discoveries, ("normal", "preset", "share", "anomalies", "splits")),
     ],
 )
 def test_commands_share_their_options(
@@ -69,3 +71,28 @@ def test_commands_share_their_options(
         runpy.run_module(module.__name__, run_name="__main__")
     said = capsys.readouterr().out
     assert [name for name in names if f"--{name} " not in said] == []
+
+
+@pytest.mark.parametrize("module", [localization, discoveries])
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--preset", "junk"), "“preset” cannot be “junk”"),
+        (("--preset", "narrow", "--normal", "3"), "No detector ships with the preset narrow for these normal classes."),
+    ],
+    ids=["unknown", "not shipped"],
+)
+def test_a_detector_that_is_not_there_is_told_before_data_are_read(
+    module: ModuleType, words: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        module.main(words)
+    assert sentence in f"{ended.value} {capsys.readouterr().err}"
+
+
+def test_shipped_detectors_are_asked_for_by_the_shared_options() -> None:
+    found = options.shipped_of(argparse.ArgumentParser(), {"normal": ["5", "0-1"], "preset": ["course", "narrow"]})
+    assert {name: [made.normal_class for made in every] for name, every in found.items()} == {
+        "course": [5, 0, 1],
+        "narrow": [5],
+    }

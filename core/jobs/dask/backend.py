@@ -23,6 +23,7 @@ import dask
 import distributed
 from distributed import Client, KilledWorker
 from distributed.client import AllExit
+from distributed.comm.addressing import get_address_host_port
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
@@ -98,10 +99,10 @@ class Advanced(NamedTuple):
 # ---------------------------------------------------------------- in a worker
 
 
-def step_many(settings: str, batches: int, before: Advanced | tuple[bytes, bytes] | None) -> Advanced:
-    """So many batches after what was before, from the beginning if that is None. Raises DivergedError."""
+def step_many(settings: str, counts: tuple[int, int], batches: int, before: Advanced | tuple[bytes, bytes] | None) -> Advanced:
+    """So many batches after what was before, from the beginning if that is None. counts: _images. Raises DivergedError."""
     config = config_from(json.loads(settings))
-    prepared = _images_of(config)
+    prepared = _images_of(config, counts)
     if before is None:
         trainer = Trainer(build(config.model, config.training.seed), prepared.train, prepared.calibration, config.training)
     else:
@@ -119,22 +120,29 @@ def snapshot_of(advanced: Advanced) -> Advanced:
     return advanced._replace(state=b"")
 
 
-def finish(settings: str, weights: bytes) -> bytes:
-    """The detector with these weights, calibrated and measured, as a checkpoint."""
+def finish(settings: str, counts: tuple[int, int], weights: bytes) -> bytes:
+    """The detector with these weights, calibrated and measured, as a checkpoint. counts: _images."""
     config = config_from(json.loads(settings))
-    split = _images_of(config).split
+    split = _images_of(config, counts).split
     return checkpoint.to_bytes(calibrate_and_measure(AutoencoderDetector(config, _network(config, weights)), split))
 
 
-def _images_of(config: DetectorConfig) -> Prepared:
+def _images_of(config: DetectorConfig, counts: tuple[int, int]) -> Prepared:
     training = config.training
-    return _images(config.data_set, config.normal_classes, training.seed, training.vary, config.preprocessing)
+    return _images(config.data_set, config.normal_classes, training.seed, training.vary, counts, config.preprocessing)
 
 
 @lru_cache(maxsize=8)
-def _images(data_set: str, normal_classes: tuple[int, ...], seed: int, vary: bool, preprocessing: Preprocessing) -> Prepared:
-    """The images of a training, of those that this worker has."""
-    return TrainingImages(plan_split(images(data_set), normal_classes, seed, vary), preprocessing).prepared
+def _images(
+    data_set: str,
+    normal_classes: tuple[int, ...],
+    seed: int,
+    vary: bool,
+    counts: tuple[int, int],
+    preprocessing: Preprocessing,
+) -> Prepared:
+    """The images of a training, of those that this worker has. counts: so many of the planned split, its first."""
+    return TrainingImages(plan_split(images(data_set), normal_classes, seed, vary).first(*counts), preprocessing).prepared
 
 
 def _network(config: DetectorConfig, weights: bytes) -> Autoencoder:
@@ -144,6 +152,15 @@ def _network(config: DetectorConfig, weights: bytes) -> Autoencoder:
 
 
 # ---------------------------------------------------------------- in the app
+
+
+def is_address(text: str) -> bool:
+    """Whether a scheduler can be found there: a host with its port, with or without tcp:// or another of Dask's protocols."""
+    try:
+        get_address_host_port(text)
+    except ValueError:
+        return False
+    return True
 
 
 class Cluster:
@@ -241,7 +258,8 @@ class DaskBackend:
     """The backend of one job (core/jobs/job.py) on a cluster.
 
     The batches of a task are so many as its worker trains in a CHUNK_SECONDS, and each is counted in advance:
-    a task that Dask runs again gives the same. data: the set that the split is of.
+    a task that Dask runs again gives the same. data: the set that the split is of. split: what plan_split makes of the
+    settings, or its first images; workers plan it themselves and are told how many.
     """
 
     def __init__(self, config: DetectorConfig, data: DataSet, split: SplitSource, cluster: Cluster) -> None:
@@ -361,7 +379,7 @@ class DaskBackend:
 
     def _ask(self, client: Client, begin: int, end: int) -> Chunk:
         before = self._chunks[-1].task if self._chunks else self._last or self._checkpoint
-        task = client.submit(by_reference(step_many), self._settings, end - begin, before, pure=False)
+        task = client.submit(by_reference(step_many), self._settings, self._split.counts, end - begin, before, pure=False)
         # An epoch's end comes home whole.
         ends_epoch = begin // self._batches < end // self._batches
         shown = task if ends_epoch else client.submit(by_reference(snapshot_of), task, pure=False)
@@ -433,7 +451,7 @@ class DaskBackend:
         try:
             while (client := self._connected()) is None:
                 pass
-            task = client.submit(by_reference(finish), self._settings, weights, pure=False)
+            task = client.submit(by_reference(finish), self._settings, self._split.counts, weights, pure=False)
             result = self._notified(_fetched(client, task))
             while not self._come(result):
                 self._require(client)

@@ -70,11 +70,12 @@ def scheduler() -> str:
     return os.environ.get("DASK_SCHEDULER_ADDRESS", "")
 
 
-@once
-def _cluster() -> "Cluster":
-    """The one connection of this server. Raises SettingError where Dask is not installed."""
+def require_usable_scheduler() -> None:
+    """Raises SettingError where there is an address to which trainings cannot go: without Dask, or where it is none."""
+    if not scheduler():
+        return
     try:
-        from core.jobs.dask.backend import Cluster
+        from core.jobs.dask.backend import is_address
     except ModuleNotFoundError as error:
         raise SettingError(
             "Trainings run on the cluster at {address}, but {package} is not installed here. "
@@ -82,6 +83,19 @@ def _cluster() -> "Cluster":
             address=scheduler(),
             package=error.name,
         ) from error
+    if not is_address(scheduler()):
+        raise SettingError(
+            "DASK_SCHEDULER_ADDRESS in the environment is an address such as tcp://127.0.0.1:8786, not “{text}”.",
+            text=scheduler()[:30],
+        )
+
+
+@once
+def _cluster() -> "Cluster":
+    """The one connection of this server. Raises SettingError."""
+    require_usable_scheduler()
+    from core.jobs.dask.backend import Cluster
+
     return Cluster(scheduler(), pool(), may_grow=not os.environ.get("TRAINING_WORKERS"))
 
 

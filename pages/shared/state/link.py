@@ -65,15 +65,22 @@ def _apply(parts: Mapping[str, str]) -> None:
     about_detector = {name: text for name, text in ours.items() if name not in OF_THE_APP}
     current = {part: own_data.name_from_link(text) if part == "data" else text for part, text in about_detector.items()}
     name, config = decode(current, own_data.offered())
-    is_new = bool(about_detector) and about_detector != tab().link_detector and visitor().job is None
-    ready = shipped_as(config) if is_new else None
+    is_new = bool(about_detector) and about_detector != tab().link_detector
+    training = visitor().job
+    ready = shipped_as(config) if is_new and training is None else None
     if ready:
         detectors.shipped_checkpoint(ready)  # a file that cannot be read is told before anything changes
     if hidden:
         tab().hidden = tuple(hidden)
     if "view" in parts:
         tab().view = parts["view"]
-    if is_new:
+    if is_new and training:
+        if training.config != config:
+            tab().link_problem = LinkError(
+                "The detector of this link was not taken up, because your training is not over. "
+                "Wait for its end, or press Stop or Reset on the Train page; then open the link again."
+            )
+    elif is_new:
         st.session_state[keys.PRESET] = name
         settings.fill(config)
         if ready:

@@ -1,6 +1,7 @@
 """A detector's card (Mitchell et al. 2019): data, settings, figures and limits, all from its file."""
 
 from core.checkpoint import Checkpoint
+from core.conformal import smallest_rate
 from core.detector import DetectorConfig
 from core.settings import SETTINGS, Choice, Number, Setting, Switch, written
 from pages.shared.html import report
@@ -90,7 +91,7 @@ def _limits(made: Checkpoint) -> list[str]:
             "At most {rate:.1%} of new normal images are called anomalies, on average, if they come about as the held-out ones "
             "did. Other writers, pens and cameras are other images; of them nothing is promised.",
             # One of n held-out scores leaves at best one new image in n + 1 above all of them.
-            rate=max(made.config.false_alarm_rate, 1 / (len(made.detector.calibration_scores_) + 1)),
+            rate=max(made.config.false_alarm_rate, smallest_rate(len(made.detector.calibration_scores_))),
         )
     else:
         promise = _("The threshold was set by hand, so that no rate of false alarms is promised.")
