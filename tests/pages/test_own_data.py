@@ -29,14 +29,16 @@ def examples(*signs: str, count: int = 15) -> OwnImages:
     return OwnImages.of(torch.cat(images), [sign for sign in signs for _ in range(count)])
 
 
-def trained(app: AppTest, own: OwnImages) -> AppTest:
-    """A visitor who has these examples, and a detector of the first kind as Train makes it unasked."""
+def trained(app: AppTest, own: OwnImages, epochs: int | None = None) -> AppTest:
+    """A visitor who has these examples, and a detector of the first kind as Train makes it unasked, or in fewer epochs."""
     visitor_of(app).own = own
     go_to(app, "train")
     checked(app.selectbox(key="data-set").set_value(own.name).run())
     assert app.selectbox(key="preset").value == "best"
     assert app.toggle(key="vary").value
     assert app.button_group(key="normal-classes").value == [0]
+    if epochs:
+        checked(app.slider(key="epochs").set_value(epochs).run())
     press(app, "start")
     deadline = time.monotonic() + PATIENCE
     while visitor_of(app).job is not None:
@@ -149,7 +151,7 @@ def test_every_page_shows_a_detector_of_ones_own_by_the_names_of_its_kinds(signs
 
 
 def test_another_drawing_leaves_the_detector_what_it_was_trained_on(signs: OwnImages) -> None:
-    app = trained(open_page(), signs)
+    app = trained(open_page(), signs, epochs=1)
     visitor_of(app).own = signs.with_more(many("heart", 3, 9), ["heart"] * 3)
     go_to(app, "browse")
     assert app.button_group(key="browse-classes").options == ["star", "moon", "house"]
@@ -189,7 +191,7 @@ def test_a_training_whose_drawings_are_gone_goes_on_without_images(signs: OwnIma
 
 
 def test_drawings_of_one_kind_are_enough_and_what_is_missing_is_told() -> None:
-    app = trained(open_page(), examples("star", count=10))
+    app = trained(open_page(), examples("star", count=10), epochs=1)
     assert visitor_of(app).runs[0].evaluation is None
     assert "there is no AUROC" in texts(app)
     for page in ("home", "draw", "browse", "latent"):
