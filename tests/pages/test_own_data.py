@@ -14,7 +14,7 @@ from core.drawing import from_canvas, from_picture
 from core.presets import Shipped
 from pages.shared.state.visitor import Choice
 from tests.conftest import PATIENCE
-from tests.pages.conftest import checked, detector_line, go_to, has, html_of, open_page, plain, visitor_of
+from tests.pages.conftest import NAMES, checked, detector_line, go_to, has, html_of, open_page, plain, visitor_of
 from tests.pages.test_draw import Pen, pen  # noqa: F401  the fixture
 from tests.pages.test_train import press, rerun_until
 from tests.signs import SIGNS, many, on_canvas
@@ -145,7 +145,7 @@ def test_every_page_shows_a_detector_of_ones_own_by_the_names_of_its_kinds(signs
     visitor_of(app).sources.clear()
     visitor_of(app).drawings.canvas.image = many("star", 1, 9)
     visitor_of(app).drawings.return_to_canvas()
-    for page in ("home", "draw", "train", "browse", "evaluate", "latent", "learn"):
+    for page in NAMES:
         go_to(app, page)
         assert has(app, "score") or page != "draw"
 
@@ -163,7 +163,7 @@ def test_another_drawing_leaves_the_detector_what_it_was_trained_on(signs: OwnIm
     plan = plan_split(signs.data_set, (0,), visitor_of(app).runs[0].config.training.seed)
     seen = torch.cat([plan.train, plan.calibration])
     visitor_of(app).own = OwnImages.of(signs.images[seen], ["star"] * len(seen))
-    for page in ("home", "draw", "evaluate", "latent", "learn", "browse"):
+    for page in (*NAMES, "browse"):
         go_to(app, page)
     assert app.selectbox(key="test-source").value == signs.name
     assert app.selectbox(key="test-source").options.count("My drawings") == 1
