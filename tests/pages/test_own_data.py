@@ -1,7 +1,5 @@
 """A data set of one's own on the pages: kept, brought, trained on, looked at."""
 
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +11,7 @@ from core.data.split import plan_split
 from core.drawing import from_canvas, from_picture
 from core.presets import Shipped
 from pages.shared.state.visitor import Choice
-from tests.conftest import PATIENCE
+from tests.conftest import WaitUntil
 from tests.pages.conftest import NAMES, checked, detector_line, go_to, has, html_of, open_page, plain, visitor_of
 from tests.pages.test_draw import Pen, pen  # noqa: F401  the fixture
 from tests.pages.test_train import press, rerun_until
@@ -29,7 +27,7 @@ def examples(*signs: str, count: int = 15) -> OwnImages:
     return OwnImages.of(torch.cat(images), [sign for sign in signs for _ in range(count)])
 
 
-def trained(app: AppTest, own: OwnImages, epochs: int | None = None) -> AppTest:
+def trained(app: AppTest, own: OwnImages, wait_until: WaitUntil, epochs: int | None = None) -> AppTest:
     """A visitor who has these examples, and a detector of the first kind as Train makes it unasked, or in fewer epochs."""
     visitor_of(app).own = own
     go_to(app, "train")
@@ -40,11 +38,11 @@ def trained(app: AppTest, own: OwnImages, epochs: int | None = None) -> AppTest:
     if epochs:
         checked(app.slider(key="epochs").set_value(epochs).run())
     press(app, "start")
-    deadline = time.monotonic() + PATIENCE
-    while visitor_of(app).job is not None:
-        assert time.monotonic() < deadline, "The training did not end."
-        time.sleep(0.5)  # as often as the page looks; between two looks it trains
-        checked(app.run())
+    job = visitor_of(app).job
+    assert job
+    wait_until(lambda: job.snapshot().state.is_over)
+    checked(app.run())
+    assert visitor_of(app).job is None
     return app
 
 
@@ -122,8 +120,8 @@ def test_a_bad_zip_is_told_and_nothing_of_it_used() -> None:
     assert len(visitor_of(app).own) == 0
 
 
-def test_every_page_shows_a_detector_of_ones_own_by_the_names_of_its_kinds(signs: OwnImages) -> None:
-    app = trained(open_page(), signs)
+def test_every_page_shows_a_detector_of_ones_own_by_the_names_of_its_kinds(signs: OwnImages, wait_until: WaitUntil) -> None:
+    app = trained(open_page(), signs, wait_until)
     assert "3 held-out images can keep a false-alarm rate of 25.0% at least" in texts(app)
     assert detector_line(app) == "Detector: star · My drawings · run 1"
     (run,) = visitor_of(app).runs
@@ -150,8 +148,8 @@ def test_every_page_shows_a_detector_of_ones_own_by_the_names_of_its_kinds(signs
         assert has(app, "score") or page != "draw"
 
 
-def test_another_drawing_leaves_the_detector_what_it_was_trained_on(signs: OwnImages) -> None:
-    app = trained(open_page(), signs, epochs=1)
+def test_another_drawing_leaves_the_detector_what_it_was_trained_on(signs: OwnImages, wait_until: WaitUntil) -> None:
+    app = trained(open_page(), signs, wait_until, epochs=1)
     visitor_of(app).own = signs.with_more(many("heart", 3, 9), ["heart"] * 3)
     go_to(app, "browse")
     assert app.button_group(key="browse-classes").options == ["star", "moon", "house"]
@@ -190,8 +188,8 @@ def test_a_training_whose_drawings_are_gone_goes_on_without_images(signs: OwnIma
     job.drop()
 
 
-def test_drawings_of_one_kind_are_enough_and_what_is_missing_is_told() -> None:
-    app = trained(open_page(), examples("star", count=10), epochs=1)
+def test_drawings_of_one_kind_are_enough_and_what_is_missing_is_told(wait_until: WaitUntil) -> None:
+    app = trained(open_page(), examples("star", count=10), wait_until, epochs=1)
     assert visitor_of(app).runs[0].evaluation is None
     assert "there is no AUROC" in texts(app)
     for page in ("home", "draw", "browse", "latent"):
