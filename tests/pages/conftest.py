@@ -101,8 +101,7 @@ def best() -> AutoencoderDetector:
 
 def open_page(name: str = "home") -> AppTest:
     """A new visitor on a page, which ran without an exception."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60.0).run()
-    return go_to(app, name) if name != "home" else checked(app)
+    return go_to(AppTest.from_file(str(ROOT / "app.py"), default_timeout=60.0), name)
 
 
 def go_to(app: AppTest, name: str) -> AppTest:

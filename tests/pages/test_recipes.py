@@ -40,8 +40,9 @@ def test_a_new_page_is_in_the_navigation_and_on_home_and_shown(monkeypatch: pyte
     (tmp_path / "mine.py").write_text(NEW_PAGE)
     monkeypatch.setattr(pages, "__path__", [*pages.__path__, str(tmp_path)])
     entry = PageEntry("mine", "Mine", ":material/star:", "**My** page", "What it is for.")
-    for module in [each for each in sys.modules.values() if vars(each).get("PAGES") is PAGES]:
-        monkeypatch.setattr(module, "PAGES", (*PAGES[:-1], entry, *PAGES[-1:]))
+    table = (*PAGES[:-1], entry, *PAGES[-1:])
+    for module in [each for each in sys.modules.values() if getattr(each, "PAGES", None) is PAGES]:
+        monkeypatch.setattr(module, "PAGES", table)
     app = open_page()
     (link,) = [each.proto for each in app.get("page_link") if isinstance(each, PageLink) and each.proto.page == "mine"]
     assert (link.label, link.icon) == ("**My** page", ":material/star:")
