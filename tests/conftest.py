@@ -49,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--only-mnist"):
-        needing = [item for item in items if "mnist" in getattr(item, "fixturenames", ())]
+        needing = [item for item in items if "mnist" in getattr(item, "fixturenames", ()) or item.get_closest_marker("mnist")]
         config.hook.pytest_deselected(items=[item for item in items if item not in needing])
         items[:] = needing
 

@@ -25,7 +25,7 @@ from tests.strokes import WAYS, on_canvas
 SEVEN, FIVE = (on_canvas(WAYS[digit][0]) for digit in (7, 5))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def nothing_trains_afterwards(context: BrowserContext, server: Server) -> Iterator[None]:
     """A training that goes on would slow the next test."""
     yield
@@ -60,6 +60,7 @@ def start_training(page: Page, server: Server) -> None:
     expect(page.locator(".st-key-job-status")).to_contain_text("Training: epoch")
 
 
+@pytest.mark.usefixtures("nothing_trains_afterwards")
 def test_a_training_goes_on_through_a_reload(page: Page, server: Server) -> None:
     start_training(page, server)
     before = batches(page)
@@ -80,6 +81,7 @@ def test_a_training_goes_on_through_a_reload(page: Page, server: Server) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("nothing_trains_afterwards")
 def test_runs_and_the_detector_in_use_stay_whatever_the_link_asked_for(page: Page, server: Server) -> None:
     open_page(page, server, f"train?{SOME_SECONDS}&lang=fr")
     page.locator(".st-key-start button").click()
@@ -194,6 +196,7 @@ def test_a_drawing_comes_back_and_goes_on(page: Page, server: Server) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("nothing_trains_afterwards")
 def test_two_tabs_share_one_training(page: Page, server: Server, context: BrowserContext) -> None:
     start_training(page, server)
     second = context.new_page()

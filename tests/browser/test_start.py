@@ -84,15 +84,17 @@ async def every_one_sees_the_app(server: Server) -> None:
         await visitor.close()
 
 
-async def two_train_while_it_ends(server: Server, number: signal.Signals) -> None:
+async def two_train_while_it_ends(server: Server, number: signal.Signals) -> float:
+    """Seconds that it takes to end."""
     visitors = [await Visitor(server.url).arrive("train", ENDLESS) for _ in range(2)]
     for visitor in visitors:
         await visitor.press("Start")
     for visitor in visitors:
         await visitor.wait(lambda visitor=visitor: "Training: epoch" in visitor.texts() or "Waiting" in visitor.texts())
-    print(f"ended after {await asyncio.to_thread(server.end, number):.1f} s")
+    seconds = await asyncio.to_thread(server.end, number)
     for visitor in visitors:
         await visitor.close()
+    return seconds
 
 
 def test_every_first_visitor_sees_the_app_which_ends_in_good_order_amid_trainings(way: Way, tmp_path: Path) -> None:
@@ -104,7 +106,6 @@ def test_every_first_visitor_sees_the_app_which_ends_in_good_order_amid_training
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", [as_make_run, as_replicas], indirect=True, ids=lambda way: way.__name__)
 def test_ctrl_c_amid_trainings(way: Way, tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     run_journey(two_train_while_it_ends(start_server(tmp_path, log, way=way), signal.SIGINT))

@@ -5,10 +5,11 @@ from playwright.sync_api import Page, expect
 
 from pages.shared.i18n.of_widgets import WORDS, translations
 from pages.shared.i18n.text import LANGUAGES
+from pages.shared.navigation import PAGES
 from tests.browser.conftest import Server, eventually, open_page, settled, slow_but
 
 OTHERS = [code for code in LANGUAGES if code != "en"]
-PATHS = ("", "train", "browse", "draw", "evaluate", "latent", "learn?step=13", "class", "nowhere")
+PATHS = (*(entry.path for entry in PAGES if not entry.for_teacher), "learn?step=13", "nowhere")
 
 SAID = """() => {
     const said = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);

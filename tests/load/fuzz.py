@@ -28,6 +28,7 @@ import numpy as np
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from core.drawing import from_canvas_png, from_picture
+from pages.shared.navigation import PAGES
 from pages.shared.state.keys import UPLOADED_CHECKPOINT
 from pages.shared.state.lesson import STEPS
 from tests import odd
@@ -36,7 +37,9 @@ from tests.hostile import CANVASES, FILES, MOST_MEMORY, READERS, STRONG, outcome
 from tests.load.server import Row, show, sketches
 from tests.load.visitor import Part, Visitor, is_canvas
 
-PAGES = ("draw", "train", "browse", "evaluate", "latent", "learn", "class", "status", "")
+PATHS = tuple(entry.path for entry in (*PAGES[1:], PAGES[0]))
+"""Home is the last, where the next checkpoint is uploaded."""
+
 ODD_STEPS = STEPS + 4
 """Of the lesson, and some that there are not."""
 
@@ -118,7 +121,7 @@ async def checkpoints(url: str, first: int, ends: Ends) -> None:
             if STAYS in visitor.texts():
                 ends.note("a sentence")
                 continue
-            for page in PAGES:
+            for page in PATHS:
                 await visitor.go_to(page, f"step={random.integers(1, ODD_STEPS)}" if page == "learn" else "")
                 if page == "draw":
                     await draw(visitor)
@@ -134,7 +137,7 @@ async def checkpoints(url: str, first: int, ends: Ends) -> None:
 async def links(url: str, first: int, ends: Ends) -> None:
     """Open each address as a newcomer."""
     for number in range(first, first + OF_ONE_VISITOR):
-        visitor, page = Visitor(url, patience=PATIENCE), PAGES[number % len(PAGES)]
+        visitor, page = Visitor(url, patience=PATIENCE), PATHS[number % len(PATHS)]
         try:
             await visitor.open(page, odd.link(random_of("link", number)))
             require_page(visitor)
@@ -146,7 +149,7 @@ async def links(url: str, first: int, ends: Ends) -> None:
 
 async def widgets(url: str, first: int, ends: Ends) -> None:
     """Set one widget of a page after the other, those that were set least before; what was set stays."""
-    page = PAGES[first // OF_ONE_VISITOR % len(PAGES)]
+    page = PATHS[first // OF_ONE_VISITOR % len(PATHS)]
     visitor = await begin(url, page, first)
     for number in range(first, first + OF_ONE_VISITOR):
         random = random_of("widget", number)

@@ -29,6 +29,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from core.checkpoint import Checkpoint, to_bytes
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.model import ModelConfig
+from pages.shared.navigation import PAGES
 from tests.hostile import encoded
 from tests.load.server import Row, Server, growing, megabytes, own_megabytes, percentile, running, show, sketches
 from tests.load.visitor import AppError, Sketch, Visitor
@@ -321,8 +322,8 @@ def heavy_picture(chance: random.Random) -> bytes:
     return encoded(Image.fromarray(noise).resize((side, side)), "JPEG", quality=90)
 
 
-LOOKED_AT = ("browse", "evaluate", "latent", "learn", "draw")
-"""Pages that make something of the detector in use which the server remembers."""
+LOOKED_AT = tuple(entry.path for entry in PAGES if entry.name not in ("home", "train", "class") and not entry.for_teacher)
+"""Pages that make something of the detector in use which the server remembers: Home, Train and the class's make nothing."""
 
 PICTURE = "Upload a photo or scan, of one digit or of many"
 

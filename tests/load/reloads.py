@@ -1,4 +1,4 @@
-"""Visitors who reload again and again: what the server keeps of them. `python -m tests.load.reloads`
+"""Visitors who reload again and again: what the server keeps of them. `python -m tests.load.reloads`, part of `make load`
 
 Each has a drawing, a paused training and a strip, and must find them after every reload. Kept visitors, threads and
 memory are asked for after every few rounds, and once more when Streamlit has forgotten the sessions that were left.

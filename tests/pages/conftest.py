@@ -3,11 +3,13 @@
 import logging
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import streamlit.testing.v1.app_test as app_test
+from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.testing.v1 import AppTest
@@ -53,6 +55,14 @@ def no_network() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def components_are_looked_for_once() -> Iterator[None]:
+    """As by a server; AppTest reads for each visitor what all installed packages say of themselves, for half a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def as_served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
@@ -91,8 +101,7 @@ def best() -> AutoencoderDetector:
 
 def open_page(name: str = "home") -> AppTest:
     """A new visitor on a page, which ran without an exception."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60.0).run()
-    return go_to(app, name) if name != "home" else checked(app)
+    return go_to(AppTest.from_file(str(ROOT / "app.py"), default_timeout=60.0), name)
 
 
 def go_to(app: AppTest, name: str) -> AppTest:

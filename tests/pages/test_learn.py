@@ -28,6 +28,7 @@ from tests.conftest import REAL_DATA, WaitUntil
 from tests.pages.conftest import checked, detector_line, has, html_of, inside, lesson_of, open_page, plain, tab_of, visitor_of
 
 NUMBERS = range(1, STEPS + 1)
+DATA = ["without_data", pytest.param("with_mnist", marks=pytest.mark.mnist)]
 COURSE = read(Shipped("course", "mnist", 5).path)
 
 
@@ -65,7 +66,7 @@ def test_links_lead_to_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("step", NUMBERS)
-@pytest.mark.parametrize("data", ["without_data", "with_mnist"])
+@pytest.mark.parametrize("data", DATA)
 def test_every_step_asks_something_and_shows_something(step: int, data: str, request: pytest.FixtureRequest) -> None:
     request.getfixturevalue(data)
     app = at_step(step)
@@ -107,7 +108,7 @@ CHOICES = {
 
 
 @pytest.mark.parametrize("step", CHOICES)
-@pytest.mark.parametrize("data", ["without_data", "with_mnist"])
+@pytest.mark.parametrize("data", DATA)
 def test_an_answer_brings_what_is_so_and_stays(step: int, data: str, request: pytest.FixtureRequest) -> None:
     request.getfixturevalue(data)
     app = at_step(step)

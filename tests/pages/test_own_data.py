@@ -1,7 +1,5 @@
 """A data set of one's own on the pages: kept, brought, trained on, looked at."""
 
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -13,8 +11,8 @@ from core.data.split import plan_split
 from core.drawing import from_canvas, from_picture
 from core.presets import Shipped
 from pages.shared.state.visitor import Choice
-from tests.conftest import PATIENCE
-from tests.pages.conftest import checked, detector_line, go_to, has, html_of, open_page, plain, visitor_of
+from tests.conftest import WaitUntil
+from tests.pages.conftest import NAMES, checked, detector_line, go_to, has, html_of, open_page, plain, visitor_of
 from tests.pages.test_draw import Pen, pen  # noqa: F401  the fixture
 from tests.pages.test_train import press, rerun_until
 from tests.signs import SIGNS, many, on_canvas
@@ -29,20 +27,22 @@ def examples(*signs: str, count: int = 15) -> OwnImages:
     return OwnImages.of(torch.cat(images), [sign for sign in signs for _ in range(count)])
 
 
-def trained(app: AppTest, own: OwnImages) -> AppTest:
-    """A visitor who has these examples, and a detector of the first kind as Train makes it unasked."""
+def trained(app: AppTest, own: OwnImages, wait_until: WaitUntil, epochs: int | None = None) -> AppTest:
+    """A visitor who has these examples, and a detector of the first kind as Train makes it unasked, or in fewer epochs."""
     visitor_of(app).own = own
     go_to(app, "train")
     checked(app.selectbox(key="data-set").set_value(own.name).run())
     assert app.selectbox(key="preset").value == "best"
     assert app.toggle(key="vary").value
     assert app.button_group(key="normal-classes").value == [0]
+    if epochs:
+        checked(app.slider(key="epochs").set_value(epochs).run())
     press(app, "start")
-    deadline = time.monotonic() + PATIENCE
-    while visitor_of(app).job is not None:
-        assert time.monotonic() < deadline, "The training did not end."
-        time.sleep(0.5)  # as often as the page looks; between two looks it trains
-        checked(app.run())
+    job = visitor_of(app).job
+    assert job
+    wait_until(lambda: job.snapshot().state.is_over)
+    checked(app.run())
+    assert visitor_of(app).job is None
     return app
 
 
@@ -120,8 +120,8 @@ def test_a_bad_zip_is_told_and_nothing_of_it_used() -> None:
     assert len(visitor_of(app).own) == 0
 
 
-def test_every_page_shows_a_detector_of_ones_own_by_the_names_of_its_kinds(signs: OwnImages) -> None:
-    app = trained(open_page(), signs)
+def test_every_page_shows_a_detector_of_ones_own_by_the_names_of_its_kinds(signs: OwnImages, wait_until: WaitUntil) -> None:
+    app = trained(open_page(), signs, wait_until)
     assert "3 held-out images can keep a false-alarm rate of 25.0% at least" in texts(app)
     assert detector_line(app) == "Detector: star · My drawings · run 1"
     (run,) = visitor_of(app).runs
@@ -143,13 +143,13 @@ def test_every_page_shows_a_detector_of_ones_own_by_the_names_of_its_kinds(signs
     visitor_of(app).sources.clear()
     visitor_of(app).drawings.canvas.image = many("star", 1, 9)
     visitor_of(app).drawings.return_to_canvas()
-    for page in ("home", "draw", "train", "browse", "evaluate", "latent", "learn"):
+    for page in NAMES:
         go_to(app, page)
         assert has(app, "score") or page != "draw"
 
 
-def test_another_drawing_leaves_the_detector_what_it_was_trained_on(signs: OwnImages) -> None:
-    app = trained(open_page(), signs)
+def test_another_drawing_leaves_the_detector_what_it_was_trained_on(signs: OwnImages, wait_until: WaitUntil) -> None:
+    app = trained(open_page(), signs, wait_until, epochs=1)
     visitor_of(app).own = signs.with_more(many("heart", 3, 9), ["heart"] * 3)
     go_to(app, "browse")
     assert app.button_group(key="browse-classes").options == ["star", "moon", "house"]
@@ -161,7 +161,7 @@ def test_another_drawing_leaves_the_detector_what_it_was_trained_on(signs: OwnIm
     plan = plan_split(signs.data_set, (0,), visitor_of(app).runs[0].config.training.seed)
     seen = torch.cat([plan.train, plan.calibration])
     visitor_of(app).own = OwnImages.of(signs.images[seen], ["star"] * len(seen))
-    for page in ("home", "draw", "evaluate", "latent", "learn", "browse"):
+    for page in (*NAMES, "browse"):
         go_to(app, page)
     assert app.selectbox(key="test-source").value == signs.name
     assert app.selectbox(key="test-source").options.count("My drawings") == 1
@@ -188,8 +188,8 @@ def test_a_training_whose_drawings_are_gone_goes_on_without_images(signs: OwnIma
     job.drop()
 
 
-def test_drawings_of_one_kind_are_enough_and_what_is_missing_is_told() -> None:
-    app = trained(open_page(), examples("star", count=10))
+def test_drawings_of_one_kind_are_enough_and_what_is_missing_is_told(wait_until: WaitUntil) -> None:
+    app = trained(open_page(), examples("star", count=10), wait_until, epochs=1)
     assert visitor_of(app).runs[0].evaluation is None
     assert "there is no AUROC" in texts(app)
     for page in ("home", "draw", "browse", "latent"):

@@ -1,23 +1,55 @@
-"""CONTRIBUTING's recipes for a data set, a preset and a language, followed on the pages."""
+"""CONTRIBUTING's recipes for a page, a data set, a preset and a language, followed on the pages."""
 
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import PageLink
 
+import pages
 from core.data import datasets as data_module
 from core.data.datasets import DataSet, Digits, MissingDataError, Source
 from core.experiments import seeds
 from core.presets import CHECKPOINTS, COURSE, PRESETS
 from pages.shared.i18n import catalogues, text
 from pages.shared.i18n.text import LANGUAGES
+from pages.shared.navigation import PAGES, PageEntry
 from pages.shared.state import keys
-from tests.pages.conftest import ROOT, checked, go_to, open_page, tab_of
+from tests.pages.conftest import ROOT, checked, detector_line, go_to, open_page, tab_of
 
 pytestmark = pytest.mark.usefixtures("without_data")
+
+NEW_PAGE = """
+import streamlit as st
+from pages.shared.streamlit_internals import begin_again_with_app
+
+def show():
+    st.title("My page")
+
+if __name__ == "__main__":
+    begin_again_with_app()
+"""
+
+
+def test_a_new_page_is_in_the_navigation_and_on_home_and_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One row in the table, one file beside the others."""
+    (tmp_path / "mine.py").write_text(NEW_PAGE)
+    monkeypatch.setattr(pages, "__path__", [*pages.__path__, str(tmp_path)])
+    entry = PageEntry("mine", "Mine", ":material/star:", "**My** page", "What it is for.")
+    table = (*PAGES[:-1], entry, *PAGES[-1:])
+    for module in [each for each in sys.modules.values() if getattr(each, "PAGES", None) is PAGES]:
+        monkeypatch.setattr(module, "PAGES", table)
+    app = open_page()
+    (link,) = [each.proto for each in app.get("page_link") if isinstance(each, PageLink) and each.proto.page == "mine"]
+    assert (link.label, link.icon) == ("**My** page", ":material/star:")
+    assert "What it is for." in [caption.value for caption in app.caption]
+    assert "mine" in {page["url_pathname"] for page in app._registered_pages.values()}
+    assert go_to(app, "mine").title[0].value == "My page"
+    assert "Detector" in detector_line(app), "with the line that every page has"
 
 
 def test_a_new_data_set_with_fewer_classes_is_offered_and_trained(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,14 +7,17 @@ import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from core.data.datasets import FALLBACK, load
 from core.data.split import split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
+from core.errors import SettingError
 from core.jobs.job import JobState, Snapshot
 from core.link import encode
 from core.metrics import evaluate
@@ -104,6 +107,26 @@ def disabled(app: AppTest) -> dict[str, bool]:
 
 
 # ---------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize(("wish", "device"), [(None, "cpu"), ("cpu", "cpu"), ("cuda", "cuda")], ids=["no wish", "cpu", "cuda"])
+def test_where_there_are_two_devices_the_box_begins_with_that_of_the_environment(
+    wish: str | None, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.delenv("DEVICE", raising=False)
+    if wish:
+        monkeypatch.setenv("DEVICE", wish)
+    asked = Mock(side_effect=SettingError("enough"))
+    monkeypatch.setattr(training_job, "start", asked)
+    app = open_page("train")
+    box = app.selectbox(key="device")
+    assert (box.value, sorted(box.options)) == (device, ["CPU", "GPU (CUDA)"])
+    press(app, "start")
+    assert asked.call_args.args[-1] == torch.device(device)
+    checked(app.selectbox(key="device").set_value("cpu").run())
+    press(app, "start")
+    assert asked.call_args.args[-1] == torch.device("cpu"), "what is chosen in the box comes first"
 
 
 def test_opens_with_the_course_and_five() -> None:

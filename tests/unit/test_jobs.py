@@ -835,7 +835,8 @@ def test_a_job_whose_browser_is_gone_pauses_sooner(
     job = TrainingJob(long, split, JobPool(workers=1), is_connected=lambda: connected)
     job.resume()
     wait_until(lambda: job._snapshot.batch_losses.size)
-    time.sleep(0.4)
+    begun = time.monotonic()
+    wait_until(lambda: job._snapshot.state is not RUNNING or time.monotonic() - begun > 0.4)
     assert job._snapshot.state is RUNNING
     connected = False
     wait_until(lambda: job._snapshot.state is PAUSED)

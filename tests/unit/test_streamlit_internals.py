@@ -15,6 +15,7 @@ import pytest
 import streamlit as st
 import streamlit.runtime
 import uvicorn
+from streamlit import error_util
 from streamlit.file_util import get_static_dir
 from streamlit.proto.BackMsg_pb2 import (
     BackendOperationRequest,
@@ -349,6 +350,14 @@ def test_the_canvas_has_its_style_sheet_inside() -> None:
     """
     app = AppTest.from_string(inspect.cleandoc(script), default_timeout=60.0).run()
     assert not app.exception, [error.value for error in app.exception]
+
+
+def test_a_traceback_goes_to_the_log_where_rich_is_installed_too(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(error_util, "_print_rich_exception", lambda _error: None)  # to the terminal, past the log
+    error_util._log_uncaught_app_exception(ValueError("a fault of a page"))
+    assert "ValueError: a fault of a page" in caplog.text
 
 
 def test_the_frontend_is_where_its_page_looks_for_it() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shlex
 import socket
 import sys
 import tempfile
@@ -96,6 +97,19 @@ def test_replicas_that_cannot_be_set_up_leave_nothing_behind(monkeypatch: pytest
     with pytest.raises(PermissionError):
         replicas.Replicas([1], "127.0.0.1", 2)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_replicas_are_set_up_in_a_folder_with_a_space_in_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """nginx takes a path in quotation marks for one word."""
+    (tmp_path / "my app").symlink_to(replicas.ROOT)
+    monkeypatch.setattr(replicas, "ROOT", tmp_path / "my app")
+    monkeypatch.setattr(replicas, "cookie_secret", lambda: "secret")
+    monkeypatch.setattr(replicas, "nginx", lambda: "nginx")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    made = replicas.Replicas([1], "127.0.0.1", 2)
+    written = (made._folder / "nginx.conf").read_text()
+    [included] = re.findall(r"^\s*include (.+);", written, re.MULTILINE)
+    assert shlex.split(included) == [f"{tmp_path}/my app/deploy/nginx.conf"]
 
 
 def test_no_replica_at_all_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,10 +21,10 @@ def test_the_file_can_be_read(path: Path) -> None:
 
 
 def commands() -> list[str]:
-    jobs = yaml.safe_load((ROOT / ".github/workflows/checks.yml").read_text(encoding="utf-8"))["jobs"]
+    workflows = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in ROOT.glob(".github/workflows/*.yml")]
     container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text(encoding="utf-8"))
     dockerfiles = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("deploy/**/Dockerfile"))
-    steps = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    steps = [step["run"] for each in workflows for job in each["jobs"].values() for step in job["steps"] if "run" in step]
     return [*steps, container["postCreateCommand"], *re.findall(r"^RUN (.+)", dockerfiles, re.M)]
 
 
