@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, CDPSession, FloatRect, Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, CDPSession, FloatRect, Page, Route, WebSocketRoute, expect
 from torch import Tensor
 
 from core import checkpoint
@@ -32,6 +32,7 @@ from tests.browser.conftest import (
     open_page,
     settled,
     slow_but,
+    until,
 )
 from tests.strokes import WAYS, on_canvas, rgba
 
@@ -159,6 +160,49 @@ def test_where_no_quick_answer_comes_the_page_answers_when_the_pen_is_lifted(pag
         expect(page.locator(".st-key-score")).to_be_visible()
         assert_verdict_is_of_canvas(page)
         settled(page)
+
+
+# When the pen was lifted, and when each frame was sent; of the page's own clock.
+WATCH_FRAMES = """
+() => {
+    window.frames_sent = [];
+    const ask = window.fetch;
+    window.fetch = (address, ...more) => {
+        if (String(address).includes("/pen/")) window.frames_sent.push([JSON.parse(more[0].body).is_whole, performance.now()]);
+        return ask(address, ...more);
+    };
+    addEventListener("pointerup", () => (window.lifted = performance.now()), true);
+}
+"""
+
+
+def test_a_lifted_pen_does_not_wait_for_the_answer_to_a_moving_one(page: Page, server: Server) -> None:
+    held: list[Route] = []
+
+    def hold_moving(route: Route) -> None:
+        if route.request.post_data_json["is_whole"]:
+            route.continue_()
+        else:
+            held.append(route)
+
+    open_page(page, server, "draw")
+    body, bar = drawing(5, 1)
+    draw(page, [body])
+    final_score(page)
+    page.evaluate(WATCH_FRAMES)
+    page.route("**/pen/*", hold_moving)
+    draw(page, [bar])
+    assert_verdict_is_of_canvas(page)
+    until(page, "frames_sent.some(([isWhole]) => isWhole)")
+    assert len(held) == 1, "one at a time while it moves"
+    wait = page.evaluate("frames_sent.find(([isWhole]) => isWhole)[1] - lifted")
+    assert wait < 2000, "an answer is taken for lost after 5 seconds"
+    final = final_score(page)
+    (late,) = held  # what a server said of the moving pen comes last
+    with page.expect_event("requestfinished", lambda request: request == late.request):
+        late.fulfill(json={"html": {"score": "<span>0.0000</span>"}, "curve": {"heights": [0.5]}})
+    assert final_score(page) == final
+    assert_verdict_is_of_canvas(page)
 
 
 def listeners(page: Page) -> Counter[str]:

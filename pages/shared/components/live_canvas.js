@@ -49,7 +49,7 @@ function put(changed) {
 }
 
 export default function ({ data, parentElement, setStateValue }) {
-  const own = (parentElement.live ??= { quick: new Messages(), whole: new Messages(), pen: null });
+  const own = (parentElement.live ??= { quick: new Messages(), whole: new Messages(), pen: null, answered: 0 });
   own.data = data;
   own.whole.answered(data.turn, message => setStateValue("frame", message));
   own.frame = isWhole => {
@@ -69,13 +69,15 @@ export default function ({ data, parentElement, setStateValue }) {
     const asked = await fetch(own.data.address, { method: "POST", body: JSON.stringify(message) }).catch(() => null);
     if (!asked?.ok) return;
     const { html, curve } = await asked.json();
+    if (message.turn <= own.answered) return; // a lifted pen's has overtaken it
+    own.answered = message.turn;
     if (html && message.generation === own.data.generation) {
       put(html);
       document.dispatchEvent(new CustomEvent("drawn", { detail: curve }));
     }
     own.quick.answered(message.turn, ask);
   };
-  own.quick.answered(0, ask);
+  own.quick.answered(own.answered, ask);
   own.listens = new AbortController();
   const listen = (name, action) => document.addEventListener(name, action, { capture: true, signal: own.listens.signal });
   listen("pointerdown", event => {
@@ -87,8 +89,10 @@ export default function ({ data, parentElement, setStateValue }) {
     requestAnimationFrame(() => {
       const isLifted = own.pen === null;
       // Where there is no score yet, there is no place for a quick answer either.
-      if (placeOf("score") !== null) own.quick.post(() => own.frame(isLifted), !isLifted);
-      else if (!isLifted) own.whole.post(() => own.frame(false), true);
+      if (placeOf("score") !== null) {
+        own.quick.post(() => own.frame(isLifted), !isLifted);
+        if (isLifted) own.quick.hurry(); // a busy server leaves the frame of a moving pen waiting, and answers this at once
+      } else if (!isLifted) own.whole.post(() => own.frame(false), true);
       if (isLifted) own.whole.post(() => own.frame(true));
     });
   const lift = event => {
