@@ -10,6 +10,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from typing import Literal
 
 import numpy as np
@@ -203,6 +204,42 @@ def test_a_lifted_pen_does_not_wait_for_the_answer_to_a_moving_one(page: Page, s
         late.fulfill(json={"html": {"score": "<span>0.0000</span>"}, "curve": {"heights": [0.5]}})
     assert final_score(page) == final
     assert_verdict_is_of_canvas(page)
+
+
+FAULTY_ANSWERS: dict[str, Callable[[Route], None]] = {
+    "lost": lambda route: route.abort(),
+    "refused": lambda route: route.fulfill(status=503),
+    "no JSON": lambda route: route.fulfill(body="<html>"),
+}
+
+
+@pytest.mark.parametrize("fault", slow_but("no JSON", FAULTY_ANSWERS))
+def test_after_an_answer_that_is_none_the_next_frame_is_sent_soon(page: Page, server: Server, fault: str) -> None:
+    errors = list[str]()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    open_page(page, server, "draw")
+    body, bar = drawing(5, 1)
+    draw(page, [body])
+    final_score(page)
+    page.evaluate(WATCH_FRAMES)
+    page.route("**/pen/*", FAULTY_ANSWERS[fault])
+    box = canvas_of(page).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + bar[0][0], box["y"] + bar[0][1])
+    page.mouse.down()
+
+    points = cycle(bar)
+
+    def is_sent_twice() -> bool:
+        x, y = next(points)
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        return bool(page.evaluate("frames_sent.length >= 2"))
+
+    eventually(page, is_sent_twice)
+    assert page.evaluate("frames_sent[1][1] - frames_sent[0][1]") < 4000, "an answer is taken for lost after 5 seconds"
+    page.mouse.up()
+    assert_verdict_is_of_canvas(page)
+    assert errors == []
 
 
 def listeners(page: Page) -> Counter[str]:

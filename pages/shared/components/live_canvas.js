@@ -64,13 +64,14 @@ export default function ({ data, parentElement, setStateValue }) {
     own.listens = null;
   };
   if (own.listens) return own.stop;
-  // Where no answer comes, the page itself still answers when the pen was lifted.
+  // Where no answer comes, the page itself still answers when the pen was lifted, and the next frame is tried after a rest.
   const ask = async message => {
-    const asked = await fetch(own.data.address, { method: "POST", body: JSON.stringify(message) }).catch(() => null);
-    if (!asked?.ok) return;
-    const { html, curve } = await asked.json();
+    const asked = fetch(own.data.address, { method: "POST", body: JSON.stringify(message) });
+    const told = await asked.then(answer => (answer.ok ? answer.json() : null)).catch(() => null);
+    if (told === null) await new Promise(done => setTimeout(done, LONGEST_REST));
     if (message.turn <= own.answered) return; // a lifted pen's has overtaken it
     own.answered = message.turn;
+    const { html, curve } = told ?? {};
     if (html && message.generation === own.data.generation) {
       put(html);
       document.dispatchEvent(new CustomEvent("drawn", { detail: curve }));
