@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+import math
 import re
 import threading
 import zipfile
@@ -281,7 +282,9 @@ def test_what_is_no_frame_of_a_pen_is_refused(page: Page, server: Server) -> Non
         return page.request.post(url, data=body, headers={"Content-Type": "text/plain"}).status
 
     assert status(address, json.dumps(sent)) == 200
-    for junk in ("", "[]", "[" * 100_000, "{}", json.dumps({**sent, "png": "é,é"}), json.dumps({**sent, "generation": "0"})):
+    assert sent
+    strange = [{"png": "é,é"}, {"generation": "0"}, *({"seconds": value} for value in (10**400, math.nan, True, None))]
+    for junk in ("", "[]", "[" * 100_000, "{}", *(json.dumps({**sent, **each}) for each in strange)):
         assert status(address, junk) == 400, junk[:40]
     assert status(address, json.dumps({**sent, "seconds": 1e9, "png": "x," + base64.b64encode(b"no picture").decode()})) == 200
     assert status(address, "x" * (2**20 + 1)) == 413

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -399,6 +400,13 @@ def test_a_frame_that_comes_too_late_changes_nothing(pen: Pen, digit: Digit, mon
     monkeypatch.setattr("pages.shared.state.classroom.hides_verdict", lambda: True)
     assert in_a_thread(lambda: way.answer_to(frame(pen, 3.0), way.tab.canvas.seen)) == {}, "a class is to guess"
     assert canvas.image is not image
+
+
+def test_a_frame_has_the_seconds_of_a_clock() -> None:
+    told = {"png": "data:image/png;base64,", "generation": 0}
+    assert CanvasFrame.of_json(json.dumps({**told, "seconds": 1.5}).encode()) == CanvasFrame(b"", 0, False, 1.5)
+    for seconds in ("1", None, True, math.nan, math.inf, 10**400, -(10**400), 1e300):
+        assert CanvasFrame.of_json(json.dumps({**told, "seconds": seconds}).encode()) is None, seconds
 
 
 def curve_of(app: AppTest) -> dict[str, Any]:
