@@ -460,7 +460,7 @@ WATCH_SENT = """
     };
     const ask = window.fetch;
     window.fetch = (address, ...more) => {
-        if (String(address).startsWith("/pen/")) window.sent.push(performance.now());
+        if (String(address).includes("/pen/")) window.sent.push(performance.now());
         return ask(address, ...more);
     };
 """

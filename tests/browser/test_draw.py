@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, CDPSession, FloatRect, Page, Route, WebSocketRoute, expect
+from playwright.sync_api import Browser, BrowserContext, CDPSession, FloatRect, Page, Route, WebSocketRoute, expect
 from torch import Tensor
 
 from core import checkpoint
@@ -32,6 +33,7 @@ from tests.browser.conftest import (
     final_score,
     number_in,
     open_page,
+    served,
     settled,
     slow_but,
     until,
@@ -205,6 +207,21 @@ def test_a_lifted_pen_does_not_wait_for_the_answer_to_a_moving_one(page: Page, s
         late.fulfill(json={"html": {"score": "<span>0.0000</span>"}, "curve": {"heights": [0.5]}})
     assert final_score(page) == final
     assert_verdict_is_of_canvas(page)
+
+
+@pytest.mark.slow
+def test_quick_answers_come_where_the_app_is_served_below_a_path(context: BrowserContext, tmp_path: Path) -> None:
+    with served(tmp_path, tmp_path / "log.txt", {"STREAMLIT_SERVER_BASE_URL_PATH": "lessons/anomaly"}) as below:
+        page = context.new_page()
+        open_page(page, below, "draw")
+        for stroke in drawing(5, 1):
+            draw(page, [stroke])
+            final_score(page)
+        with page.expect_response("**/lessons/anomaly/pen/*") as answer:
+            draw(page, [[(30, 30), (60, 60)]])
+        assert answer.value.json()["html"]
+        assert_verdict_is_of_canvas(page)
+        page.close()
 
 
 FAULTY_ANSWERS: dict[str, Callable[[Route], None]] = {

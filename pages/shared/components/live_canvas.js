@@ -38,6 +38,9 @@ function pictureOf(layers, side) {
   return upon([[whole]], -left, -top, right - left, bottom - top)[0].toDataURL("image/png");
 }
 
+/** Where the app is served below a path, its pages are too: an address of the app as this page reaches it. */
+const fromHere = address => location.pathname.replace(/\/[^/]*\/?$/, "") + address;
+
 const placeOf = key => document.querySelector(`.st-key-${key} [data-testid="stHtml"]`);
 
 /** A quick answer: new HTML for places that are on the page. */
@@ -66,7 +69,7 @@ export default function ({ data, parentElement, setStateValue }) {
   if (own.listens) return own.stop;
   // Where no answer comes, the page itself still answers when the pen was lifted, and the next frame is tried after a rest.
   const ask = async message => {
-    const asked = fetch(own.data.address, { method: "POST", body: JSON.stringify(message) });
+    const asked = fetch(fromHere(own.data.address), { method: "POST", body: JSON.stringify(message) });
     const told = await asked.then(answer => (answer.ok ? answer.json() : null)).catch(() => null);
     if (told === null) await new Promise(done => setTimeout(done, LONGEST_REST));
     if (message.turn <= own.answered) return; // a lifted pen's has overtaken it
