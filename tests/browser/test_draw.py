@@ -389,6 +389,39 @@ def test_undo_redo_clear_and_a_reload_each_show_the_verdict_of_the_canvas(page: 
     assert_verdict_is_of_canvas(page)
 
 
+@pytest.mark.parametrize("finished", slow_but(1, [0, 1]))
+@pytest.mark.parametrize("way", slow_but("reload", ["reload", "link"]))
+def test_a_page_left_in_mid_stroke_comes_back_with_the_verdict_of_its_canvas(
+    page: Page, server: Server, way: str, finished: int
+) -> None:
+    open_page(page, server, "draw")
+    body, bar = drawing(5, 1)
+    score = page.locator(".st-key-score")
+    if finished:
+        draw(page, [bar])
+        final_score(page)
+    box = canvas_of(page).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + body[0][0], box["y"] + body[0][1])
+    page.mouse.down()
+    before = score.inner_text() if finished else ""
+    for x, y in body[1:]:
+        page.mouse.move(box["x"] + x, box["y"] + y)
+    expect(score).not_to_have_text(before)
+    page.wait_for_load_state("networkidle")
+    if way == "reload":
+        page.reload()
+    else:
+        page.get_by_role("link", name="Browse").press("Enter")
+        expect(page.get_by_role("heading", name="Browse test images")).to_be_visible()
+        page.mouse.up()
+        page.get_by_role("link", name="Draw").click()
+    canvas_of(page)
+    settled(page)
+    assert_verdict_is_of_canvas(page)
+    assert score.count() == finished
+
+
 def test_a_connection_that_is_lost_in_mid_stroke_leaves_the_right_verdict(page: Page, server: Server) -> None:
     routes: list[WebSocketRoute] = []
 
