@@ -13,12 +13,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, CDPSession, FloatRect, Page, Route, WebSocketRoute, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    FloatRect,
+    Page,
+    Route,
+    ViewportSize,
+    WebSocketRoute,
+    expect,
+)
 from torch import Tensor
 
 from core import checkpoint
@@ -26,6 +36,7 @@ from core.drawing import from_canvas_png
 from core.presets import Shipped
 from tests.browser.conftest import (
     Server,
+    as_streamlit_run,
     canvas_of,
     clear,
     draw,
@@ -33,9 +44,9 @@ from tests.browser.conftest import (
     final_score,
     number_in,
     open_page,
-    served,
     settled,
     slow_but,
+    start_server,
     until,
 )
 from tests.strokes import WAYS, on_canvas, rgba
@@ -211,7 +222,9 @@ def test_a_lifted_pen_does_not_wait_for_the_answer_to_a_moving_one(page: Page, s
 
 @pytest.mark.slow
 def test_quick_answers_come_where_the_app_is_served_below_a_path(context: BrowserContext, tmp_path: Path) -> None:
-    with served(tmp_path, tmp_path / "log.txt", {"STREAMLIT_SERVER_BASE_URL_PATH": "lessons/anomaly"}) as below:
+    path = {"STREAMLIT_SERVER_BASE_URL_PATH": "lessons/anomaly"}
+    below = start_server(tmp_path, tmp_path / "log.txt", path, as_streamlit_run)
+    try:
         page = context.new_page()
         open_page(page, below, "draw")
         for stroke in drawing(5, 1):
@@ -222,6 +235,8 @@ def test_quick_answers_come_where_the_app_is_served_below_a_path(context: Browse
         assert answer.value.json()["html"]
         assert_verdict_is_of_canvas(page)
         page.close()
+    finally:
+        below.end()
 
 
 FAULTY_ANSWERS: dict[str, Callable[[Route], None]] = {
@@ -575,27 +590,39 @@ WATCH_PLACES = """
 SCREENS = {"laptop": (1366, 768), "phone": (390, 664), "narrow": (280, 653)}
 
 
-@pytest.mark.parametrize("screen", slow_but("phone", SCREENS))
-def test_nothing_moves_while_one_draws(server: Server, chromium: Browser, screen: str) -> None:
+@contextmanager
+def visitor_at(chromium: Browser, screen: str, **more: Any) -> Iterator[Page]:
+    """A tab on a screen of this size, which is touched where it is none of a laptop."""
     width, height = SCREENS[screen]
     is_phone = screen != "laptop"
-    visitor = chromium.new_context(viewport={"width": width, "height": height}, has_touch=is_phone, is_mobile=is_phone)
-    page = visitor.new_page()
+    size: ViewportSize = {"width": width, "height": height}
+    visitor = chromium.new_context(viewport=size, has_touch=is_phone, is_mobile=is_phone, **more)
     try:
-        open_page(page, server, "draw")
+        yield visitor.new_page()
+    finally:
+        visitor.close()
+
+
+@pytest.mark.parametrize("screen", slow_but("phone", SCREENS))
+@pytest.mark.parametrize("language", slow_but("de", ["en", "de"]))
+def test_nothing_moves_while_one_draws(server: Server, chromium: Browser, screen: str, language: str) -> None:
+    with visitor_at(chromium, screen) as page:
+        open_page(page, server, f"draw?lang={language}")
         canvas_of(page)
         page.wait_for_load_state("networkidle")
         page.evaluate(WATCH_PLACES)
-        for _ in range(2):
-            draw(page, drawing(5, 1))
+        for digit in (5, 6):  # a 6 is told by its loops, in a longer sentence
+            draw(page, drawing(digit, 1))
             final_score(page)
-            page.get_by_role("button", name="Clear").click()
-            expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
+            if screen != "laptop":
+                said = page.locator(".st-key-verdict .verdict span")
+                said.evaluate("span => { span.innerHTML = `<small>Bild 1</small>${'Schwelle '.repeat(30)}`; }")
+                page.evaluate("new Promise(requestAnimationFrame)")
+            page.locator(".st-key-canvas-tools button").first.click()
+            expect(page.locator(".st-key-verdict .waiting")).to_be_visible()
             settled(page)
         places = page.evaluate("[...window.places]")
         assert len(places) == 1, places
-    finally:
-        visitor.close()
 
 
 @pytest.mark.parametrize("screen", slow_but("phone", ["phone", "narrow"]))
