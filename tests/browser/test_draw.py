@@ -22,6 +22,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     CDPSession,
+    FilePayload,
     FloatRect,
     Page,
     Route,
@@ -623,6 +624,24 @@ def test_nothing_moves_while_one_draws(server: Server, chromium: Browser, screen
             settled(page)
         places = page.evaluate("[...window.places]")
         assert len(places) == 1, places
+
+
+def test_a_refused_file_leaves_the_canvas_of_a_phone_where_it_is(server: Server, chromium: Browser) -> None:
+    with visitor_at(chromium, "phone") as page:
+        open_page(page, server, "draw")
+        page.get_by_text("No pointer?").click()
+        junk: FilePayload = {"name": "junk.png", "mimeType": "image/png", "buffer": b"no picture"}
+        page.locator(".st-key-picture input[type=file]").set_input_files(junk)
+        problem = page.get_by_text("This file is not a picture").filter(visible=True)
+        expect(problem).to_have_count(1)
+        settled(page)
+        page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop = 0")
+        page.evaluate(WATCH_PLACES)
+        draw(page, drawing(5, 1))
+        final_score(page)
+        expect(problem).to_have_count(0)
+        above = {re.sub(", experts [^,]*", "", places) for places in page.evaluate("[...window.places]")}
+        assert len(above) == 1, above
 
 
 @pytest.mark.parametrize("screen", slow_but("phone", ["phone", "narrow"]))
