@@ -574,8 +574,11 @@ def live_answer_row(detector: AutoencoderDetector) -> Row:
             assert image is not None
             detector.infer(image)
 
-    (core,) = medians([judge], 5)
-    answer, core = 1000 * total / count, 1000 * core / len(files)
+    judge()
+    began = time.process_time()  # of this process, as of the server's: whatever else the machine does is none of it
+    for _ in range(5):
+        judge()
+    answer, core = 1000 * total / count, 1000 * (time.process_time() - began) / 5 / len(files)
     detail = f"{count} answers, of which core reads and judges in {core:.1f} ms (<= 6); the ten detectors are in it"
     row = bounded("server: processor time of one answer to a moving pen", answer, 12, "ms", detail)
     return replace(row, kept=bool(row.kept) and core <= 6)
