@@ -2,6 +2,7 @@
 
 import os
 
+import streamlit as st
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -46,6 +47,8 @@ async def answer(request: Request) -> Response:
 
 
 def routes() -> list[Route]:
+    """Below the path where the app is served, as Streamlit's own."""
     from pages.shared.state import pens
 
-    return [Route(pens.PATH + "{token}", answer, methods=["POST"])]
+    base = (st.get_option("server.baseUrlPath") or "").strip("/")
+    return [Route(f"{base and '/'}{base}{pens.PATH}{{token}}", answer, methods=["POST"])]

@@ -29,7 +29,9 @@ def show() -> None:
     st.title(_("Draw a digit"))
     show_class_task()
     # Not in the fragment: a canvas on which somebody draws must not begin anew.
-    tab().canvas.show(visitor().drawings.canvas, tab().visit)
+    with visitor().lock:  # between two quick answers to the pen
+        if tab().canvas.show(visitor().drawings.canvas, tab().visit):
+            visitor().drawings.lose_stroke()
     draw_area()
 
 
@@ -78,21 +80,19 @@ def take_strokes(strokes: dict[str, Any], png: bytes) -> None:
     """What the canvas itself sends: a whole stroke, or what undo and redo make of the drawing."""
     shown, on_screen = visitor().drawings, tab().canvas
     canvas = shown.canvas
-    objects = strokes.get("objects")
-    count = len(objects) if isinstance(objects, list) else 0
     canvas.strokes = on_screen.seen = strokes
-    if not canvas.is_stroke_whole and count <= len(canvas.moments.ends):
-        return  # the pen is down again, and what is seen of its stroke is newer
     try:
-        image = from_canvas_png(png)
+        canvas.of_strokes = from_canvas_png(png)
     except PictureError as error:
         st.error(translated(error), icon=":material/error:")
         return
-    if image is None or canvas.image is None or not torch.equal(image, canvas.image):
-        canvas.image = image  # else it is what the pen sent, and is judged already
-    canvas.is_stroke_whole = True
+    if not canvas.is_stroke_whole and canvas.stroke_count <= len(canvas.moments.ends):
+        return  # the pen is down again, and what is seen of its stroke is newer
+    if canvas.of_strokes is not None and canvas.image is not None and torch.equal(canvas.of_strokes, canvas.image):
+        canvas.of_strokes = canvas.image  # what the pen sent, which is judged already
+    canvas.image, canvas.is_stroke_whole = canvas.of_strokes, True
     shown.return_to_canvas()
-    canvas.moments.back_to(count, canvas.image)
+    canvas.moments.back_to(canvas.stroke_count, canvas.image)
     if canvas.image is not None:
         judging.add_to_strip(canvas.image, "canvas", _("drawing"))
 
@@ -105,7 +105,7 @@ def clear() -> None:
             # Cleared before the whole stroke arrived: the strip keeps what was seen of it.
             judging.add_to_strip(shown.canvas.image, "canvas", _("drawing"))
         shown.canvas.generation += 1
-        shown.canvas.strokes = shown.canvas.image = None
+        shown.canvas.strokes = shown.canvas.of_strokes = shown.canvas.image = None
         shown.canvas.is_stroke_whole, shown.canvas.is_verdict_seen, shown.canvas.moments = True, False, Moments()
         shown.return_to_canvas()
         shown.opinions = None

@@ -81,8 +81,10 @@ def show_judgement(shown: Drawings) -> None:
     """All of it for what is at hand."""
     config = detectors.detector_config()
     normal = data_sets.normal_names(config)
-    if shown.problem:
-        st.error(translated(shown.problem), icon=":material/error:")
+    # On a phone it stands below the canvas. It always has a container, or the verdict would be there twice for a moment.
+    with st.container(key="problem-above"):
+        if shown.problem:
+            st.error(translated(shown.problem), icon=":material/error:")
     is_to_be_guessed = is_hidden(shown)
     with visitor().lock:  # between two quick answers
         judged = Judged.of(shown) if shown.image is not None and not is_to_be_guessed else None

@@ -132,7 +132,8 @@ def start_server(
         stdout=log.open("ab"),
         stderr=subprocess.STDOUT,
     )
-    url = f"http://localhost:{port}"
+    below = environment.get("STREAMLIT_SERVER_BASE_URL_PATH", "")
+    url = f"http://localhost:{port}{below and '/'}{below}"
     # Straight to this machine, whatever proxy the environment names.
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + PATIENCE

@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from pages.shared.i18n.text import LANGUAGES
 from pages.shared.navigation import PAGES
 from pages.shared.state.lesson import STEPS
 from tests.browser.conftest import Server, draw, final_score, open_page, settled, slow_but, until
+from tests.browser.test_draw import SCREENS
 from tests.browser.test_lesson import TRAINED, answer
 from tests.strokes import WAYS, on_canvas
 
@@ -53,9 +54,18 @@ LESSON = tuple(f"learn?step={number}" for number in range(1, STEPS + 1))
 OTHERS = [path for path in dict.fromkeys((*PATHS, *LESSON)) if path not in QUICK]
 
 
-@pytest.mark.parametrize("path", [*QUICK, *(pytest.param(path, marks=pytest.mark.slow) for path in OTHERS)])
-def test_axe_finds_nothing_serious(path: str, axe: str, server: Server, chromium: Browser) -> None:
-    page = chromium.new_page(viewport={"width": 1366, "height": 768}, color_scheme="light", reduced_motion="reduce")
+SLOW = [*((path, "laptop") for path in OTHERS), ("draw", "phone"), ("draw", "narrow")]
+
+
+@pytest.mark.parametrize(
+    ("path", "screen"),
+    [*((path, "laptop") for path in QUICK), *(pytest.param(*each, marks=pytest.mark.slow) for each in SLOW)],
+)
+def test_axe_finds_nothing_serious(path: str, screen: str, axe: str, server: Server, chromium: Browser) -> None:
+    width, height = SCREENS[screen]
+    size: ViewportSize = {"width": width, "height": height}
+    is_phone = screen != "laptop"
+    page = chromium.new_page(viewport=size, has_touch=is_phone, color_scheme="light", reduced_motion="reduce")
     try:
         open_page(page, server, path)
         if path == "draw":

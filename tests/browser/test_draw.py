@@ -4,18 +4,32 @@ import base64
 import csv
 import io
 import json
+import math
 import re
 import threading
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from itertools import cycle
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, CDPSession, FloatRect, Page, WebSocketRoute, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    FilePayload,
+    FloatRect,
+    Page,
+    Route,
+    ViewportSize,
+    WebSocketRoute,
+    expect,
+)
 from torch import Tensor
 
 from core import checkpoint
@@ -23,6 +37,7 @@ from core.drawing import from_canvas_png
 from core.presets import Shipped
 from tests.browser.conftest import (
     Server,
+    as_streamlit_run,
     canvas_of,
     clear,
     draw,
@@ -32,6 +47,8 @@ from tests.browser.conftest import (
     open_page,
     settled,
     slow_but,
+    start_server,
+    until,
 )
 from tests.strokes import WAYS, on_canvas, rgba
 
@@ -161,6 +178,104 @@ def test_where_no_quick_answer_comes_the_page_answers_when_the_pen_is_lifted(pag
         settled(page)
 
 
+# When the pen was lifted, and when each frame was sent; of the page's own clock.
+WATCH_FRAMES = """
+() => {
+    window.frames_sent = [];
+    const ask = window.fetch;
+    window.fetch = (address, ...more) => {
+        if (String(address).includes("/pen/")) window.frames_sent.push([JSON.parse(more[0].body).is_whole, performance.now()]);
+        return ask(address, ...more);
+    };
+    addEventListener("pointerup", () => (window.lifted = performance.now()), true);
+}
+"""
+
+
+def test_a_lifted_pen_does_not_wait_for_the_answer_to_a_moving_one(page: Page, server: Server) -> None:
+    held: list[Route] = []
+
+    def hold_moving(route: Route) -> None:
+        if route.request.post_data_json["is_whole"]:
+            route.continue_()
+        else:
+            held.append(route)
+
+    open_page(page, server, "draw")
+    body, bar = drawing(5, 1)
+    draw(page, [body])
+    final_score(page)
+    page.evaluate(WATCH_FRAMES)
+    page.route("**/pen/*", hold_moving)
+    draw(page, [bar])
+    assert_verdict_is_of_canvas(page)
+    until(page, "frames_sent.some(([isWhole]) => isWhole)")
+    assert len(held) == 1, "one at a time while it moves"
+    wait = page.evaluate("frames_sent.find(([isWhole]) => isWhole)[1] - lifted")
+    assert wait < 2000, "an answer is taken for lost after 5 seconds"
+    final = final_score(page)
+    (late,) = held  # what a server said of the moving pen comes last
+    with page.expect_event("requestfinished", lambda request: request == late.request):
+        late.fulfill(json={"html": {"score": "<span>0.0000</span>"}, "curve": {"heights": [0.5]}})
+    assert final_score(page) == final
+    assert_verdict_is_of_canvas(page)
+
+
+@pytest.mark.slow
+def test_quick_answers_come_where_the_app_is_served_below_a_path(context: BrowserContext, tmp_path: Path) -> None:
+    path = {"STREAMLIT_SERVER_BASE_URL_PATH": "lessons/anomaly"}
+    below = start_server(tmp_path, tmp_path / "log.txt", path, as_streamlit_run)
+    try:
+        page = context.new_page()
+        open_page(page, below, "draw")
+        for stroke in drawing(5, 1):
+            draw(page, [stroke])
+            final_score(page)
+        with page.expect_response("**/lessons/anomaly/pen/*") as answer:
+            draw(page, [[(30, 30), (60, 60)]])
+        assert answer.value.json()["html"]
+        assert_verdict_is_of_canvas(page)
+        page.close()
+    finally:
+        below.end()
+
+
+FAULTY_ANSWERS: dict[str, Callable[[Route], None]] = {
+    "lost": lambda route: route.abort(),
+    "refused": lambda route: route.fulfill(status=503),
+    "no JSON": lambda route: route.fulfill(body="<html>"),
+}
+
+
+@pytest.mark.parametrize("fault", slow_but("no JSON", FAULTY_ANSWERS))
+def test_after_an_answer_that_is_none_the_next_frame_is_sent_soon(page: Page, server: Server, fault: str) -> None:
+    errors = list[str]()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    open_page(page, server, "draw")
+    body, bar = drawing(5, 1)
+    draw(page, [body])
+    final_score(page)
+    page.evaluate(WATCH_FRAMES)
+    page.route("**/pen/*", FAULTY_ANSWERS[fault])
+    box = canvas_of(page).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + bar[0][0], box["y"] + bar[0][1])
+    page.mouse.down()
+
+    points = cycle(bar)
+
+    def is_sent_twice() -> bool:
+        x, y = next(points)
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        return bool(page.evaluate("frames_sent.length >= 2"))
+
+    eventually(page, is_sent_twice)
+    assert page.evaluate("frames_sent[1][1] - frames_sent[0][1]") < 4000, "an answer is taken for lost after 5 seconds"
+    page.mouse.up()
+    assert_verdict_is_of_canvas(page)
+    assert errors == []
+
+
 def listeners(page: Page) -> Counter[str]:
     """How many the document has of each event that a pen makes."""
     devtools = page.context.new_cdp_session(page)
@@ -200,7 +315,9 @@ def test_what_is_no_frame_of_a_pen_is_refused(page: Page, server: Server) -> Non
         return page.request.post(url, data=body, headers={"Content-Type": "text/plain"}).status
 
     assert status(address, json.dumps(sent)) == 200
-    for junk in ("", "[]", "[" * 100_000, "{}", json.dumps({**sent, "png": "é,é"}), json.dumps({**sent, "generation": "0"})):
+    assert sent
+    strange = [{"png": "é,é"}, {"generation": "0"}, *({"seconds": value} for value in (10**400, math.nan, True, None))]
+    for junk in ("", "[]", "[" * 100_000, "{}", *(json.dumps({**sent, **each}) for each in strange)):
         assert status(address, junk) == 400, junk[:40]
     assert status(address, json.dumps({**sent, "seconds": 1e9, "png": "x," + base64.b64encode(b"no picture").decode()})) == 200
     assert status(address, "x" * (2**20 + 1)) == 413
@@ -286,6 +403,39 @@ def test_undo_redo_clear_and_a_reload_each_show_the_verdict_of_the_canvas(page: 
     expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
     settled(page)
     assert_verdict_is_of_canvas(page)
+
+
+@pytest.mark.parametrize("finished", slow_but(1, [0, 1]))
+@pytest.mark.parametrize("way", slow_but("reload", ["reload", "link"]))
+def test_a_page_left_in_mid_stroke_comes_back_with_the_verdict_of_its_canvas(
+    page: Page, server: Server, way: str, finished: int
+) -> None:
+    open_page(page, server, "draw")
+    body, bar = drawing(5, 1)
+    score = page.locator(".st-key-score")
+    if finished:
+        draw(page, [bar])
+        final_score(page)
+    box = canvas_of(page).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + body[0][0], box["y"] + body[0][1])
+    page.mouse.down()
+    before = score.inner_text() if finished else ""
+    for x, y in body[1:]:
+        page.mouse.move(box["x"] + x, box["y"] + y)
+    expect(score).not_to_have_text(before)
+    page.wait_for_load_state("networkidle")
+    if way == "reload":
+        page.reload()
+    else:
+        page.get_by_role("link", name="Browse").press("Enter")
+        expect(page.get_by_role("heading", name="Browse test images")).to_be_visible()
+        page.mouse.up()
+        page.get_by_role("link", name="Draw").click()
+    canvas_of(page)
+    settled(page)
+    assert_verdict_is_of_canvas(page)
+    assert score.count() == finished
 
 
 def test_a_connection_that_is_lost_in_mid_stroke_leaves_the_right_verdict(page: Page, server: Server) -> None:
@@ -392,6 +542,18 @@ def test_a_moment_of_the_drawing_is_looked_at_again(page: Page, server: Server) 
     assert_verdict_is_of_canvas(page)
     curve.press("Home")
     expect(page.locator(".st-key-verdict")).to_contain_text("Moment 1 of")
+    canvas = canvas_of(page).bounding_box()
+    assert canvas
+    page.mouse.move(canvas["x"] + 40, canvas["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(canvas["x"] + 60, canvas["y"] + 60, steps=5)
+    expect(page.locator(".st-key-verdict")).not_to_contain_text("Moment")
+    assert curve.get_attribute("aria-valuenow") == curve.get_attribute("aria-valuemax"), "while the pen is down"
+    expect(curve.locator(".here")).to_be_hidden()
+    page.mouse.up()
+    assert_verdict_is_of_canvas(page)
+    curve.press("Home")
+    expect(page.locator(".st-key-verdict")).to_contain_text("Moment 1 of")
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".st-key-verdict")).not_to_contain_text("Moment")
     assert_verdict_is_of_canvas(page)
@@ -429,42 +591,73 @@ WATCH_PLACES = """
 SCREENS = {"laptop": (1366, 768), "phone": (390, 664), "narrow": (280, 653)}
 
 
-@pytest.mark.parametrize("screen", slow_but("phone", SCREENS))
-def test_nothing_moves_while_one_draws(server: Server, chromium: Browser, screen: str) -> None:
+@contextmanager
+def visitor_at(chromium: Browser, screen: str, **more: Any) -> Iterator[Page]:
+    """A tab on a screen of this size, which is touched where it is none of a laptop."""
     width, height = SCREENS[screen]
     is_phone = screen != "laptop"
-    visitor = chromium.new_context(viewport={"width": width, "height": height}, has_touch=is_phone, is_mobile=is_phone)
-    page = visitor.new_page()
+    size: ViewportSize = {"width": width, "height": height}
+    visitor = chromium.new_context(viewport=size, has_touch=is_phone, is_mobile=is_phone, **more)
     try:
-        open_page(page, server, "draw")
-        canvas_of(page)
-        page.wait_for_load_state("networkidle")
-        page.evaluate(WATCH_PLACES)
-        for _ in range(2):
-            draw(page, drawing(5, 1))
-            final_score(page)
-            page.get_by_role("button", name="Clear").click()
-            expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
-            settled(page)
-        places = page.evaluate("[...window.places]")
-        assert len(places) == 1, places
+        yield visitor.new_page()
     finally:
         visitor.close()
 
 
+@pytest.mark.parametrize("screen", slow_but("phone", SCREENS))
+@pytest.mark.parametrize("language", slow_but("de", ["en", "de"]))
+def test_nothing_moves_while_one_draws(server: Server, chromium: Browser, screen: str, language: str) -> None:
+    with visitor_at(chromium, screen) as page:
+        open_page(page, server, f"draw?lang={language}")
+        canvas_of(page)
+        page.wait_for_load_state("networkidle")
+        page.evaluate(WATCH_PLACES)
+        for digit in (5, 6):  # a 6 is told by its loops, in a longer sentence
+            draw(page, drawing(digit, 1))
+            final_score(page)
+            if screen != "laptop":
+                said = page.locator(".st-key-verdict .verdict span")
+                said.evaluate("span => { span.innerHTML = `<small>Bild 1</small>${'Schwelle '.repeat(30)}`; }")
+                page.evaluate("new Promise(requestAnimationFrame)")
+            page.locator(".st-key-canvas-tools button").first.click()
+            expect(page.locator(".st-key-verdict .waiting")).to_be_visible()
+            settled(page)
+        places = page.evaluate("[...window.places]")
+        assert len(places) == 1, places
+
+
+def test_a_refused_file_leaves_the_canvas_of_a_phone_where_it_is(server: Server, chromium: Browser) -> None:
+    with visitor_at(chromium, "phone") as page:
+        open_page(page, server, "draw")
+        page.get_by_text("No pointer?").click()
+        junk: FilePayload = {"name": "junk.png", "mimeType": "image/png", "buffer": b"no picture"}
+        page.locator(".st-key-picture input[type=file]").set_input_files(junk)
+        problem = page.get_by_text("This file is not a picture").filter(visible=True)
+        expect(problem).to_have_count(1)
+        settled(page)
+        page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop = 0")
+        page.evaluate(WATCH_PLACES)
+        draw(page, drawing(5, 1))
+        final_score(page)
+        expect(problem).to_have_count(0)
+        above = {re.sub(", experts [^,]*", "", places) for places in page.evaluate("[...window.places]")}
+        assert len(above) == 1, above
+
+
+WHAT_IS_DRAWN = {"a 5": ("en", 5, 1), "a 6, in German": ("de", 6, 0)}
+
+
 @pytest.mark.parametrize("screen", slow_but("phone", ["phone", "narrow"]))
 @pytest.mark.parametrize("scheme", slow_but("dark", ["light", "dark"]))
+@pytest.mark.parametrize("what", slow_but("a 6, in German", WHAT_IS_DRAWN))
 def test_a_phone_shows_canvas_verdict_and_pictures_on_one_screen(
-    server: Server, chromium: Browser, screen: str, scheme: Literal["light", "dark"]
+    server: Server, chromium: Browser, screen: str, scheme: Literal["light", "dark"], what: str
 ) -> None:
     width, height = SCREENS[screen]
-    phone = chromium.new_context(
-        viewport={"width": width, "height": height}, has_touch=True, is_mobile=True, color_scheme=scheme
-    )
-    page = phone.new_page()
-    try:
-        open_page(page, server, "draw")
-        draw(page, drawing(5, 1))
+    language, digit, way = WHAT_IS_DRAWN[what]
+    with visitor_at(chromium, screen, color_scheme=scheme) as page:
+        open_page(page, server, f"draw?lang={language}")
+        draw(page, drawing(digit, way))
         final_score(page)
         canvas = canvas_of(page).bounding_box()
         assert canvas
@@ -474,7 +667,7 @@ def test_a_phone_shows_canvas_verdict_and_pictures_on_one_screen(
         ]
         assert len(pictures) == 3
         undo = page.get_by_role("button", name="Undo").bounding_box()
-        clear = page.get_by_role("button", name="Clear").bounding_box()
+        clear = page.locator(".st-key-canvas-tools button").first.bounding_box()
         verdict = page.locator(".st-key-verdict .verdict").bounding_box()
         for box in (*pictures, canvas, undo, clear, verdict):
             assert box
@@ -485,8 +678,6 @@ def test_a_phone_shows_canvas_verdict_and_pictures_on_one_screen(
         assert undo
         assert min(undo["width"], undo["height"]) >= 32
         assert page.locator("kbd:visible").count() == 0, "a phone has no keys"
-    finally:
-        phone.close()
 
 
 def test_without_a_pointer_a_random_test_image_is_judged(page: Page, server: Server) -> None:

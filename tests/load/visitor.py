@@ -8,6 +8,7 @@ what is measured is the server.
 import asyncio
 import base64
 import json
+import math
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -112,7 +113,7 @@ class Visitor:
         self._states: dict[str, WidgetState] = {}
         self._files = 0
         self._turn = 0
-        self._to_pen: HTTPConnection | None = None
+        self._to_pen: list[HTTPConnection] = []
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._run, self._fragments = "", set[str]()
         self._changed = asyncio.Condition()
@@ -272,6 +273,7 @@ class Visitor:
         """Send what is on the canvas while the pen is down, or as it is lifted, and wait for its verdict; returns seconds.
 
         As a browser does: by a request of its own, and when the pen is lifted also to the page, which answers later.
+        Infinite where nothing is said of a moving pen, because it was lifted meanwhile.
         """
         await self.wait(lambda: any(map(is_pen, self.parts.values())))
         part = next(filter(is_pen, self.parts.values()))
@@ -279,7 +281,7 @@ class Visitor:
         pen = self.pen
         frame = {"generation": pen["generation"], "is_whole": is_whole, "seconds": started, "png": drawn.picture}
         asked = asyncio.get_running_loop().run_in_executor(ASKING, self._ask_pen, pen["address"], json.dumps(frame).encode())
-        finished = self._finished
+        finished, lifted = self._finished, self._turn
         if is_whole:
             self._turn += 1
             self._values[part.content.bidi_component.id] = json.dumps({"frame": {**frame, "turn": self._turn}})
@@ -289,20 +291,23 @@ class Visitor:
         if is_whole:
             await self.wait(lambda: self._finished > finished and any(drawn.shown in html for html in self.htmls()))
             return took if told else time.monotonic() - started
+        if not told and self._turn > lifted:
+            return math.inf
         assert any(drawn.shown in html for html in told["html"].values()), told
         return took
 
     def _ask_pen(self, address: str, body: bytes) -> dict[str, Any]:
         """What is to change on the page."""
-        if self._to_pen is None:
-            place = urlsplit(self.url)
-            assert place.hostname
-            self._to_pen = HTTPConnection(place.hostname, place.port, timeout=60)
+        place = urlsplit(self.url)
+        assert place.hostname
+        connection = self._to_pen.pop() if self._to_pen else HTTPConnection(place.hostname, place.port, timeout=60)
         try:
-            return self._post(self._to_pen, address, body)
+            return self._post(connection, address, body)
         except ConnectionError:  # closed after seconds without a question; a browser opens another too
-            self._to_pen.close()
-            return self._post(self._to_pen, address, body)
+            connection.close()
+            return self._post(connection, address, body)
+        finally:
+            self._to_pen.append(connection)
 
     def _post(self, connection: HTTPConnection, address: str, body: bytes) -> dict[str, Any]:
         connection.request("POST", address, body, {"Cookie": self._cookie_line()})

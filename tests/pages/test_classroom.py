@@ -68,7 +68,8 @@ def scribble() -> torch.Tensor:
 def put(app: AppTest, image: torch.Tensor, sheet: int = 0) -> AppTest:
     """Draw it, on the canvas of this number."""
     canvas = visitor_of(app).drawings.canvas
-    canvas.image, canvas.generation = image, sheet
+    canvas.image = canvas.of_strokes = image
+    canvas.generation = sheet
     visitor_of(app).drawings.return_to_canvas()
     return checked(app.run())
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -196,6 +197,33 @@ def test_a_drawing_survives_a_visit_to_another_page(pen: Pen, digit: Digit) -> N
     assert number_in(app, "score") == score
     assert len(set(pen.keys)) == 2, "each visit has its own canvas"
     assert len(verdicts(app)) == 1, "coming back is not another drawing"
+
+
+def test_a_stroke_that_the_canvas_did_not_send_is_lost_when_the_page_is_left(pen: Pen, digit: Digit) -> None:
+    app = open_page("draw")
+    way, drawings = way_of(app), visitor_of(app).drawings
+
+    def move(label: int, seconds: float) -> None:
+        """On top of what the canvas has sent, a stroke that it never will."""
+        before, pen.drawn = pen.drawn, digit(label)
+        assert in_a_thread(lambda: way.answer_to(frame(pen, seconds), way.tab.canvas.seen))
+        pen.drawn = before
+
+    move(5, 1.0)
+    go_to(app, "home")
+    go_to(app, "draw")
+    assert verdict(app).startswith("Draw something"), "nothing is on the canvas"
+    assert drawings.canvas.moments.images == []
+    pen.draw(digit(7))
+    score = number_in(checked(app.run()), "score")
+    move(5, 2.0)
+    drawings.moment = 0
+    go_to(app, "home")
+    go_to(app, "draw")
+    assert number_in(app, "score") == score, "what is on the canvas"
+    assert len(drawings.canvas.moments.images) == 1
+    assert drawings.canvas.is_stroke_whole
+    assert verdicts(app) == ["Anomaly"]
 
 
 def test_random_test_images_are_judged_as_the_detector_judges_them(
@@ -399,6 +427,13 @@ def test_a_frame_that_comes_too_late_changes_nothing(pen: Pen, digit: Digit, mon
     monkeypatch.setattr("pages.shared.state.classroom.hides_verdict", lambda: True)
     assert in_a_thread(lambda: way.answer_to(frame(pen, 3.0), way.tab.canvas.seen)) == {}, "a class is to guess"
     assert canvas.image is not image
+
+
+def test_a_frame_has_the_seconds_of_a_clock() -> None:
+    told = {"png": "data:image/png;base64,", "generation": 0}
+    assert CanvasFrame.of_json(json.dumps({**told, "seconds": 1.5}).encode()) == CanvasFrame(b"", 0, False, 1.5)
+    for seconds in ("1", None, True, math.nan, math.inf, 10**400, -(10**400), 1e300):
+        assert CanvasFrame.of_json(json.dumps({**told, "seconds": seconds}).encode()) is None, seconds
 
 
 def curve_of(app: AppTest) -> dict[str, Any]:

@@ -141,7 +141,8 @@ def test_every_page_shows_a_detector_of_ones_own_by_the_names_of_its_kinds(signs
     # The drawings are gone, as those of a class that is over are: the detector goes on, by the names that it carries.
     visitor_of(app).own = nothing()
     visitor_of(app).sources.clear()
-    visitor_of(app).drawings.canvas.image = many("star", 1, 9)
+    canvas = visitor_of(app).drawings.canvas
+    canvas.image = canvas.of_strokes = many("star", 1, 9)
     visitor_of(app).drawings.return_to_canvas()
     for page in NAMES:
         go_to(app, page)

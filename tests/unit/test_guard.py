@@ -6,6 +6,7 @@ from unittest.mock import Mock
 
 import pytest
 from starlette.requests import Request
+from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
 
 from deploy import guard, pen
@@ -91,6 +92,15 @@ def test_a_session_sends_five_files_at_a_time(monkeypatch: pytest.MonkeyPatch) -
         assert settled.call_count == 7
 
     asyncio.run(asyncio.wait_for(run(), PATIENCE))
+
+
+@pytest.mark.parametrize(("below", "path"), [("", "/pen/a"), ("x", "/x/pen/a"), ("/x/y/", "/x/y/pen/a")])
+def test_a_pen_is_found_where_the_app_is_served(below: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlit.get_option", {"server.baseUrlPath": below}.get)
+    (route,) = pen.routes()
+    for asked in (path, f"/other{path}", "/pen/"):
+        match, _ = route.matches({"type": "http", "method": "POST", "path": asked, "headers": []})
+        assert (match is Match.FULL) is (asked == path), asked
 
 
 def test_a_pen_has_three_frames_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,9 @@ function pictureOf(layers, side) {
   return upon([[whole]], -left, -top, right - left, bottom - top)[0].toDataURL("image/png");
 }
 
+/** Where the app is served below a path, its pages are too: an address of the app as this page reaches it. */
+const fromHere = address => location.pathname.replace(/\/[^/]*\/?$/, "") + address;
+
 const placeOf = key => document.querySelector(`.st-key-${key} [data-testid="stHtml"]`);
 
 /** A quick answer: new HTML for places that are on the page. */
@@ -49,7 +52,7 @@ function put(changed) {
 }
 
 export default function ({ data, parentElement, setStateValue }) {
-  const own = (parentElement.live ??= { quick: new Messages(), whole: new Messages(), pen: null });
+  const own = (parentElement.live ??= { quick: new Messages(), whole: new Messages(), pen: null, answered: 0 });
   own.data = data;
   own.whole.answered(data.turn, message => setStateValue("frame", message));
   own.frame = isWhole => {
@@ -64,18 +67,21 @@ export default function ({ data, parentElement, setStateValue }) {
     own.listens = null;
   };
   if (own.listens) return own.stop;
-  // Where no answer comes, the page itself still answers when the pen was lifted.
+  // Where no answer comes, the page itself still answers when the pen was lifted, and the next frame is tried after a rest.
   const ask = async message => {
-    const asked = await fetch(own.data.address, { method: "POST", body: JSON.stringify(message) }).catch(() => null);
-    if (!asked?.ok) return;
-    const { html, curve } = await asked.json();
+    const asked = fetch(fromHere(own.data.address), { method: "POST", body: JSON.stringify(message) });
+    const told = await asked.then(answer => (answer.ok ? answer.json() : null)).catch(() => null);
+    if (told === null) await new Promise(done => setTimeout(done, LONGEST_REST));
+    if (message.turn <= own.answered) return; // a lifted pen's has overtaken it
+    own.answered = message.turn;
+    const { html, curve } = told ?? {};
     if (html && message.generation === own.data.generation) {
       put(html);
       document.dispatchEvent(new CustomEvent("drawn", { detail: curve }));
     }
     own.quick.answered(message.turn, ask);
   };
-  own.quick.answered(0, ask);
+  own.quick.answered(own.answered, ask);
   own.listens = new AbortController();
   const listen = (name, action) => document.addEventListener(name, action, { capture: true, signal: own.listens.signal });
   listen("pointerdown", event => {
@@ -87,8 +93,10 @@ export default function ({ data, parentElement, setStateValue }) {
     requestAnimationFrame(() => {
       const isLifted = own.pen === null;
       // Where there is no score yet, there is no place for a quick answer either.
-      if (placeOf("score") !== null) own.quick.post(() => own.frame(isLifted), !isLifted);
-      else if (!isLifted) own.whole.post(() => own.frame(false), true);
+      if (placeOf("score") !== null) {
+        own.quick.post(() => own.frame(isLifted), !isLifted);
+        if (isLifted) own.quick.hurry(); // a busy server leaves the frame of a moving pen waiting, and answers this at once
+      } else if (!isLifted) own.whole.post(() => own.frame(false), true);
       if (isLifted) own.whole.post(() => own.frame(true));
     });
   const lift = event => {

@@ -18,7 +18,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.shared.components.messages import latest, turn, with_messages
+from pages.shared.components.messages import finite, latest, turn, with_messages
 
 _component = st.components.v2.component(
     "live-canvas",
@@ -52,14 +52,14 @@ class CanvasFrame:
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> "CanvasFrame | None":
         """What a browser told; None where it is no frame."""
-        png, generation, seconds = told.get("png"), told.get("generation"), told.get("seconds")
-        if not isinstance(png, str) or not isinstance(generation, int) or not isinstance(seconds, int | float):
+        png, generation, seconds = told.get("png"), told.get("generation"), finite(told.get("seconds"))
+        if not isinstance(png, str) or not isinstance(generation, int) or seconds is None:
             return None
         try:
             file = base64.b64decode(png.partition(",")[2], validate=True)
         except (binascii.Error, ValueError):
             return None
-        return cls(file, generation, bool(told.get("is_whole")), float(seconds))
+        return cls(file, generation, bool(told.get("is_whole")), seconds)
 
 
 def show(key: str, generation: int, side: int, address: str, on_frame: Callable[[], None]) -> None:

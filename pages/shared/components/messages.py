@@ -28,7 +28,9 @@ def latest(key: str, name: str) -> dict[str, Any]:
 
 def finite(value: object) -> float | None:
     """A number of a message; None for anything else, since a browser that was tampered with can send anything."""
-    return float(value) if isinstance(value, int | float) and abs(value) < LARGEST else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < LARGEST else None
 
 
 def turn(key: str, name: str) -> int:

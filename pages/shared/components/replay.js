@@ -70,6 +70,7 @@ export default function ({ data, parentElement, setStateValue }) {
   stop(); // what an earlier call for this place listened with
   own.grow = event => {
     take(event.detail);
+    if (!own.isDragged) own.moment = null; // the drawing as it is now is what is judged
     show();
   };
   document.addEventListener("drawn", own.grow);

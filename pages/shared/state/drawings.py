@@ -31,16 +31,23 @@ Origin = Literal["canvas", "test image", "picture"]
 class Canvas:
     """The drawing on the canvas.
 
-    generation: how often it was cleared. strokes: the latest strokes. image: the drawing as (1, 1, 28, 28), or None.
-    is_stroke_whole: whether the pen is lifted. is_verdict_seen: a verdict on it was on screen.
+    generation: how often it was cleared. strokes: the latest strokes, of_strokes: what they are as (1, 1, 28, 28), or None.
+    image: the drawing, with what is seen of a stroke that the pen still draws. is_stroke_whole: whether the pen is lifted.
+    is_verdict_seen: a verdict on it was on screen.
     """
 
     generation: int = 0
     strokes: dict[str, Any] | None = None
+    of_strokes: Tensor | None = None
     image: Tensor | None = None
     is_stroke_whole: bool = True
     is_verdict_seen: bool = False
     moments: "Moments" = field(default_factory=lambda: Moments())
+
+    @property
+    def stroke_count(self) -> int:
+        objects = self.strokes.get("objects") if self.strokes else None
+        return len(objects) if isinstance(objects, list) else 0
 
 
 @dataclass
@@ -65,7 +72,7 @@ class Moments:
 
     def back_to(self, strokes: int, image: Tensor | None) -> None:
         """The canvas shows this image of so many strokes: what was drawn after them was undone."""
-        if image is None or strokes < len(self.ends):
+        if image is None or strokes <= len(self.ends):
             last = self.ends[strokes - 1] if image is not None and strokes else 0
             del self.images[last:], self.ends[strokes:]
             self._keep_scores(range(last))
@@ -120,12 +127,15 @@ class CanvasOnScreen:
     opinions: Sequence[Opinion] | None = None
     answers: int = 0
 
-    def show(self, canvas: Canvas, visit: int) -> None:
-        """Begin anew on another visit of the page, and where another tab has cleared the drawing or drawn."""
-        if self.visit != visit or self.generation != canvas.generation or self.seen is not canvas.strokes:
-            self.opened += 1
-            self.visit, self.generation = visit, canvas.generation
-            self.initial = self.seen = canvas.strokes
+    def show(self, canvas: Canvas, visit: int) -> bool:
+        """Begin anew on another visit of the page, and where another tab has cleared the drawing or drawn; whether it did."""
+        if self.visit == visit and self.generation == canvas.generation and self.seen is canvas.strokes:
+            return False
+        self.opened += 1
+        self.visit, self.generation = visit, canvas.generation
+        self.initial = self.seen = canvas.strokes
+        self.png, self.image = b"", None
+        return True
 
 
 @dataclass(frozen=True)
@@ -189,6 +199,14 @@ class Drawings:
         if self.picked:
             return self.picked.image
         return self.canvas.image if self.moment is None else self.canvas.moments.images[self.moment]
+
+    def lose_stroke(self) -> None:
+        """The page was left before the canvas sent a stroke, which is on no canvas any more."""
+        canvas = self.canvas
+        if canvas.image is not canvas.of_strokes:
+            canvas.image, self.moment = canvas.of_strokes, None
+            canvas.moments.back_to(canvas.stroke_count, canvas.image)
+        canvas.is_stroke_whole = True
 
     def return_to_canvas(self) -> None:
         """What is on the canvas is before the detector again: forget the picked image, its problem and the moment."""
