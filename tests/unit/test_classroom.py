@@ -386,6 +386,39 @@ def test_another_schema_begins_anew_and_leaves_other_tables_alone(room: Classroo
         assert connection.execute(sa.text("SELECT x FROM mine")).scalar() == 5
 
 
+@pytest.mark.parametrize("ours", [True, False], ids=["beside another schema", "alone"])
+def test_tables_of_somebody_else_stay_whatever_they_are_called(ours: bool, room: Classroom, url: str) -> None:
+    Path(room._url.database or "").parent.mkdir(exist_ok=True)
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        for line in (
+            "CREATE TABLE users (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE class_members (member INTEGER REFERENCES users (id))",
+            "INSERT INTO users VALUES (5)",
+            "INSERT INTO class_members VALUES (5)",
+            *(["CREATE TABLE class_schema (print TEXT)", "INSERT INTO class_schema VALUES ('old')"] if ours else []),
+        ):
+            connection.execute(sa.text(line))
+    engine.dispose()
+    room.begin("4b")
+    with sa.create_engine(url).connect() as connection:
+        assert connection.execute(sa.text("SELECT id FROM users JOIN class_members ON id = member")).scalar() == 5
+
+
+def test_a_table_of_somebody_else_with_a_name_of_ours_is_not_used(room: Classroom, url: str) -> None:
+    Path(room._url.database or "").parent.mkdir(exist_ok=True)
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE class_students (name TEXT)"))
+        connection.execute(sa.text("INSERT INTO class_students VALUES ('Ada')"))
+    engine.dispose()
+    with pytest.raises(ClassUnavailableError):
+        room.begin("4b")
+    with sa.create_engine(url).connect() as connection:
+        assert connection.execute(sa.text("SELECT name FROM class_students")).scalar() == "Ada"
+        assert sa.inspect(connection).get_table_names() == ["class_students"]
+
+
 @pytest.mark.parametrize("url", ["", "class.sqlite", "nosuch://host/x", "postgres://host/x"])
 def test_an_address_that_is_none_is_told(url: str) -> None:
     with pytest.raises(SettingError, match="CLASS_DATABASE_URL"):
