@@ -102,6 +102,16 @@ def test_one_of_several_tabs_keeps_the_visitor(world: World, visitors: Visitors)
     assert first.presence.is_connected(), "a bad Wi-Fi: the same session again"
 
 
+def test_the_tabs_of_a_browser_are_known_together(world: World, visitors: Visitors) -> None:
+    token = TOKENS.new()
+    for session in ("one", "two"):
+        come(world, visitors, token, session)
+    come(world, visitors, TOKENS.new(), "another's")
+    assert visitors.sessions_with("two") == ("one", "two")
+    assert visitors.sessions_with("another's") == ("another's",)
+    assert visitors.sessions_with("nobody's") == ("nobody's",)
+
+
 def test_many_reloads_leave_one_visitor_and_few_sessions(world: World, visitors: Visitors) -> None:
     token = TOKENS.new()
     for number in range(1000):

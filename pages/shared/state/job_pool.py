@@ -13,7 +13,7 @@ from core.data.split import PlannedSplit
 from core.detector import DetectorConfig
 from core.errors import SettingError
 from core.jobs.backend import TrainingBackend
-from core.jobs.memory_budget import Claim
+from core.jobs.memory_budget import Claim, MemoryFullError
 from core.jobs.pool import JobPool
 from pages.shared.state.once import once
 from pages.shared.state.turns import Turns, Urgency
@@ -40,6 +40,15 @@ SESSION_BYTES = 8 * 2**20
 def require_room_for_upload(size: int) -> None:
     """Raises SettingError where there is no memory for what a checkpoint of so many bytes may become."""
     pool().budget.require(visitor().owner, Claim(3 * size))
+
+
+def has_room_to_receive(size: int) -> bool:
+    """Whether there is memory for files of so many bytes that browsers send now."""
+    try:
+        pool().budget.require(None, Claim(size))
+    except MemoryFullError:
+        return False
+    return True
 
 
 @once

@@ -81,6 +81,11 @@ class Presence:
         """A page runs for one of them."""
         self._seen[session] = self._last = now
 
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """Those that Streamlit may still know, the oldest first."""
+        return tuple(self._seen)
+
     def is_connected(self) -> bool:
         """Whether any of them is connected; trainings ask before each batch."""
         return any(map(is_connected, tuple(self._seen)))

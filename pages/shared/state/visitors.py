@@ -53,6 +53,12 @@ class Visitors:
             found.address = network(address)
         return found
 
+    def sessions_with(self, session: str) -> tuple[str, ...]:
+        """All sessions of the browser that has this one, the oldest first; this one alone where it is nobody's."""
+        with self._lock:
+            all_of_them = (known.presence.sessions for known in self._kept.values())
+            return next((sessions for sessions in all_of_them if session in sessions), (session,))
+
     def is_admitted(self, token: str) -> bool:
         """Whether the visitor of this token is kept and has given the password."""
         found = self._kept.get(token)
