@@ -6,7 +6,7 @@
 # make journeys  through whole lessons, a projector's screens and a class together, in a browser (a quarter of an hour)
 # make lint    ruff and mypy
 # make bench   timings, as ratios within one run
-# make load    odd files, links and values, and a whole class at once: waiting times, and memory a session (an hour)
+# make load    odd files, links and values, and a whole class at once: waiting times, and memory a session (two to three hours)
 # make soak    mixed work for MINUTES (20), then the slope of the memory
 # make lock    exact versions of what pyproject.toml asks for   (UPGRADE=1: the newest that it allows)
 # make audit   known vulnerabilities of what is installed (asks PyPI)
@@ -59,7 +59,7 @@ bench: $(DEV) browser
 	$(BIN)/python -m tests.bench
 
 load: $(DEV) proxy database
-	$(BIN)/python -m tests.load.fuzz --seconds 600
+	$(BIN)/python -m tests.load.fuzz
 	$(BIN)/python -m tests.load.load
 	$(BIN)/python -m tests.load.replicas
 	$(BIN)/python -m tests.load.crowd
