@@ -13,7 +13,7 @@ from core.errors import UserError
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _, ngettext, translated, words
 from pages.shared.navigation import page_of
-from pages.shared.state import keys, own_data
+from pages.shared.state import job_pool, keys, own_data
 from pages.shared.state.visitor import tab, visitor
 
 MOST_SHOWN = 60
@@ -152,7 +152,8 @@ def show_ways(own: OwnImages) -> None:
     with st.spinner(_("Reading the pictures…")):
         brought = None
         try:
-            brought = read_zip(file.getvalue(), from_picture)
+            with job_pool.reading_files():
+                brought = read_zip(file.getvalue(), from_picture)
         except UserError as error:
             tab().own_problem = error
     if brought:

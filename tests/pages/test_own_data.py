@@ -12,9 +12,10 @@ from core.data.own import OwnImages, nothing
 from core.data.split import plan_split
 from core.drawing import from_canvas, from_picture
 from core.presets import Shipped
+from pages.sections import draw_examples
 from pages.shared.state.visitor import Choice
 from tests.conftest import PATIENCE
-from tests.pages.conftest import checked, detector_line, go_to, has, html_of, open_page, plain, visitor_of
+from tests.pages.conftest import checked, detector_line, go_to, has, html_of, noting_turns, open_page, plain, visitor_of
 from tests.pages.test_draw import Pen, pen  # noqa: F401  the fixture
 from tests.pages.test_train import press, rerun_until
 from tests.signs import SIGNS, many, on_canvas
@@ -110,6 +111,14 @@ def test_a_zip_is_brought_and_taken_away_again(signs: OwnImages) -> None:
     again = read_zip(to_zip(visitor_of(app).own), from_picture)
     assert torch.equal(again.images, signs.images)
     assert again.names == signs.names
+
+
+def test_a_zip_is_read_in_its_turn(signs: OwnImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    had_turn = noting_turns(monkeypatch, draw_examples, "read_zip")
+    app = open_page("draw")
+    open_examples(app)
+    checked(app.file_uploader(key="own-zip").set_value([("signs.zip", to_zip(signs), "application/zip")]).run())
+    assert had_turn == [True]
 
 
 def test_a_bad_zip_is_told_and_nothing_of_it_used() -> None:

@@ -165,7 +165,9 @@ def take_detector(code: str, name: str) -> None:
             detectors.use(Choice(run=number))
             return
     job_pool.require_room_for_upload(len(file))
-    detectors.use(detectors.add_run(Run.of(name.format(code=shared.code), origin, from_bytes(file))))
+    with job_pool.reading_files():
+        made = from_bytes(file)
+    detectors.use(detectors.add_run(Run.of(name.format(code=shared.code), origin, made)))
 
 
 # ---------------------------------------------------------------- drawings
