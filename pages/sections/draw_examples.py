@@ -143,7 +143,7 @@ def show_ways(own: OwnImages) -> None:
         )
     file = st.file_uploader(
         _("Bring a zip: a folder for each kind, its pictures in it"),
-        max_upload_size=MAX_ZIP_BYTES // 2**20,
+        max_upload_size=job_pool.most_megabytes(MAX_ZIP_BYTES),
         key="own-zip",
     )
     if file is None or tab().own_zip == file.file_id:

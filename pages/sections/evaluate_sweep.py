@@ -54,7 +54,10 @@ def _uploaded(content: bytes) -> list[Row]:
 def rows_at_hand() -> list[Row]:
     """The uploaded table, else the one in DATA_DIR, else none. Raises SweepError."""
     file = st.file_uploader(
-        _("Upload a sweep's table"), type=["csv", "parquet"], key="sweep-table", max_upload_size=MAX_BYTES // 2**20
+        _("Upload a sweep's table"),
+        type=["csv", "parquet"],
+        key="sweep-table",
+        max_upload_size=job_pool.most_megabytes(MAX_BYTES),
     )
     if file:
         return _uploaded(file.getvalue())

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
@@ -111,6 +112,15 @@ def test_a_zip_is_brought_and_taken_away_again(signs: OwnImages) -> None:
     again = read_zip(to_zip(visitor_of(app).own), from_picture)
     assert torch.equal(again.images, signs.images)
     assert again.names == signs.names
+
+
+@pytest.mark.parametrize(("page", "uploader"), [("draw", "own-zip"), ("draw", "picture"), ("evaluate", "sweep-table")])
+def test_a_page_takes_no_file_that_the_server_refuses(page: str, uploader: str) -> None:
+    app = open_page(page)
+    if page == "draw":
+        app.session_state["own-examples"] = app.session_state["other-ways"] = True
+        checked(app.run())
+    assert app.file_uploader(key=uploader).proto.max_upload_size_mb == st.get_option("server.maxUploadSize") == 5
 
 
 def test_a_zip_is_read_in_its_turn(signs: OwnImages, monkeypatch: pytest.MonkeyPatch) -> None:
