@@ -746,8 +746,8 @@ def main() -> None:
             lambda server: class_draws(server, asked.students, 2, asked.quiet / 2),
         ),
     }
-    try:
-        for letter in asked.only:
+    for letter in asked.only:
+        try:
             if letter == "E":
                 seeds = range(asked.first_seed, asked.first_seed + asked.seeds)
                 kept &= search_memory(asked.students, asked.memory, asked.seconds, seeds)
@@ -755,8 +755,9 @@ def main() -> None:
             title, scenario = scenarios[letter]
             with running() as server:
                 kept &= show(f"{letter}: {title}", asyncio.run(scenario(server)))
-    except* AppError as failed:
-        raise SystemExit(f"A session failed: {failed.exceptions}") from None
+        except* AppError as failed:
+            print(f"{letter}: a session failed: {failed.exceptions}")
+            kept = False
     raise SystemExit(0 if kept else 1)
 
 
