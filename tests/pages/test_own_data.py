@@ -14,7 +14,8 @@ from core.data.split import plan_split
 from core.drawing import from_canvas, from_picture
 from core.presets import Shipped
 from pages.sections import draw_examples
-from pages.shared.state.visitor import Choice
+from pages.shared.state import job_pool, own_data
+from pages.shared.state.visitor import Choice, Visitor
 from tests.conftest import PATIENCE
 from tests.pages.conftest import checked, detector_line, go_to, has, html_of, noting_turns, open_page, plain, visitor_of
 from tests.pages.test_draw import Pen, pen  # noqa: F401  the fixture
@@ -112,6 +113,15 @@ def test_a_zip_is_brought_and_taken_away_again(signs: OwnImages) -> None:
     again = read_zip(to_zip(visitor_of(app).own), from_picture)
     assert torch.equal(again.images, signs.images)
     assert again.names == signs.names
+
+
+def test_ones_own_drawings_count_with_all_that_is_made_of_them(signs: OwnImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    who = Visitor()
+    monkeypatch.setattr(own_data, "visitor", lambda: who)
+    own_data.keep(signs)
+    made = signs.data_set
+    held = {each.data_ptr(): each.nbytes for each in (signs.images, made.test.images, made.train_images)}
+    assert job_pool.pool().budget.used(who.owner) == sum(held.values())
 
 
 @pytest.mark.parametrize(("page", "uploader"), [("draw", "own-zip"), ("draw", "picture"), ("evaluate", "sweep-table")])
