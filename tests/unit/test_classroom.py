@@ -26,7 +26,7 @@ from core.server.class_records import (
     TooManyError,
     tidy,
 )
-from core.server.classroom import DAY, MOST_A_MINUTE, MOST_STUDENTS, Classroom
+from core.server.classroom import DAY, MOST_A_MINUTE, MOST_JOIN_A_MINUTE, MOST_STUDENTS, Classroom
 from core.server.tasks import Judgement
 from deploy import replica
 from pages.shared.state import classroom as state_of_class
@@ -91,6 +91,21 @@ def test_what_is_sent_is_there_for_every_process(room: Classroom, url: str) -> N
     assert later
     assert (later.about.task, later.about.round, later.in_round(), len(later.shown())) == ("edge", 2, [], 1)
     assert later.change > now.change
+
+
+def test_a_class_behind_one_address_joins_at_once_and_whoever_joins_without_end_waits(room: Classroom, clock: Clock) -> None:
+    room.begin("4b")
+    for number in range(MOST_JOIN_A_MINUTE):
+        room.join(f"student {number}", "203.0.113.7")
+    with pytest.raises(TooManyError, match="Wait 60 s"):
+        room.join("one more", "203.0.113.7")
+    room.leave("student 0")
+    with pytest.raises(TooManyError):
+        room.join("student 0", "203.0.113.7")
+    assert room.join("student 1", "203.0.113.7"), "has joined already"
+    assert room.join("from elsewhere", "198.51.100.1")
+    clock.seconds += 60
+    assert room.join("one more", "203.0.113.7")
 
 
 def test_only_what_is_new_is_read(room: Classroom) -> None:

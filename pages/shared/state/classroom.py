@@ -92,7 +92,7 @@ def student() -> Student | None:
 
 def join() -> None:
     """Become a student of the class, with the class's detector in use. Raises ClassError."""
-    joined = room().join(_browser())
+    joined = room().join(_browser(), visitor().address)
     now = room().now(at_once=True)
     if now is None:
         raise ClassError("There is no class now.")
