@@ -6,7 +6,7 @@
 # make journeys  through whole lessons, a projector's screens and a class together, in a browser (a quarter of an hour)
 # make lint    ruff and mypy
 # make bench   timings, as ratios within one run
-# make load    odd files, links and values, and a whole class at once: waiting times, and memory a session (two to three hours)
+# make load    odd files, links and values, and a whole class at once: waiting times, and memory a session (three to four hours)
 # make soak    mixed work for MINUTES (20; with 40 the slope's error is small), then the slope of the memory
 # make lock    exact versions of what pyproject.toml asks for   (UPGRADE=1: the newest that it allows)
 # make audit   known vulnerabilities of what is installed (asks PyPI)
