@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
+from torch import Tensor
 
 from core.data.folders import MAX_ZIP_BYTES, read_zip, to_zip
 from core.data.own import LONGEST_NAME, OwnDataError, OwnImages, nothing
@@ -130,6 +131,12 @@ def remove(places: tuple[int, ...]) -> None:
     change(lambda own: own.without(places) if len(places) < len(own) else nothing())
 
 
+def read_in_turn(picture: bytes) -> Tensor:
+    """One of a zip's pictures. It has two thousand at most: other people's files come in between."""
+    with job_pool.reading_files():
+        return from_picture(picture)
+
+
 def show_ways(own: OwnImages) -> None:
     """Out as a zip, and in from one."""
     if len(own):
@@ -152,8 +159,7 @@ def show_ways(own: OwnImages) -> None:
     with st.spinner(_("Reading the pictures…")):
         brought = None
         try:
-            with job_pool.reading_files():
-                brought = read_zip(file.getvalue(), from_picture)
+            brought = read_zip(file.getvalue(), read_in_turn)
         except UserError as error:
             tab().own_problem = error
     if brought:

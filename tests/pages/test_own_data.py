@@ -133,12 +133,12 @@ def test_a_page_takes_no_file_that_the_server_refuses(page: str, uploader: str) 
     assert app.file_uploader(key=uploader).proto.max_upload_size_mb == st.get_option("server.maxUploadSize") == 5
 
 
-def test_a_zip_is_read_in_its_turn(signs: OwnImages, monkeypatch: pytest.MonkeyPatch) -> None:
-    had_turn = noting_turns(monkeypatch, draw_examples, "read_zip")
+def test_each_picture_of_a_zip_is_read_in_its_turn(signs: OwnImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    had_turn = noting_turns(monkeypatch, draw_examples, "from_picture")
     app = open_page("draw")
     open_examples(app)
     checked(app.file_uploader(key="own-zip").set_value([("signs.zip", to_zip(signs), "application/zip")]).run())
-    assert had_turn == [True]
+    assert had_turn == [True] * len(signs)
 
 
 def test_a_bad_zip_is_told_and_nothing_of_it_used() -> None:
