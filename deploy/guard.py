@@ -3,6 +3,7 @@
 Messages over a WebSocket are looked at where sessions take them (`refuse_messages` in pages/shared/streamlit_internals.py).
 """
 
+import asyncio
 import base64
 import hashlib
 import html
@@ -20,7 +21,8 @@ from core.server.access import keep_newest, network
 from pages.shared.html import style
 from pages.shared.i18n.text import translated_into
 from pages.shared.state.access import IN_A_TAB, IN_ANOTHER_SITE, has_token, is_let_in
-from pages.shared.state.visitors import cookie_name
+from pages.shared.state.job_pool import has_room_to_receive
+from pages.shared.state.visitors import cookie_name, kept
 from pages.shared.streamlit_internals import inline_scripts, same_origin_token, settle_uploads
 
 FOR_THE_CLASS = ("/_stcore/upload_file/", "/media/", "/component/", "/_stcore/bidi-components/", "/_stcore/agent/", "/pen/")
@@ -30,10 +32,10 @@ UPLOADS = "/_stcore/upload_file/"
 METRICS = "/_stcore/metrics"
 
 MOST_UPLOADED = 20 * 2**20
-"""Bytes of files that a session holds at most; the oldest make room."""
+"""Bytes of files that the tabs of one browser hold at most; the oldest make room."""
 
 MOST_AT_A_TIME = 5
-"""Files that one session sends at the same time."""
+"""Files that one browser sends at the same time."""
 
 POLICY = (
     "default-src 'self'; script-src 'self' blob: {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
@@ -115,6 +117,7 @@ class Admission:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._sending: Counter[str] = Counter()
+        self._arriving = 0
         self._embedders = web.embed_origins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,20 +138,31 @@ class Admission:
             await self._app(scope, receive, send)
 
     async def _upload(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._sending[session] >= MOST_AT_A_TIME:
+        browser = kept().sessions_with(session)[0]
+        length = HTTPConnection(scope).headers.get("Content-Length", "")
+        if self._sending[browser] >= MOST_AT_A_TIME:
             await PlainTextResponse("Too many files at the same time.", 429)(scope, receive, send)
             return
+        if scope["method"] == "PUT" and not (length.isdecimal() and len(length) < 12):
+            await PlainTextResponse("The length of the file is missing.", 411)(scope, receive, send)
+            return
+        size = min(int(length or 0), MOST_UPLOADED) if scope["method"] == "PUT" else 0
         # From a frame in another site no cookie comes with which Streamlit could compare the header; Origin says as much.
         if self._embedders and _is_of_own_page(HTTPConnection(scope)):
             headers = [(name, value) for name, value in scope["headers"] if name != b"x-xsrftoken"]
             scope = {**scope, "headers": [(n, v) for n, v in headers if n != b"cookie"] + same_origin_token()}
-        self._sending[session] += 1
+        self._sending[browser] += 1
+        self._arriving += size
         try:
-            await self._app(scope, receive, send)
+            if size and not await asyncio.to_thread(has_room_to_receive, self._arriving):
+                await PlainTextResponse("The server has no memory for this file now.", 507)(scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
         finally:
-            self._sending[session] -= 1
+            self._arriving -= size
+            self._sending[browser] -= 1
             self._sending += Counter()
-            settle_uploads(session, MOST_UPLOADED)
+            settle_uploads(kept().sessions_with(session), MOST_UPLOADED)
 
     def _knows_token(self, scope: Scope) -> bool:
         request = HTTPConnection(scope)

@@ -3,6 +3,8 @@
 python -m tests.readme_own                      ten made-up signs, by unsteady hands
 python -m tests.readme_own --canvas             five of them as the canvas sends them, kept as examples one by one as on Draw
 python -m tests.readme_own FOLDER               the digits of people's hands, in a folder
+
+The exit status is 1 where a bound is missed.
 """
 
 import sys
@@ -22,9 +24,16 @@ from core.data.split import split_one_class
 from core.detector import AutoencoderDetector
 from core.drawing import PictureError, from_picture
 from core.presets import preset
+from tests.load.server import Row, show
 from tests.signs import FIVE, SIGNS, many
 
 KEPT, FRESH = 15, 40
+
+LEAST_AUROC, MOST_ALARMS = 0.98, 1 / 8
+"""Of the mean of all signs."""
+
+LONGEST = 20.0
+"""Seconds of one processor core until the detector is there, for each sign."""
 
 
 def main() -> None:
@@ -46,7 +55,18 @@ def main() -> None:
         threshold = detector.threshold_
         rows.append((area, float((own > threshold).mean()), float((others > threshold).mean()), seconds))
         print(row(name, rows[-1]))
-    print(row("mean", tuple(np.mean(rows, axis=0))))
+    area, alarms, caught, seconds = np.mean(rows, axis=0)
+    print(row("mean", (area, alarms, caught, seconds)))
+    slowest = max(seconds for *_, seconds in rows)
+    kept = show(
+        f"Detectors of {len(rows)} signs, {KEPT} drawings of each",
+        [
+            Row("AUROC, mean", f">= {LEAST_AUROC}", f"{area:.4f}", area >= LEAST_AUROC),
+            Row("own sign is an alarm, mean", f"<= {MOST_ALARMS:.1%}", f"{alarms:.1%}", alarms <= MOST_ALARMS),
+            Row("ready, the slowest", f"<= {LONGEST:.0f} s", f"{slowest:.1f} s", slowest <= LONGEST),
+        ],
+    )
+    raise SystemExit(0 if kept else 1)
 
 
 def row(name: str, figures: tuple[float, ...]) -> str:

@@ -19,6 +19,7 @@ from torch import Tensor
 from core.conformal import conformal_threshold
 from core.data.split import OneClassSplit, SplitSource
 from core.detector import AutoencoderDetector, DetectorConfig
+from core.jobs.pool import lower_priority
 from core.metrics import Evaluation, evaluate
 
 LOG = logging.getLogger(__name__)
@@ -122,24 +123,33 @@ def measure(method: Method, config: DetectorConfig, split: OneClassSplit) -> Tri
 
 
 class Comparison:
-    """All baselines on one split, one after another, in the background.
+    """All baselines on one split, one after another, in the background, with as low a priority as training.
 
-    Comparisons with the same turn run one at a time. trials, by method, is replaced and never
+    Comparisons with the same turn run one at a time. take_room: called when the turn has come; what it returns is held until
+    the end, and where it raises MemoryFullError nothing is measured. trials, by method, is replaced and never
     changed, so it can be read at any moment; a method that failed is None there.
     """
 
-    def __init__(self, config: DetectorConfig, split: SplitSource, turn: threading.Lock) -> None:
+    def __init__(
+        self,
+        config: DetectorConfig,
+        split: SplitSource,
+        turn: threading.Lock,
+        take_room: Callable[[], object] = lambda: None,
+    ) -> None:
         self.config = config
         self.images = min(split.counts[0], MOST_IMAGES)
         self.trials: dict[str, Trial | None] = {}
         # The thread alone holds the images, so that they go with it.
-        self._thread = threading.Thread(target=self._run, args=(split, turn), name="baselines", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(split, turn, take_room), name="baselines", daemon=True)
         self._thread.start()
 
-    def _run(self, source: SplitSource, turn: threading.Lock) -> None:
+    def _run(self, source: SplitSource, turn: threading.Lock, take_room: Callable[[], object]) -> None:
+        lower_priority()
         # One thread, so that a core stays free for the pages.
         with turn, threadpool_limits(1):
             try:
+                _room = take_room()
                 whole = source.images()  # when its turn has come: many that wait would fill the memory
                 split = replace(whole, train=whole.train[:MOST_IMAGES])
             except Exception:

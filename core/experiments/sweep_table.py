@@ -24,6 +24,8 @@ TABLE = "sweep.csv"
 """The table's name in DATA_DIR, where the page Evaluate looks for it."""
 
 MAX_BYTES = 16 * 2**20
+MAX_UPLOADED_ROWS = 5000
+"""Of a table from elsewhere: a row takes some kilobytes of memory, and a third of a millisecond to read."""
 LARGEST = sys.float_info.max
 
 
@@ -61,6 +63,18 @@ class Row:
     def normal(self) -> str:
         """The normal classes, joined by +."""
         return _joined(self.config)
+
+    @cached_property
+    def kind(self) -> tuple[tuple[str, str], ...]:
+        """The settings but for normal classes, bottleneck and seed: what rows must share to be compared by these."""
+        name, config = config_of(self.settings)
+        parts = link.encode(config, name).items()
+        return tuple((part, value) for part, value in parts if part not in ("normal", "latent", "seed"))
+
+    @cached_property
+    def place(self) -> tuple[object, ...]:
+        """Rows stand by their settings' values, numbers by size."""
+        return place(self.settings)
 
     @property
     def cells(self) -> dict[str, object]:
@@ -166,18 +180,22 @@ def read(path: Path) -> list[Row]:
         raise SweepError("{path} cannot be read: {reason}.", path=path, reason=error.strerror or str(error)) from error
 
 
-def from_bytes(content: bytes) -> list[Row]:
-    """The rows of a table, CSV or Parquet, each checked; where settings stand twice, the later row. Raises SweepError."""
+def from_bytes(content: bytes, most_rows: int = MAX_BYTES) -> list[Row]:
+    """The rows of a table, CSV or Parquet, each checked; where settings stand twice, the later row. Raises SweepError.
+
+    most_rows: a table with more is refused before it is read.
+    """
     if len(content) > MAX_BYTES:
         raise _too_large(len(content))
-    found, table = _parquet_cells(content) if content.startswith(b"PAR1") else _csv_cells(content)
+    found, table = (_parquet_cells if content.startswith(b"PAR1") else _csv_cells)(content, most_rows)
     if missing := [name for name in KINDS if name not in found]:
         raise SweepError("This is not a sweep's table: it has no column “{column}”.", column=missing[0])
     rows = [_row(number, cells) for number, cells in enumerate(table, start=1)]
     return list({row.settings: row for row in rows}.values())
 
 
-def _csv_cells(content: bytes) -> tuple[Sequence[str], list[dict[str, object]]]:
+def _csv_cells(content: bytes, most_rows: int) -> tuple[Sequence[str], list[dict[str, object]]]:
+    _require_few(max(content.rstrip().count(end) for end in (b"\n", b"\r")), most_rows)
     try:
         lines = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         return lines.fieldnames or (), list(lines)
@@ -185,7 +203,12 @@ def _csv_cells(content: bytes) -> tuple[Sequence[str], list[dict[str, object]]]:
         raise SweepError("This is not a sweep's table: the file is neither CSV nor Parquet.") from error
 
 
-def _parquet_cells(content: bytes) -> tuple[Sequence[str], list[dict[str, object]]]:
+def _require_few(count: int, most: int) -> None:
+    if count > most:
+        raise SweepError("The table has {count:,} rows; at most {most:,} are read.", count=count, most=most)
+
+
+def _parquet_cells(content: bytes, most_rows: int) -> tuple[Sequence[str], list[dict[str, object]]]:
     pyarrow = _pyarrow()
     try:
         file = pyarrow.parquet.ParquetFile(io.BytesIO(content))
@@ -193,8 +216,11 @@ def _parquet_cells(content: bytes) -> tuple[Sequence[str], list[dict[str, object
         size = sum(file.metadata.row_group(number).total_byte_size for number in range(file.metadata.num_row_groups))
         if max(size, file.metadata.num_rows) > MAX_BYTES:
             raise _too_large(size)
+        _require_few(file.metadata.num_rows, most_rows)
         found = file.schema_arrow.names
         return found, file.read([name for name in columns() if name in found]).to_pylist()
+    except SweepError:
+        raise
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise SweepError("The Parquet file is damaged.") from error
 
@@ -253,16 +279,10 @@ class Figure:
     seeds: int
 
 
-def kind_of(row: Row) -> tuple[tuple[str, str], ...]:
-    """The settings but for normal classes, bottleneck and seed: what rows must share to be compared by these."""
-    name, config = config_of(row.settings)
-    return tuple((part, value) for part, value in link.encode(config, name).items() if part not in ("normal", "latent", "seed"))
-
-
 def by_bottleneck(rows: Iterable[Row], figure: str) -> dict[str, dict[int, Figure]]:
     """For each set of normal classes and each size of the bottleneck, a figure over the seeds; rows of one kind."""
     values: dict[str, dict[int, list[float]]] = {}
-    for row in sorted(rows, key=lambda row: place(row.settings)):
+    for row in sorted(rows, key=lambda row: row.place):
         values.setdefault(row.normal, {}).setdefault(row.config.model.latent_dim, []).append(getattr(row, figure))
     return {
         normal: {

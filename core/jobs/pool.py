@@ -204,7 +204,7 @@ class JobPool:
         return min(wanted, key=self._order)
 
     def _work(self) -> None:
-        _lower_priority()
+        lower_priority()
         while True:
             with self._changed:
                 while (job := self._next()) is None and not self._is_closed:
@@ -228,7 +228,7 @@ class JobPool:
             del job
 
     def _work_in_background(self) -> None:
-        _lower_priority()
+        lower_priority()
         while not self._is_closed:
             try:
                 # No name holds the work until the next comes: it knows a job, and the job a network.
@@ -237,7 +237,7 @@ class JobPool:
                 LOG.exception("Work in the background failed")
 
 
-def _lower_priority() -> None:
+def lower_priority() -> None:
     """Lower this thread's share of the processor, so that a drawing is scored before the next batch is trained."""
     if sys.platform == "linux":
         with suppress(OSError):

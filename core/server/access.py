@@ -55,8 +55,11 @@ class PasswordGate:
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(count - 1, 10)) if count else 0.0
         return max(0.0, last + pause - self._clock())
 
-    def turn(self, address: str) -> float | None:
-        """Take a place among the answers of an address; seconds until it is looked at, None where too many wait."""
+    def turn(self, address: str, longest: float = LONGEST_QUEUE) -> float | None:
+        """Take a place among the answers of an address; seconds until it is looked at.
+
+        None, and no place is taken, where it would be more than longest.
+        """
         place = network(address)
         with self._lock:
             now = self._clock()
@@ -66,7 +69,7 @@ class PasswordGate:
             keep_newest(self._answers)
             is_slowed = len(looks) == FREE and looks[0] > now - REMEMBERED
             due = max(now, looks[-1] + PACE) if is_slowed else now
-            if due > now + LONGEST_QUEUE:
+            if due > now + longest:
                 return None
             looks.append(due)
             return due - now

@@ -123,17 +123,20 @@ def engine_of(url: sa.URL) -> sa.Engine:
 
 
 def make(engine: sa.Engine) -> None:
-    """Make the tables; those of another schema are deleted with all that is in them, and no other ones are touched."""
+    """Make the tables; those of another schema of ours are deleted with all that is in them, and no other ones are touched.
+
+    Raises SQLAlchemyError where tables of these names are there that are somebody else's.
+    """
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(20260519)"))  # replicas that start together
-        names = [name for name in sa.inspect(connection).get_table_names() if name.startswith("class_")]
-        if "class_schema" in names and connection.execute(sa.select(SCHEMA.c.print)).scalar() == FINGERPRINT:
-            return
-        found = sa.MetaData()
-        found.reflect(connection, only=names)
-        found.drop_all(connection)
-        TABLES.create_all(connection)
+        if sa.inspect(connection).has_table(SCHEMA.name):
+            found = connection.execute(sa.select(SCHEMA.c.print)).scalar()
+            if found == FINGERPRINT:
+                return
+            if found:
+                TABLES.drop_all(connection)
+        TABLES.create_all(connection, checkfirst=False)
         connection.execute(sa.insert(SCHEMA).values(print=FINGERPRINT))
 
 

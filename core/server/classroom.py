@@ -22,7 +22,7 @@ import hashlib
 import secrets
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,6 +33,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.server import class_tables as tables
+from core.server.access import keep_newest
 from core.server.class_records import (
     ANIMALS,
     COLOURS,
@@ -65,6 +66,8 @@ RETRY_SECONDS = 5.0
 
 MOST_STUDENTS, MOST_DRAWINGS, MOST_DETECTORS = 200, 6000, 100
 MOST_OF_A_STUDENT, MOST_DETECTORS_OF_A_STUDENT = 400, 3
+MOST_JOIN_A_MINUTE = 60
+"""New students from one address, which a whole class shares; each process counts for itself."""
 MOST_A_MINUTE = 20
 """Drawings of one student; each process counts for itself, before it asks the database."""
 
@@ -84,6 +87,7 @@ class Classroom:
         self._moment: Moment | None = None
         self._cleared = -1
         self._problem: ClassUnavailableError | None = None
+        self._joined: OrderedDict[str, deque[float]] = OrderedDict()  # when the last ones came, by address
         self._sent: dict[int, deque[float]] = {}  # when each student sent the last ones
         self._read_at = self._asked_at = float("-inf")
 
@@ -259,8 +263,11 @@ class Classroom:
 
     # ------------------------------------------------------------ students
 
-    def join(self, browser: str) -> Student:
-        """The student of this browser, a new one under a made-up name where there is none. browser: its secret."""
+    def join(self, browser: str, address: str = "") -> Student:
+        """The student of this browser, a new one under a made-up name where there is none. browser: its secret.
+
+        address: from where it comes, "" where that is not known. Raises TooManyError for too many, of one address or of all.
+        """
         digest = _digest(browser)
         with self._change() as (connection, change):
             rows = connection.execute(sa.select(STUDENTS)).mappings().all()
@@ -269,12 +276,24 @@ class Classroom:
                     return Student(row["number"], row["colour"], row["animal"])
             if len(rows) >= MOST_STUDENTS:
                 raise TooManyError("The class is full: {most} have joined.", most=MOST_STUDENTS)
+            if address:
+                self._require_few_newcomers(address)
             taken = {(row["colour"], row["animal"]) for row in rows}
             free = [(c, a) for c in range(COLOURS) for a in range(ANIMALS) if (c, a) not in taken]
             colour, animal = secrets.choice(free)
             values = {"browser": digest, "colour": colour, "animal": animal, "change": change}
             inserted = connection.execute(sa.insert(STUDENTS).values(values).returning(STUDENTS.c.number))
             return Student(inserted.scalar_one(), colour, animal)
+
+    def _require_few_newcomers(self, address: str) -> None:
+        """Raises TooManyError for an address from which too many come."""
+        with self._lock:
+            times, now = self._joined.pop(address, deque(maxlen=MOST_JOIN_A_MINUTE)), self._clock()
+            self._joined[address] = times
+            keep_newest(self._joined)
+            if len(times) == MOST_JOIN_A_MINUTE and times[0] > now - 60:
+                raise TooManyError("Wait {seconds:.0f} s, then try again.", seconds=max(1.0, times[0] + 60 - now))
+            times.append(now)
 
     def student_of(self, browser: str) -> Student | None:
         """The student whom this browser joined as, if it did."""

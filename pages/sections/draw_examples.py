@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
+from torch import Tensor
 
 from core.data.folders import MAX_ZIP_BYTES, read_zip, to_zip
 from core.data.own import LONGEST_NAME, OwnDataError, OwnImages, kind_name, nothing
@@ -13,7 +14,7 @@ from core.errors import UserError
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _, ngettext, translated
 from pages.shared.navigation import page_of
-from pages.shared.state import keys, own_data
+from pages.shared.state import job_pool, keys, own_data
 from pages.shared.state.visitor import tab, visitor
 
 MOST_SHOWN = 60
@@ -131,6 +132,12 @@ def remove(places: tuple[int, ...]) -> None:
     change(lambda own: own.without(places) if len(places) < len(own) else nothing())
 
 
+def read_in_turn(picture: bytes) -> Tensor:
+    """One of a zip's pictures. It has two thousand at most: other people's files come in between."""
+    with job_pool.reading_files():
+        return from_picture(picture)
+
+
 def show_ways(own: OwnImages) -> None:
     """Out as a zip, and in from one."""
     if len(own):
@@ -144,7 +151,7 @@ def show_ways(own: OwnImages) -> None:
         )
     file = st.file_uploader(
         _("Bring a zip: a folder for each kind, its pictures in it"),
-        max_upload_size=MAX_ZIP_BYTES // 2**20,
+        max_upload_size=job_pool.most_megabytes(MAX_ZIP_BYTES),
         key="own-zip",
     )
     if file is None or tab().own_zip == file.file_id:
@@ -153,7 +160,7 @@ def show_ways(own: OwnImages) -> None:
     with st.spinner(_("Reading the pictures…")):
         brought = None
         try:
-            brought = read_zip(file.getvalue(), from_picture)
+            brought = read_zip(file.getvalue(), read_in_turn)
         except UserError as error:
             tab().own_problem = error
     if brought:

@@ -38,7 +38,9 @@ def show_other_ways() -> None:
     with ways:
         # Of any type: a file that cannot be read is told by a sentence that says what to do.
         file = st.file_uploader(
-            _("Upload a photo or scan, of one digit or of many"), max_upload_size=MAX_FILE_BYTES // 2**20, key="picture"
+            _("Upload a photo or scan, of one digit or of many"),
+            max_upload_size=job_pool.most_megabytes(MAX_FILE_BYTES),
+            key="picture",
         )
         photo = st.camera_input(_("Photograph a digit"), key="photo") if st.toggle(_("Use the camera"), key="camera") else None
         take_up(photo or file)

@@ -8,12 +8,12 @@ import streamlit as st
 
 from core.data.datasets import data_directory
 from core.errors import UserError
-from core.experiments.sweep_table import MAX_BYTES, TABLE, Figure, Row, by_bottleneck, from_bytes, kind_of, read
+from core.experiments.sweep_table import MAX_BYTES, MAX_UPLOADED_ROWS, TABLE, Figure, Row, by_bottleneck, from_bytes, read
 from pages.shared.charts import sweep
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, formatted, translated
-from pages.shared.state import data_sets
+from pages.shared.state import data_sets, job_pool
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,17 @@ def _read(path: Path, _modified: int) -> list[Row]:
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _uploaded(content: bytes) -> list[Row]:
-    return from_bytes(content)
+    with job_pool.reading_files():
+        return from_bytes(content, MAX_UPLOADED_ROWS)
 
 
 def rows_at_hand() -> list[Row]:
     """The uploaded table, else the one in DATA_DIR, else none. Raises SweepError."""
     file = st.file_uploader(
-        _("Upload a sweep's table"), type=["csv", "parquet"], key="sweep-table", max_upload_size=MAX_BYTES // 2**20
+        _("Upload a sweep's table"),
+        type=["csv", "parquet"],
+        key="sweep-table",
+        max_upload_size=job_pool.most_megabytes(MAX_BYTES),
     )
     if file:
         return _uploaded(file.getvalue())
@@ -110,7 +114,7 @@ def show() -> None:
             return
         kinds: dict[tuple[tuple[str, str], ...], list[Row]] = {}
         for row in rows:
-            kinds.setdefault(kind_of(row), []).append(row)
+            kinds.setdefault(row.kind, []).append(row)
         offered = measures()
         with st.container(horizontal=True):
             kind = st.selectbox(_("Detectors"), list(kinds), format_func=title_of, key="sweep-kind", width=420)

@@ -8,7 +8,7 @@ import json
 import logging
 import re
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, wraps
 from pathlib import Path
@@ -33,6 +33,7 @@ from streamlit.runtime.state.common import WidgetMetadata
 from streamlit.runtime.state.session_state import Serialized, SessionState
 from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
 from streamlit.runtime.uploaded_file_manager import DeletedFile as DeletedFile
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 from streamlit.web.server.starlette.starlette_app_utils import generate_xsrf_token_string
 from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
@@ -333,19 +334,23 @@ def share_script_loop() -> None:
     app_session._close_script_event_loop = lambda loop: None
 
 
-def settle_uploads(session_id: str, most: int) -> None:
-    """After a file has come: of a session that ended meanwhile it is forgotten, of others the oldest beyond so many bytes.
+def settle_uploads(sessions: Sequence[str], most: int) -> None:
+    """After a file has come: of sessions that ended meanwhile all is forgotten, of the others the oldest beyond so many bytes.
 
-    Streamlit looks before the file comes whether its session is there, and would keep it for ever.
+    sessions: of one browser, the newest last. Streamlit looks before the file comes whether its session is there, and would
+    keep it for ever.
     """
     running = streamlit.runtime.get_instance()
     files = cast(MemoryUploadedFileManager, running.uploaded_file_mgr)
-    if running._session_mgr.get_session_info(session_id) is None:
-        files.remove_session_files(session_id)
-        return
-    kept = list(files.file_storage.get(session_id, {}).values())
-    while kept and sum(len(file.data) for file in kept) > most:
-        files.remove_file(session_id, kept.pop(0).file_id)
+    kept: list[tuple[str, UploadedFileRec]] = []
+    for session in sessions:
+        if running._session_mgr.get_session_info(session) is None:
+            files.remove_session_files(session)
+        else:
+            kept += [(session, file) for file in files.file_storage.get(session, {}).values()]
+    while kept and sum(len(file.data) for _, file in kept) > most:
+        session, oldest = kept.pop(0)
+        files.remove_file(session, oldest.file_id)
 
 
 def same_origin_token() -> list[tuple[bytes, bytes]]:

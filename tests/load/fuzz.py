@@ -4,15 +4,16 @@ drawings: drawings and files, straight into the reader, with the memory that eac
 checkpoints: files that the reader accepts although nobody would make them, uploaded and looked at on every page.
 links: addresses of every page with settings at the ends of their ranges, beyond, and with what others write there.
 widgets: values of every widget of every page at the ends of what it offers, beyond, and of another kind.
+door: the last two by a stranger, at a server with a password that he does not have: he may see its form and nothing else.
 
-The last three ask a server. The exit status is 1 when anything ends in something else than a page or a sentence, or when
-the server's log holds what nobody meant. A case is made by its number: --first and --cases repeat some of them.
+All but the first ask a server; every other visitor is the teacher, the others are students of a class. The exit status is 1
+when anything ends in something else than a page or a sentence, or not at all, or when the server's log holds what nobody meant.
+A case is made by its number: --first and --cases repeat some of them.
 """
 
 import argparse
 import asyncio
 import json
-import math
 import os
 import re
 import tempfile
@@ -23,6 +24,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.error import HTTPError
 
 import numpy as np
 from streamlit.proto.WidgetStates_pb2 import WidgetState
@@ -34,6 +36,7 @@ from pages.shared.state.lesson import STEPS
 from tests import odd
 from tests.browser.conftest import REAL_DATA, start_server
 from tests.hostile import CANVASES, FILES, MOST_MEMORY, READERS, STRONG, outcome, peak_memory
+from tests.load.classroom import ELSEWHERE
 from tests.load.server import Row, show, sketches
 from tests.load.visitor import Part, Visitor, is_canvas
 
@@ -110,18 +113,34 @@ def random_of(part: str, number: int) -> np.random.Generator:
     return np.random.default_rng([*part.encode(), number])
 
 
+def newcomer(url: str, number: int, patience: float = PATIENCE) -> Visitor:
+    """Who sits at the server is its teacher; every other visitor comes from elsewhere, as students do."""
+    return Visitor(url, ELSEWHERE if is_student(number) else None, patience)
+
+
+def is_student(number: int) -> bool:
+    """By the number of a case: whole visitors, and each page by both."""
+    return number // OF_ONE_VISITOR // len(PATHS) % 2 == 1
+
+
 async def checkpoints(url: str, first: int, ends: Ends) -> None:
     """Upload each file, and look at it on every page; on Draw at a drawing too, in the lesson at one of its steps."""
-    visitor = await Visitor(url, patience=PATIENCE).open()
+    visitor = await newcomer(url, first).open()
     for number in range(first, first + OF_ONE_VISITOR):
         random = random_of("checkpoint", number)
         data = odd.checkpoint(random)
         try:
-            await visitor.upload(UPLOAD, "odd.safetensors", data)
+            try:
+                await visitor.upload(UPLOAD, "odd.safetensors", data)
+            except HTTPError as error:
+                if error.code != 413:
+                    raise
+                ends.note("larger than an upload may be")
+                continue
             if STAYS in visitor.texts():
                 ends.note("a sentence")
                 continue
-            for page in PATHS:
+            for page in filter(visitor.pages.__contains__, PATHS):
                 await visitor.go_to(page, f"step={random.integers(1, ODD_STEPS)}" if page == "learn" else "")
                 if page == "draw":
                     await draw(visitor)
@@ -130,14 +149,14 @@ async def checkpoints(url: str, first: int, ends: Ends) -> None:
         except Exception as error:
             ends.fail(number, visitor.page, error)
             await leave(visitor)
-            visitor = await Visitor(url, patience=PATIENCE).open()
+            visitor = await newcomer(url, first).open()
     await leave(visitor)
 
 
 async def links(url: str, first: int, ends: Ends) -> None:
     """Open each address as a newcomer."""
     for number in range(first, first + OF_ONE_VISITOR):
-        visitor, page = Visitor(url, patience=PATIENCE), PATHS[number % len(PATHS)]
+        visitor, page = newcomer(url, number), PATHS[number % len(PATHS)]
         try:
             await visitor.open(page, odd.link(random_of("link", number)))
             require_page(visitor)
@@ -148,7 +167,10 @@ async def links(url: str, first: int, ends: Ends) -> None:
 
 
 async def widgets(url: str, first: int, ends: Ends) -> None:
-    """Set one widget of a page after the other, those that were set least before; what was set stays."""
+    """Set one widget of a page after the other, those that were set least before; what was set stays.
+
+    Each value is answered by a run, however little it is worth.
+    """
     page = PATHS[first // OF_ONE_VISITOR % len(PATHS)]
     visitor = await begin(url, page, first)
     for number in range(first, first + OF_ONE_VISITOR):
@@ -163,15 +185,10 @@ async def widgets(url: str, first: int, ends: Ends) -> None:
             ends.counts[name] += 1
             part = found[name]
             value = odd.value(random, part.kind, getattr(part.content, part.kind))
-            try:
-                await visitor.set(value)
-                ends.note("a page")
-            except TimeoutError:
-                await visitor.run_again()  # raises where the page does not go on
-                ends.note("no answer, and the page goes on")
-                print(f"No answer to case {number}, {name}: {str(value)[:300]}")
+            await visitor.set(value)
+            ends.note("a page")
         except Exception as error:
-            ends.fail(number, f"{page} {name}", error)
+            ends.fail(number, f"{page} {name} set to {str(value)[:200]}", error)
             await leave(visitor)
             visitor = await begin(url, page, number)
     await leave(visitor)
@@ -186,14 +203,70 @@ def named(visitor: Visitor, part: Part) -> str:
     return f"{OF_A_WIDGET}{visitor.page}, {part.kind}, {name}"
 
 
+PASSWORD = "the class's own"
+
+
+async def door(url: str, first: int, ends: Ends) -> None:
+    """Open each address without the password, send what pages behind it take, and see that none of them comes."""
+    for number in range(first, first + OF_ONE_VISITOR):
+        random, page = random_of("door", number), PATHS[number % len(PATHS)]
+        visitor = Visitor(url, ELSEWHERE, PATIENCE)
+        try:
+            await visitor.open(page, odd.link(random))
+            parts = [part for part in visitor.parts.values() if part.widget]
+            for part in parts:
+                inner = getattr(part.content, part.kind)
+                # A wrong answer makes all of an address wait, who are all visitors here.
+                if part.kind != "button" or number % 100 == 0:
+                    await visitor.set(odd.value(random, part.kind, inner))
+            await visitor.set(WidgetState(id=odd.text(random), json_value=json.dumps(odd.odd_json(random))))
+            await visitor.run_fragments()
+            with suppress(HTTPError):
+                await asyncio.to_thread(visitor._put, f"_stcore/upload_file/{visitor.session_id}/1", "a", b"a")
+                raise AssertionError("A stranger's file was taken.")
+            kinds = {part.kind for part in visitor.parts.values() if part.widget}
+            assert kinds == {"text_input", "button"}, f"A stranger sees {kinds}."
+            ends.note("the door")
+        except Exception as error:
+            ends.fail(number, page, error)
+        await leave(visitor)
+
+
 async def begin(url: str, page: str, number: int) -> Visitor:
-    """A newcomer on a page with something to look at."""
-    visitor = await Visitor(url, patience=PATIENCE / 4).open(
-        page, f"step={number // OF_ONE_VISITOR % ODD_STEPS + 1}" if page == "learn" else ""
-    )
+    """A newcomer on a page with something to look at, and with everything open that is closed at first."""
+    visitor = newcomer(url, number, PATIENCE / 4)
+    step = f"step={number // OF_ONE_VISITOR % ODD_STEPS + 1}" if page == "learn" else ""
+    if is_student(number):
+        await visitor.open("class")
+        await join(visitor, url)
+        await visitor.go_to(page if page in visitor.pages else "", step)
+    else:
+        await visitor.open(page, step)
     if page == "draw":
         await draw(visitor)
+    for _ in range(MOST_OPENED):
+        closed = [part for part in visitor.parts.values() if part.kind == "expandable" and part.widget not in visitor._states]
+        closed = [part for part in closed if part.widget and not part.content.expandable.expanded]
+        if not closed:
+            break
+        await visitor.set(WidgetState(id=closed[0].widget, bool_value=True))
     return visitor
+
+
+MOST_OPENED = 10
+"""What is closed on one page, and what is closed in there."""
+
+
+async def join(visitor: Visitor, url: str) -> None:
+    """Come into the class, which a teacher begins where there is none."""
+    if not visitor.can_press("Join the class"):
+        teacher = await Visitor(url, patience=PATIENCE / 4).open("class")
+        if teacher.can_press("Begin the class"):
+            await teacher.press("Begin the class")
+        await leave(teacher)
+        await visitor.run_again()
+    if visitor.can_press("Join the class"):
+        await visitor.press("Join the class")
 
 
 async def draw(visitor: Visitor) -> None:
@@ -236,14 +309,12 @@ def not_meant(log: Path) -> Counter[str]:
     return +found
 
 
-async def tried(case: Case, url: str, numbers: range, at_a_time: int, seconds: float) -> Ends:
-    """These cases, some visitors at a time; after so many seconds no other visitor comes."""
-    ends, starts, over = Ends(), iter(numbers[::OF_ONE_VISITOR]), time.monotonic() + seconds
+async def tried(case: Case, url: str, numbers: range, at_a_time: int) -> Ends:
+    """These cases, some visitors at a time."""
+    ends, starts = Ends(), iter(numbers[::OF_ONE_VISITOR])
 
     async def go_on() -> None:
         for start in starts:
-            if time.monotonic() > over:
-                return
             await case(url, start, ends)
 
     async with asyncio.TaskGroup() as group:
@@ -252,15 +323,17 @@ async def tried(case: Case, url: str, numbers: range, at_a_time: int, seconds: f
     return ends
 
 
-def asked(name: str, case: Case, numbers: range, at_a_time: int, seconds: float, has_mnist: bool) -> list[Row]:
+def asked(name: str, case: Case, numbers: range, at_a_time: int, has_mnist: bool) -> list[Row]:
     """What a fresh server answers, and what stands in its log afterwards."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log.txt")
         # MNIST would be looked at anew with each detector; without it there are the UCI digits.
-        server = start_server(REAL_DATA if has_mnist else Path(folder, "data"), log, SETTINGS)
+        settings = {**SETTINGS, "CLASS_DATABASE_URL": f"sqlite:///{folder}/class.sqlite"}
+        settings |= {"CLASS_PASSWORD": PASSWORD} if case is door else {}
+        server = start_server(REAL_DATA if has_mnist else Path(folder, "data"), log, settings)
         try:
-            ends = asyncio.run(tried(case, server.url, numbers, at_a_time, seconds))
+            ends = asyncio.run(tried(case, server.url, numbers, at_a_time))
         finally:
             server.end()
         lines = not_meant(log)
@@ -275,7 +348,7 @@ def rows_of(name: str, ends: Ends, lines: Counter[str], cases: int, took: float)
         print(f"{count} times in the log: {line}")
     found = {end: count for end, count in ends.counts.items() if not end.startswith(OF_A_WIDGET)}
     ended, count = sum(found.values()), found.get("something else", 0)
-    rows = [Row(name, f"{cases:,}", f"{ended:,}", ended >= cases or None, f"{took:.0f} s")]
+    rows = [Row(name, f"{cases:,}", f"{ended:,}", ended >= cases, f"{took:.0f} s")]
     if kinds := len(ends.counts) - len(found):
         rows.append(Row("  different widgets", "", f"{kinds:,}", None))
     rows += [Row(f"  ended as {end}", "", f"{count:,}", None) for end, count in found.items() if end != "something else"]
@@ -283,7 +356,7 @@ def rows_of(name: str, ends: Ends, lines: Counter[str], cases: int, took: float)
     return [*rows, Row("lines in the log that nobody meant", "0", f"{lines.total():,}", not lines)]
 
 
-PARTS: dict[str, Case] = {"checkpoints": checkpoints, "links": links, "widgets": widgets}
+PARTS: dict[str, Case] = {"checkpoints": checkpoints, "links": links, "widgets": widgets, "door": door}
 
 
 def main() -> None:
@@ -292,7 +365,6 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--only", nargs="+", default=["drawings", *PARTS], choices=["drawings", *PARTS])
     parser.add_argument("--visitors", type=int, default=os.cpu_count() or 1, help="at a time")
-    parser.add_argument("--seconds", type=float, default=math.inf, help="after which a server is asked no other cases")
     parser.add_argument("--mnist", action="store_true", help="show MNIST from DATA_DIR, which takes several times as long")
     wanted = parser.parse_args()
     kept = True
@@ -301,7 +373,7 @@ def main() -> None:
             rows = drawings(wanted.first, wanted.cases)
         else:
             numbers = range(wanted.first, wanted.first + wanted.cases)
-            rows = asked(name, PARTS[name], numbers, wanted.visitors, wanted.seconds, wanted.mnist)
+            rows = asked(name, PARTS[name], numbers, wanted.visitors, wanted.mnist)
         kept &= show(f"As nobody should send it: {name}", rows)
     raise SystemExit(0 if kept else 1)
 

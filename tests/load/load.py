@@ -4,42 +4,53 @@ A: a class trains the course's network on MNIST, every student on their own, and
 B: idle tabs beside a few that draw, for the memory of a session.
 C: tabs that train the course's network again and again, for the same.
 D: a class that trains and draws beside hogs with the largest trainings that are allowed, which the teacher then ends.
-E: a search over mixes of allowed settings, files and pictures, for the memory of the server.
+E: a search over mixes of allowed settings, files, pictures, pages and tabs, for the memory of the server.
 F: a class whose pens all move at once, first while nothing else happens, then beside trainings.
 Everything happens on this machine; count and time are bounded. The exit status is 1 when a bound is missed.
 """
 
 import argparse
 import asyncio
+import io
 import math
 import os
 import random
 import re
+import threading
 import time
+import zipfile
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 
 import numpy as np
 import torch
-from PIL import Image
+import websockets
+from PIL import Image, ImageDraw
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from core.checkpoint import Checkpoint, to_bytes
 from core.detector import AutoencoderDetector, DetectorConfig
+from core.experiments.sweep_table import KINDS, MAX_UPLOADED_ROWS
 from core.model import ModelConfig
 from pages.shared.navigation import PAGES
 from tests.hostile import encoded
-from tests.load.server import Row, Server, growing, megabytes, own_megabytes, percentile, running, show, sketches
-from tests.load.visitor import AppError, Sketch, Visitor
+from tests.load.server import Row, Server, growing, megabytes, percentile, running, show, sketches
+from tests.load.visitor import AppError, NoAnswerError, Sketch, Visitor
 
 PAUSE = 5.0
 """Seconds between two drawings of one student."""
 
 LONGEST = 900.0
 """Seconds after which a class is sent home."""
+
+MOST_OF_FAIR = 1.35
+"""How many times its fair share the slowest training may take: what all trainings need, shared by all cores."""
 
 
 def has_trained(visitor: Visitor, run: int = 1) -> bool:
@@ -114,14 +125,14 @@ async def class_trains(server: Server, count: int, quiet: float) -> list[Row]:
     before, now = percentile(without, 0.95), percentile(waits, 0.95)
     return [
         Row("jobs that ended", f"{count}", f"{len(ended)}", len(ended) == count),
-        Row("drawings judged", "all", f"{len(waits)}", True, "each waited for its own verdict; a lost one fails the run"),
+        Row("drawings judged", "", f"{len(waits)}", None, "each waited for its own verdict; a lost one fails the run"),
         Row("one training alone", "", f"{single:.1f} s", None),
         Row(
             "slowest job",
-            f"<= {2 * fair:.0f} s",
+            f"<= {MOST_OF_FAIR * fair:.0f} s",
             f"{max(ended, default=0):.0f} s",
-            max(ended, default=1e9) <= 2 * fair,
-            f"fair share {count} x {single:.1f} s / {os.cpu_count()} cores = {fair:.0f} s",
+            max(ended, default=1e9) <= MOST_OF_FAIR * fair,
+            f"{max(ended, default=0) / fair:.2f} of a fair share of {count} x {single:.1f} s / {os.cpu_count()} cores",
         ),
         Row(
             "drawing to verdict, p95, without training",
@@ -137,7 +148,7 @@ async def class_trains(server: Server, count: int, quiet: float) -> list[Row]:
             now <= 1.0,
             f"median {percentile(waits, 0.5) * 1000:.0f} ms, worst {max(waits) * 1000:.0f} ms",
         ),
-        Row("the same, times without training", "<= 3", f"{now / before:.1f}", now <= 3 * before),
+        Row("the same, times without training", "<= 2", f"{now / before:.1f}", now <= 2 * before),
         Row("memory of the server at the end", "", f"{megabytes(server):.0f} MB", None),
     ]
 
@@ -261,8 +272,10 @@ async def class_has_hogs(server: Server, count: int, hogs: int) -> list[Row]:
     asked = time.monotonic()
     await teacher.press("End the long ones")
     for hog in greedy:
-        await hog.wait(lambda hog=hog: "The teacher ended this training" in hog.texts(), 60)
+        with suppress(NoAnswerError):
+            await hog.wait(lambda hog=hog: "The teacher ended this training" in hog.texts(), 60)
     ended = time.monotonic() - asked
+    read = sum("The teacher ended this training" in hog.texts() for hog in greedy)
     for visitor in (teacher, *greedy):
         await visitor.close()
     waits = [wait for artist in artists for wait in artist.waits]
@@ -284,7 +297,7 @@ async def class_has_hogs(server: Server, count: int, hogs: int) -> list[Row]:
             percentile(waits, 0.95) <= 0.3,
             f"{len(waits)} drawings",
         ),
-        Row("hogs ended by one press", f"{hogs}", f"{hogs}", True, f"all read it after {ended:.1f} s"),
+        Row("hogs ended by one press", f"{hogs}", f"{read}", read == hogs, f"who did read it after {ended:.1f} s"),
         Row("memory of the server at the end", "", f"{megabytes(server):.0f} MB", None),
     ]
 
@@ -307,105 +320,340 @@ def heavy_settings(chance: random.Random) -> str:
     return urlencode({**parts, "seed": chance.randrange(2**31)}, safe=",")
 
 
-def heavy_checkpoint(chance: random.Random) -> bytes:
+VARIANTS = 3
+"""Files of each kind, made once: who measures must not be busy with making them."""
+
+
+@cache
+def heavy_checkpoint(number: int) -> bytes:
     """A file as large as an upload may be: a wide network, or as many remembered images as there may be."""
-    remembers = chance.random() < 0.5
+    remembers = number % 2 == 0
     model = ModelConfig(hidden_sizes=(8,) if remembers else (1024, 256), latent_dim=36 if remembers else 64)
     made = AutoencoderDetector(DetectorConfig(model=model, neighbours=5 if remembers else 0))
     made.memory_ = torch.rand(60_000, model.latent_dim)
     return to_bytes(Checkpoint(made.set_calibration(torch.rand(60_000))), torch.float16)
 
 
-def heavy_picture(chance: random.Random) -> bytes:
+@cache
+def heavy_picture(number: int) -> bytes:
     """A photo as large as one may be, of noise: it looks for digits everywhere."""
-    side = chance.choice([1200, 3000])
-    noise = np.random.default_rng(chance.randrange(1000)).integers(0, 256, (side // 4, side // 4), dtype=np.uint8)
+    side = (1200, 3000)[number % 2]
+    noise = np.random.default_rng(number).integers(0, 256, (side // 4, side // 4), dtype=np.uint8)
     return encoded(Image.fromarray(noise).resize((side, side)), "JPEG", quality=90)
 
 
 LOOKED_AT = tuple(entry.path for entry in PAGES if entry.name not in ("home", "train", "class") and not entry.for_teacher)
 """Pages that make something of the detector in use which the server remembers: Home, Train and the class's make nothing."""
 
+
+@cache
+def heavy_zip(number: int) -> bytes:
+    """One photo of 24 megapixels, or many small pictures."""
+    if number % 2 == 0:
+        pictures = [encoded(stroke(6000, 4000, 0.5), "JPEG", quality=60)]
+    else:
+        pictures = [encoded(stroke(100, 100, place / 400)) for place in range(400)]
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for place, picture in enumerate(pictures):
+            archive.writestr(f"kind {place % 4}/{place}.png", picture)
+    return made.getvalue()
+
+
+def stroke(width: int, height: int, tilt: float) -> Image.Image:
+    """A black line on white, by the share of the width by which it leans."""
+    picture = Image.new("L", (width, height), "white")
+    line = (width * (0.25 + tilt / 2), height * 0.2, width * (0.75 - tilt / 2), height * 0.8)
+    ImageDraw.Draw(picture).line(line, "black", height // 12)
+    return picture
+
+
+@cache
+def heavy_table(number: int) -> bytes:
+    """A sweep's table with as many rows as an upload holds, or as are read; no two of the same settings."""
+    count = 120_000 if number % 2 == 0 else MAX_UPLOADED_ROWS
+    rows = [f"seed={seed},1,1,0,1,1,1,1,a,a,a,a,a" for seed in range(number, number + count)]
+    return "\n".join([",".join(KINDS), *rows]).encode()
+
+
 PICTURE = "Upload a photo or scan, of one digit or of many"
+ZIP = "Bring a zip"
+TABLE = "Upload a sweep's table"
+CODE = "A detector of the class, by its code"
 
 
 @dataclass
 class Greedy:
-    """A visitor who asks for memory in every way there is, and how often each asking ended in what."""
+    """A visitor who asks for memory in every way there is, and how often each asking ended in what.
 
+    codes: of detectors that were given to the class, by anybody. has: what he has done since he came.
+    """
+
+    seed: int
     number: int
     ends: Counter[str]
+    codes: list[str]
+    has: list[str] = field(default_factory=list)
+    tabs: list[Visitor] = field(default_factory=list)
 
     async def attend(self, url: str, over: asyncio.Event) -> None:
         """Come again and again until it is over."""
-        chance = random.Random(self.number)
+        chance = random.Random(f"{self.seed} {self.number}")
+        deeds = (
+            self.upload, self.look, self.show_picture, self.bring_zip, self.bring_table, self.measure_others, self.train_trap,
+            self.train_overfitting, self.open_tab, self.reload, self.give_to_class, self.take_from_class,
+        )  # fmt: skip
         while not over.is_set():
-            visitor = await Visitor(url, patience=LONGEST).open("train", heavy_settings(chance))
-            if visitor.can_press("Start"):
-                await visitor.press("Start")
-            self.ends[self._end(visitor)] += 1
-            for deed in chance.choices((self.upload, self.look, self.show_picture), k=chance.randint(1, 4)):
-                if not over.is_set():
-                    await deed(visitor, chance)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(over.wait(), chance.uniform(1, 20))
-            await visitor.close()
+            try:
+                await self.train(url, chance)
+                for deed in chance.choices(deeds, k=chance.randint(1, 6)):
+                    if not over.is_set():
+                        self.has.append(deed.__name__)
+                        await deed(self.tabs[-1], chance)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), chance.uniform(1, 20))
+            except (AppError, OSError, StopIteration, websockets.WebSocketException) as error:
+                self.ends[f"neither: {self.has[-1:]}: {type(error).__name__}: {str(error)[:200]}"] += 1
+            for visitor in self.tabs:
+                with suppress(OSError, websockets.WebSocketException):
+                    await visitor.close()
 
-    def _end(self, visitor: Visitor) -> str:
+    async def train(self, url: str, chance: random.Random) -> None:
+        settings = heavy_settings(chance)
+        self.has, self.tabs = [f"train {settings}"], [Visitor(url, patience=LONGEST)]
+        await self.tabs[0].open("train", settings)
+        await self.start(self.tabs[0], "Start")
+
+    async def start(self, visitor: Visitor, button: str) -> None:
+        if visitor.can_press(button):
+            await visitor.press(button)
         seen = visitor.texts()
-        if "MB of memory" in seen:
-            return "refused: memory"
         refused = re.search("times as much work|At most|at most|cannot be|can be used for|between", seen)
-        return "begun" if visitor.can_press("Stop") else "refused: settings" if refused else f"neither: {seen[-300:]}"
+        if "MB of memory" in seen:
+            end = "refused: memory"
+        elif button != "Start" or visitor.can_press("Stop"):
+            end = "begun"
+        else:
+            end = "refused: settings" if refused else f"neither: {seen[-300:]}"
+        self.ends[end] += 1
+
+    async def send(self, visitor: Visitor, label: str, name: str, data: bytes) -> None:
+        """Upload a file, and note what became of it."""
+        uploaders = (part.content.file_uploader for part in visitor.parts.values() if part.kind == "file_uploader")
+        whole = next(uploader.label for uploader in uploaders if uploader.label.startswith(label))
+        try:
+            await visitor.upload(whole, name, data)
+        except HTTPError as error:
+            self.ends[f"{name} refused: status {error.code}"] += 1
+            return
+        seen = visitor.texts()
+        is_refused = re.search("stays as it was|may have|at most|cannot be", seen)
+        self.ends[f"{name} refused: memory" if "MB of memory" in seen else f"{name} refused" if is_refused else name] += 1
+
+    async def open_box(self, visitor: Visitor, key: str) -> None:
+        """What is closed at first, and empty until it is opened."""
+        await visitor.wait(lambda: any(part.widget.endswith(key) for part in visitor.parts.values()))
+        box = next(part for part in visitor.parts.values() if part.kind == "expandable" and part.widget.endswith(key))
+        await visitor.set(WidgetState(id=box.widget, bool_value=True))
 
     async def upload(self, visitor: Visitor, chance: random.Random) -> None:
-        await visitor.upload("Upload a checkpoint", "heavy.safetensors", heavy_checkpoint(chance))
-        seen = visitor.texts()
-        is_refused = "stays as it was" in seen
-        self.ends["file refused: memory" if "MB of memory" in seen else "file refused" if is_refused else "file used"] += 1
+        await self.send(visitor, "Upload a checkpoint", "heavy.safetensors", heavy_checkpoint(chance.randrange(VARIANTS)))
 
     async def look(self, visitor: Visitor, chance: random.Random) -> None:
         await visitor.go_to(chance.choice(LOOKED_AT))
 
     async def show_picture(self, visitor: Visitor, chance: random.Random) -> None:
         await visitor.go_to("draw")
-        await visitor.wait(lambda: any(part.widget.endswith("other-ways") for part in visitor.parts.values()))
-        ways = next(part for part in visitor.parts.values() if part.kind == "expandable" and part.widget.endswith("other-ways"))
-        await visitor.set(WidgetState(id=ways.widget, bool_value=True))
+        await self.open_box(visitor, "other-ways")
         await visitor.wait(lambda: PICTURE in visitor.texts())
-        await visitor.upload(PICTURE, "noise.jpg", heavy_picture(chance))
-        self.ends["picture looked at"] += 1
+        await self.send(visitor, PICTURE, "noise.jpg", heavy_picture(chance.randrange(VARIANTS)))
+
+    async def bring_zip(self, visitor: Visitor, chance: random.Random) -> None:
+        await visitor.go_to("draw")
+        await self.open_box(visitor, "own-examples")
+        await visitor.wait(lambda: ZIP in visitor.texts())
+        await self.send(visitor, ZIP, "signs.zip", heavy_zip(chance.randrange(VARIANTS)))
+
+    async def bring_table(self, visitor: Visitor, chance: random.Random) -> None:
+        await visitor.go_to("evaluate")
+        if TABLE in visitor.texts():  # not where the detector has nothing to be evaluated on
+            await self.send(visitor, TABLE, "sweep.csv", heavy_table(chance.randrange(VARIANTS)))
+
+    async def measure_others(self, visitor: Visitor, chance: random.Random) -> None:
+        await visitor.go_to("evaluate")
+        buttons = [part.content.button.label for part in visitor.parts.values() if part.kind == "button"]
+        for label in buttons:
+            if label.endswith("simpler methods"):
+                await self.start(visitor, label)
+
+    async def train_trap(self, visitor: Visitor, chance: random.Random) -> None:
+        await self.train_in_lesson(visitor, 12, "Train both now")
+
+    async def train_overfitting(self, visitor: Visitor, chance: random.Random) -> None:
+        await self.train_in_lesson(visitor, 11, "Train now")
+
+    async def train_in_lesson(self, visitor: Visitor, step: int, button: str) -> None:
+        """Answer the step's question, whereupon it can be trained."""
+        await visitor.go_to("learn", f"step={step}")
+        question = next((part for part in visitor.parts.values() if part.kind == "button_group"), None)
+        if question and not visitor.can_press(button):
+            state = WidgetState(id=question.widget)
+            state.string_array_value.data.append(question.content.button_group.options[0].content)
+            await visitor.set(state)
+        await self.start(visitor, button)
+
+    async def open_tab(self, visitor: Visitor, chance: random.Random) -> None:
+        """Another one of the same browser."""
+        tab = Visitor(visitor.url, patience=LONGEST)
+        tab.cookies |= visitor.cookies
+        self.tabs.append(await tab.open(chance.choice(LOOKED_AT)))
+
+    async def reload(self, visitor: Visitor, chance: random.Random) -> None:
+        """The last tab anew, as F5 does: another session."""
+        self.tabs.pop()
+        await visitor.close()
+        await self.open_tab(visitor, chance)
+
+    async def give_to_class(self, visitor: Visitor, chance: random.Random) -> None:
+        await visitor.go_to("class")
+        if visitor.can_press("Join the class"):
+            await visitor.press("Join the class")
+        if visitor.can_press("Give this detector to the class"):
+            await visitor.press("Give this detector to the class")
+            found = re.search(r"Its code is \*\*(\w+)", visitor.texts())
+            self.codes += [found[1]] if found else []
+            self.ends["given to the class" if found else "not given to the class"] += 1
+
+    async def take_from_class(self, visitor: Visitor, chance: random.Random) -> None:
+        boxes = (part for part in visitor.parts.values() if part.kind == "text_input" and part.content.text_input.label == CODE)
+        box = next(boxes, None)
+        if box and self.codes:
+            await visitor.set(WidgetState(id=box.widget, string_value=chance.choice(self.codes)))
+            await visitor.press("Use it")
+            self.ends["of the class refused" if "stays as it was" in visitor.texts() else "of the class"] += 1
 
 
-async def class_takes_memory(server: Server, count: int, most: float, seconds: float) -> list[Row]:
-    """Scenario E: a search over mixes of settings, files and pictures. most: MB that the server may take."""
-    over, ends, waits, drawings = asyncio.Event(), Counter[str](), list[float](), sketches(20)
-    peak, whole = own_megabytes(server), megabytes(server)
-    artist = await Visitor(server.url, patience=LONGEST).open("draw")
-    async with asyncio.TaskGroup() as group:
-        for number in range(count):
-            group.create_task(Greedy(number, ends).attend(server.url, over))
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            waits.append(await artist.draw(drawings[len(waits) % len(drawings)]))
-            peak, whole = max(peak, own_megabytes(server)), max(whole, megabytes(server))
-            await asyncio.sleep(0.5)
+class MemoryWatch(threading.Thread):
+    """Looks at the server's memory five times a second, in a thread of its own, and at what visitors have at its peak.
+
+    Between two looks the system's own high-water mark counts, without the files that it only reads.
+    """
+
+    def __init__(self, server: Server, greedy: Sequence[Greedy]) -> None:
+        super().__init__(daemon=True)
+        self.peak, self.whole = 0.0, 0.0
+        self.mix: Counter[str] = Counter()
+        self._status = Path(f"/proc/{server.process.pid}/status")
+        self._greedy = greedy
+        self._over = threading.Event()
+        Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")  # begins the mark anew
+
+    def run(self) -> None:
+        while not self._over.wait(0.2):
+            text = self._status.read_text()
+            size = {
+                name: int(text.split(f"{name}:")[1].split()[0]) / 1024 for name in ("VmHWM", "RssFile", "RssAnon", "RssShmem")
+            }
+            own = size["RssAnon"] + size["RssShmem"]
+            if size["VmHWM"] > self.whole:
+                own, self.whole = max(own, size["VmHWM"] - size["RssFile"]), size["VmHWM"]
+            if own > self.peak:
+                self.peak = own
+                self.mix = Counter(deed for visitor in self._greedy for deed in tuple(visitor.has))
+
+    def end(self) -> None:
+        self._over.set()
+        self.join()
+
+
+@dataclass
+class Took:
+    """What one search found. peak: MB; mix: what visitors had done since they came when it was reached."""
+
+    rows: list[Row]
+    peak: float
+    mix: Counter[str]
+
+
+ARTISTS = 3
+"""Who draw while others ask for memory."""
+
+GRACE = 60.0
+"""Seconds after which nobody is waited for any more when the search is over."""
+
+
+async def takes_memory(server: Server, count: int, most: float, seconds: float, seed: int) -> Took:
+    """Scenario E: mixes of settings, files, pictures and pages, by chance. most: MB that the server may take."""
+    for make in (heavy_checkpoint, heavy_picture, heavy_zip, heavy_table):
+        for number in range(VARIANTS):
+            make(number)
+    over, ends, codes, drawings = asyncio.Event(), Counter[str](), list[str](), sketches(20)
+    waits, lost = list[float](), 0
+
+    async def draw() -> None:
+        nonlocal lost
+        artist = await Visitor(server.url).open("draw")
+        while not over.is_set():
+            try:
+                waits.append(await artist.draw(drawings[len(waits) % len(drawings)]))
+            except AppError:
+                lost += 1
+                artist = await Visitor(server.url, patience=LONGEST).open("draw")
+            await asyncio.sleep(1)
+        await artist.close()
+
+    teacher = await Visitor(server.url).open("class")
+    await teacher.press("Begin the class")
+    await teacher.close()
+    greedy = [Greedy(seed, number, ends, codes) for number in range(count)]
+    watch = MemoryWatch(server, greedy)
+    watch.start()
+    try:
+        tasks = [asyncio.create_task(draw()) for _ in range(ARTISTS)]
+        tasks += [asyncio.create_task(visitor.attend(server.url, over)) for visitor in greedy]
+        await asyncio.sleep(seconds)
         over.set()
-    await artist.close()
+        _, late = await asyncio.wait(tasks, timeout=GRACE)
+        for task in late:  # who still waits for a file to be read or a page to come
+            task.cancel()
+        for failed in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(failed, Exception):
+                ends[f"neither: {type(failed).__name__}: {str(failed)[:200]}"] += 1
+    finally:
+        watch.end()
     neither = [end for end in ends if end.startswith("neither")]
-    return [
+    p95 = percentile(waits or [math.inf], 0.95)
+    rows = [
         Row("trainings begun", ">= 1", f"{ends['begun']}", ends["begun"] >= 1),
         *[Row(f"  {end}", "", f"{times}", None) for end, times in ends.most_common() if end not in ("begun", *neither)],
-        Row("  neither begun nor refused in a sentence", "0", f"{len(neither)}", not neither, "; ".join(neither[:2])),
-        Row("drawings meanwhile", "all", f"{len(waits)}", True, f"p95 {percentile(waits, 0.95) * 1000:.0f} ms"),
+        Row("  neither done nor refused in a sentence", "0", f"{len(neither)}", not neither, "; ".join(neither[:2])),
+        Row("waited still when it was over", "", f"{len(late)}", None),
+        Row("drawings answered", f"{len(waits) + lost}", f"{len(waits)}", lost == 0 < len(waits)),
+        Row("drawing to verdict, p95", "<= 1000 ms", f"{p95 * 1000:.0f} ms", p95 <= 1),
         Row(
             "most memory",
             f"<= {1.1 * most:.0f} MB",
-            f"{peak:.0f} MB",
-            peak <= 1.1 * most,
-            f"MEMORY_LIMIT {most:.0f} MB; {whole:.0f} MB with libraries",
+            f"{watch.peak:.0f} MB",
+            watch.peak <= 1.1 * most,
+            f"MEMORY_LIMIT {most:.0f} MB; {watch.whole:.0f} MB with libraries",
         ),
     ]
+    return Took(rows, watch.peak, watch.mix)
+
+
+def search_memory(count: int, most: int, seconds: float, seeds: Sequence[int]) -> bool:
+    """Scenario E with other mixes for each seed, each on a fresh server; the worst is printed. Whether all bounds were kept."""
+    found: dict[int, Took] = {}
+    kept = True
+    for seed in seeds:
+        with running({"MEMORY_LIMIT": f"{most}M", "MAX_CONNECTIONS_PER_ADDRESS": "10000"}) as server:
+            found[seed] = asyncio.run(takes_memory(server, count, most, seconds, seed))
+        kept &= show(f"E: {count} who ask for memory in every way, seed {seed}", found[seed].rows)
+    worst = max(found, key=lambda seed: found[seed].peak)
+    print(f"\nThe worst mix, of seed {worst}, took {found[worst].peak:.0f} MB:")
+    for deed, times in found[worst].mix.most_common():
+        print(f"  {times} × {deed}")
+    return kept
 
 
 USUAL, LONGEST_REST = 0.05, 1.0
@@ -502,6 +750,8 @@ def main() -> None:
     parser.add_argument("--hogs", type=int, default=10, help="beside two thirds of the students")
     parser.add_argument("--memory", type=int, default=2000, help="MEMORY_LIMIT in MB of scenario E")
     parser.add_argument("--seconds", type=float, default=120.0, help="of scenario E")
+    parser.add_argument("--seeds", type=int, default=3, help="of scenario E: so many searches, each with other mixes")
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--only", default="ABCDEF", help="letters of the scenarios wanted")
     parser.add_argument("--quiet", type=float, default=45.0, help="seconds of drawing without training")
     asked = parser.parse_args()
@@ -517,24 +767,23 @@ def main() -> None:
             f"{asked.students * 2 // 3} students beside {asked.hogs} hogs",
             lambda server: class_has_hogs(server, asked.students * 2 // 3, asked.hogs),
         ),
-        "E": (
-            f"{asked.students} who ask for memory in every way",
-            lambda server: class_takes_memory(server, asked.students, asked.memory, asked.seconds),
-        ),
         "F": (
             f"{asked.students} students draw without a pause, {os.cpu_count()} cores",
             lambda server: class_draws(server, asked.students, 2, asked.quiet / 2),
         ),
     }
-    try:
-        for letter in asked.only:
-            title, scenario = scenarios[letter]
+    for letter in asked.only:
+        try:
             if letter == "E":
-                os.environ["MEMORY_LIMIT"] = f"{asked.memory}M"
+                seeds = range(asked.first_seed, asked.first_seed + asked.seeds)
+                kept &= search_memory(asked.students, asked.memory, asked.seconds, seeds)
+                continue
+            title, scenario = scenarios[letter]
             with running() as server:
                 kept &= show(f"{letter}: {title}", asyncio.run(scenario(server)))
-    except* AppError as failed:
-        raise SystemExit(f"A session failed: {failed.exceptions}") from None
+        except* AppError as failed:
+            print(f"{letter}: a session failed: {failed.exceptions}")
+            kept = False
     raise SystemExit(0 if kept else 1)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +26,14 @@ class Row:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
-    """A fresh app on a free port of this machine; its log must hold no traceback and no warning of ours at the end."""
+def running(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A fresh app on a free port of this machine, with a class of its own; its log must hold no traceback at the end.
+
+    settings: of its environment.
+    """
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log.txt")
-        server = start_server(REAL_DATA, log)
+        server = start_server(REAL_DATA, log, {"CLASS_DATABASE_URL": f"sqlite:///{folder}/class.sqlite", **(settings or {})})
         try:
             yield server
         finally:
@@ -45,12 +48,6 @@ def megabytes(server: Server) -> float:
     """Resident memory of the server, from /proc."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
-
-
-def own_megabytes(server: Server) -> float:
-    """The same without files that it only reads, as MEMORY_LIMIT counts: the system drops those where memory is short."""
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    return sum(int(status.split(name)[1].split()[0]) for name in ("RssAnon:", "RssShmem:")) / 1024
 
 
 def threads(server: Server) -> int:

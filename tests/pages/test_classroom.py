@@ -25,7 +25,7 @@ from core.server.tasks import TASKS, Judgement, Task
 from pages.sections import class_archive, class_wall, draw_class
 from pages.shared.state import access, class_drawings, classroom, keys, own_data
 from pages.shared.state.visitor import Choice, Run
-from tests.pages.conftest import checked, go_to, has, html_of, inside, open_page, plain, tab_of, visitor_of
+from tests.pages.conftest import checked, go_to, has, html_of, inside, noting_turns, open_page, plain, tab_of, visitor_of
 
 pytestmark = pytest.mark.usefixtures("without_data", "far_away")
 
@@ -294,7 +294,8 @@ def test_a_cleared_wall_has_nothing_open() -> None:
     assert tab_of(teacher).class_opened == 0
 
 
-def test_a_detector_is_given_to_the_class_and_fooled() -> None:
+def test_a_detector_is_given_to_the_class_and_fooled(monkeypatch: pytest.MonkeyPatch) -> None:
+    had_turn = noting_turns(monkeypatch, classroom, "from_bytes")
     teacher, giver = begin(), join()
     made = checkpoint.read(Shipped("best", "mnist", 3).path)
     visitor_of(giver).runs.append(Run.of("run 1", "trained", made))
@@ -309,6 +310,7 @@ def test_a_detector_is_given_to_the_class_and_fooled() -> None:
     assert "No detector of the class has the code" in app.error[0].value
     app.text_input(key="shared-code").set_value(shared.code.lower())
     press(app, "take-detector")
+    assert had_turn == [True]
     assert f"Against the detector {shared.code}" in line(app)
     put(app, five())
     press(app, "send-drawing")

@@ -21,7 +21,9 @@ from core.conformal import conformal_threshold
 from core.data.datasets import FALLBACK, DataSet, Digits, load
 from core.data.split import PlannedSplit
 from core.detector import AutoencoderDetector
+from core.errors import SettingError
 from core.experiments.baselines import Comparison
+from core.jobs.memory_budget import Owner
 from core.presets import Shipped
 from pages.shared.state import baselines, data_sets, detectors, keys, test_set
 from pages.shared.state.drawings import Picked
@@ -351,6 +353,33 @@ def test_baselines_are_measured_in_the_background_and_kept(monkeypatch: pytest.M
     assert table["Method"].tolist() == methods
     assert table["AUROC"].tolist()[1:] == [f"{trial.evaluation.auroc:.4f}" for trial in measured.trials.values() if trial]
     assert len({trial.evaluation.auroc for trial in measured.trials.values() if trial}) == 4
+
+
+@pytest.mark.usefixtures("without_data")
+def test_a_visitor_has_one_comparison_at_a_time_and_few_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(Mock):
+        running = True
+        has_failed = False
+
+    owners = [Owner(), Owner()]
+    owner = owners[0]
+    made = baselines.Comparisons()
+    monkeypatch.setattr(baselines, "_comparisons", lambda: made)
+    monkeypatch.setattr(baselines, "Comparison", Slow)
+    monkeypatch.setattr(baselines, "visitor", lambda: Mock(owner=owner))
+    monkeypatch.setattr(baselines, "MOST_KEPT", 3)
+    baselines.start(FALLBACK, (5,))
+    baselines.start(FALLBACK, (5,))  # is there already
+    with pytest.raises(SettingError, match="still being measured"):
+        baselines.start(FALLBACK, (6,))
+    owner = owners[1]
+    baselines.start(FALLBACK, (6,))
+    assert len(made.begun) == 2
+    for number in range(5):
+        for each in made.begun.values():
+            each.running = False  # type: ignore[misc]
+        baselines.start(FALLBACK, (number,))
+    assert list(made.begun) == [(FALLBACK, (number,)) for number in (2, 3, 4)]
 
 
 # ---------------------------------------------------------------- little to say

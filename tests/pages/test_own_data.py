@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
@@ -10,9 +11,22 @@ from core.data.own import OwnImages, nothing
 from core.data.split import plan_split
 from core.drawing import from_canvas, from_picture
 from core.presets import Shipped
-from pages.shared.state.visitor import Choice
+from pages.sections import draw_examples
+from pages.shared.state import job_pool, own_data
+from pages.shared.state.visitor import Choice, Visitor
 from tests.conftest import WaitUntil
-from tests.pages.conftest import NAMES, checked, detector_line, go_to, has, html_of, open_page, plain, visitor_of
+from tests.pages.conftest import (
+    NAMES,
+    checked,
+    detector_line,
+    go_to,
+    has,
+    html_of,
+    noting_turns,
+    open_page,
+    plain,
+    visitor_of,
+)
 from tests.pages.test_draw import Pen, pen  # noqa: F401  the fixture
 from tests.pages.test_train import press, rerun_until
 from tests.signs import SIGNS, many, on_canvas
@@ -110,6 +124,32 @@ def test_a_zip_is_brought_and_taken_away_again(signs: OwnImages) -> None:
     again = read_zip(to_zip(visitor_of(app).own), from_picture)
     assert torch.equal(again.images, signs.images)
     assert again.names == signs.names
+
+
+def test_ones_own_drawings_count_with_all_that_is_made_of_them(signs: OwnImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    who = Visitor()
+    monkeypatch.setattr(own_data, "visitor", lambda: who)
+    own_data.keep(signs)
+    made = signs.data_set
+    held = {each.data_ptr(): each.nbytes for each in (signs.images, made.test.images, made.train_images)}
+    assert job_pool.pool().budget.used(who.owner) == sum(held.values())
+
+
+@pytest.mark.parametrize(("page", "uploader"), [("draw", "own-zip"), ("draw", "picture"), ("evaluate", "sweep-table")])
+def test_a_page_takes_no_file_that_the_server_refuses(page: str, uploader: str) -> None:
+    app = open_page(page)
+    if page == "draw":
+        app.session_state["own-examples"] = app.session_state["other-ways"] = True
+        checked(app.run())
+    assert app.file_uploader(key=uploader).proto.max_upload_size_mb == st.get_option("server.maxUploadSize") == 5
+
+
+def test_each_picture_of_a_zip_is_read_in_its_turn(signs: OwnImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    had_turn = noting_turns(monkeypatch, draw_examples, "from_picture")
+    app = open_page("draw")
+    open_examples(app)
+    checked(app.file_uploader(key="own-zip").set_value([("signs.zip", to_zip(signs), "application/zip")]).run())
+    assert had_turn == [True] * len(signs)
 
 
 def test_a_bad_zip_is_told_and_nothing_of_it_used() -> None:

@@ -4,15 +4,18 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.data.datasets import DataSet
+from core.experiments import sweep_table
 from core.experiments.sweep import grid, measure
 from core.experiments.sweep_table import TABLE, Figure, Row, write
+from pages.sections import evaluate_sweep
 from pages.sections.evaluate_sweep import Measure
-from tests.pages.conftest import checked, open_page
+from tests.pages.conftest import checked, noting_turns, open_page
 
 AXES = {"data": ["uci-digits"], "preset": ["course"], "hidden": ["16"], "epochs": ["1"], "activation": ["none"]}
 
@@ -110,6 +113,28 @@ def test_an_uploaded_table_goes_before_the_one_in_the_folder(rows: list[Row], wi
         app.file_uploader(key="sweep-table").set_value((name, (tmp_path / name).read_bytes(), "application/octet-stream"))
         (table,) = tables(checked(app.run()))
         assert table["AUROC"].tolist() == [f"{kept[0].auroc:.4f}"]
+
+
+@pytest.mark.usefixtures("without_data")
+def test_an_uploaded_table_is_read_in_its_turn_and_once(
+    rows: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(rows, path := tmp_path / "table.csv")
+    had_turn = noting_turns(monkeypatch, evaluate_sweep, "from_bytes")
+    evaluate_sweep._uploaded.clear()
+    app = open_page("evaluate")
+    app.file_uploader(key="sweep-table").set_value(("table.csv", path.read_bytes(), "text/csv"))
+    before = [table.to_dict() for table in tables(checked(app.run()))]
+    monkeypatch.setattr(sweep_table, "config_of", Mock(side_effect=AssertionError("a row is looked at anew")))
+    assert [table.to_dict() for table in tables(checked(app.run()))] == before != []
+    assert had_turn == [True]
+
+
+@pytest.mark.usefixtures("without_data")
+def test_an_uploaded_table_with_too_many_rows_is_refused_in_a_sentence() -> None:
+    app = open_page("evaluate")
+    app.file_uploader(key="sweep-table").set_value(("sweep.csv", b"seed=1,1\n" * 5002, "text/csv"))
+    assert errors(checked(app.run())) == ["The table has 5,001 rows; at most 5,000 are read."]
 
 
 @pytest.mark.usefixtures("without_data")

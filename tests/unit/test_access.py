@@ -94,6 +94,17 @@ def test_many_guesses_at_a_time_are_looked_at_one_after_another(door: PasswordGa
     assert door.turn("10.0.0.2") == 0, "another address waits for nobody"
 
 
+def test_who_waits_for_no_turn_takes_no_place_from_those_who_do(door: PasswordGate, clock: Clock) -> None:
+    for number in range(1000):
+        if door.turn(HERE, 0.0) == 0:
+            door.verify(f"program {number}", HERE, "wrong")
+    before = clock.now
+    assert looked_at(door, clock, "teacher", "secret") is True
+    assert clock.now - before <= PACE
+    clock.now += PACE
+    assert door.turn(HERE, 0.0) == 0, "a program has its look too"
+
+
 def test_a_class_that_comes_at_once_waits_for_nothing(door: PasswordGate, clock: Clock) -> None:
     assert all(looked_at(door, clock, f"student {number}", "secret") for number in range(60))
     assert clock.now == 1000.0

@@ -1,7 +1,10 @@
 """Baselines in the background: one comparison at a time, all methods, and what a failure leaves."""
 
+import os
+import sys
 import threading
 from unittest.mock import Mock
+from weakref import WeakSet
 
 import pytest
 import torch
@@ -12,6 +15,8 @@ from core.data.split import OneClassSplit
 from core.detector import DetectorConfig
 from core.experiments import baselines
 from core.experiments.baselines import BASELINES, Comparison, Scorer, measure
+from core.jobs.memory_budget import MemoryFullError
+from core.jobs.pool import TRAINING_NICE
 from core.metrics import evaluate
 from tests.conftest import PATIENCE, WaitUntil
 
@@ -71,6 +76,44 @@ def test_images_that_cannot_be_made_are_a_failure_that_is_told(wait_until: WaitU
     wait_until(lambda: not comparison.running)
     assert comparison.trials == dict.fromkeys(BASELINES)
     assert comparison.has_failed
+
+
+def test_a_comparison_counts_in_the_budget_while_it_is_fitted_and_leaves_the_pages_first(
+    split: OneClassSplit, monkeypatch: pytest.MonkeyPatch, wait_until: WaitUntil
+) -> None:
+    class Room:
+        pass
+
+    rooms, priorities, counted = WeakSet[Room](), list[int](), list[int]()
+
+    def take_room() -> Room:
+        rooms.add(room := Room())
+        return room
+
+    def method(_asked: DetectorConfig, _train: Tensor) -> Scorer:
+        counted.append(len(rooms))
+        priorities.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return lambda images: images.mean(dim=(1, 2, 3))
+
+    monkeypatch.setattr(baselines, "BASELINES", {"method": method})
+    turn = threading.Lock()
+    with turn:
+        comparison = Comparison(UCI, split, turn, take_room)
+        assert not rooms, "it waits for its turn"
+    wait_until(lambda: not comparison.running)
+    assert counted == [1]
+    assert not rooms
+    if sys.platform == "linux":
+        own = os.getpriority(os.PRIO_PROCESS, os.getpid())
+        assert priorities == [min(19, own + TRAINING_NICE)]
+
+
+def test_without_memory_nothing_is_measured(split: OneClassSplit, wait_until: WaitUntil) -> None:
+    source = Mock(counts=(100, 20))
+    comparison = Comparison(UCI, source, threading.Lock(), Mock(side_effect=MemoryFullError("full")))
+    wait_until(lambda: not comparison.running)
+    assert comparison.has_failed
+    source.images.assert_not_called()
 
 
 def test_few_images_are_enough_and_many_are_cut(split: OneClassSplit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from core.server.class_records import (
     TooManyError,
     tidy,
 )
-from core.server.classroom import DAY, MOST_A_MINUTE, MOST_STUDENTS, Classroom
+from core.server.classroom import DAY, MOST_A_MINUTE, MOST_JOIN_A_MINUTE, MOST_STUDENTS, Classroom
 from core.server.tasks import Judgement
 from deploy import replica
 from pages.shared.state import classroom as state_of_class
@@ -91,6 +91,21 @@ def test_what_is_sent_is_there_for_every_process(room: Classroom, url: str) -> N
     assert later
     assert (later.about.task, later.about.round, later.in_round(), len(later.shown())) == ("edge", 2, [], 1)
     assert later.change > now.change
+
+
+def test_a_class_behind_one_address_joins_at_once_and_whoever_joins_without_end_waits(room: Classroom, clock: Clock) -> None:
+    room.begin("4b")
+    for number in range(MOST_JOIN_A_MINUTE):
+        room.join(f"student {number}", "203.0.113.7")
+    with pytest.raises(TooManyError, match="Wait 60 s"):
+        room.join("one more", "203.0.113.7")
+    room.leave("student 0")
+    with pytest.raises(TooManyError):
+        room.join("student 0", "203.0.113.7")
+    assert room.join("student 1", "203.0.113.7"), "has joined already"
+    assert room.join("from elsewhere", "198.51.100.1")
+    clock.seconds += 60
+    assert room.join("one more", "203.0.113.7")
 
 
 def test_only_what_is_new_is_read(room: Classroom) -> None:
@@ -384,6 +399,39 @@ def test_another_schema_begins_anew_and_leaves_other_tables_alone(room: Classroo
     assert room.now(at_once=True)
     with sa.create_engine(url).connect() as connection:
         assert connection.execute(sa.text("SELECT x FROM mine")).scalar() == 5
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["beside another schema", "alone"])
+def test_tables_of_somebody_else_stay_whatever_they_are_called(ours: bool, room: Classroom, url: str) -> None:
+    Path(room._url.database or "").parent.mkdir(exist_ok=True)
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        for line in (
+            "CREATE TABLE users (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE class_members (member INTEGER REFERENCES users (id))",
+            "INSERT INTO users VALUES (5)",
+            "INSERT INTO class_members VALUES (5)",
+            *(["CREATE TABLE class_schema (print TEXT)", "INSERT INTO class_schema VALUES ('old')"] if ours else []),
+        ):
+            connection.execute(sa.text(line))
+    engine.dispose()
+    room.begin("4b")
+    with sa.create_engine(url).connect() as connection:
+        assert connection.execute(sa.text("SELECT id FROM users JOIN class_members ON id = member")).scalar() == 5
+
+
+def test_a_table_of_somebody_else_with_a_name_of_ours_is_not_used(room: Classroom, url: str) -> None:
+    Path(room._url.database or "").parent.mkdir(exist_ok=True)
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE class_students (name TEXT)"))
+        connection.execute(sa.text("INSERT INTO class_students VALUES ('Ada')"))
+    engine.dispose()
+    with pytest.raises(ClassUnavailableError):
+        room.begin("4b")
+    with sa.create_engine(url).connect() as connection:
+        assert connection.execute(sa.text("SELECT name FROM class_students")).scalar() == "Ada"
+        assert sa.inspect(connection).get_table_names() == ["class_students"]
 
 
 @pytest.mark.parametrize("url", ["", "class.sqlite", "nosuch://host/x", "postgres://host/x"])

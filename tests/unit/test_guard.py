@@ -9,8 +9,10 @@ from starlette.requests import Request
 from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
 
+from core.jobs.memory_budget import Budget
+from core.server.environment import MEGABYTE
 from deploy import guard, pen
-from pages.shared.state import pens
+from pages.shared.state import job_pool, pens
 from tests.conftest import PATIENCE
 
 
@@ -68,28 +70,60 @@ def test_an_address_opens_as_many_pages_as_it_may_and_others_are_let_in(monkeypa
     asyncio.run(asyncio.wait_for(run(), PATIENCE))
 
 
-def test_a_session_sends_five_files_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """Everybody is let in; the sessions "one" and "tab" are of one browser."""
     monkeypatch.setattr(guard, "is_let_in", lambda _session, _cookie: True)
-    settled = Mock()
-    monkeypatch.setattr(guard, "settle_uploads", settled)
+    tabs = {"one": ("one", "tab"), "tab": ("one", "tab")}
+    monkeypatch.setattr(guard, "kept", lambda: Mock(sessions_with=lambda session: tabs.get(session, (session,))))
+    monkeypatch.setattr(guard, "settle_uploads", settled := Mock())
+    return settled
+
+
+def sending(session: str, size: int | None = 1000) -> Scope:
+    headers = [] if size is None else [(b"content-length", str(size).encode())]
+    return {"type": "http", "method": "PUT", "path": f"{guard.UPLOADS}{session}/a", "headers": headers}
+
+
+def test_a_browser_sends_five_files_at_a_time(settled: Mock) -> None:
 
     async def run() -> None:
         held = Held()
         admission = guard.Admission(held)
 
         async def upload(session: str = "one") -> Message:
-            scope = {"type": "http", "method": "PUT", "path": f"{guard.UPLOADS}{session}/a", "headers": []}
-            return await said(admission, scope)
+            return await said(admission, sending(session))
 
         sent = [asyncio.ensure_future(upload()) for _ in range(5)]
         await until(lambda: held.inside == 5)
         assert (await upload())["status"] == 429
+        assert (await upload("tab"))["status"] == 429, "another tab of the same browser"
         other = asyncio.ensure_future(upload("two"))
         await until(lambda: held.inside == 6)
         held.go_on.set()
         await asyncio.gather(*sent, other)
         assert (await upload())["type"] == "answered", "there is room again"
         assert settled.call_count == 7
+        assert settled.call_args.args[0] == ("one", "tab")
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
+
+
+def test_files_are_taken_in_while_there_is_memory_for_all_that_arrive(settled: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Mock(budget=Budget(7 * MEGABYTE))
+    monkeypatch.setattr(job_pool, "pool", lambda: pool)
+
+    async def run() -> None:
+        held = Held()
+        admission = guard.Admission(held)
+        sent = [asyncio.ensure_future(said(admission, sending(name, 3 * MEGABYTE))) for name in ("one", "two")]
+        await until(lambda: held.inside == 2)
+        assert (await said(admission, sending("three", 3 * MEGABYTE)))["status"] == 507
+        held.go_on.set()
+        await asyncio.gather(*sent)
+        assert (await said(admission, sending("three", 3 * MEGABYTE)))["type"] == "answered", "there is room again"
+        for size in (None, 10**30):
+            assert (await said(admission, sending("three", size)))["status"] == 411
 
     asyncio.run(asyncio.wait_for(run(), PATIENCE))
 

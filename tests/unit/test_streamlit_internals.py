@@ -277,11 +277,15 @@ class FakeRuntime:
 def test_of_a_session_that_ended_no_file_is_kept_and_of_others_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
     running = FakeRuntime("a")
     monkeypatch.setattr(streamlit.runtime, "get_instance", lambda: running)
-    streamlit_internals.settle_uploads("a", 300)
+    streamlit_internals.settle_uploads(["a"], 300)
     assert running.held("a") == ["0", "1", "2"]
-    streamlit_internals.settle_uploads("a", 250)
-    streamlit_internals.settle_uploads("b", 300)
+    streamlit_internals.settle_uploads(["a"], 250)
+    streamlit_internals.settle_uploads(["b"], 300)
     assert (running.held("a"), running.held("b")) == (["1", "2"], [])
+    two_tabs = FakeRuntime("a", "b")
+    monkeypatch.setattr(streamlit.runtime, "get_instance", lambda: two_tabs)
+    streamlit_internals.settle_uploads(["b", "a"], 400)
+    assert (two_tabs.held("b"), two_tabs.held("a")) == (["2"], ["0", "1", "2"])
     assert {"remove_file", "remove_session_files"} <= set(dir(MemoryUploadedFileManager))
     assert "session_id" in inspect.signature(Runtime.is_active_session).parameters
 

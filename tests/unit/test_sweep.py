@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from torch import Tensor
@@ -19,7 +20,7 @@ from core.data.split import split_one_class
 from core.detector import AutoencoderDetector
 from core.experiments import sweep_table
 from core.experiments.sweep import grid, main, measure, run
-from core.experiments.sweep_table import Row, SweepError, by_bottleneck, columns, config_of, from_bytes, kind_of, read, write
+from core.experiments.sweep_table import Row, SweepError, by_bottleneck, columns, config_of, from_bytes, read, write
 from core.link import LinkError
 from core.metrics import evaluate
 from core.settings import SETTINGS
@@ -159,6 +160,24 @@ def test_settings_that_stand_twice_count_once(rows: list[Row]) -> None:
     assert from_bytes(as_csv([row.cells for row in (*rows, later)])) == [later, *rows[1:]]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_a_table_with_too_many_rows_is_refused_before_it_is_read(
+    rows: list[Row], end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = as_csv([row.cells for row in rows]).decode().replace("\r\n", "\n").replace("\n", end).encode()
+    assert from_bytes(text, len(rows)) == rows
+    monkeypatch.setattr(csv, "DictReader", Mock(side_effect=AssertionError))
+    with pytest.raises(SweepError, match=f"has {len(rows):,} rows; at most {len(rows) - 1:,}"):
+        from_bytes(text, len(rows) - 1)
+
+
+def test_a_parquet_file_with_too_many_rows_is_refused(rows: list[Row], tmp_path: Path) -> None:
+    write(rows, path := tmp_path / "table.parquet")
+    assert from_bytes(path.read_bytes(), len(rows)) == rows
+    with pytest.raises(SweepError, match="rows; at most"):
+        from_bytes(path.read_bytes(), len(rows) - 1)
+
+
 def test_a_spreadsheet_s_mark_and_further_columns_do_no_harm(rows: list[Row]) -> None:
     cells = [row.cells | {"note": "mine"} for row in rows]
     assert from_bytes(b"\xef\xbb\xbf" + as_csv(cells, ["note", *columns()])) == rows
@@ -189,12 +208,12 @@ def test_figures_by_bottleneck_are_means_and_spreads_over_seeds(rows: list[Row])
 
 
 def test_rows_of_one_kind_differ_in_digit_bottleneck_and_seed_only(rows: list[Row], uci: DataSet) -> None:
-    assert len({kind_of(row) for row in rows}) == 1
+    assert len({row.kind for row in rows}) == 1
     (noisy,) = grid(AXES | {"noise": ["0.3"]})
     row = measure(noisy, uci)
     assert isinstance(row, Row)
-    assert kind_of(row) != kind_of(rows[0])
-    assert ("noise", "0.3") in kind_of(row)
+    assert row.kind != rows[0].kind
+    assert ("noise", "0.3") in row.kind
 
 
 # ---------------------------------------------------------------- running

@@ -102,6 +102,16 @@ def test_one_of_several_tabs_keeps_the_visitor(world: World, visitors: Visitors)
     assert first.presence.is_connected(), "a bad Wi-Fi: the same session again"
 
 
+def test_the_tabs_of_a_browser_are_known_together(world: World, visitors: Visitors) -> None:
+    token = TOKENS.new()
+    for session in ("one", "two"):
+        come(world, visitors, token, session)
+    come(world, visitors, TOKENS.new(), "another's")
+    assert visitors.sessions_with("two") == ("one", "two")
+    assert visitors.sessions_with("another's") == ("another's",)
+    assert visitors.sessions_with("nobody's") == ("nobody's",)
+
+
 def test_many_reloads_leave_one_visitor_and_few_sessions(world: World, visitors: Visitors) -> None:
     token = TOKENS.new()
     for number in range(1000):
@@ -122,6 +132,41 @@ def test_of_too_many_who_are_gone_those_who_left_first_are_let_go(world: World, 
     visitors.forget_the_gone()
     assert [visitor.is_over for visitor in left] == [True] * 5 + [False] * MOST_DISCONNECTED
     assert not stays.is_over
+
+
+def leave(world: World, visitors: Visitors, count: int, address: str) -> list[Visitor]:
+    """So many come from an address, and close their tabs a second later."""
+    left = []
+    for _ in range(count):
+        token = TOKENS.new()
+        world.connected.add(token)
+        left.append(visitors.find(token, token, address))
+        world.connected.remove(token)
+        world.now += 1
+    return left
+
+
+def test_strangers_of_one_address_push_only_each_other_out(world: World, visitors: Visitors) -> None:
+    students = leave(world, visitors, 35, "203.0.113.7")
+    strangers = leave(world, visitors, 2 * MOST_DISCONNECTED, "198.51.100.1")
+    visitors.forget_the_gone()
+    assert not any(student.is_over for student in students)
+    assert sum(not stranger.is_over for stranger in strangers) == MOST_DISCONNECTED - len(students)
+
+
+def test_who_has_not_given_the_password_is_let_go_with_his_connection(
+    world: World, visitors: Visitors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLASS_PASSWORD", "secret")
+    students = leave(world, visitors, MOST_DISCONNECTED, "203.0.113.7")
+    for student in students:
+        student.is_admitted = True
+    waits = come(world, visitors, TOKENS.new(), "at the door")
+    strangers = leave(world, visitors, 2 * MOST_DISCONNECTED, "203.0.113.7")
+    visitors.forget_the_gone()
+    assert not any(student.is_over for student in students)
+    assert all(stranger.is_over for stranger in strangers)
+    assert not waits.is_over
 
 
 def test_who_comes_back_while_others_are_let_go_is_kept(world: World, visitors: Visitors) -> None:

@@ -118,7 +118,7 @@ def knows(secret: str, given: str) -> bool:
 def has_token(given: str, address: str) -> bool:
     """Whether this is the STATUS_TOKEN; for a program, which waits for no turn and is told from others by what it says."""
     token = os.environ.get("STATUS_TOKEN", "")
-    return bool(token) and _door(token).turn(address) == 0 and _door(token).verify(given, address, given)
+    return bool(token) and _door(token).turn(address, 0.0) == 0 and _door(token).verify(given, address, given)
 
 
 def _sits_at_the_server() -> bool:

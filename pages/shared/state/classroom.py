@@ -94,7 +94,7 @@ def student() -> Student | None:
 
 def join() -> None:
     """Become a student of the class, with the class's detector in use. Raises ClassError."""
-    joined = room().join(_browser())
+    joined = room().join(_browser(), visitor().address)
     now = room().now(at_once=True)
     if now is None:
         raise ClassError("There is no class now.")
@@ -176,7 +176,9 @@ def take_detector(code: str, name: str) -> None:
             detectors.use(Choice(run=number))
             return
     job_pool.require_room_for_upload(len(file))
-    detectors.use(detectors.add_run(Run.of(name.format(code=shared.code), origin, from_bytes(file))))
+    with job_pool.reading_files():
+        made = from_bytes(file)
+    detectors.use(detectors.add_run(Run.of(name.format(code=shared.code), origin, made)))
 
 
 # ---------------------------------------------------------------- drawings

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import streamlit as st
+
 from core.data.split import PlannedSplit
 from core.detector import DetectorConfig
 from core.errors import SettingError
 from core.jobs.backend import TrainingBackend
-from core.jobs.memory_budget import Claim
+from core.jobs.memory_budget import Claim, MemoryFullError
 from core.jobs.pool import JobPool
+from core.server.environment import MEGABYTE
 from pages.shared.state.once import once
 from pages.shared.state.turns import Turns, Urgency
 from pages.shared.state.visitor import visitor
@@ -40,6 +43,20 @@ SESSION_BYTES = 8 * 2**20
 def require_room_for_upload(size: int) -> None:
     """Raises SettingError where there is no memory for what a checkpoint of so many bytes may become."""
     pool().budget.require(visitor().owner, Claim(3 * size))
+
+
+def most_megabytes(of_kind: int) -> int:
+    """The largest file that can be uploaded where files of so many bytes are read; larger ones the server itself refuses."""
+    return min(of_kind // MEGABYTE, int(st.get_option("server.maxUploadSize")))
+
+
+def has_room_to_receive(size: int) -> bool:
+    """Whether there is memory for files of so many bytes that browsers send now."""
+    try:
+        pool().budget.require(None, Claim(size))
+    except MemoryFullError:
+        return False
+    return True
 
 
 @once

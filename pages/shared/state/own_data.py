@@ -12,6 +12,9 @@ from pages.shared.state import job_pool
 from pages.shared.state.once import once
 from pages.shared.state.visitor import visitor
 
+BYTES_OF_PIXEL = 1 + 4
+"""Of one's own drawings: as they are kept, and as the data set hands them on."""
+
 MOST_SOURCES = 8
 """Data sets as they were for earlier trainings, of one visitor; and the class's, as they were lately."""
 
@@ -102,7 +105,7 @@ def name_from_link(text: str) -> str:
 def keep(images: OwnImages) -> None:
     """Let these be the visitor's drawings. Raises SettingError where there is no memory for them."""
     who = visitor()
-    job_pool.pool().budget.claim(images, who.owner, Claim(images.images.numel()))
+    job_pool.pool().budget.claim(images, who.owner, Claim(BYTES_OF_PIXEL * images.images.numel()))
     who.own = images
 
 

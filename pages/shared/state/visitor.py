@@ -81,6 +81,11 @@ class Presence:
         """A page runs for one of them."""
         self._seen[session] = self._last = now
 
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """Those that Streamlit may still know, the oldest first."""
+        return tuple(self._seen)
+
     def is_connected(self) -> bool:
         """Whether any of them is connected; trainings ask before each batch."""
         return any(map(is_connected, tuple(self._seen)))
@@ -99,7 +104,8 @@ class Presence:
 class Visitor:
     """What one browser has; found again after a reload (pages/shared/state/visitors.py).
 
-    owner: as trainings and memory know them. job: the training, until it is over and its result is a run, or it is reset.
+    owner: as trainings and memory know them. address: from where he came last, by `network` in core/server/access.py.
+    job: the training, until it is over and its result is a run, or it is reset.
     is_job_wanted: it is to be the detector in use from its first turn on.
     thresholds: that the visitor has set, by detector; None is the calibrated one. at_own_threshold: the detector in use as it
     was made, and at such a threshold: the same object until something changes, for what is remembered of it.
@@ -118,6 +124,7 @@ class Visitor:
 
     presence: Presence = field(default_factory=Presence, repr=False)
     owner: Owner = field(default_factory=Owner, repr=False)
+    address: str = ""
 
     language: str = ""
     is_admitted: bool = False

@@ -4,8 +4,10 @@ The cookie is random, signed by the server and says nothing; all it leads to is 
 cookies is a visitor as long as its tab is connected. All tabs of a browser are one visitor (pages/shared/state/visitor.py).
 """
 
+import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 
@@ -13,7 +15,7 @@ import streamlit as st
 
 from core.jobs.job import JobState
 from core.server import web
-from core.server.access import SignedTokens
+from core.server.access import SignedTokens, network
 from pages.shared.state import keys
 from pages.shared.state.lesson import Answer
 from pages.shared.state.visitor import Visitor, visitor
@@ -23,7 +25,10 @@ KEPT_SECONDS = 600.0
 """Seconds for which a visitor without a connection is kept."""
 
 MOST_DISCONNECTED = 100
-"""Visitors without a connection; of more, those who left first are let go. As many sessions Streamlit keeps itself."""
+"""Visitors without a connection; of more, those are let go who left first from the address that has the most of them.
+
+As many sessions Streamlit keeps itself.
+"""
 
 
 class Visitors:
@@ -38,14 +43,21 @@ class Visitors:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def find(self, token: str, session: str) -> Visitor:
+    def find(self, token: str, session: str, address: str = "") -> Visitor:
         """The visitor of a token, for a session that begins; a new one, and not kept, where the token is none of ours."""
         if not self.tokens.is_ours(token):
             return Visitor()
         with self._lock:
             found = self._kept.setdefault(token, Visitor())
             found.presence.note(session, self._clock())
+            found.address = network(address)
         return found
+
+    def sessions_with(self, session: str) -> tuple[str, ...]:
+        """All sessions of the browser that has this one, the oldest first; this one alone where it is nobody's."""
+        with self._lock:
+            all_of_them = (known.presence.sessions for known in self._kept.values())
+            return next((sessions for sessions in all_of_them if session in sessions), (session,))
 
     def is_admitted(self, token: str) -> bool:
         """Whether the visitor of this token is kept and has given the password."""
@@ -71,19 +83,33 @@ class Visitors:
         self._kept = {token: known for token, known in self._kept.items() if known is not gone}
 
     def forget_the_gone(self) -> None:
-        """Let go of whoever has had no connection for long, and of whoever left first where they are too many."""
-        now = self._clock()
+        """Let go of whoever has had no connection for long, and of some where they are too many (MOST_DISCONNECTED).
+
+        Of whoever has not given the password at once: anybody can be such a visitor, and as many as he likes.
+        """
+        now, has_password = self._clock(), bool(os.environ.get("CLASS_PASSWORD"))
         with self._lock:
             away = [(known.presence.seconds_away(now), known) for known in self._kept.values()]
-        away = sorted((entry for entry in away if entry[0] > 0), key=lambda entry: entry[0])
-        for number, (seconds, known) in enumerate(away):
-            if seconds > KEPT_SECONDS or number >= MOST_DISCONNECTED:
-                with self._lock:
-                    is_gone = known.presence.seconds_away(now) > 0  # or is back meanwhile
-                    if is_gone:
-                        self._take_out(known)
-                if is_gone:
-                    known.end()
+        places: Counter[str] = Counter()
+        ranked: list[tuple[int, float, Visitor]] = []  # place among those of the same address, the last to leave first
+        for seconds, known in sorted((entry for entry in away if entry[0] > 0), key=lambda entry: entry[0]):
+            if seconds > KEPT_SECONDS or (has_password and not known.is_admitted):
+                self._let_go(known, now)
+            else:
+                ranked.append((places[known.address], seconds, known))
+                places[known.address] += 1
+        ranked.sort(key=lambda entry: entry[:2])
+        for _, _, known in ranked[MOST_DISCONNECTED:]:
+            self._let_go(known, now)
+
+    def _let_go(self, known: Visitor, now: float) -> None:
+        """End a visitor unless he is back meanwhile."""
+        with self._lock:
+            is_gone = known.presence.seconds_away(now) > 0
+            if is_gone:
+                self._take_out(known)
+        if is_gone:
+            known.end()
 
 
 @cache
@@ -105,7 +131,7 @@ def arrive() -> None:
     """Find the visitor of the session that runs; a session that begins takes up what the last one left."""
     if keys.VISITOR not in st.session_state:
         token = str(st.context.cookies.get(cookie_name(), ""))
-        found = kept().find(token, session_id())
+        found = kept().find(token, session_id(), st.context.ip_address or "")
         st.session_state[keys.VISITOR] = found
         st.session_state.update(found.restored)
         if found.language:
