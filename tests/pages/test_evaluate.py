@@ -38,6 +38,7 @@ from tests.pages.conftest import (
     number_in,
     open_page,
     plain,
+    switch_page,
     visitor_of,
 )
 
@@ -287,6 +288,25 @@ def test_a_link_brings_the_threshold_along(best: AutoencoderDetector) -> None:
     app = checked(app.run())
     assert detector_line(app).endswith("own threshold 0.0321")
     assert visitor_of(app).choice == Choice(shipped=Shipped("best", "mnist", 5))
+
+
+@pytest.mark.usefixtures("without_data")
+@pytest.mark.parametrize(
+    ("parts", "label"), [({"normal": "3"}, "Use this threshold"), ({"threshold": "0.0321"}, "Back to the calibrated threshold")]
+)
+def test_the_address_forgets_a_link_whose_threshold_is_not_in_use_any_more(parts: dict[str, str], label: str) -> None:
+    """Else a reload would bring the link's threshold back."""
+    app = switch_page(AppTest.from_file(str(ROOT / "app.py"), default_timeout=60.0), "evaluate")
+    app.query_params.update({**parts, "lang": "en"})
+    checked(app.run())
+    checked(app.run())
+    assert {*app.query_params} == {*parts, "lang"}, "what the link says is still so"
+    app.select_slider(key="kept-rate").set_value(0.4)
+    checked(app.run())
+    next(button for button in app.button if button.label == label).click()
+    checked(app.run())
+    checked(app.run())
+    assert {*app.query_params} == {"lang"}
 
 
 @pytest.mark.usefixtures("without_data")

@@ -58,6 +58,11 @@ def choice() -> Choice:
     return visitor().choice
 
 
+def in_use() -> tuple[Choice, float | None]:
+    """The detector in use, with the threshold that the visitor has set for it."""
+    return choice(), visitor().thresholds.get(choice())
+
+
 def use(chosen: Choice) -> None:
     """Put a detector in use on every page."""
     visitor().choice = chosen

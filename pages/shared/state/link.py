@@ -39,8 +39,8 @@ def read() -> None:
             tab().link_problem = LinkError("This link cannot be used, so the usual settings are shown. {reason}", reason=error)
             parts = {"lang": language()} if parts.get("lang") in LANGUAGES else {}
             st.query_params.from_dict(parts)
-    elif tab().link_detector and tab().link_choice != detectors.choice():
-        # Another detector is in use: after a reload the link must not bring the first one back.
+    elif tab().link_detector and tab().link_in_use != detectors.in_use():
+        # Another detector is in use, or another threshold: after a reload the link must not bring the first one back.
         tab().link_detector = {}
         st.query_params.from_dict({name: text for name, text in parts.items() if name in OF_THE_APP})
     _keep_in_address()
@@ -83,7 +83,7 @@ def _apply(parts: Mapping[str, str]) -> None:
             tab().link_problem = LinkError(
                 "This link asks for a detector that is not trained yet. Its settings are on the Train page: press Start there."
             )
-        tab().link_detector, tab().link_choice = about_detector, detectors.choice()
+        tab().link_detector, tab().link_in_use = about_detector, detectors.in_use()
 
 
 def write_step(step: int) -> None:
