@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
-from core.detector import DetectorConfig
 from core.errors import UserError
 from core.link import LinkError, decode, encode
 from core.presets import preset_of, shipped_as
@@ -113,20 +113,27 @@ def is_projector() -> bool:
     return tab().view == PROJECTOR
 
 
+def follow_training() -> None:
+    """Nothing is called untrained whose training has begun; once it is a run, that judges by the link's threshold."""
+    if not (wanted := tab().link_untrained):
+        return
+    # What trains has no threshold yet.
+    trained, training = replace(wanted, threshold=None), visitor().job
+    ready = [number for number, run in enumerate(detectors.runs()) if replace(run.config, threshold=None) == trained]
+    if ready or (training is not None and training.config == trained):
+        tab().link_problem = None
+    if ready:
+        tab().link_untrained = None
+        if wanted.threshold is not None:
+            visitor().thresholds[Choice(run=ready[-1])] = wanted.threshold
+
+
 def show_problem() -> None:
     """One sentence where the link could not be used, or not wholly."""
-    if tab().link_untrained and _is_trained(tab().link_untrained):
-        tab().link_problem = tab().link_untrained = None
     place = st.empty()  # when the sentence goes, nothing below it moves, and stands there twice until the run ends
     if problem := tab().link_problem:
         with place.container(key="link-problem"):
             st.warning(translated(problem), icon=":material/link_off:")
-
-
-def _is_trained(wanted: DetectorConfig | None) -> bool:
-    """Whether a training of these settings has begun, or a run of them is there."""
-    training = visitor().job
-    return wanted in [run.config for run in detectors.runs()] or (training is not None and training.config == wanted)
 
 
 def link(page: str, hide: tuple[str, ...] = (), projector: bool = False) -> str:
