@@ -325,6 +325,24 @@ def test_an_own_threshold_goes_into_the_checkpoint_and_comes_back_with_it(fitted
 
 
 @pytest.mark.usefixtures("without_data")
+def test_the_table_of_runs_has_the_threshold_in_use(fitted: AutoencoderDetector) -> None:
+    own = fitted.at_threshold(0.0456)
+    app = upload(upload(open_page("evaluate"), fitted), own)
+
+    def thresholds() -> list[str]:
+        return list(go_to(app, "train").dataframe[0].value["Threshold"])
+
+    assert thresholds() == [f"{fitted.threshold_:.4f}", "0.0456"]
+    visitor_of(app).thresholds = {Choice(run=0): 0.0321, Choice(run=1): None}
+    assert thresholds() == ["0.0321", f"{fitted.threshold_:.4f}"]
+    visitor_of(app).choice = Choice(run=1)
+    visitor_of(app).runs[0] = replace(visitor_of(app).runs[0], detector=None)
+    assert thresholds()[0] == "0.0321"
+    visitor_of(app).thresholds.clear()
+    assert thresholds()[0] == f"{fitted.threshold_:.4f}", "what is gone has what is known of it"
+
+
+@pytest.mark.usefixtures("without_data")
 def test_while_a_detector_is_in_training(wait_until: "WaitUntil") -> None:
     app = open_page("train")
     app.selectbox(key="data-set").set_value(FALLBACK)

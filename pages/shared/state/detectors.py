@@ -129,6 +129,15 @@ def detector_of(chosen: Choice) -> AutoencoderDetector:
     return training.detector()
 
 
+def threshold_of_run(number: int) -> float:
+    """By which a run judges, as the visitor has set it; as it was made, where its detector was let go and nothing is set."""
+    run = runs()[number]
+    wanted = visitor().thresholds.get(Choice(run=number), run.config.threshold)
+    if wanted is not None:
+        return wanted
+    return run.detector.at_threshold(None).threshold_ if run.detector else run.threshold
+
+
 def checkpoint_of_run(number: int) -> Checkpoint:
     """A run as it can be taken away, at the threshold that the visitor has set; its detector is still there."""
     return replace(runs()[number].checkpoint, detector=detector_of(Choice(run=number)))
