@@ -55,29 +55,11 @@ def downloaded(said: str) -> str:
     return f"{total:,.0f} MB downloaded" + (" in files of 20 MB and more" if from_set_up else "") if total else ""
 
 
-def run(command: Sequence[str | Path], folder: Path, environment: Mapping[str, str]) -> tuple[float, str]:
-    """Seconds that a command took, and what it said. Ends the program with its last lines where it fails."""
-    started = time.monotonic()
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=PATIENCE,
-    )
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, command))}:\n" + "\n".join(done.stdout.splitlines()[-15:]))
-    return time.monotonic() - started, done.stdout
-
-
 @contextmanager
-def serving(
-    command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], port: int, log: Path
-) -> Iterator[tuple[str, float]]:
-    """The address of an app that a command starts, and the seconds until it answers; it is ended, with all that it started."""
-    started = time.monotonic()
+def started(
+    command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A command that writes into a log; it is ended, with all that it has started."""
     with log.open("wb") as written:
         process = subprocess.Popen(
             [str(part) for part in command],
@@ -87,23 +69,43 @@ def serving(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    url, direct = f"http://localhost:{port}", urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(timeout=60)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def run(command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], log: Path) -> tuple[float, str]:
+    """Seconds that a command took, and what it said. Ends the program with its last lines where it fails."""
+    before = time.monotonic()
+    with started(command, folder, environment, log) as process:
+        status = process.wait(timeout=PATIENCE)
+    said = log.read_text(errors="replace")
+    if status:
+        sys.exit(f"{' '.join(map(str, command))}:\n" + "\n".join(said.splitlines()[-15:]))
+    return time.monotonic() - before, said
+
+
+@contextmanager
+def serving(
+    command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], port: int, log: Path
+) -> Iterator[tuple[str, float]]:
+    """The address of an app that a command starts, and the seconds until it answers."""
+    url, direct = f"http://localhost:{port}", urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    before = time.monotonic()
+    with started(command, folder, environment, log) as process:
         while True:
             with suppress(URLError, OSError):
                 direct.open(f"{url}/", timeout=5).read()
                 break
-            if process.poll() is not None or time.monotonic() - started > PATIENCE:
-                sys.exit(f"{' '.join(map(str, command))} serves no page:\n{log.read_text()[-2000:]}")
+            if process.poll() is not None or time.monotonic() - before > PATIENCE:
+                sys.exit(f"{' '.join(map(str, command))} serves no page:\n{log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.1)
-        yield url, time.monotonic() - started
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=60)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        yield url, time.monotonic() - before
 
 
 async def pages(url: str) -> list[str]:
@@ -121,20 +123,20 @@ async def pages(url: str) -> list[str]:
     return faults
 
 
-def versions(python: Path, folder: Path, environment: Mapping[str, str]) -> set[str]:
-    return {*run([python, "-m", "pip", "freeze"], folder, environment)[1].splitlines()}
+def versions(venv: Path, environment: Mapping[str, str], log: Path) -> set[str]:
+    return {*run([venv / "bin/python", "-m", "pip", "freeze"], venv, environment, log)[1].splitlines()}
 
 
 def measure(folder: Path) -> Iterator[Row]:
     environment, port = newcomers(folder), free_port()
     clone, again, elsewhere = (folder / name for name in ("clone", "again", "elsewhere"))
     elsewhere.mkdir()
+    log = folder / "log.txt"
 
-    seconds, _ = run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, clone], folder, environment)
+    seconds, _ = run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, clone], folder, environment, log)
     yield Row("git clone", "", f"{seconds:.1f} s", None, f"{megabytes(clone):,.0f} MB on the disk")
 
     make, venv = ["make", f"PYTHON={PYTHON}"], clone / ".venv"
-    log = folder / "log.txt"
     with serving([*make, "run", f"PORT={port}"], clone, environment, port, log) as (url, seconds):
         faults = asyncio.run(pages(url))
     detail = [f"{megabytes(venv):,.0f} MB on the disk", downloaded(log.read_text()), *faults]
@@ -144,15 +146,15 @@ def measure(folder: Path) -> Iterator[Row]:
     yield Row("make run, a second time", "", f"{seconds:.0f} s", None)
 
     before = megabytes(venv)
-    seconds, said = run([*make, ".venv/.dev-ready"], clone, environment)
+    seconds, said = run([*make, ".venv/.dev-ready"], clone, environment, log)
     detail = [f"{megabytes(venv) - before:,.0f} MB on the disk", downloaded(said)]
     yield Row("what make test adds", "", f"{seconds:.0f} s", None, "; ".join(filter(None, detail)))
-    first = versions(venv / "bin/python", clone, environment)
+    first = versions(venv, environment, log)
     shutil.rmtree(venv)
 
-    run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, again], folder, environment)
-    seconds, said = run([PYTHON, "deploy/set_up.py", "dev"], again, environment)
-    second = versions(again / ".venv/bin/python", again, environment)
+    run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, again], folder, environment, log)
+    seconds, said = run([PYTHON, "deploy/set_up.py", "dev"], again, environment, log)
+    second = versions(again / ".venv", environment, log)
     detail = [f"{megabytes(again / '.venv'):,.0f} MB on the disk", downloaded(said), *sorted(first ^ second)]
     what = "the set-up for make test in another clone"
     yield Row(what, "the same versions", f"{seconds:.0f} s", first == second, "; ".join(filter(None, detail)))
@@ -160,8 +162,8 @@ def measure(folder: Path) -> Iterator[Row]:
     shutil.rmtree(again)
 
     own = folder / "own"
-    run([PYTHON, "-m", "venv", own], folder, environment)
-    seconds, said = run([own / "bin/pip", "install", "."], clone, environment)
+    run([PYTHON, "-m", "venv", own], folder, environment, log)
+    seconds, said = run([own / "bin/pip", "install", "."], clone, environment, log)
     detail = [f"{megabytes(own):,.0f} MB on the disk", downloaded(said)]
     yield Row("pip install . into an empty environment", "", f"{seconds:.0f} s", None, "; ".join(filter(None, detail)))
     with serving([own / "bin/see-the-anomaly", "--port", str(port)], elsewhere, environment, port, log) as (url, seconds):
@@ -169,11 +171,12 @@ def measure(folder: Path) -> Iterator[Row]:
     what = "see-the-anomaly in another folder, until a page answers"
     yield Row(what, "/, /learn", f"{seconds:.0f} s", not faults, "; ".join(faults))
     imports = "from see_the_anomaly.estimator import OneClassAutoencoder"
-    seconds, _ = run([own / "bin/python", "-c", imports], elsewhere, environment)
+    seconds, _ = run([own / "bin/python", "-c", imports], elsewhere, environment, log)
     yield Row(imports, "", f"{seconds:.0f} s", None)
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended."))  # as Ctrl-C: what was begun is ended and taken away
     rows = []
     with tempfile.TemporaryDirectory(prefix="see-the-anomaly-") as folder:
         for row in measure(Path(folder)):
