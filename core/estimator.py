@@ -6,7 +6,6 @@ negative for an anomaly and predict is -1 for an anomaly and +1 for a normal ima
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -26,6 +25,9 @@ from core.settings import SETTINGS, changed
 
 Floats = NDArray[np.float64]
 
+ARGUMENTS = {"alarms": "false_alarm_rate", "threshold": "false_alarm_rate", "seed": "random_state"}
+"""Settings that arguments say, and which."""
+
 
 class OneClassAutoencoder(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     """Learns normal images alone and says how strange others are, by how badly an autoencoder reconstructs them.
@@ -35,8 +37,9 @@ class OneClassAutoencoder(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     black, so that any small table can be judged too, by presets without preprocessing ("course" is one).
 
     preset: a name in core.presets.PRESETS. settings: what differs from it, by the names in core.settings.SETTINGS, as in
-    {"epochs": 30, "latent": 64}. false_alarm_rate: the share of new normal images that is called an anomaly at most; the
-    threshold for it comes from a fifth of X that fit does not train on. random_state: None draws a seed.
+    {"epochs": 30, "latent": 64}; not what the other arguments say (ARGUMENTS). false_alarm_rate: the share of new normal images
+    that is called an anomaly at most; the threshold for it comes from a fifth of X that fit does not train on. random_state:
+    None draws a seed.
 
     Fitted: detector_, offset_ (minus the threshold), range_ (what is 0 and what is 1 in an image), n_features_in_.
     """
@@ -70,12 +73,16 @@ class OneClassAutoencoder(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         require_choice("preset", self.preset, tuple(PRESETS))
         for name in self.settings or {}:
             require_choice("setting", name, tuple(SETTINGS))
+            if name in ARGUMENTS:
+                raise ValueError(
+                    f"The argument {ARGUMENTS[name]} says what {name!r} in settings would; take it out of settings."
+                )
         self.range_ = _range(values)
         seed = self.random_state
         if not isinstance(seed, (int, np.integer)):
             seed = check_random_state(seed).randint(2**31)
-        config = changed(PRESETS[self.preset], {"seed": int(seed), **(self.settings or {}), "alarms": self.false_alarm_rate})
-        self.detector_ = AutoencoderDetector(replace(config, threshold=None)).fit(self._images(values))
+        config = changed(PRESETS[self.preset], {**(self.settings or {}), "seed": int(seed), "alarms": self.false_alarm_rate})
+        self.detector_ = AutoencoderDetector(config).fit(self._images(values))
         self.offset_ = -self.detector_.threshold_
         return self
 

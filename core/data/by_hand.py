@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 CONTENTS: dict[str, dict[str, str]] = {
@@ -67,11 +68,29 @@ def find(name: str, directory: Path, folder: Path, wanted: Iterable[str]) -> Map
     return found
 
 
+def as_of(path: Path) -> tuple[int, ...]:
+    """What is another once a file has changed: what was found out about it need not be found out again. Raises OSError."""
+    now = path.stat()
+    return now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
+
+
 def _holds(candidate: Found, digest: str) -> bool:
     try:
-        return bool(digest) and hashlib.sha256(candidate.read()).hexdigest() == digest
-    except UNREADABLE:
+        return bool(digest) and _digest(candidate, as_of(candidate.path)) == digest
+    except OSError:
         return False
+
+
+# Pages ask at every run as long as a data set is missing, and another one's files may lie where it is looked for.
+@lru_cache(maxsize=256)
+def _digest(candidate: Found, changed: tuple[int, ...]) -> str:
+    """Of what is unpacked; empty for what is no packed file whatever its name says. Raises OSError, which may pass."""
+    try:
+        return hashlib.sha256(candidate.read()).hexdigest()
+    except UNREADABLE as error:
+        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
+            raise
+        return ""
 
 
 def _candidates(places: Iterable[Path], plain: str) -> Iterator[Found]:

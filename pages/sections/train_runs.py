@@ -23,10 +23,10 @@ def show_runs() -> list[Run]:
             _("Layers"): "-".join(str(stage.units) for stage in layers(run.config.model)),
             _("Epochs"): len(run.losses),
             _("Validation loss"): formatted(run.losses[-1].validation, ".4f") if run.losses else "–",
-            _("Threshold"): formatted(run.threshold, ".4f"),
+            _("Threshold"): formatted(detectors.threshold_of_run(number), ".4f"),
             _("AUROC"): formatted(run.evaluation.auroc, ".4f") if run.evaluation else "–",
         }
-        for run in runs
+        for number, run in enumerate(runs)
     ]
     st.dataframe(rows, hide_index=True)
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -24,6 +24,7 @@ def show(page: str) -> None:
     page: its name in PAGES. The Train page tells of a running job itself, larger.
     """
     training_job.collect()
+    link.follow_training()
     with st.container(key="detector-line", horizontal=True, vertical_alignment="center"):
         with (
             st.container(key="hideable-detector", width="content"),

@@ -110,12 +110,15 @@ def as_replicas(port: int) -> list[str]:
 
 WAYS_OF_STARTING = (as_make_run, as_streamlit_run, as_replica, as_replicas)
 
+USUAL_WAY = as_make_run if shutil.which("make") else as_replica
+"""Windows has no make, nor has the README's way there."""
+
 
 def start_server(
     data_directory: Path,
     log: Path,
     more: Mapping[str, str] | None = None,
-    way: Callable[[int], list[str]] = as_make_run,
+    way: Callable[[int], list[str]] = USUAL_WAY,
     port: int = 0,
 ) -> Server:
     """Start the app in one of several ways, with more in its environment, and wait until it says that it is healthy.

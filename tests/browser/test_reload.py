@@ -102,6 +102,29 @@ def test_runs_and_the_detector_in_use_stay_whatever_the_link_asked_for(page: Pag
     expect(page.locator("html")).to_have_attribute("lang", "fr")
 
 
+def test_the_threshold_in_use_stays_whatever_the_link_asked_for(page: Page, server: Server) -> None:
+    line = page.locator(".st-key-detector-line")
+    open_page(page, server, "evaluate?normal=3&threshold=0.0321")
+    page.locator("summary").filter(has_text="Four outcomes").click()
+    expect(line).to_contain_text("own threshold 0.0321")
+    page.get_by_role("button", name="Back to the calibrated threshold").click()
+    expect(line).not_to_contain_text("own threshold")
+    expect(page).to_have_url(f"{server.url}/evaluate")
+    reload(page)
+    expect(line).to_contain_text("Detector: 3")
+    expect(line).not_to_contain_text("own threshold")
+
+    open_page(page, server, "evaluate?normal=4")
+    page.locator("summary").filter(has_text="Four outcomes").click()
+    page.get_by_role("button", name="Best F1, with the answers").click()
+    page.get_by_role("button", name="Use this threshold").click()
+    expect(line).to_contain_text("own threshold")
+    expect(page).to_have_url(f"{server.url}/evaluate")
+    reload(page)
+    expect(line).to_contain_text("Detector: 4")
+    expect(line).to_contain_text("own threshold")
+
+
 def test_the_lesson_stays_where_it_was_and_back_goes_a_step_back(page: Page, server: Server) -> None:
     open_page(page, server)
     page.get_by_test_id("stTopNav").get_by_role("link", name="Learn").click()

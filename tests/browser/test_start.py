@@ -13,6 +13,7 @@ from playwright.sync_api import BrowserContext, expect
 from pages.shared.navigation import PAGES
 from tests.browser.conftest import (
     ENDLESS,
+    USUAL_WAY,
     WAYS_OF_STARTING,
     Server,
     as_make_run,
@@ -31,9 +32,11 @@ VISITORS = 24
 PASSWORD, TOKEN = "anomaly", "token-of-the-teacher"
 
 
-@pytest.fixture(params=slow_but(as_make_run, WAYS_OF_STARTING), ids=lambda way: way.__name__)
+@pytest.fixture(params=slow_but(USUAL_WAY, WAYS_OF_STARTING), ids=lambda way: way.__name__)
 def way(request: pytest.FixtureRequest) -> Way:
     chosen: Way = request.param
+    if chosen is as_make_run and not shutil.which("make"):
+        pytest.skip("There is no make.")
     if chosen is as_replicas and not shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"):
         pytest.skip("There is no nginx: apt-get install nginx-light")
     return chosen

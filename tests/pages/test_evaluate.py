@@ -40,6 +40,7 @@ from tests.pages.conftest import (
     number_in,
     open_page,
     plain,
+    switch_page,
     visitor_of,
 )
 
@@ -292,6 +293,25 @@ def test_a_link_brings_the_threshold_along(best: AutoencoderDetector) -> None:
 
 
 @pytest.mark.usefixtures("without_data")
+@pytest.mark.parametrize(
+    ("parts", "label"), [({"normal": "3"}, "Use this threshold"), ({"threshold": "0.0321"}, "Back to the calibrated threshold")]
+)
+def test_the_address_forgets_a_link_whose_threshold_is_not_in_use_any_more(parts: dict[str, str], label: str) -> None:
+    """Else a reload would bring the link's threshold back."""
+    app = switch_page(AppTest.from_file(str(ROOT / "app.py"), default_timeout=60.0), "evaluate")
+    app.query_params.update({**parts, "lang": "en"})
+    checked(app.run())
+    checked(app.run())
+    assert {*app.query_params} == {*parts, "lang"}, "what the link says is still so"
+    app.select_slider(key="kept-rate").set_value(0.4)
+    checked(app.run())
+    next(button for button in app.button if button.label == label).click()
+    checked(app.run())
+    checked(app.run())
+    assert {*app.query_params} == {"lang"}
+
+
+@pytest.mark.usefixtures("without_data")
 def test_an_own_threshold_goes_into_the_checkpoint_and_comes_back_with_it(fitted: AutoencoderDetector) -> None:
     app = upload(open_page("evaluate"), fitted)
     app.select_slider(key="kept-rate").set_value(0.3)
@@ -304,6 +324,24 @@ def test_an_own_threshold_goes_into_the_checkpoint_and_comes_back_with_it(fitted
     assert checkpoint.from_bytes(taken).detector.threshold_ == own
     again = upload(open_page("evaluate"), checkpoint.from_bytes(taken).detector)
     assert detector_line(again).endswith(f"own threshold {own:.4f}")
+
+
+@pytest.mark.usefixtures("without_data")
+def test_the_table_of_runs_has_the_threshold_in_use(fitted: AutoencoderDetector) -> None:
+    own = fitted.at_threshold(0.0456)
+    app = upload(upload(open_page("evaluate"), fitted), own)
+
+    def thresholds() -> list[str]:
+        return list(go_to(app, "train").dataframe[0].value["Threshold"])
+
+    assert thresholds() == [f"{fitted.threshold_:.4f}", "0.0456"]
+    visitor_of(app).thresholds = {Choice(run=0): 0.0321, Choice(run=1): None}
+    assert thresholds() == ["0.0321", f"{fitted.threshold_:.4f}"]
+    visitor_of(app).choice = Choice(run=1)
+    visitor_of(app).runs[0] = replace(visitor_of(app).runs[0], detector=None)
+    assert thresholds()[0] == "0.0321"
+    visitor_of(app).thresholds.clear()
+    assert thresholds()[0] == f"{fitted.threshold_:.4f}", "what is gone has what is known of it"
 
 
 @pytest.mark.usefixtures("without_data")

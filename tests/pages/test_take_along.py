@@ -6,12 +6,14 @@ import zipfile
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nbclient
 import nbformat
 import numpy as np
 import onnxruntime
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -81,10 +83,35 @@ def test_the_archive_works_on_its_own(unpacked: Path, made: Checkpoint, uci: Dat
     assert float(said.split("score ")[1].split(",")[0]) == pytest.approx(float(expected.scores[0]), rel=0.5)
 
 
-def test_the_notebook_has_twenty_lines(made: Checkpoint) -> None:
+def code_of_the_notebook() -> list[str]:
     cells = json.loads(notebook.document("detector-5.onnx"))["cells"]
-    lines = [line for cell in cells if cell["cell_type"] == "code" for line in cell["source"].splitlines() if line.strip()]
-    assert len(lines) == 20
+    return [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+
+
+def test_the_notebook_has_twenty_lines() -> None:
+    assert len([line for source in code_of_the_notebook() for line in source.splitlines() if line.strip()]) == 20
+
+
+@pytest.mark.parametrize("size", [(4, 300), (300, 4), (300, 300), (9, 20)], ids=str)
+def test_the_notebook_frames_any_stroke(size: tuple[int, int], tmp_path: Path) -> None:
+    """A plain 1, a dash, a block: the longer side has 20 pixels, the shorter one at least, in the middle."""
+    width, height = size
+    paper = Image.new("L", (500, 400), 235)
+    paper.paste(20, (60, 50, 60 + width, 50 + height))
+    paper.save(tmp_path / "digit.png")
+    frame: NDArray[np.uint8] = run_load(tmp_path / "digit.png")
+    assert frame.shape == (28, 28)
+    rows, columns = np.nonzero(frame.max(axis=1) > 128)[0], np.nonzero(frame.max(axis=0) > 128)[0]
+    assert (len(columns), len(rows)) == tuple(max(1, round(20 * side / max(size))) for side in size)
+    for found in (rows, columns):
+        assert abs(found[0] - (27 - found[-1])) <= 1
+
+
+def run_load(picture: Path) -> Any:
+    """What the notebook makes of a picture, before the network sees it."""
+    source, names = code_of_the_notebook()[0], dict[str, Any]()
+    exec(source.rpartition("model = ")[0], names)
+    return names["pixels"](picture)
 
 
 def test_the_card_says_what_the_file_says(made: Checkpoint) -> None:

@@ -306,6 +306,20 @@ def test_a_link_opened_during_a_training_says_that_it_was_not_taken_up(app: AppT
     assert not has(checked(app.run()), "link-problem"), "what the link asks for is being trained"
 
 
+def test_what_a_link_asks_for_judges_by_the_links_threshold_once_it_is_trained() -> None:
+    app = open_link(data=FALLBACK, hidden="16", latent="4", epochs="1", batch="16", threshold="0.0321")
+    assert any("not trained yet" in warning.value for warning in app.warning)
+    press(app, "button-skip_next")
+    rerun_until(app, lambda app: not visitor_of(app).job.snapshot().state.is_active)
+    assert not any("not trained yet" in warning.value for warning in app.warning)
+    press(app, "start")
+    rerun_until(app, lambda app: visitor_of(app).job is None)
+    assert detector_line(app).endswith("run 1 · own threshold 0.0321")
+    assert visitor_of(app).runs[0].config.threshold is None
+    visitor_of(app).thresholds.clear()
+    assert detector_line(checked(app.run())).endswith("run 1"), "it can be put back, once and for all"
+
+
 def test_old_results_do_not_stand_under_new_settings(app: AppTest) -> None:
     train(app)
     assert status(app).startswith("**Done**")

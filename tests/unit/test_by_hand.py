@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data import by_hand
+from core.data import by_hand, datasets
 from core.data.datasets import DamagedDataError, MissingDataError, load
 from tests.conftest import TinyMnist
 
@@ -146,6 +146,26 @@ def test_files_of_the_same_names_are_not_taken_for_another_data_set(files: dict[
     for other in ("fashion-mnist", "kmnist"):
         with pytest.raises(MissingDataError):
             load(other, tmp_path)
+
+
+def test_what_was_not_found_is_not_read_again_until_it_changes(
+    files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages ask at each run, and another data set's files may be large."""
+    asked: list[Path] = []
+    read, check = by_hand.Found.read, datasets.check_integrity
+    monkeypatch.setattr(by_hand.Found, "read", lambda found: asked.append(found.path) or read(found))
+    monkeypatch.setattr(datasets, "check_integrity", lambda path, md5: asked.append(Path(path)) or check(path, md5))
+    directly(tmp_path, {name: content + b"of another" for name, content in files.items()})
+    put(tmp_path / "MNIST/raw/t10k-labels-idx1-ubyte.gz", b"\x1f\x8b\x08 cut off")
+    for _again in range(2):
+        with pytest.raises((MissingDataError, DamagedDataError)):
+            load("mnist", tmp_path)
+        assert len({*asked}) == len(files) + 1
+        assert asked.count(tmp_path / "train-images-idx3-ubyte") == 1
+    assert asked.count(tmp_path / "MNIST/raw/t10k-labels-idx1-ubyte.gz") == 2, "its checksum, and what it may hold, each once"
+    directly(tmp_path, files)
+    assert len(load("mnist", tmp_path).train_labels) == 150
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"\x1f\x8b\x08 cut off"], ids=["empty", "zip", "gzip"])

@@ -84,3 +84,13 @@ def test_what_cannot_be_fitted_is_told(split: OneClassSplit) -> None:
         OneClassAutoencoder(settings={"layers": 3}).fit(np.zeros((4, 784)))
     with pytest.raises(ValueError, match="between"):
         OneClassAutoencoder(settings={"epochs": 0}).fit(np.zeros((4, 784)))
+
+
+@pytest.mark.parametrize(
+    ("setting", "argument"),
+    [({"threshold": 0.05}, "false_alarm_rate"), ({"alarms": 0.1}, "false_alarm_rate"), ({"seed": 3}, "random_state")],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_an_argument_says_is_no_setting(setting: dict[str, float], argument: str) -> None:
+    with pytest.raises(ValueError, match=f"argument {argument} says what '{next(iter(setting))}'"):
+        OneClassAutoencoder(settings={**QUICK, **setting}).fit(np.zeros((4, 784)))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def test_the_version_stands_once_and_where_it_is_cited() -> None:
     assert str(yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"]) == core.__version__
 
 
+@pytest.mark.skipif(not shutil.which("make"), reason="There is no make.")
 def test_a_dry_run_of_make_knows_every_target_of_its_own_list() -> None:
     listed = re.findall(r"^# make ([a-z-]+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
     assert {"run", "test", "lock"} <= {*listed}

@@ -58,6 +58,11 @@ def choice() -> Choice:
     return visitor().choice
 
 
+def in_use() -> tuple[Choice, float | None]:
+    """The detector in use, with the threshold that the visitor has set for it."""
+    return choice(), visitor().thresholds.get(choice())
+
+
 def use(chosen: Choice) -> None:
     """Put a detector in use on every page."""
     visitor().choice = chosen
@@ -122,6 +127,15 @@ def detector_of(chosen: Choice) -> AutoencoderDetector:
     training = visitor().job
     assert training is not None
     return training.detector()
+
+
+def threshold_of_run(number: int) -> float:
+    """By which a run judges, as the visitor has set it; as it was made, where its detector was let go and nothing is set."""
+    run = runs()[number]
+    wanted = visitor().thresholds.get(Choice(run=number), run.config.threshold)
+    if wanted is not None:
+        return wanted
+    return run.detector.at_threshold(None).threshold_ if run.detector else run.threshold
 
 
 def checkpoint_of_run(number: int) -> Checkpoint:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
-from core.detector import DetectorConfig
 from core.errors import UserError
 from core.link import LinkError, decode, encode
 from core.presets import preset_of, shipped_as
@@ -39,8 +39,8 @@ def read() -> None:
             tab().link_problem = LinkError("This link cannot be used, so the usual settings are shown. {reason}", reason=error)
             parts = {"lang": language()} if parts.get("lang") in LANGUAGES else {}
             st.query_params.from_dict(parts)
-    elif tab().link_detector and tab().link_choice != detectors.choice():
-        # Another detector is in use: after a reload the link must not bring the first one back.
+    elif tab().link_detector and tab().link_in_use != detectors.in_use():
+        # Another detector is in use, or another threshold: after a reload the link must not bring the first one back.
         tab().link_detector = {}
         st.query_params.from_dict({name: text for name, text in parts.items() if name in OF_THE_APP})
     _keep_in_address()
@@ -75,7 +75,7 @@ def _apply(parts: Mapping[str, str]) -> None:
     if "view" in parts:
         tab().view = parts["view"]
     if is_new and training:
-        if training.config != config:
+        if training.config != replace(config, threshold=None):
             tab().link_problem = LinkError(
                 "The detector of this link was not taken up, because your training is not over. "
                 "Wait for its end, or press Stop or Reset on the Train page; then open the link again."
@@ -91,7 +91,7 @@ def _apply(parts: Mapping[str, str]) -> None:
             tab().link_problem = LinkError(
                 "This link asks for a detector that is not trained yet. Its settings are on the Train page: press Start there."
             )
-        tab().link_detector, tab().link_choice = about_detector, detectors.choice()
+        tab().link_detector, tab().link_in_use = about_detector, detectors.in_use()
 
 
 def write_step(step: int) -> None:
@@ -121,20 +121,27 @@ def is_projector() -> bool:
     return tab().view == PROJECTOR
 
 
+def follow_training() -> None:
+    """Nothing is called untrained whose training has begun; once it is a run, that judges by the link's threshold."""
+    if not (wanted := tab().link_untrained):
+        return
+    # What trains has no threshold yet.
+    trained, training = replace(wanted, threshold=None), visitor().job
+    ready = [number for number, run in enumerate(detectors.runs()) if replace(run.config, threshold=None) == trained]
+    if ready or (training is not None and training.config == trained):
+        tab().link_problem = None
+    if ready:
+        tab().link_untrained = None
+        if wanted.threshold is not None:
+            visitor().thresholds[Choice(run=ready[-1])] = wanted.threshold
+
+
 def show_problem() -> None:
     """One sentence where the link could not be used, or not wholly."""
-    if tab().link_untrained and _is_trained(tab().link_untrained):
-        tab().link_problem = tab().link_untrained = None
     place = st.empty()  # when the sentence goes, nothing below it moves, and stands there twice until the run ends
     if problem := tab().link_problem:
         with place.container(key="link-problem"):
             st.warning(translated(problem), icon=":material/link_off:")
-
-
-def _is_trained(wanted: DetectorConfig | None) -> bool:
-    """Whether a training of these settings has begun, or a run of them is there."""
-    training = visitor().job
-    return wanted in [run.config for run in detectors.runs()] or (training is not None and training.config == wanted)
 
 
 def link(page: str, hide: tuple[str, ...] = (), projector: bool = False) -> str:

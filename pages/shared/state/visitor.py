@@ -191,8 +191,9 @@ class Tab:
 
     visit: a number that is new each time a page is opened. is_step_chosen: the lesson's step was chosen just now, and the
     address does not have it yet; is_step_in_address: it had one when Learn ran last. hidden, view: what the link asks for.
-    link_written: the address as this tab left it. link_detector: what the last link said of the detector; link_choice: the
-    detector in use when that was taken up; link_untrained: what the link asks for, where it has to be trained first.
+    link_written: the address as this tab left it. link_detector: what the last link said of the detector; link_in_use: the
+    detector in use, and its threshold, when that was taken up; link_untrained: what the link asks for, where it has to be
+    trained first.
     lesson_about: of which detector the lesson speaks, and before which images.
     job_problem: why settings could not be trained, with them. looks_seldom: whether the page looks at the job seldom.
     was_active, lesson_was_active, were_baselines_running, class_seen: as they were last shown. class_opened: the wall's drawing
@@ -212,7 +213,7 @@ class Tab:
     link_written: dict[str, str] | None = None
     link_problem: UserError | None = None
     link_detector: dict[str, str] = field(default_factory=dict)
-    link_choice: Choice | None = None
+    link_in_use: tuple[Choice, float | None] | None = None
     link_untrained: DetectorConfig | None = None
     looks_seldom: bool | None = None
     job_problem: tuple[DetectorConfig, UserError] | None = None

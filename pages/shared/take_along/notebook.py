@@ -12,7 +12,7 @@ REQUIREMENTS = "numpy pillow onnxruntime"
 LOAD = """\
 import numpy as np
 import onnxruntime
-from PIL import Image, ImageOps
+from PIL import Image
 
 def pixels(path):
     picture = Image.open(path).convert("RGBA")
@@ -21,10 +21,10 @@ def pixels(path):
         return np.asarray(picture)
     ink = np.abs(np.asarray(picture, float) - np.median(picture))
     ink = Image.fromarray(np.uint8(255 * ink / max(ink.max(), 1)))
-    ink = ImageOps.contain(ink.crop(ink.point(lambda level: 255 * (level > 64)).getbbox()), (20, 20))
-    frame = Image.new("L", (28, 28))
-    frame.paste(ink, [(28 - side) // 2 for side in ink.size])
-    return np.asarray(frame)
+    box = ink.point(lambda level: 255 * (level > 64)).getbbox()
+    ink = ink.crop(box)
+    ink = ink.resize([max(1, round(20 * side / max(ink.size))) for side in ink.size])
+    return np.pad(ink, [((28 - side) // 2, (29 - side) // 2) for side in reversed(ink.size)])
 
 model = onnxruntime.InferenceSession("{model}")"""
 
