@@ -37,6 +37,7 @@ def show_hardest(context: EvaluateContext) -> tuple[str, ...]:
     """AUROC against each class, and the images of one that pass best; returns what a report shows of it."""
     names = context.names
     question = question_of(context)
+    say_all(context)
     by_class = dict(sorted(context.auroc_by_class.items(), key=lambda item: item[1]))
     if st.session_state.get(keys.HARDEST_CLASS) not in by_class:
         st.session_state[keys.HARDEST_CLASS] = next(iter(by_class))
