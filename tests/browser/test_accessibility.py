@@ -11,7 +11,7 @@ from pages.shared.i18n.text import LANGUAGES
 from pages.shared.navigation import PAGES
 from pages.shared.state.lesson import STEPS
 from tests.browser.conftest import Server, draw, final_score, open_page, settled, slow_but, until
-from tests.browser.test_lesson import TRAINED, answer
+from tests.browser.test_lesson import answer
 from tests.strokes import WAYS, on_canvas
 
 PATHS = (
@@ -65,8 +65,7 @@ def test_axe_finds_nothing_serious(path: str, axe: str, server: Server, chromium
         assert violations(page, axe) == []
         if path in LESSON:
             answer(page)
-            if path != f"learn?step={TRAINED}":
-                expect(page.locator(".st-key-lesson-answer")).to_be_visible()
+            expect(page.locator(".st-key-lesson-answer")).to_be_visible()
             painted(page)
             assert violations(page, axe) == [], "once it is answered"
         page.emulate_media(color_scheme="dark")

@@ -80,8 +80,7 @@ def test_every_step_of_the_lesson_is_one_screen_before_and_after_its_answer(lang
         settled(page)
         on_one_screen(page)
         answer(page)
-        if step != 11:  # its answer comes with the training's end
-            expect(page.locator(".st-key-lesson-answer")).to_be_visible()
+        expect(page.locator(".st-key-lesson-answer")).to_be_visible()
         for number in range(2, len(IDEAS) + 1) if step == 8 else ():  # with all that its button adds
             page.locator(".st-key-lesson").get_by_test_id("stBaseButton-secondary").click()
             expect(page.locator(".figures tbody tr")).to_have_count(number)
