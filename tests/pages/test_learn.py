@@ -330,6 +330,15 @@ def test_steps_whose_networks_know_5s_say_so(step: int, images: str) -> None:
 
 
 @pytest.mark.usefixtures("without_data")
+def test_a_projector_says_of_which_images_a_step_is_where_they_are_not_mnists() -> None:
+    app = open_page("learn")
+    tab_of(app).view = "projector"
+    said = [step for step in NUMBERS if has(at_step(step, app), "lesson-images")]
+    assert said == [step for step in NUMBERS if step not in (2, 13)], "these two show what was shipped"
+    assert inside(app, "lesson-images").caption[0].value == "Images: UCI digits"
+
+
+@pytest.mark.usefixtures("without_data")
 def test_what_was_said_of_one_digit_is_not_said_of_another() -> None:
     app = say(at_step(4), "score", 1)
     told = answered(app)
