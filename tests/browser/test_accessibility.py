@@ -49,8 +49,9 @@ def painted(page: Page) -> None:
 
 
 QUICK = ("draw", "train")
-LESSON = tuple(f"learn?step={number}" for number in range(1, STEPS + 1))
-OTHERS = [path for path in dict.fromkeys((*PATHS, *LESSON)) if path not in QUICK]
+LESSON = tuple(f"learn?step={number}{view}" for number in range(1, STEPS + 1) for view in ("", "&view=projector"))
+PROJECTED = tuple(f"{path}?view=projector" for path in ("draw", "train"))
+OTHERS = [path for path in dict.fromkeys((*PATHS, *LESSON, *PROJECTED)) if path not in QUICK]
 
 
 @pytest.mark.parametrize("path", [*QUICK, *(pytest.param(path, marks=pytest.mark.slow) for path in OTHERS)])
@@ -58,7 +59,7 @@ def test_axe_finds_nothing_serious(path: str, axe: str, server: Server, chromium
     page = chromium.new_page(viewport={"width": 1366, "height": 768}, color_scheme="light", reduced_motion="reduce")
     try:
         open_page(page, server, path)
-        if path == "draw":
+        if path.startswith("draw"):
             draw(page, on_canvas(WAYS[7][0]))
             final_score(page)
         painted(page)
