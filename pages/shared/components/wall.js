@@ -91,7 +91,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
   if (!data.fits) return;
   own.observer ??= new ResizeObserver(() => own.fit());
-  for (const seen of [document.documentElement, wall.getRootNode().host?.closest("[data-testid=stColumn]")])
-    if (seen) own.observer.observe(seen);
+  const block = wall.getRootNode().host?.closest("[data-testid=stVerticalBlock]");
+  for (const seen of [document.documentElement, block, ...(block?.children ?? [])]) if (seen) own.observer.observe(seen);
   own.fit();
 }
