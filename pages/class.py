@@ -13,14 +13,6 @@ from pages.shared.state import class_drawings, classroom, link
 from pages.shared.state.visitor import tab
 from pages.shared.streamlit_internals import begin_again_with_app
 
-FOR_THE_PROJECTOR = """<style>
-.st-key-detector-line { display: none; } h1 { font-size: 1.3rem !important; padding: 0 !important; }
-[data-testid="stMainBlockContainer"] { padding: 4.2rem 2rem 1rem; }
-.st-key-class-teacher { gap: .5rem; } .st-key-class-teacher button { padding: .1rem .6rem; }
-[data-testid="stAlertContainer"] { padding: .4rem 1rem; }
-</style>"""
-"""The wall has the room; nobody changes a detector there."""
-
 
 def show() -> None:
     """The page."""
@@ -37,14 +29,12 @@ def show() -> None:
         show_beginning()
         return
     st.title(plain(now.about.name))
-    if link.is_projector():
-        st.html(FOR_THE_PROJECTOR)
     is_teacher = bool(classroom.teachers_code())
     if is_teacher:
         show_controls(now)
-    if is_teacher or link.is_projector():
-        show_address(now)
     if not link.is_projector():
+        if is_teacher:
+            show_address(now)
         show_join(now, who, is_teacher)
     st.fragment(show_wall, run_every=0.5)()
 

@@ -33,7 +33,7 @@ def show() -> None:
         st.info(only_one_kind(), icon=":material/info:")
         return
     try:
-        context.scored  # noqa: B018  computed here, where it may raise
+        context.all_scored  # noqa: B018  computed here, where it may raise
     except EvaluationError as error:
         st.info(translated(error), icon=":material/info:")
         return
@@ -65,10 +65,9 @@ def show_evaluation(context: EvaluateContext, summary: str, shown: Shown) -> Non
     with places[1]:
         anomalies = ask_anomalies(context)
         base_rate_place = st.container()
-    compared = context.scored if anomalies == context.others else context.against(anomalies)
+    compared = context.against(anomalies)  # anew each time: the context is older than the share that was just chosen
     with base_rate_place:
         f1_sentence = show_base_rate(compared)
-    compared = context.against(anomalies)  # at the share that was just chosen
     working = context.working
     current, calibrated, cheated = map(compared.at, (working.value, working.calibrated, compared.best_f1_threshold))
     with places[0]:

@@ -20,7 +20,7 @@ from pages.sections import (
     learn_trap,
     learn_unit,
 )
-from pages.sections.learn_context import USUAL_CLASS, lesson_context
+from pages.sections.learn_context import USUAL_CLASS, is_of_another_data_set, lesson_context
 from pages.sections.learn_teacher import show_teacher
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import data_sets, keys, link
@@ -88,6 +88,14 @@ def show_lesson(show_step: Callable[[PageContext], None]) -> None:
         return
     with st.container(key="lesson-about"):
         st.caption(about_step(show_step, context))
+    if link.is_projector() and is_of_another_data_set(context) and shows_images_at_hand(show_step):
+        with st.container(key="lesson-images"):  # the projector has no room for more
+            st.caption(f"{_('Images')}: {data_sets.title_of(context.data.name)}")
+
+
+def shows_images_at_hand(show_step: Callable[[PageContext], None]) -> bool:
+    """Whether a step runs on what is at hand; two of those about 5s show what was shipped, and the trap trains."""
+    return show_step not in OF_FIVES or show_step is learn_trap.show
 
 
 def about_step(show_step: Callable[[PageContext], None], context: PageContext) -> str:
@@ -99,8 +107,7 @@ def about_step(show_step: Callable[[PageContext], None], context: PageContext) -
             normal=context.normal,
             data=at_hand,
         )
-    # The trap trains on what is at hand; the others are shipped.
-    data = at_hand if show_step is learn_trap.show else data_sets.title_of(context.config.data_set)
+    data = at_hand if shows_images_at_hand(show_step) else data_sets.title_of(context.config.data_set)
     return _("This step: networks of {normal}, {data}.", normal=context.normal, data=data)
 
 

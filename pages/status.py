@@ -48,7 +48,7 @@ def show_status() -> None:
             st.metric(label, value, width="content")
 
 
-ENDED = N_("The teacher ended this training. Press Start for a new one.")
+ENDED = N_("The teacher ended this training. You can start a new one.")
 PAUSED = N_("The teacher paused this training. Press Resume to go on.")
 MOST_SHOWN = 40
 

@@ -1,5 +1,7 @@
 """Screenshots of every page in every language: light, dark, and on a phone; `make screenshots` puts them into screenshots/.
 
+`python -m tests.screenshots lesson` puts those of all steps of the lesson there, on a projector, before and after the answer.
+
 The ones that the README shows are copied to docs/, and `make film` makes its moving picture.
 """
 
@@ -23,6 +25,7 @@ from core.server.classroom import Classroom
 from core.server.tasks import Judgement
 from pages.shared.i18n.text import LANGUAGES
 from pages.shared.navigation import PAGES
+from pages.shared.state.lesson import STEPS
 from tests.browser.conftest import (
     REAL_DATA,
     Server,
@@ -35,6 +38,8 @@ from tests.browser.conftest import (
     start_server,
     until,
 )
+from tests.browser.test_lesson import answer
+from tests.browser.test_projector import SIZES
 from tests.strokes import WAYS, on_canvas, rgba, shaken
 
 OUTPUT = Path("screenshots")
@@ -158,6 +163,23 @@ def screenshots(browser: Browser, server: Server) -> None:
         shutil.copy(OUTPUT / f"{shot}.png", Path("docs", f"{name}.png"))
 
 
+def lesson(browser: Browser, server: Server) -> None:
+    """Each step at both sizes of a projector, asked and answered."""
+    OUTPUT.mkdir(exist_ok=True)
+    for (width, height), step in product(SIZES, range(1, STEPS + 1)):
+        page = browser.new_page(viewport={"width": width, "height": height}, reduced_motion="reduce")
+        open_page(page, server, f"learn?view=projector&step={step}")
+        for state in ("asked", "answered"):
+            if state == "answered":
+                answer(page)
+                expect(page.locator(".st-key-lesson-answer")).to_be_visible()
+            settled(page)
+            path = OUTPUT / f"step-{step:02d}-{height}-{state}.png"
+            page.screenshot(path=path)
+            print(path)
+        page.close()
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         database = f"sqlite:///{folder}/class.sqlite"
@@ -167,6 +189,8 @@ def main() -> None:
         try:
             if sys.argv[1:] == ["film"]:
                 film(browser.new_page(viewport={"width": 1100, "height": 640}), server)
+            elif sys.argv[1:] == ["lesson"]:
+                lesson(browser, server)
             else:
                 screenshots(browser, server)
         finally:

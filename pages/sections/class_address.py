@@ -12,18 +12,25 @@ from pages.shared.state import link
 
 
 def show_address(now: Moment) -> None:
-    """For the teacher and on the projector: large until the first drawing is there, then one line with the code in a box."""
+    """For the teacher: large until the first drawing is there, then one line with the code in a box.
+
+    On the projector the code stays, beside the wall.
+    """
     reach = link.reach()
     if reach.obstacle:
         with st.container(key="class-address"):
             st.warning(link.told(reach.obstacle), icon=":material/wifi_off:")
         return
-    is_waiting = not now.drawings
-    with st.container(key="class-address", horizontal=not is_waiting, vertical_alignment="center"):
+    is_waiting, is_projector = not now.drawings, link.is_projector()
+    with st.container(key="class-address", horizontal=not (is_waiting or is_projector), vertical_alignment="center"):
         base = reach.addresses[0]
         if len(reach.addresses) > 1:
             base = st.selectbox(
-                _("This computer's address in the class's network"), reach.addresses, key="join-address", width=360
+                _("This computer's address in the class's network"),
+                reach.addresses,
+                key="join-address",
+                label_visibility="collapsed" if is_projector else "visible",
+                width=360,
             )
         address = f"{base}/class"
         hints = [_("Phones have to be in the same Wi-Fi network as this computer.")] if reach.is_of_this_network else []
@@ -31,6 +38,9 @@ def show_address(now: Moment) -> None:
             hints.append(_("Then the class's password is asked for."))
         if is_waiting:
             st.html(join_code(address, hints))
+            return
+        if is_projector:
+            st.html(f'<div class="beside">{join_code(address, [])}</div>')
             return
         st.html(f'<span class="label">{escape(_("Join at"))}</span> <b class="address">{typed(address)}</b>', width="content")
         with st.popover(_("QR code"), icon=":material/qr_code_2:", type="tertiary"):

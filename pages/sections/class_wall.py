@@ -15,12 +15,13 @@ from core.presets import Shipped
 from core.server.class_records import Drawing, Moment, Student
 from core.server.tasks import fooled
 from pages.sections import class_tasks
+from pages.sections.class_address import show_address
 from pages.sections.class_join import answered
 from pages.shared.components import wall
 from pages.shared.html import pictures, signs
 from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import _, formatted, language, ngettext, translated
-from pages.shared.state import class_drawings, classroom, detectors, keys
+from pages.shared.state import class_drawings, classroom, detectors, keys, link
 from pages.shared.state.visitor import tab, visitor
 
 MOST_IN_SIGHT = 200
@@ -52,7 +53,7 @@ def show_wall() -> None:
         return
     if now is None or tab().class_seen != seen(now):
         st.rerun()
-    who, is_teacher = visitor(), bool(classroom.teachers_code())
+    who, is_teacher, is_projector = visitor(), bool(classroom.teachers_code()), link.is_projector()
     # Another tab of this browser may become the teacher's, or read another language.
     classroom.run_again_only_if_changed(
         lambda now: (now and (now.about, now.change), who.class_code, who.is_teacher, who.language)
@@ -61,29 +62,45 @@ def show_wall() -> None:
         if now.about.seen_by != "everybody" and not is_teacher:
             st.html(heading(now))
             st.info(_("The teacher shows the wall."), icon=":material/visibility_off:")
+            if is_projector:
+                show_address(now)
             return
-        st.html(heading(now))
-        left, right = st.columns([2.8, 1], gap="medium")
+        if not is_projector:
+            st.html(heading(now))
+        is_waiting = is_projector and not now.drawings  # and the code has the room
+        left, right = st.columns([1, 1] if is_waiting else [2.8, 1], gap="medium")
         with right:
-            order = st.segmented_control(
-                _("Order"),
-                (NEWEST, RANKED),
-                default=NEWEST,
-                required=True,
-                format_func={NEWEST: _("Newest"), RANKED: _("Best")}.__getitem__,
-                key=keys.WALL_ORDER,
-                label_visibility="collapsed",
-            )
+            if is_projector:
+                show_address(now)
+            order = NEWEST if is_waiting else ask_order()
         with left:
+            if is_projector:
+                st.html(heading(now))
             show_opened(now, is_teacher)
-            drawings = in_order(now, str(order), is_teacher)[:MOST_IN_SIGHT]
+            drawings = in_order(now, order, is_teacher)[:MOST_IN_SIGHT]
             ratios = [each.judgement.ratio for each in drawings if not each.is_hidden]
-            wall.show(keys.WALL, [card(now, each) for each in drawings], ratios, tab().class_opened, open_one)
+            wall.show(keys.WALL, [card(now, each) for each in drawings], ratios, tab().class_opened, open_one, is_projector)
         with right:
-            if now.about.task != "free":
-                st.html(as_list(now))
+            is_ranked = not is_waiting and now.about.task != "free"
+            most = MOST_LISTED if not is_projector else 2 if is_ranked and now.detectors else 4
+            if is_ranked:
+                st.html(as_list(now, most))
             if now.detectors:
-                st.html(detectors_fooled_least(now))
+                st.html(detectors_fooled_least(now, most))
+
+
+def ask_order() -> str:
+    """The newest first, or the best."""
+    chosen = st.segmented_control(
+        _("Order"),
+        (NEWEST, RANKED),
+        default=NEWEST,
+        required=True,
+        format_func={NEWEST: _("Newest"), RANKED: _("Best")}.__getitem__,
+        key=keys.WALL_ORDER,
+        label_visibility="collapsed",
+    )
+    return str(chosen)
 
 
 def heading(now: Moment) -> str:
@@ -93,6 +110,8 @@ def heading(now: Moment) -> str:
     drawings = ngettext("{count} drawing", "{count} drawings", len(now.shown()))
     counted = f"{students} · {drawings}" + ("" if about.is_open else f" · {_('closed')}")
     rule = f"{class_tasks.rule(about.task, about.digit)} {class_tasks.common_rule(about.task)}"
+    if link.is_projector():
+        rule = class_tasks.brief_rule(about.task, about.digit)
     return (
         f'<div class="class-heading"><h2>{escape(class_tasks.title(about.task, about.digit))}</h2>'
         f'<span class="label">{escape(counted)}</span><p>{escape(rule)}</p></div>'
@@ -137,11 +156,11 @@ def _card(drawing: Drawing, student: Student | None, place: str, _language: str)
     judged, who = drawing.judgement, name_of(student)
     score = formatted(judged.score, ".4f")
     verdict = pictures.verdict_word(judged.is_anomaly)
-    sign = signs.of_verdict(judged.is_anomaly).mark
     return wall.Card(
         drawing.number,
         _address(drawing.image),
-        f"{score} {sign}",
+        score,
+        signs.of_verdict(judged.is_anomaly).mark,
         place,
         who,
         _("{name}: {verdict}, anomaly score {score}", name=who, verdict=verdict, score=score),
@@ -221,11 +240,11 @@ def hide(number: int, is_hidden: bool) -> None:
     classroom.room().hide(classroom.teachers_code(), number, is_hidden)
 
 
-def as_list(now: Moment) -> str:
+def as_list(now: Moment, most: int) -> str:
     """Who stands where in this task."""
     about = now.about
     lines = []
-    for each in list(now.places.values())[:MOST_LISTED]:
+    for each in list(now.places.values())[:most]:
         drawing, who = now.drawings[each.drawing], name_of(now.students.get(each.student))
         value = formatted(abs(each.worth), ".4f")
         if about.task == "blind":
@@ -242,10 +261,10 @@ def as_list(now: Moment) -> str:
     return f"<h3>{escape(_('The list'))}</h3>{body}"
 
 
-def detectors_fooled_least(now: Moment) -> str:
+def detectors_fooled_least(now: Moment, most: int) -> str:
     """Whose detector was fooled least."""
     lines = []
-    for each in fooled(now.detectors.values(), now.shown())[:MOST_LISTED]:
+    for each in fooled(now.detectors.values(), now.shown())[:most]:
         who = name_of(now.students.get(now.detectors[each.code].student))
         tried = ngettext("fooled {fooled} of {count} time", "fooled {fooled} of {count} times", each.tries, fooled=each.fooled)
         lines.append(

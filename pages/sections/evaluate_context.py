@@ -33,16 +33,11 @@ class EvaluateContext(PageContext):
         return sorted(set(self.labels.tolist()) - set(self.normal_classes))
 
     @cached_property
-    def scored(self) -> ScoredSet:
-        """All test images. Raises EvaluationError."""
-        return self.against(None)
-
-    @cached_property
     def all_scored(self) -> ScoredSet:
         """All test images at the test set's own share of anomalies. Raises EvaluationError."""
         return scored(self.scores, self.labels, self.normal_classes)
 
-    def against(self, anomalies: list[int] | None) -> ScoredSet:
+    def against(self, anomalies: list[int]) -> ScoredSet:
         """The normal test images and those of these classes. Raises EvaluationError."""
         return scored(self.scores, self.labels, self.normal_classes, anomalies, self.anomaly_share)
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.sections.evaluate_context import EvaluateContext
+from pages.sections.evaluate_others import say_all
 from pages.shared.charts.figures import below_half
 from pages.shared.html import pictures, report
 from pages.shared.i18n import glossary
@@ -21,6 +22,7 @@ def show_hardest(context: EvaluateContext) -> tuple[str, ...]:
     """AUROC against each class, and the images of one that pass best; returns what a report shows of it."""
     names = context.names
     question = question_of(context)
+    say_all(context)
     by_class = dict(sorted(context.auroc_by_class.items(), key=lambda item: item[1]))
     if st.session_state.get(keys.HARDEST_CLASS) not in by_class:
         st.session_state[keys.HARDEST_CLASS] = next(iter(by_class))

@@ -23,7 +23,7 @@ def show_canvas(step: str) -> Tensor | None:
     with st.container(key="lesson-canvas"):
         key = f"lesson-{place}-{on_screen.generation}-{on_screen.opened}"
         strokes, png = draw_on_canvas(key, SIDE, BRUSH, on_screen.initial)
-        st.button(_("Clear"), icon=":material/delete:", on_click=clear, args=(step,), key=f"clear-{step}")
+        st.button(_("Clear"), icon=":material/delete:", on_click=current_lesson().clear, args=(step,), key=f"clear-{step}")
     if png is not None and strokes is not None and strokes != on_screen.seen:
         canvas.strokes = on_screen.seen = strokes
         try:
@@ -31,10 +31,3 @@ def show_canvas(step: str) -> Tensor | None:
         except PictureError as error:
             st.error(translated(error), icon=":material/error:")
     return canvas.image
-
-
-def clear(step: str) -> None:
-    """A new key is a clean canvas."""
-    canvas = current_lesson().canvas(step)
-    canvas.generation += 1
-    canvas.strokes = canvas.image = None

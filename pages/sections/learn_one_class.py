@@ -18,9 +18,9 @@ SEEN = 8
 def four_images(context: PageContext, number: int) -> list[int]:
     """One image that the network knows, and three others, one of which passes where one does."""
     passes, alarm = ~context.is_normal & ~context.is_alarm, ~context.is_normal & context.is_alarm
-    kinds = [context.is_normal, passes if bool(passes.any()) else alarm, alarm]
     start = 7 * number
-    chosen = [nth(kind, start) for kind in kinds]
+    second = nth(passes, start) if bool(passes.any()) else nth(alarm, start + 1)
+    chosen = [nth(context.is_normal, start), second, nth(alarm, start)]
     fourth = next(
         index
         for turn in range(100)

@@ -50,12 +50,11 @@ def show(context: PageContext) -> None:
             st.html(f'<div class="lesson-few">{pictures.png_picture(few(context), _("The images to learn from"))}</div>')
         return
     with left:
-        st.button(_("Train now"), icon=":material/play_arrow:", type="primary", on_click=begin, args=(normal_class(context),))
-        learn_training.show_problem()
         jobs = learn_training.jobs_of("overfitting", context)
         result = jobs[0].snapshot().losses if jobs and jobs[0].snapshot().state.is_over else ()
-        if result:
-            say(given, told(result))
+        say(given, told(result) if result else expected())
+        st.button(_("Train now"), icon=":material/play_arrow:", type="primary", on_click=begin, args=(normal_class(context),))
+        learn_training.show_problem()
     with right:
         learn_training.look("overfitting", context, show_curves)
 
@@ -70,6 +69,14 @@ def few(context: PageContext) -> bytes:
 def _few(data_set: str, label: int) -> PlannedSplit:
     """The split of which the first images only are trained on."""
     return data_sets.split(data_set, data_directory(), (label,), COURSE.training.seed).first(IMAGES, HELD_OUT)
+
+
+def expected() -> str:
+    """What the curves will show, as a rule."""
+    return _(
+        "As a rule it falls, then rises: the network learns so few images by heart, and draws others worse. The training "
+        "shows it."
+    )
 
 
 def told(curve: Sequence[EpochLosses]) -> str:

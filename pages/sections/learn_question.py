@@ -83,7 +83,11 @@ def choose_several(question: str, text: str, options: Sequence[str], right: Sequ
         )
         if given is None:
             st.button(
-                _("Check"), type="primary", on_click=_give, args=(question, key, lambda value: sorted(value) == sorted(right))
+                _("Check"),
+                type="primary",
+                on_click=_give,
+                args=(question, key, lambda value: sorted(value) == sorted(right)),
+                disabled=not st.session_state.get(key),
             )
     if given is None:
         show_said(question, options)
@@ -96,7 +100,9 @@ def guess(
     """A place on a slider, which begins in the middle, then a button."""
     given = _ask(question, text)
     key = _key(question)
-    st.session_state.setdefault(key, given.value if given else values[len(values) // 2])
+    if given:
+        st.session_state[key] = given.value
+    st.session_state.setdefault(key, values[len(values) // 2])
     st.select_slider(
         text, values, key=key, format_func=shown, label_visibility="collapsed", disabled=given is not None, width=420
     )
@@ -142,6 +148,8 @@ def _ask(question: str, text: str) -> Answer | None:
 
 def _give(question: str, key: str, judge: Callable[..., bool | None]) -> None:
     value: Value | list[int] | None = st.session_state.get(key)
-    if value is None:
+    if value is None or value == []:
         return  # nothing is chosen any more
+    if key != _key(question) or current_lesson().answer_to(question):
+        return  # another tab has answered it, or asked anew
     current_lesson().give(question, tuple(value) if isinstance(value, list) else value, judge(value))

@@ -38,14 +38,21 @@ def show(context: PageContext) -> None:
             st.markdown(f"**{text}**")
         options = options_of(question)
         key = keys.answer(f"quiz-{quiz.seed}", quiz.number, tab().lesson_about)
-        show_options(text, options, key, quiz.given[quiz.number] if is_answered else None, partial(give, key))
+        show_options(
+            text, options, key, quiz.given[quiz.number] if is_answered else None, partial(give, key, quiz.seed, quiz.number)
+        )
         if is_answered:
             given = quiz.given[quiz.number]
             is_right = given == question.right
             with st.container(key="lesson-answer"):
                 st.markdown(f"{right_or_wrong(is_right)} {why(context, question, result, given)}")
             is_last = quiz.number + 1 == QUESTIONS_OF_QUIZ
-            st.button(_("How did it go?") if is_last else _("Next question"), type="primary", on_click=onward)
+            st.button(
+                _("How did it go?") if is_last else _("Next question"),
+                type="primary",
+                on_click=onward,
+                args=(quiz.seed, quiz.number),
+            )
     with right:
         if result:
             show_images(context, question, result, is_answered)
@@ -68,7 +75,7 @@ def asked_text(context: PageContext, question: Question, result: Result | None) 
     """What is asked."""
     if question.kind == "rate":
         return _(
-            "The threshold is set for {rate:.0%} false alarms. About how many of {count:,} new images of "
+            "If the threshold is set for {rate:.0%} false alarms, about how many of {count:,} new images of "
             "{normal} will be alarms?",
             rate=question.rate,
             count=question.count,
@@ -179,7 +186,7 @@ def show_result(context: PageContext, asked: list[Question], quiz: Quiz) -> None
     with left:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(_("**{right} of {count} right.**", right=len(asked) - len(wrong), count=len(asked)), width="content")
-            st.button(_("Ten new questions"), icon=":material/refresh:", type="primary", on_click=begin_anew)
+            st.button(_("Ten new questions"), icon=":material/refresh:", type="primary", on_click=begin_anew, args=(quiz.seed,))
         if not wrong:
             return
         number = st.pills(
@@ -201,17 +208,24 @@ def show_result(context: PageContext, asked: list[Question], quiz: Quiz) -> None
             show_images(context, question, result, is_answered=True)
 
 
-def give(key: str) -> None:
+# What a tab still shows another one may have answered, or begun anew: each press says what it is about.
+
+
+def give(key: str, seed: int, number: int) -> None:
+    """Answer the question with this number of the quiz with this seed; nothing where that is not asked any more."""
     quiz, value = current_lesson().quiz, st.session_state.get(key)
-    if isinstance(value, int) and len(quiz.given) == quiz.number:
+    if isinstance(value, int) and quiz.seed == seed and len(quiz.given) == number:
         quiz.given.append(value)
 
 
-def onward() -> None:
+def onward(seed: int, number: int) -> None:
+    """From an answered question to the next, or to how it went."""
     quiz = current_lesson().quiz
-    quiz.number = min(quiz.number + 1, len(quiz.given))
+    if quiz.seed == seed and quiz.number == number:
+        quiz.number += 1
 
 
-def begin_anew() -> None:
+def begin_anew(seed: int) -> None:
     """Other images, and no answers."""
-    current_lesson().quiz = Quiz()
+    if current_lesson().quiz.seed == seed:
+        current_lesson().quiz = Quiz()

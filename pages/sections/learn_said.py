@@ -14,7 +14,7 @@ from pages.shared.streamlit_internals import run_by_timer_only_if
 
 
 def show_said(question: str, options: Sequence[str], option_of: Callable[[Any], int] = int) -> None:
-    """How many have said what; nothing for a student, nor while nobody has said anything.
+    """How many have said what, of the class where there is one; nothing for a student, nor while nobody has said anything.
 
     option_of: the number of the option that a value stands for.
     """
@@ -28,8 +28,10 @@ def is_for_a_teacher() -> bool:
 
 
 def _show(question: str, options: Sequence[str], option_of: Callable[[Any], int], about: str) -> None:
-    said = visitors.kept().answers(question, about)
-    run_by_timer_only_if(lambda: visitors.kept().answers(question, about) != said)
+    now = classroom.about()
+    begun = now.begun if now else 0.0
+    said = visitors.kept().answers(question, about, begun)
+    run_by_timer_only_if(lambda: visitors.kept().answers(question, about, begun) != said)
     if not said:
         return
     values = [value for answer in said for value in (answer.value if isinstance(answer.value, tuple) else (answer.value,))]

@@ -7,9 +7,9 @@ import streamlit as st
 
 from core.checkpoint import CheckpointError
 from core.errors import UserError
-from core.jobs.job import Snapshot, TrainingJob
+from core.jobs.job import JobState, Snapshot, TrainingJob
 from pages.shared.i18n.jobs import job_sentence
-from pages.shared.i18n.text import translated
+from pages.shared.i18n.text import _, translated
 from pages.shared.state import training_job
 from pages.shared.state.page_context import PageContext
 from pages.shared.state.visitor import tab, visitor
@@ -50,10 +50,27 @@ Show = Callable[[Sequence[TrainingJob], Sequence[Snapshot]], None]
 
 
 def look(kind: Kind, context: PageContext, show: Show) -> None:
-    """Show the trainings, again and again while one of them runs."""
-    active = [snapshot for job in jobs_of(kind, context) if (snapshot := job.snapshot()).state.is_active]
+    """Show the trainings, again and again while one of them runs. Those that nobody was looking at go on, others when asked."""
+    for job in jobs_of(kind, context):
+        if is_paused(snapshot := job.snapshot()) and snapshot.away:
+            job.resume()
+    snapshots = [job.snapshot() for job in jobs_of(kind, context)]
+    active = [snapshot for snapshot in snapshots if snapshot.state.is_active]
+    if any(map(is_paused, snapshots)):
+        st.button(_("Resume"), icon=":material/play_arrow:", key=f"resume-{kind}", on_click=go_on, args=(kind,))
     seconds = training_job.WAITING_POLL if any(snapshot.turn > 3 for snapshot in active) else 0.7
     st.fragment(_look, run_every=seconds if active else None)(kind, context, show)
+
+
+def is_paused(snapshot: Snapshot) -> bool:
+    return snapshot.state is JobState.PAUSED
+
+
+def go_on(kind: Kind) -> None:
+    """Resume what the teacher paused, or what could not go on."""
+    for job in getattr(visitor(), kind):
+        if is_paused(job.snapshot()):
+            job.resume()
 
 
 def _look(kind: Kind, context: PageContext, show: Show) -> None:

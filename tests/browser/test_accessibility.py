@@ -12,7 +12,7 @@ from pages.shared.navigation import PAGES
 from pages.shared.state.lesson import STEPS
 from tests.browser.conftest import Server, draw, final_score, open_page, settled, slow_but, until
 from tests.browser.test_draw import SCREENS
-from tests.browser.test_lesson import TRAINED, answer
+from tests.browser.test_lesson import answer
 from tests.strokes import WAYS, on_canvas
 
 PATHS = (
@@ -50,8 +50,9 @@ def painted(page: Page) -> None:
 
 
 QUICK = ("draw", "train")
-LESSON = tuple(f"learn?step={number}" for number in range(1, STEPS + 1))
-OTHERS = [path for path in dict.fromkeys((*PATHS, *LESSON)) if path not in QUICK]
+LESSON = tuple(f"learn?step={number}{view}" for number in range(1, STEPS + 1) for view in ("", "&view=projector"))
+PROJECTED = tuple(f"{path}?view=projector" for path in ("draw", "train"))
+OTHERS = [path for path in dict.fromkeys((*PATHS, *LESSON, *PROJECTED)) if path not in QUICK]
 
 
 SLOW = [*((path, "laptop") for path in OTHERS), ("draw", "phone"), ("draw", "narrow")]
@@ -68,15 +69,14 @@ def test_axe_finds_nothing_serious(path: str, screen: str, axe: str, server: Ser
     page = chromium.new_page(viewport=size, has_touch=is_phone, color_scheme="light", reduced_motion="reduce")
     try:
         open_page(page, server, path)
-        if path == "draw":
+        if path.startswith("draw"):
             draw(page, on_canvas(WAYS[7][0]))
             final_score(page)
         painted(page)
         assert violations(page, axe) == []
         if path in LESSON:
             answer(page)
-            if path != f"learn?step={TRAINED}":
-                expect(page.locator(".st-key-lesson-answer")).to_be_visible()
+            expect(page.locator(".st-key-lesson-answer")).to_be_visible()
             painted(page)
             assert violations(page, axe) == [], "once it is answered"
         page.emulate_media(color_scheme="dark")

@@ -65,6 +65,18 @@ def test_everything_follows_the_threshold_while_it_is_dragged(page: Page, server
     eventually(page, lambda: counts(page)[1] == counts(page)[3] == 0)
 
 
+def test_the_sentence_about_the_share_of_anomalies_follows_its_slider(page: Page, server: Server) -> None:
+    open_page(page, server, "evaluate")
+    grip_of(page)
+    unfold(page, "Which anomalies, and how many?")
+    told = page.get_by_text("calling everything an anomaly")
+    share = page.get_by_role("slider", name="Share of anomalies")
+    share.focus()
+    for chosen in ("0.1%", "1.0%"):
+        page.keyboard.press("ArrowRight")
+        expect(told).to_contain_text(f"Where {chosen} of all images")
+
+
 def test_what_is_taken_away_is_what_the_page_shows(page: Page, server: Server, tmp_path: Path) -> None:
     open_page(page, server, "evaluate")
     grip_of(page)

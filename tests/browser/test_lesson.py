@@ -12,9 +12,6 @@ pytestmark = pytest.mark.journey
 TALLER = {12, 13}
 """Steps whose answer is as long as the screen of a laptop; their questions fit."""
 
-TRAINED = 11
-"""The step whose answer comes with a training's end."""
-
 MOST_TABS = 80
 """More than twice as many as a step has places for the keyboard."""
 
@@ -79,8 +76,7 @@ def test_every_step_is_answered_in_place_on_one_screen(language: str, by_keyboar
         assert page.locator(".st-key-lesson-answer").count() == 0
         assert height(page) <= 0, f"step {step} asks beyond the screen"
         answer(page, by_keyboard)
-        if step != TRAINED:
-            expect(page.locator(".st-key-lesson-answer")).to_be_visible()
+        expect(page.locator(".st-key-lesson-answer")).to_be_visible()
         if step not in TALLER:
             assert height(page) <= 0, f"step {step} answers beyond the screen"
         if step < STEPS:

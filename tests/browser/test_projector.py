@@ -1,14 +1,19 @@
 """The projector's layout: one screen without scrolling, and text that is read from the last row."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import torch
 from playwright.sync_api import Browser, Page, expect
 
+from core.data.datasets import load
 from core.ideas import IDEAS
+from core.server.classroom import Classroom
+from core.server.tasks import Judgement
 from pages.shared.i18n.text import LANGUAGES
-from pages.shared.state.lesson import STEPS
-from tests.browser.conftest import Server, draw, final_score, open_page, settled, until
+from pages.shared.state.lesson import QUESTIONS_OF_QUIZ, STEPS
+from tests.browser.conftest import Server, draw, eventually, final_score, open_page, served, settled, until
 from tests.browser.test_lesson import answer
 from tests.strokes import WAYS, on_canvas
 
@@ -17,17 +22,18 @@ pytestmark = pytest.mark.journey
 SIZES = ((1366, 768), (1920, 1080))
 LINK = "view=projector&data=uci-digits&preset=course&epochs=200&hidden=1024,1024"
 
-SMALL_TEXT = """() => {
+SMALL_TEXT = """root => {
     const found = [];
-    const walker = document.createTreeWalker(document.querySelector("[data-testid=stMain]"), NodeFilter.SHOW_TEXT);
+    const walker = document.createTreeWalker(root ?? document.querySelector("[data-testid=stMain]"), NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
         const parent = node.parentElement, box = parent.getBoundingClientRect(), style = getComputedStyle(parent);
         if (!node.textContent.trim() || !box.width || !box.height || style.visibility === "hidden") continue;
-        if (parent.closest(".st-key-detector-line, style, script, h1")) continue;
+        if (parent.closest(".st-key-detector-line, .st-key-class-teacher, style, script, h1")) continue;
         if (parseFloat(style.fontSize) < innerHeight / 30) found.push(`${style.fontSize}: ${node.textContent.trim()}`);
     }
     return found;
 }"""
+"""On the page, or below an element: a search from without does not see into a component."""
 
 BROKEN_WORDS = r"""() => {
     const found = [];
@@ -118,8 +124,7 @@ def test_every_step_of_the_lesson_is_one_screen_before_and_after_its_answer(lang
         settled(page)
         on_one_screen(page)
         answer(page)
-        if step != 11:  # its answer comes with the training's end
-            expect(page.locator(".st-key-lesson-answer")).to_be_visible()
+        expect(page.locator(".st-key-lesson-answer")).to_be_visible()
         for number in range(2, len(IDEAS) + 1) if step == 8 else ():  # with all that its button adds
             page.locator(".st-key-lesson").get_by_test_id("stBaseButton-secondary").click()
             expect(page.locator(".figures tbody tr")).to_have_count(number)
@@ -154,6 +159,99 @@ def test_no_word_of_look_inside_is_broken(language: str, page: Page, server: Ser
         settled(page)
         assert page.evaluate(BROKEN_WORDS) == []
         assert page.evaluate(CROWDED_FIGURES) == []
+
+
+def require_a_readable_screen(page: Page) -> None:
+    settled(page)
+    on_one_screen(page)
+    assert page.evaluate(SMALL_TEXT) == []
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_last_steps_are_one_screen_to_their_end(language: str, page: Page, server: Server) -> None:
+    lesson = page.locator(".st-key-lesson")
+    go_on = lesson.get_by_test_id("stBaseButton-primary")
+    open_page(page, server, f"learn?view=projector&step=11&lang={language}")
+    answer(page)
+    go_on.click()
+    expect(page.locator(".st-key-lesson-overfitting .main-svg").first).to_be_visible()
+    require_a_readable_screen(page)
+    open_page(page, server, f"learn?view=projector&step=13&lang={language}")
+    page.locator(".st-key-experiment").get_by_role("combobox").click()
+    page.get_by_role("option").nth(2).click()
+    require_a_readable_screen(page)
+    answer(page)
+    require_a_readable_screen(page)
+    open_page(page, server, f"learn?view=projector&step=14&lang={language}")
+    for number in range(1, QUESTIONS_OF_QUIZ + 1):
+        expect(lesson.get_by_test_id("stCaptionContainer").first).to_contain_text(f" {number} ")
+        require_a_readable_screen(page)
+        answer(page)
+        expect(page.locator(".st-key-lesson-answer")).to_be_visible()
+        require_a_readable_screen(page)
+        go_on.click()
+        expect(lesson.locator("button[disabled]")).to_have_count(0)
+    expect(lesson.get_by_test_id("stCaptionContainer").first).not_to_contain_text(f" {QUESTIONS_OF_QUIZ} ")
+    require_a_readable_screen(page)
+
+
+@pytest.fixture
+def wall(tmp_path: Path) -> Iterator[tuple[Server, Classroom]]:
+    """A server, and the class on it."""
+    folder, database = tmp_path, f"sqlite:///{tmp_path}/class.sqlite"
+    with served(
+        folder, folder / "log.txt", {"CLASS_DATABASE_URL": database, "PUBLIC_URL": "https://anomaly.example.org"}
+    ) as server:
+        yield server, Classroom(database)
+
+
+def put_on(wall: Classroom, drawings: range) -> None:
+    """Drawings with these numbers, by students who send five each."""
+    images = load("uci-digits").test.images
+    for number in drawings:
+        pixels = (255 * images[number]).round().to(torch.uint8).numpy().tobytes()
+        score = 0.002 * (1 + number % 30)
+        judgement = Judgement(score, 0.0374, 0.3, score > 0.0374, 5, 0.5)
+        wall.send(wall.join(f"student {number // 5}").number, pixels, judgement, sheet=number)
+
+
+def require_a_readable_wall(page: Page) -> None:
+    """All of it on one screen, large enough, with the number of those for which there is no room."""
+    cards, told = page.locator(".drawings li"), page.locator(".wall .more")
+    eventually(page, lambda: told.inner_text() in ("", f"and {cards.count() - shown(page)} more"))
+    assert bool(told.inner_text()) == (shown(page) < cards.count())
+    on_one_screen(page)
+    lowest = "wall => Math.max(...[...wall.querySelectorAll('li, div')].map(each => each.getBoundingClientRect().bottom))"
+    assert page.locator(".wall").evaluate(lowest) <= page.evaluate("innerHeight")
+    assert page.evaluate(SMALL_TEXT) == []
+    assert page.locator(".wall").evaluate(SMALL_TEXT) == []
+
+
+def shown(page: Page) -> int:
+    return page.locator(".drawings li:not([hidden])").count()
+
+
+def test_the_wall_is_one_screen_with_however_many_drawings(page: Page, wall: tuple[Server, Classroom]) -> None:
+    server, room = wall
+    code = room.begin("4b")
+    open_page(page, server, "class?view=projector")
+    there = 0
+    for count, least in ((0, 0), (3, 3), (24, 24), (200, 70)):
+        put_on(room, range(there, there := count))
+        expect(page.locator(".drawings li")).to_have_count(count)
+        require_a_readable_wall(page)
+        assert shown(page) >= least
+        expect(page.locator(".st-key-class-address .qr")).to_be_in_viewport(ratio=1)
+    page.locator(".drawings button").first.click()
+    expect(page.locator(".st-key-class-opened img")).to_have_count(3)
+    settled(page)
+    require_a_readable_wall(page)
+    for language in LANGUAGES:
+        for task in ("free", "blind"):
+            room.choose(code, task)
+            open_page(page, server, f"class?view=projector&lang={language}")
+            expect(page.locator(".drawings li")).to_have_count(200)
+            on_one_screen(page)
 
 
 def test_the_chrome_is_away_until_the_pointer_moves_or_the_keyboard_is_there(page: Page, server: Server) -> None:

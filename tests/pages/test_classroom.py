@@ -23,7 +23,8 @@ from core.server.class_records import ClassError, ClassUnavailableError, Moment,
 from core.server.classroom import MOST_A_MINUTE, Classroom
 from core.server.tasks import TASKS, Judgement, Task
 from pages.sections import class_archive, class_wall, draw_class
-from pages.shared.state import access, class_drawings, classroom, keys, own_data
+from pages.shared.state import access, class_drawings, classroom, keys, own_data, visitors
+from pages.shared.state.lesson import Lesson
 from pages.shared.state.visitor import Choice, Run
 from tests.pages.conftest import checked, go_to, has, html_of, inside, noting_turns, open_page, plain, tab_of, visitor_of
 
@@ -87,6 +88,28 @@ def now() -> Moment:
     found = classroom.room().now(at_once=True)
     assert found
     return found
+
+
+def test_the_answers_of_the_lesson_are_counted_of_the_class_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visitors.kept(), "_kept", {})
+    question, about = "hourglass", "5-uci-digits"
+
+    def told(app: AppTest) -> str:
+        app.session_state["step"] = 2
+        return plain(" ".join(html for html in html_of(checked(app.run())) if 'class="counts"' in html)).strip()
+
+    teacher = begin()
+    people = [visitor_of(join()), visitor_of(join()), visitor_of(open_page())]
+    for number, who in enumerate(people):
+        visitors.kept()._kept[str(number)] = who
+        who.lessons[about] = Lesson()
+        who.lessons[about].give(question, 0, None)
+    go_to(teacher, "learn")
+    assert told(teacher).startswith("2 answers"), "one is not of the class"
+    people[0].student = None
+    assert told(teacher).startswith("1 answer"), "one has left it"
+    classroom.room().end(now().about.code)
+    assert told(teacher).startswith("3 answers"), "without a class everybody counts"
 
 
 def test_nobody_but_the_teacher_can_begin() -> None:

@@ -183,6 +183,20 @@ def test_the_share_of_anomalies_changes_precision_and_f1_as_bayes_says(with_mnis
     assert f"F1 of {2 * 0.01 / 1.01:.3f}" in told
 
 
+@pytest.mark.usefixtures("without_data")
+def test_sections_that_a_choice_of_anomalies_does_not_reach_say_so() -> None:
+    said = "Here with all anomalies of the test set, and as many as it has, whatever is chosen above."
+
+    def where() -> list[str]:
+        return [expander.label for expander in app.expander for caption in expander.caption if caption.value == said]
+
+    app = open_page("evaluate")
+    assert where() == []
+    app.button_group(key="against").set_value([3])
+    checked(app.run())
+    assert where() == ["What passes for a 5?", "Simpler methods, same images", "Beside another detector"]
+
+
 def test_the_first_screen_has_one_slider_and_two_numbers(best: AutoencoderDetector) -> None:
     app = open_page("evaluate")
     folded = [element for expander in app.expander for element in (*expander.metric, *expander.select_slider)]

@@ -14,18 +14,34 @@ from streamlit.testing.v1 import AppTest
 from core.checkpoint import read
 from core.data.datasets import DataSet
 from core.data.split import split_one_class
-from core.jobs.job import JobState, TrainingJob
+from core.errors import UserError
+from core.jobs.job import IDLE_TIMEOUT, JobState, TrainingJob
 from core.presets import PRESETS, Shipped
 from core.quiz import KINDS, questions
 from pages.learn import steps
 from pages.sections.learn_unit import four_units, without_each
+from pages.shared.html.pictures import picture
 from pages.shared.i18n.lessons import lessons
 from pages.shared.state import keys
 from pages.shared.state.lesson import QUESTIONS_OF_QUIZ, STEPS, Lesson
 from pages.shared.state.visitor import Choice, Visitor
 from pages.shared.state.visitors import kept
+from pages.status import PAUSED
 from tests.conftest import REAL_DATA, WaitUntil
-from tests.pages.conftest import checked, detector_line, has, html_of, inside, lesson_of, open_page, plain, tab_of, visitor_of
+from tests.pages.conftest import (
+    ROOT,
+    checked,
+    detector_line,
+    go_to,
+    has,
+    html_of,
+    inside,
+    lesson_of,
+    open_page,
+    plain,
+    tab_of,
+    visitor_of,
+)
 
 NUMBERS = range(1, STEPS + 1)
 DATA = ["without_data", pytest.param("with_mnist", marks=pytest.mark.mnist)]
@@ -102,6 +118,7 @@ CHOICES = {
     8: ("better", 0),
     9: ("batch", 1),
     10: ("unit", 1),
+    11: ("overfitting", 1),
     12: ("trap", 1),
     13: ("experiment-wide", 1),
 }
@@ -156,10 +173,88 @@ def test_alarms_are_those_of_the_courses_detector() -> None:
     assert not has(app, "lesson-answer")
 
 
+@pytest.mark.usefixtures("without_data")
+def test_the_four_images_of_the_first_step_are_four_of_every_digit() -> None:
+    app = open_page("learn")
+    for label in range(10):
+        put_in_use(app, label)
+        (asked,) = [html for html in html_of(at_step(1, app)) if html.startswith('<div class="lesson-row"')]
+        assert len(set(re.findall(r'src="([^"]+)"', asked))) == 4, label
+
+
+@pytest.mark.usefixtures("without_data")
+def test_nothing_is_checked_before_something_is_chosen() -> None:
+    app = at_step(1)
+
+    def can_check() -> bool:
+        return not next(button for button in app.button if button.label == "Check").disabled
+
+    assert not can_check()
+    say(app, "one-class", [0])
+    assert can_check()
+    say(app, "one-class", [])
+    assert not can_check()
+
+
+@pytest.mark.usefixtures("without_data")
+@pytest.mark.parametrize(("step", "again"), [(3, "Another digit"), (7, "Draw again")])
+def test_who_is_asked_anew_draws_anew(step: int, again: str) -> None:
+    app, (question, value) = at_step(step), CHOICES[step]
+    canvas = lesson_of(app).canvas(question)
+    canvas.strokes, canvas.image = {"objects": []}, COURSE.detector.reconstruct(torch.zeros(1, 1, 28, 28))
+    drawn = picture(canvas.image[0], "").split('src="')[1].split('"')[0]
+    say(app, question, value)
+    assert any(drawn in html for html in html_of(app))
+    press(app, again)
+    say(app, question, value, number=1)
+    assert not any(drawn in html for html in html_of(app))
+
+
+def another_tab(app: AppTest) -> AppTest:
+    """Of the same browser, on Learn."""
+    other = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60.0)
+    other.session_state[keys.VISITOR] = visitor_of(app)
+    return go_to(checked(other.run()), "learn")
+
+
+@pytest.mark.usefixtures("without_data")
+def test_a_press_in_a_tab_that_is_behind_is_no_answer_to_a_later_question_of_the_quiz() -> None:
+    app = at_step(STEPS)
+    behind = at_step(STEPS, another_tab(app))
+    checked(app.button_group[0].set_value(0).run())
+    press(app, "Next question")
+    checked(behind.button_group[0].set_value(1).run())
+    quiz = lesson_of(app).quiz
+    assert quiz.given == [0]
+    checked(behind.button_group[0].set_value(1).run())
+    assert quiz.given == [0, 1], "it shows the later question now"
+    press(checked(app.run()), "Next question")
+    press(behind, "Next question")
+    assert quiz.number == 2, "once, whoever pressed it"
+
+
+@pytest.mark.usefixtures("without_data")
+def test_a_press_in_a_tab_that_is_behind_is_no_answer_about_other_images() -> None:
+    app = at_step(2)
+    behind = at_step(2, another_tab(app))
+    press(say(app, "hourglass", 0), "Another image")
+    say(behind, "hourglass", 1)
+    assert [given.value for given in lesson_of(app).answers.values()] == [0]
+
+
+@pytest.mark.usefixtures("without_data")
+def test_a_slider_shows_what_was_guessed_in_another_tab() -> None:
+    app = at_step(6)
+    behind = at_step(6, another_tab(app))
+    say(behind, "price", 0)
+    press(say(app, "price", 100), "That is my guess")
+    checked(behind.run())
+    (slider,) = [each for each in behind.select_slider if each.key and "price" in each.key]
+    assert slider.value == 100
+
+
 @pytest.mark.usefixtures("with_mnist")
 def test_what_the_network_has_seen_are_images_it_was_trained_on(mnist: DataSet) -> None:
-    from pages.shared.html.pictures import picture
-
     app = at_step(1)
     seen = next(html for html in html_of(app) if "lesson-seen" in html).split("<img ")[1:]
     trained = split_one_class(mnist, COURSE.config.normal_classes, COURSE.config.training.seed).train
@@ -236,6 +331,15 @@ def test_steps_whose_networks_know_5s_say_so(step: int, images: str) -> None:
 
 
 @pytest.mark.usefixtures("without_data")
+def test_a_projector_says_of_which_images_a_step_is_where_they_are_not_mnists() -> None:
+    app = open_page("learn")
+    tab_of(app).view = "projector"
+    said = [step for step in NUMBERS if has(at_step(step, app), "lesson-images")]
+    assert said == [step for step in NUMBERS if step not in (2, 13)], "these two show what was shipped"
+    assert inside(app, "lesson-images").caption[0].value == "Images: UCI digits"
+
+
+@pytest.mark.usefixtures("without_data")
 def test_what_was_said_of_one_digit_is_not_said_of_another() -> None:
     app = say(at_step(4), "score", 1)
     told = answered(app)
@@ -285,7 +389,53 @@ def test_a_training_on_one_digit_is_not_shown_below_another(wait_until: WaitUnti
     put_in_use(app, 3)
     say(at_step(11, app), "overfitting", 2)
     assert len(app.get("plotly_chart")) == 0
-    assert not has(app, "lesson-answer")
+    assert "As a rule it falls, then rises" in answered(app)
+
+
+def training_of(app: AppTest, step: int, wait_until: WaitUntil) -> TrainingJob:
+    """One that has begun, and is long; the first of those that the step trains."""
+    press(say(at_step(step, app), *CHOICES[step]), "Train now" if step == 11 else "Train both now")
+    job = next(visitor_of(app).jobs())
+    wait_until(lambda: job.snapshot().has_begun)
+    return job
+
+
+@pytest.fixture
+def long_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages.sections.learn_overfitting.BATCH", 1)
+    for name in ("course", "broadcasting"):
+        longer = replace(PRESETS[name].training, epochs=200, batch_size=1)
+        monkeypatch.setitem(PRESETS, name, replace(PRESETS[name], training=longer))
+
+
+@pytest.mark.usefixtures("without_data", "long_trainings")
+@pytest.mark.parametrize("step", [11, 12])
+def test_a_training_that_nobody_looked_at_goes_on_when_somebody_does(step: int, wait_until: WaitUntil) -> None:
+    app = open_page("learn")
+    job = training_of(app, step, wait_until)
+    job.idle_timeout = 0.0
+    wait_until(lambda: job.peek().state is JobState.PAUSED)
+    assert job.peek().away
+    job.idle_timeout = IDLE_TIMEOUT
+    checked(app.run())
+    wait_until(lambda: job.peek().state is JobState.RUNNING)
+    visitor_of(app).end()
+
+
+@pytest.mark.usefixtures("without_data", "long_trainings")
+@pytest.mark.parametrize("step", [11, 12])
+def test_a_training_that_the_teacher_paused_can_be_resumed(step: int, wait_until: WaitUntil) -> None:
+    app = open_page("learn")
+    job = training_of(app, step, wait_until)
+    assert not any(button.label == "Resume" for button in app.button)
+    job.pause(UserError(PAUSED))
+    wait_until(lambda: job.peek().state is JobState.PAUSED)
+    checked(app.run())
+    assert job.peek().state is JobState.PAUSED, "it does not go on by itself"
+    press(app, "Resume")
+    wait_until(lambda: job.peek().state is JobState.RUNNING)
+    assert not any(button.label == "Resume" for button in app.button)
+    visitor_of(app).end()
 
 
 @pytest.mark.usefixtures("without_data")

@@ -60,7 +60,7 @@ def test_a_student_reads_that_the_teacher_ended_the_training_and_can_begin_anew(
     job = visitor_of(app).job
     assert job
     wait_until(lambda: job.snapshot().has_begun)
-    job.end(UserError("The teacher ended this training. Press Start for a new one."))
+    job.end(UserError("The teacher ended this training. You can start a new one."))
     wait_until(lambda: job.snapshot().state.is_over)
     checked(app.run())
     assert any("The teacher ended this training" in error.value for error in app.error)

@@ -17,7 +17,7 @@ _HTML = """
 <div class="wall">
   <div class="bars" role="img"><u></u></div>
   <div class="ends"><span></span><span></span><span></span></div>
-  <ul class="drawings"></ul><div class="empty"></div>
+  <ul class="drawings"></ul><div class="more"></div><div class="empty"></div>
 </div>
 """
 
@@ -31,11 +31,15 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Card:
-    """One drawing. picture: its address; place: in the list, if any; kind: the verdict, and in words; label: all of it."""
+    """One drawing.
+
+    picture: its address; sign, kind: of the verdict; place: in the list, if any; verdict: in words; label: all of it.
+    """
 
     number: int
     picture: str
     score: str
+    sign: str
     place: str
     who: str
     label: str
@@ -44,8 +48,13 @@ class Card:
     is_hidden: bool
 
 
-def show(key: str, cards: Sequence[Card], ratios: Sequence[float], opened: int, on_open: Callable[[], None]) -> None:
-    """The cards in their order, and the histogram of scores in thresholds; `clicked` is the number of a card, in on_open."""
+def show(
+    key: str, cards: Sequence[Card], ratios: Sequence[float], opened: int, on_open: Callable[[], None], is_projector: bool
+) -> None:
+    """The cards in their order, and the histogram of scores in thresholds; `clicked` is the number of a card, in on_open.
+
+    is_projector: as many cards as the rest of the screen holds, and how many more there are.
+    """
     counts = [0] * BINS
     for ratio in ratios:
         counts[min(BINS - 1, int(BINS * pictures.position(ratio, 1.0)))] += 1
@@ -58,6 +67,8 @@ def show(key: str, cards: Sequence[Card], ratios: Sequence[float], opened: int, 
         "opened": opened,
         "label": _("Drawings"),
         "empty": _("Nothing is on the wall yet."),
+        "fits": is_projector,
+        "more": _("and {count} more"),
     }
     _component(key=key, data=data, on_open_change=on_open)
 

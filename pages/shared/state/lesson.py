@@ -47,11 +47,18 @@ class Lesson:
         self.answers[question, self.round_of(question)] = Answer(value, is_right)
 
     def ask_again(self, question: str) -> None:
-        """Another round, with other images."""
+        """Another round, with other images and an empty canvas."""
         self.rounds[question] = self.round_of(question) + 1
+        self.clear(question)
 
     def canvas(self, step: str) -> Canvas:
         return self.canvases.setdefault(step, Canvas())
+
+    def clear(self, step: str) -> None:
+        """Empty the canvas of a step; a new key is a clean one."""
+        canvas = self.canvas(step)
+        canvas.generation += 1
+        canvas.strokes = canvas.image = None
 
 
 @dataclass

@@ -64,13 +64,15 @@ class Visitors:
         found = self._kept.get(token)
         return found is not None and found.is_admitted
 
-    def answers(self, question: str, about: str) -> list[Answer]:
+    def answers(self, question: str, about: str, class_begun: float = 0.0) -> list[Answer]:
         """What everybody has said to a question of the lesson as it was asked first, when all saw the same images.
 
-        about: of which detector and data set.
+        about: of which detector and data set. class_begun: of the class that began then, the students only; 0 without one.
         """
         with self._lock:
-            lessons = [known.lessons[about] for known in self._kept.values() if about in known.lessons]
+            everybody = [known for known in self._kept.values() if about in known.lessons]
+        asked = [known for known in everybody if not class_begun or (known.student and known.class_begun == class_begun)]
+        lessons = [known.lessons[about] for known in asked]
         return [given for lesson in lessons if (given := lesson.answers.get((question, 0)))]
 
     def forget(self, gone: Visitor) -> None:
