@@ -23,7 +23,7 @@ from pages.shared.i18n.text import translated_into
 from pages.shared.state.access import IN_A_TAB, IN_ANOTHER_SITE, has_token, is_let_in
 from pages.shared.state.job_pool import has_room_to_receive
 from pages.shared.state.visitors import cookie_name, kept
-from pages.shared.streamlit_internals import inline_scripts, same_origin_token, settle_uploads
+from pages.shared.streamlit_internals import base_path, inline_scripts, same_origin_token, settle_uploads
 
 FOR_THE_CLASS = ("/_stcore/upload_file/", "/media/", "/component/", "/_stcore/bidi-components/", "/_stcore/agent/", "/pen/")
 """What only a visitor who is let in may ask for."""
@@ -121,7 +121,7 @@ class Admission:
         self._embedders = web.embed_origins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"] if scope["type"] == "http" else ""
+        path = scope["path"].removeprefix(base_path()) if scope["type"] == "http" else ""
         if path == METRICS and not self._knows_token(scope):
             await PlainTextResponse("Not found", 404)(scope, receive, send)
         elif path.startswith(FOR_THE_CLASS):

@@ -2,7 +2,6 @@
 
 import os
 
-import streamlit as st
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -49,6 +48,6 @@ async def answer(request: Request) -> Response:
 def routes() -> list[Route]:
     """Below the path where the app is served, as Streamlit's own."""
     from pages.shared.state import pens
+    from pages.shared.streamlit_internals import base_path
 
-    base = (st.get_option("server.baseUrlPath") or "").strip("/")
-    return [Route(f"{base and '/'}{base}{pens.PATH}{{token}}", answer, methods=["POST"])]
+    return [Route(f"{base_path()}{pens.PATH}{{token}}", answer, methods=["POST"])]

@@ -427,6 +427,12 @@ def idle_connections(server: uvicorn.Server) -> list[asyncio.Transport]:
     return [protocol.transport for protocol in http if protocol.cycle is None or protocol.cycle.response_complete]
 
 
+def base_path() -> str:
+    """Below which path the app is served, such as "/class"; "" where it has the whole server."""
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base}" if base else ""
+
+
 def frontend_files() -> dict[str, Path]:
     """Streamlit's own scripts, styles and fonts by their path in an address; each has a hash of its content in its name."""
     folder = Path(get_static_dir())

@@ -137,6 +137,20 @@ def test_a_pen_is_found_where_the_app_is_served(below: str, path: str, monkeypat
         assert (match is Match.FULL) is (asked == path), asked
 
 
+@pytest.mark.parametrize("below", ["", "/x/y/"])
+def test_the_door_stands_where_the_app_is_served(below: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlit.get_option", {"server.baseUrlPath": below}.get)
+    monkeypatch.setattr(guard, "is_let_in", lambda _session, _cookie: False)
+
+    async def run() -> None:
+        admission = guard.Admission(Held())
+        for path, status in [(f"{part}a", 403) for part in guard.FOR_THE_CLASS] + [(guard.METRICS, 404)]:
+            scope = {"type": "http", "method": "POST", "path": f"{below.rstrip('/')}{path}", "headers": [], "query_string": b""}
+            assert (await said(admission, scope))["status"] == status, path
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
+
+
 def test_a_pen_has_three_frames_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     held = Mock(waiting=0)
     monkeypatch.setattr(pens, "pen_of", lambda _token: held)
