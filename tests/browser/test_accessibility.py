@@ -118,7 +118,8 @@ def require_all_fits(page: Page, server: Server, language: str, width: int) -> N
         assert page.evaluate(CUT) == [], f"/{path} in {language}"
 
 
-@pytest.mark.parametrize("language", slow_but("de", LANGUAGES))
+@pytest.mark.slow
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_nothing_is_wider_than_a_phone(language: str, server: Server, chromium: Browser) -> None:
     page = chromium.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
     try:

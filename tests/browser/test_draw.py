@@ -247,7 +247,8 @@ FAULTY_ANSWERS: dict[str, Callable[[Route], None]] = {
 }
 
 
-@pytest.mark.parametrize("fault", slow_but("no JSON", FAULTY_ANSWERS))
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTY_ANSWERS)
 def test_after_an_answer_that_is_none_the_next_frame_is_sent_soon(page: Page, server: Server, fault: str) -> None:
     errors = list[str]()
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -284,6 +285,7 @@ def listeners(page: Page) -> Counter[str]:
     return Counter(each["type"] for each in found if each["type"].startswith("pointer") or each["type"] == "drawn")
 
 
+@pytest.mark.slow
 def test_one_watches_the_pen_however_often_one_draws_and_comes_back(page: Page, server: Server) -> None:
     open_page(page, server, "draw")
     seen = []
@@ -626,6 +628,7 @@ def test_nothing_moves_while_one_draws(server: Server, chromium: Browser, screen
         assert len(places) == 1, places
 
 
+@pytest.mark.slow
 def test_a_refused_file_leaves_the_canvas_of_a_phone_where_it_is(server: Server, chromium: Browser) -> None:
     with visitor_at(chromium, "phone") as page:
         open_page(page, server, "draw")

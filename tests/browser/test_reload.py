@@ -102,6 +102,7 @@ def test_runs_and_the_detector_in_use_stay_whatever_the_link_asked_for(page: Pag
     expect(page.locator("html")).to_have_attribute("lang", "fr")
 
 
+@pytest.mark.slow
 def test_the_threshold_in_use_stays_whatever_the_link_asked_for(page: Page, server: Server) -> None:
     line = page.locator(".st-key-detector-line")
     open_page(page, server, "evaluate?normal=3&threshold=0.0321")

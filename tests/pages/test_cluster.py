@@ -29,7 +29,8 @@ assert not [name for name in DASK if sys.modules.get(name)]
 """
 
 
-@pytest.mark.parametrize("dask", [pytest.param("installed", marks=pytest.mark.slow), "not installed"])
+@pytest.mark.slow
+@pytest.mark.parametrize("dask", ["installed", "not installed"])
 def test_without_an_address_nothing_of_dask_is_imported_or_needed(dask: str) -> None:
     """A training from Start to a run in a fresh interpreter."""
     environment = {name: value for name, value in os.environ.items() if name != "DASK_SCHEDULER_ADDRESS"}

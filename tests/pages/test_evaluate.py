@@ -194,7 +194,7 @@ def test_sections_that_a_choice_of_anomalies_does_not_reach_say_so() -> None:
     assert where() == []
     app.button_group(key="against").set_value([3])
     checked(app.run())
-    assert where() == ["What passes for a 5?", "Simpler methods, same images", "Beside another detector"]
+    assert where() == ["What passes for “5”?", "Simpler methods, same images", "Beside another detector"]
 
 
 def test_the_first_screen_has_one_slider_and_two_numbers(best: AutoencoderDetector) -> None:

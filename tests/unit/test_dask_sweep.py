@@ -36,6 +36,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
     return without_time(path)
 
 
+@pytest.mark.slow
 def test_one_worker_gives_the_same_table(expected: list[Row], tmp_path: Path) -> None:
     assert run(ASKED, tmp_path / "sweep.csv", workers=1) == []
     assert without_time(tmp_path / "sweep.csv") == expected

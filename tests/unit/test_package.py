@@ -128,6 +128,7 @@ def test_the_command_serves_pages_from_another_folder(site: Path, tmp_path: Path
     assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.slow
 def test_others_import_the_estimator_and_keep_a_core_of_their_own(site: Path, tmp_path: Path) -> None:
     """Fitted, taken along in a pickle, and found again there by a process that knows of nothing else."""
     (tmp_path / "core.py").write_text("mine = True\n")
