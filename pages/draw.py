@@ -81,6 +81,7 @@ def take_strokes(strokes: dict[str, Any], png: bytes) -> None:
     shown, on_screen = visitor().drawings, tab().canvas
     canvas = shown.canvas
     canvas.strokes = on_screen.seen = strokes
+    canvas.of_strokes = None
     try:
         canvas.of_strokes = from_canvas_png(png)
     except PictureError as error:

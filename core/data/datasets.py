@@ -155,7 +155,7 @@ def damaged_archives(source: Source, directory: Path) -> list[Path]:
     paths = {directory / source.folder / name: md5 for name, md5 in source.archives.items()}
     damaged = []
     for path, md5 in paths.items():
-        with suppress(FileNotFoundError):  # a download may just be taking it away
+        with suppress(FileNotFoundError, NotADirectoryError):  # a download may just be taking it away
             if not _is_whole(path, md5, by_hand.as_of(path)):
                 damaged.append(path)
     return damaged

@@ -19,6 +19,7 @@ from torch import Tensor
 from core.conformal import conformal_threshold
 from core.data.split import OneClassSplit, SplitSource
 from core.detector import AutoencoderDetector, DetectorConfig
+from core.jobs.memory_budget import MemoryFullError
 from core.jobs.pool import lower_priority
 from core.metrics import Evaluation, evaluate
 
@@ -152,6 +153,10 @@ class Comparison:
                 _room = take_room()
                 whole = source.images()  # when its turn has come: many that wait would fill the memory
                 split = replace(whole, train=whole.train[:MOST_IMAGES])
+            except MemoryFullError:  # as a training is refused: no fault
+                LOG.info("There is no room for the images of the baselines now")
+                self.trials = dict.fromkeys(BASELINES)
+                return
             except Exception:
                 LOG.exception("The images of the baselines could not be made")
                 self.trials = dict.fromkeys(BASELINES)

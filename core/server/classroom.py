@@ -87,6 +87,7 @@ class Classroom:
         self._moment: Moment | None = None
         self._cleared = -1
         self._problem: ClassUnavailableError | None = None
+        self._joining = threading.Lock()
         self._joined: OrderedDict[str, deque[float]] = OrderedDict()  # when the last ones came, by address
         self._sent: dict[int, deque[float]] = {}  # when each student sent the last ones
         self._read_at = self._asked_at = float("-inf")
@@ -287,8 +288,12 @@ class Classroom:
 
     def _require_few_newcomers(self, address: str) -> None:
         """Raises TooManyError for an address from which too many come."""
-        with self._lock:
+        # Not the lock of `now`, which waits for the database while it is held: whoever joins holds the database.
+        with self._joining:
             times, now = self._joined.pop(address, deque(maxlen=MOST_JOIN_A_MINUTE)), self._clock()
+            for other, last in list(self._joined.items()):
+                if last[-1] <= now - 60:
+                    del self._joined[other]
             self._joined[address] = times
             keep_newest(self._joined)
             if len(times) == MOST_JOIN_A_MINUTE and times[0] > now - 60:

@@ -95,7 +95,7 @@ def show_buttons(now: Moment) -> None:
                 key="predict-anomaly" if is_anomaly else "predict-normal",
                 on_click=send,
                 args=(is_anomaly,),
-                disabled=not about.is_open,
+                disabled=not about.is_open or classroom.is_known_beforehand(),
             )
     else:
         st.button(

@@ -28,10 +28,14 @@ def is_for_a_teacher() -> bool:
 
 
 def _show(question: str, options: Sequence[str], option_of: Callable[[Any], int], about: str) -> None:
-    now = classroom.about()
-    begun = now.begun if now else 0.0
-    said = visitors.kept().answers(question, about, begun)
-    run_by_timer_only_if(lambda: visitors.kept().answers(question, about, begun) != said)
+    room = classroom.room()
+    classroom.about()  # looked at here, and by whoever is in the class
+
+    def answers() -> Sequence[Any]:
+        return visitors.kept().answers(question, about, room.seen.about.begun if room.seen else 0.0)
+
+    said = answers()
+    run_by_timer_only_if(lambda: answers() != said)
     if not said:
         return
     values = [value for answer in said for value in (answer.value if isinstance(answer.value, tuple) else (answer.value,))]

@@ -436,7 +436,7 @@ def base_path() -> str:
 def frontend_files() -> dict[str, Path]:
     """Streamlit's own scripts, styles and fonts by their path in an address; each has a hash of its content in its name."""
     folder = Path(get_static_dir())
-    return {f"/{path.relative_to(folder).as_posix()}": path for path in folder.glob("static/**/*.*.*")}
+    return {f"{base_path()}/{path.relative_to(folder).as_posix()}": path for path in folder.glob("static/**/*.*.*")}
 
 
 PRELOADED = ("Html", "purify.es", "MenuButton", "Button", "BidiComponent", "serialization", "recordbatch")

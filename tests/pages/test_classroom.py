@@ -25,7 +25,7 @@ from core.server.tasks import TASKS, Judgement, Task
 from pages.sections import class_archive, class_wall, draw_class
 from pages.shared.state import access, class_drawings, classroom, keys, own_data, visitors
 from pages.shared.state.lesson import Lesson
-from pages.shared.state.visitor import Choice, Run
+from pages.shared.state.visitor import Choice, Run, acting_for
 from tests.pages.conftest import checked, go_to, has, html_of, inside, noting_turns, open_page, plain, tab_of, visitor_of
 
 pytestmark = pytest.mark.usefixtures("without_data", "far_away")
@@ -166,9 +166,9 @@ def test_blind_shows_no_verdict_before_the_guess() -> None:
     checked(app.run())
     assert not has(app, "score")
     assert "You have seen a verdict on this drawing" in line(app)
-    press(app, "predict-normal")
-    assert not now().drawings, "what was seen before it is predicted does not count"
-    assert "You have seen a verdict on this drawing" in line(app)
+    assert app.button(key="predict-normal").disabled, "what was seen before it is predicted does not count"
+    with acting_for(visitor_of(app), tab_of(app)), pytest.raises(ClassError, match="You have seen"):
+        classroom.send(False)
     checked(next(each for each in app.button if each.label == "Clear").click().run())
     put(app, five(), 1)
     assert not has(app, "score")

@@ -319,6 +319,23 @@ def test_what_a_link_asks_for_judges_by_the_links_threshold_once_it_is_trained()
     visitor_of(app).thresholds.clear()
     assert detector_line(checked(app.run())).endswith("run 1"), "it can be put back, once and for all"
 
+    # The same link later, when another detector is in use.
+    visitor_of(app).choice = Choice(shipped=Shipped("best", "mnist", 3))
+    app.query_params.update(encode(replace(visitor_of(app).runs[0].config, threshold=0.0456), "course"))
+    assert not has(checked(app.run()), "link-problem")
+    assert detector_line(app).endswith("run 1 · own threshold 0.0456")
+
+
+def test_a_training_that_has_ended_unseen_stands_in_no_links_way(app: AppTest, wait_until: "WaitUntil") -> None:
+    press(app, "button-skip_next")
+    job = visitor_of(app).job
+    job.stop()
+    wait_until(lambda: job.snapshot().state.is_over)
+    app.query_params.update({"data": "mnist", "normal": "7", "preset": "best"})
+    assert not has(checked(app.run()), "link-problem")
+    assert visitor_of(app).choice == Choice(shipped=Shipped("best", "mnist", 7))
+    assert visitor_of(app).job is None
+
 
 def test_old_results_do_not_stand_under_new_settings(app: AppTest) -> None:
     train(app)

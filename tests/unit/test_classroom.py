@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import Mock
@@ -106,6 +107,16 @@ def test_a_class_behind_one_address_joins_at_once_and_whoever_joins_without_end_
     assert room.join("from elsewhere", "198.51.100.1")
     clock.seconds += 60
     assert room.join("one more", "203.0.113.7")
+    assert len(room._joined) == 1, "who came more than a minute ago is forgotten"
+
+
+def test_who_joins_waits_for_nobody_who_reads(room: Classroom) -> None:
+    """Whoever reads may wait for the database, which whoever joins holds."""
+    with room._lock:
+        counted = threading.Thread(target=room._require_few_newcomers, args=("203.0.113.7",), daemon=True)
+        counted.start()
+        counted.join(5)
+        assert not counted.is_alive()
 
 
 def test_only_what_is_new_is_read(room: Classroom) -> None:

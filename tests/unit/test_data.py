@@ -243,6 +243,15 @@ def test_download_puts_the_archives_in_place(tiny_mnist: "TinyMnist", mirror: "M
     assert np.array_equal(load("mnist", tmp_path).test.labels.numpy(), tiny_mnist.test_labels)
 
 
+@pytest.mark.parametrize("file", ["data", "data/MNIST", "data/MNIST/raw"])
+def test_a_file_where_a_folder_should_be_is_no_data(tmp_path: Path, file: str) -> None:
+    place = tmp_path / file
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("")
+    with pytest.raises(MissingDataError):
+        load("mnist", tmp_path / "data")
+
+
 def test_download_repairs_only_what_is_damaged(tiny_mnist: "TinyMnist", mirror: "Mirror", tmp_path: Path) -> None:
     (tiny_mnist.put_into(tmp_path) / ARCHIVES[2]).write_bytes(b"half a fi")
     download("mnist", tmp_path)

@@ -7,6 +7,7 @@ from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
+from core.detector import DetectorConfig
 from core.errors import UserError
 from core.link import LinkError, decode, encode
 from core.presets import preset_of, shipped_as
@@ -67,9 +68,11 @@ def _apply(parts: Mapping[str, str]) -> None:
     name, config = decode(current, own_data.offered())
     is_new = bool(about_detector) and about_detector != tab().link_detector
     training = visitor().job
-    ready = shipped_as(config) if is_new and training is None else None
-    if ready:
-        detectors.shipped_checkpoint(ready)  # a file that cannot be read is told before anything changes
+    if training and training.snapshot().state.is_over:  # the page has not looked since
+        training = None
+    ready = _ready(config) if is_new and training is None else None
+    if ready and ready.shipped:
+        detectors.shipped_checkpoint(ready.shipped)  # a file that cannot be read is told before anything changes
     if hidden:
         tab().hidden = tuple(hidden)
     if "view" in parts:
@@ -84,7 +87,7 @@ def _apply(parts: Mapping[str, str]) -> None:
         st.session_state[keys.PRESET] = name
         settings.fill(config)
         if ready:
-            detectors.use(Choice(shipped=ready))
+            detectors.use(ready)
             detectors.use_threshold(config.threshold)
         else:
             tab().link_untrained = config
@@ -92,6 +95,15 @@ def _apply(parts: Mapping[str, str]) -> None:
                 "This link asks for a detector that is not trained yet. Its settings are on the Train page: press Start there."
             )
         tab().link_detector, tab().link_in_use = about_detector, detectors.in_use()
+
+
+def _ready(config: DetectorConfig) -> Choice | None:
+    """The detector of these settings that is there, but for its threshold: a shipped one, or one of the visitor's runs."""
+    if shipped := shipped_as(config):
+        return Choice(shipped=shipped)
+    trained = replace(config, threshold=None)
+    runs = enumerate(detectors.runs())
+    return next((Choice(run=n) for n, run in runs if run.detector and replace(run.config, threshold=None) == trained), None)
 
 
 def write_step(step: int) -> None:
