@@ -68,15 +68,15 @@ def find(name: str, directory: Path, folder: Path, wanted: Iterable[str]) -> Map
     return found
 
 
-def as_of(path: Path) -> tuple[int, ...]:
-    """What is another once a file has changed: what was found out about it need not be found out again. Raises OSError."""
+def version_of(path: Path) -> tuple[int, ...]:
+    """What differs once a file has changed. Raises OSError."""
     now = path.stat()
     return now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
 
 
 def _holds(candidate: Found, digest: str) -> bool:
     try:
-        return bool(digest) and _digest(candidate, as_of(candidate.path)) == digest
+        return bool(digest) and _digest(candidate, version_of(candidate.path)) == digest
     except OSError:
         return False
 

@@ -156,7 +156,7 @@ def damaged_archives(source: Source, directory: Path) -> list[Path]:
     damaged = []
     for path, md5 in paths.items():
         with suppress(FileNotFoundError, NotADirectoryError):  # a download may just be taking it away
-            if not _is_whole(path, md5, by_hand.as_of(path)):
+            if not _is_whole(path, md5, by_hand.version_of(path)):
                 damaged.append(path)
     return damaged
 

@@ -123,9 +123,9 @@ def engine_of(url: sa.URL) -> sa.Engine:
 
 
 def make(engine: sa.Engine) -> None:
-    """Make the tables; those of another schema of ours are deleted with all that is in them, and no other ones are touched.
+    """Make the tables; those of another schema of ours are deleted with all that is in them, where they have today's names.
 
-    Raises SQLAlchemyError where tables of these names are there that are somebody else's.
+    No other ones are touched. Raises SQLAlchemyError where tables of these names are there that are somebody else's.
     """
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":

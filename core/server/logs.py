@@ -50,8 +50,9 @@ def log_as_json() -> LastErrors:
     root.addHandler(lines)
     root.addHandler(errors)
     logging.getLogger("core").setLevel(logging.INFO)
-    # The web server's list of requests: a token may stand in an address.
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    # The web server's lists of requests and of connections: a token may stand in an address, and each has a visitor's.
+    for name in ("uvicorn.access", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for logger in logging.root.manager.loggerDict.values():
         # A library that writes its own lines would write them in its own format.
         if isinstance(logger, logging.Logger) and not logger.propagate:

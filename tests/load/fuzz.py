@@ -125,11 +125,12 @@ def is_student(number: int) -> bool:
 
 async def checkpoints(url: str, first: int, ends: Ends) -> None:
     """Upload each file, and look at it on every page; on Draw at a drawing too, in the lesson at one of its steps."""
-    visitor = await newcomer(url, first).open()
+    visitor: Visitor | None = None
     for number in range(first, first + OF_ONE_VISITOR):
         random = random_of("checkpoint", number)
         data = odd.checkpoint(random)
         try:
+            visitor = visitor or await newcomer(url, first).open()
             try:
                 await visitor.upload(UPLOAD, "odd.safetensors", data)
             except HTTPError as error:
@@ -147,9 +148,9 @@ async def checkpoints(url: str, first: int, ends: Ends) -> None:
                 require_page(visitor)
             ends.note("a page")
         except Exception as error:
-            ends.fail(number, visitor.page, error)
+            ends.fail(number, visitor.page if visitor else "", error)
             await leave(visitor)
-            visitor = await newcomer(url, first).open()
+            visitor = None  # another one comes to the next case
     await leave(visitor)
 
 
@@ -172,10 +173,11 @@ async def widgets(url: str, first: int, ends: Ends) -> None:
     Each value is answered by a run, however little it is worth.
     """
     page = PATHS[first // OF_ONE_VISITOR % len(PATHS)]
-    visitor = await begin(url, page, first)
+    visitor: Visitor | None = None
     for number in range(first, first + OF_ONE_VISITOR):
-        random = random_of("widget", number)
+        random, name, value = random_of("widget", number), "", WidgetState()
         try:
+            visitor = visitor or await begin(url, page, number)
             found = {named(visitor, part): part for part in visitor.parts.values() if part.widget}
             if len(found) < 3:  # a press of “Start afresh” has taken the page away
                 await leave(visitor)
@@ -190,7 +192,7 @@ async def widgets(url: str, first: int, ends: Ends) -> None:
         except Exception as error:
             ends.fail(number, f"{page} {name} set to {str(value)[:200]}", error)
             await leave(visitor)
-            visitor = await begin(url, page, number)
+            visitor = None  # another one comes to the next case
     await leave(visitor)
 
 
@@ -258,15 +260,33 @@ MOST_OPENED = 10
 
 
 async def join(visitor: Visitor, url: str) -> None:
-    """Come into the class, which a teacher begins where there is none."""
+    """Come into the class. A teacher begins one where there is none, and another one where it is full."""
     if not visitor.can_press("Join the class"):
-        teacher = await Visitor(url, patience=PATIENCE / 4).open("class")
-        if teacher.can_press("Begin the class"):
-            await teacher.press("Begin the class")
-        await leave(teacher)
+        await begin_class(url)
         await visitor.run_again()
     if visitor.can_press("Join the class"):
         await visitor.press("Join the class")
+    if "The class is full" in visitor.texts():
+        await begin_class(url, is_full=True)
+        await visitor.run_again()
+        await visitor.press("Join the class")
+
+
+async def begin_class(url: str, is_full: bool = False) -> None:
+    """As the teacher. is_full: the class that there is ends before."""
+    teacher = await Visitor(url, patience=PATIENCE / 4).open("class")
+    if is_full and not teacher.can_press("Begin the class"):
+        for kind, label in (("popover", "More"), ("checkbox", "I want to delete drawings")):
+            (widget,) = (part.widget for part in teacher.parts.values() if is_labelled(part, kind, label))
+            await teacher.set(WidgetState(id=widget, bool_value=True))
+        await teacher.press("End the class")
+    if teacher.can_press("Begin the class"):
+        await teacher.press("Begin the class")
+    await leave(teacher)
+
+
+def is_labelled(part: Part, kind: str, label: str) -> bool:
+    return part.kind == kind and getattr(part.content, kind).label == label
 
 
 async def draw(visitor: Visitor) -> None:
@@ -280,9 +300,10 @@ def require_page(visitor: Visitor) -> None:
     assert any(part.widget.endswith(UPLOADED_CHECKPOINT) for part in visitor.parts.values()), visitor.texts()[-300:]
 
 
-async def leave(visitor: Visitor) -> None:
-    with suppress(Exception):
-        await visitor.close()
+async def leave(visitor: Visitor | None) -> None:
+    if visitor:
+        with suppress(Exception):
+            await visitor.close()
 
 
 # ---------------------------------------------------------------- the server and its log

@@ -412,7 +412,7 @@ class Greedy:
                         await deed(self.tabs[-1], chance)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(over.wait(), chance.uniform(1, 20))
-            except (AppError, OSError, StopIteration, websockets.WebSocketException) as error:
+            except (AppError, OSError, websockets.WebSocketException) as error:
                 self.ends[f"neither: {self.has[-1:]}: {type(error).__name__}: {str(error)[:200]}"] += 1
             for visitor in self.tabs:
                 with suppress(OSError, websockets.WebSocketException):
@@ -425,22 +425,33 @@ class Greedy:
         await self.start(self.tabs[0], "Start")
 
     async def start(self, visitor: Visitor, button: str) -> None:
-        if visitor.can_press(button):
+        """Press what begins a training or a comparison, where it can be pressed, and note what became of it.
+
+        Start cannot be pressed where a sentence says why.
+        """
+        is_train = button == "Start"
+        if is_pressed := visitor.can_press(button):
             await visitor.press(button)
+        elif not is_train:
+            return
         seen = visitor.texts()
-        refused = re.search("times as much work|At most|at most|cannot be|can be used for|between", seen)
         if "MB of memory" in seen:
             end = "refused: memory"
-        elif button != "Start" or visitor.can_press("Stop"):
+        elif not is_train:
+            end = "refused: one at a time" if "is still being measured" in seen else f"begun: {button}"
+        elif is_pressed and visitor.can_press("Stop"):
             end = "begun"
         else:
+            refused = re.search("times as much work|At most|at most|cannot be|can be used for|between", seen)
             end = "refused: settings" if refused else f"neither: {seen[-300:]}"
         self.ends[end] += 1
 
     async def send(self, visitor: Visitor, label: str, name: str, data: bytes) -> None:
         """Upload a file, and note what became of it."""
         uploaders = (part.content.file_uploader for part in visitor.parts.values() if part.kind == "file_uploader")
-        whole = next(uploader.label for uploader in uploaders if uploader.label.startswith(label))
+        whole = next((uploader.label for uploader in uploaders if uploader.label.startswith(label)), None)
+        if whole is None:
+            raise AppError(f"“{visitor.page}” asks for no file by “{label}”: {visitor.texts()[-300:]}")
         try:
             await visitor.upload(whole, name, data)
         except HTTPError as error:
@@ -452,9 +463,12 @@ class Greedy:
 
     async def open_box(self, visitor: Visitor, key: str) -> None:
         """What is closed at first, and empty until it is opened."""
-        await visitor.wait(lambda: any(part.widget.endswith(key) for part in visitor.parts.values()))
-        box = next(part for part in visitor.parts.values() if part.kind == "expandable" and part.widget.endswith(key))
-        await visitor.set(WidgetState(id=box.widget, bool_value=True))
+
+        def boxes() -> list[str]:
+            return [part.widget for part in visitor.parts.values() if part.kind == "expandable" and part.widget.endswith(key)]
+
+        await visitor.wait(boxes)
+        await visitor.set(WidgetState(id=boxes()[0], bool_value=True))
 
     async def upload(self, visitor: Visitor, chance: random.Random) -> None:
         await self.send(visitor, "Upload a checkpoint", "heavy.safetensors", heavy_checkpoint(chance.randrange(VARIANTS)))

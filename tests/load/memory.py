@@ -106,7 +106,7 @@ async def visit(server: Server, limit: float, held: Group | None) -> list[Row]:
     rows.append(Row("resident at most", "", f"{peak_megabytes(server):.0f} MB", None, "with all that it only reads"))
     if held:
         most = held.megabytes_at_most()
-        rows.append(Row("counted by the kernel at most", f"<= {limit:.0f} MB", f"{most:.0f} MB", most <= limit * 1.05))
+        rows.append(Row("counted by the kernel at most", f"<= {limit:.0f} MB", f"{most:.0f} MB", most <= limit))
         rows.append(Row("processes ended for want of memory", "0", str(held.kills()), held.kills() == 0))
     return rows
 

@@ -302,12 +302,12 @@ class Visitor:
         assert place.hostname
         connection = self._to_pen.pop() if self._to_pen else HTTPConnection(place.hostname, place.port, timeout=60)
         try:
-            return self._post(connection, address, body)
+            told = self._post(connection, address, body)
         except ConnectionError:  # closed after seconds without a question; a browser opens another too
             connection.close()
-            return self._post(connection, address, body)
-        finally:
-            self._to_pen.append(connection)
+            told = self._post(connection, address, body)
+        self._to_pen.append(connection)  # not one whose answer may still come
+        return told
 
     def _post(self, connection: HTTPConnection, address: str, body: bytes) -> dict[str, Any]:
         connection.request("POST", address, body, {"Cookie": self._cookie_line()})

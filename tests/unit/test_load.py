@@ -1,15 +1,23 @@
 """The tools that put a server under load can fail on what is wanted of it."""
 
 import asyncio
+import random
 from collections import Counter
+from importlib import import_module
+from pathlib import Path
 from unittest.mock import AsyncMock, Mock
 
 import numpy as np
 import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
-from tests.load import fuzz, soak
-from tests.load.visitor import NoAnswerError
+from tests.load import fuzz, load, soak
+from tests.load.visitor import NoAnswerError, Visitor
+
+
+@pytest.mark.parametrize("tool", sorted(path.stem for path in Path(load.__file__).parent.glob("*.py")))
+def test_every_tool_can_be_started(tool: str) -> None:
+    import_module(f"tests.load.{tool}")
 
 
 @pytest.mark.parametrize(("ended", "wanted", "is_kept"), [(10, 10, True), (9, 10, False)])
@@ -35,6 +43,73 @@ def test_a_widget_that_never_answers_is_a_fault(monkeypatch: pytest.MonkeyPatch)
     ends = fuzz.Ends()
     asyncio.run(fuzz.widgets("", 0, ends))
     assert ends.counts["something else"] == len(ends.failed) == fuzz.OF_ONE_VISITOR
+
+
+@pytest.mark.parametrize("case", [fuzz.widgets, fuzz.checkpoints])
+def test_a_visitor_who_cannot_come_is_a_fault_of_his_case_only(case: fuzz.Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    never = AsyncMock(side_effect=NoAnswerError("Not within 50 s"))
+    monkeypatch.setattr(fuzz, "begin", never)
+    monkeypatch.setattr(fuzz, "newcomer", lambda *_asked: Mock(open=never))
+    monkeypatch.setattr(fuzz.odd, "checkpoint", lambda _random: b"")
+    ends = fuzz.Ends()
+    asyncio.run(case("", 0, ends))
+    assert ends.counts["something else"] == len(ends.failed) == fuzz.OF_ONE_VISITOR
+
+
+def page(*pressable: str, says: str = "") -> Mock:
+    """A visitor on a page with these buttons and this text."""
+    return Mock(parts={}, press=AsyncMock(), wait=AsyncMock(), can_press=pressable.__contains__, texts=lambda: says)
+
+
+@pytest.mark.parametrize(
+    ("button", "seen", "noted"),
+    [
+        ("Train now", page(), {}),
+        ("Train now", page("Train now"), {"begun: Train now": 1}),
+        ("Train now", page("Train now", says="takes 9 MB of memory"), {"refused: memory": 1}),
+        ("Start", page("Start", "Stop"), {"begun": 1}),
+        ("Start", page(says="At most 200"), {"refused: settings": 1}),
+        ("Start", page("Stop", says="nothing"), {"neither: nothing": 1}),
+    ],
+)
+def test_what_counts_as_a_training_that_has_begun(button: str, seen: Mock, noted: dict[str, int]) -> None:
+    greedy = load.Greedy(0, 0, Counter(), [])
+    asyncio.run(greedy.start(seen, button))
+    assert greedy.ends == noted
+
+
+def test_a_page_that_asks_for_no_file_is_a_fault() -> None:
+    greedy = load.Greedy(0, 0, Counter(), [])
+    over = asyncio.Event()
+
+    async def train(_url: str, _chance: random.Random) -> None:
+        over.set()
+        await greedy.send(page(), load.ZIP, "signs.zip", b"")
+
+    greedy.train = train  # type: ignore[method-assign]
+    asyncio.run(greedy.attend("", over))
+    assert [end.partition(": ")[0] for end in greedy.ends] == ["neither"]
+
+
+def test_a_student_comes_into_another_class_where_one_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = AsyncMock()
+    monkeypatch.setattr(fuzz, "begin_class", begun)
+    student = page("Join the class", says="The class is full: 200 have joined.")
+    student.run_again = AsyncMock()
+    asyncio.run(fuzz.join(student, "here"))
+    begun.assert_awaited_once_with("here", is_full=True)
+    assert student.press.await_count == 2
+
+
+def test_a_connection_whose_answer_is_late_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    visitor = Visitor("http://localhost:1")
+    monkeypatch.setattr(visitor, "_post", Mock(side_effect=[{}, TimeoutError, ConnectionError, {}]))
+    assert visitor._ask_pen("/pen", b"") == {}
+    assert len(visitor._to_pen) == 1
+    with pytest.raises(TimeoutError):
+        visitor._ask_pen("/pen", b"")
+    assert not visitor._to_pen
+    assert visitor._ask_pen("/pen", b"") == {}
 
 
 def test_teachers_and_students_see_every_page() -> None:
