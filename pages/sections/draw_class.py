@@ -60,7 +60,9 @@ def shown(mine: Visitor, student: int, now: Moment | None) -> object:
     """What the line below is made of, without the texts. Another tab of this browser may change what is the visitor's."""
     own = now and now.places.get(student)
     where = (own.place, len(now.places)) if now and own else None
-    return now and now.about, where, classroom.sheet_of(mine), mine.student, mine.choice, mine.language
+    canvas = mine.drawings.canvas
+    is_seen = canvas.image is canvas.judged_on_screen
+    return now and now.about, where, classroom.sheet_of(mine), is_seen, mine.student, mine.choice, mine.language
 
 
 def text(now: Moment, who: Student) -> str:

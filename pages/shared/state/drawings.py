@@ -33,7 +33,7 @@ class Canvas:
 
     generation: how often it was cleared. strokes: the latest strokes, of_strokes: what they are as (1, 1, 28, 28), or None.
     image: the drawing, with what is seen of a stroke that the pen still draws. is_stroke_whole: whether the pen is lifted.
-    is_verdict_seen: a verdict on it was on screen.
+    judged_on_screen: the image whose verdict was on screen last.
     """
 
     generation: int = 0
@@ -41,7 +41,7 @@ class Canvas:
     of_strokes: Tensor | None = None
     image: Tensor | None = None
     is_stroke_whole: bool = True
-    is_verdict_seen: bool = False
+    judged_on_screen: Tensor | None = None
     moments: "Moments" = field(default_factory=lambda: Moments())
 
     @property
