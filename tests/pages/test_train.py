@@ -287,7 +287,7 @@ def test_what_a_link_asks_for_is_not_called_untrained_once_it_is_trained() -> No
     app = open_link(data=FALLBACK, hidden="16", latent="4", epochs="1", batch="16")
     assert any("not trained yet" in warning.value for warning in app.warning)
     press(app, "button-skip_next")
-    rerun_until(app, lambda app: not visitor_of(app).job.snapshot().state.is_active)
+    rerun_until(app, lambda app: not app.button(key="start").disabled)
     assert not any("not trained yet" in warning.value for warning in app.warning)
     press(app, "start")
     rerun_until(app, lambda app: visitor_of(app).job is None)
@@ -310,7 +310,7 @@ def test_what_a_link_asks_for_judges_by_the_links_threshold_once_it_is_trained()
     app = open_link(data=FALLBACK, hidden="16", latent="4", epochs="1", batch="16", threshold="0.0321")
     assert any("not trained yet" in warning.value for warning in app.warning)
     press(app, "button-skip_next")
-    rerun_until(app, lambda app: not visitor_of(app).job.snapshot().state.is_active)
+    rerun_until(app, lambda app: not app.button(key="start").disabled)
     assert not any("not trained yet" in warning.value for warning in app.warning)
     press(app, "start")
     rerun_until(app, lambda app: visitor_of(app).job is None)
@@ -357,7 +357,7 @@ def charts(app: AppTest) -> int:
 def test_the_learning_rate_may_change_in_a_pause_and_the_curve_tells_it(app: AppTest) -> None:
     assert not app.number_input(key="learning-rate").disabled
     press(app, "button-skip_next")
-    rerun_until(app, lambda app: not visitor_of(app).job.snapshot().state.is_active)
+    rerun_until(app, lambda app: not app.button(key="start").disabled)
     assert not app.number_input(key="learning-rate").disabled
     assert app.number_input(key="batch-size").disabled
     checked(app.number_input(key="learning-rate").set_value(0.02).run())
@@ -371,7 +371,7 @@ def test_the_learning_rate_may_change_in_a_pause_and_the_curve_tells_it(app: App
 
 def test_at_rest_nothing_is_said_of_speed(app: AppTest) -> None:
     press(app, "button-skip_next")
-    rerun_until(app, lambda app: not visitor_of(app).job.snapshot().state.is_active)
+    rerun_until(app, lambda app: not app.button(key="start").disabled)
     texts = [caption.value for caption in inside(app, "job-status").caption]
     assert texts == ["While it rests, the learning rate may be changed, under Training."]
 
