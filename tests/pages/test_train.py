@@ -331,6 +331,7 @@ def test_a_training_that_has_ended_unseen_stands_in_no_links_way(app: AppTest, w
     job = visitor_of(app).job
     job.stop()
     wait_until(lambda: job.snapshot().state.is_over)
+    visitor_of(app).is_job_wanted = True  # nobody has looked since Start
     app.query_params.update({"data": "mnist", "normal": "7", "preset": "best"})
     assert not has(checked(app.run()), "link-problem")
     assert visitor_of(app).choice == Choice(shipped=Shipped("best", "mnist", 7))

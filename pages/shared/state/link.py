@@ -84,6 +84,7 @@ def _apply(parts: Mapping[str, str]) -> None:
                 "Wait for its end, or press Stop or Reset on the Train page; then open the link again."
             )
     elif is_new:
+        visitor().is_job_wanted = False  # a training that was begun before the link does not take its place
         st.session_state[keys.PRESET] = name
         settings.fill(config)
         if ready:
