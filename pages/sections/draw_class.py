@@ -60,8 +60,7 @@ def shown(mine: Visitor, student: int, now: Moment | None) -> object:
     """What the line below is made of, without the texts. Another tab of this browser may change what is the visitor's."""
     own = now and now.places.get(student)
     where = (own.place, len(now.places)) if now and own else None
-    canvas = mine.drawings.canvas
-    is_seen = canvas.image is canvas.judged_on_screen
+    is_seen = mine.drawings.canvas.is_verdict_seen
     return now and now.about, where, classroom.sheet_of(mine), is_seen, mine.student, mine.choice, mine.language
 
 

@@ -283,14 +283,19 @@ def test_a_link_with_several_classes_has_asked_for_them() -> None:
     assert app.button_group(key="normal-classes").value == [3, 5]
 
 
-def test_what_a_link_asks_for_is_not_called_untrained_once_it_is_trained() -> None:
-    app = open_link(data=FALLBACK, hidden="16", latent="4", epochs="1", batch="16")
+def train_what_the_link_asks_for(app: AppTest) -> None:
+    """A step of it, then all."""
     assert any("not trained yet" in warning.value for warning in app.warning)
     press(app, "button-skip_next")
     rerun_until(app, lambda app: not app.button(key="start").disabled)
     assert not any("not trained yet" in warning.value for warning in app.warning)
     press(app, "start")
     rerun_until(app, lambda app: visitor_of(app).job is None)
+
+
+def test_what_a_link_asks_for_is_not_called_untrained_once_it_is_trained() -> None:
+    app = open_link(data=FALLBACK, hidden="16", latent="4", epochs="1", batch="16")
+    train_what_the_link_asks_for(app)
     assert not any("not trained yet" in warning.value for warning in checked(app.run()).warning)
 
 
@@ -308,12 +313,7 @@ def test_a_link_opened_during_a_training_says_that_it_was_not_taken_up(app: AppT
 
 def test_what_a_link_asks_for_judges_by_the_links_threshold_once_it_is_trained() -> None:
     app = open_link(data=FALLBACK, hidden="16", latent="4", epochs="1", batch="16", threshold="0.0321")
-    assert any("not trained yet" in warning.value for warning in app.warning)
-    press(app, "button-skip_next")
-    rerun_until(app, lambda app: not app.button(key="start").disabled)
-    assert not any("not trained yet" in warning.value for warning in app.warning)
-    press(app, "start")
-    rerun_until(app, lambda app: visitor_of(app).job is None)
+    train_what_the_link_asks_for(app)
     assert detector_line(app).endswith("run 1 · own threshold 0.0321")
     assert visitor_of(app).runs[0].config.threshold is None
     visitor_of(app).thresholds.clear()

@@ -228,8 +228,7 @@ def visible_strip() -> list[StripDrawing]:
 
 def is_known_beforehand() -> bool:
     """Whether a verdict on what is on the canvas was seen before it could be predicted."""
-    canvas = visitor().drawings.canvas
-    return canvas.image is not None and canvas.image is canvas.judged_on_screen and hides_verdict()
+    return visitor().drawings.canvas.is_verdict_seen and hides_verdict()
 
 
 SEEN_BEFOREHAND = N_("You have seen a verdict on this drawing. Clear the canvas and draw another one.")

@@ -45,6 +45,11 @@ class Canvas:
     moments: "Moments" = field(default_factory=lambda: Moments())
 
     @property
+    def is_verdict_seen(self) -> bool:
+        """Whether a verdict on this very drawing was on screen."""
+        return self.image is not None and self.image is self.judged_on_screen
+
+    @property
     def stroke_count(self) -> int:
         objects = self.strokes.get("objects") if self.strokes else None
         return len(objects) if isinstance(objects, list) else 0

@@ -102,9 +102,13 @@ def _ready(config: DetectorConfig) -> Choice | None:
     """The detector of these settings that is there, but for its threshold: a shipped one, or one of the visitor's runs."""
     if shipped := shipped_as(config):
         return Choice(shipped=shipped)
-    trained = replace(config, threshold=None)
-    runs = enumerate(detectors.runs())
-    return next((Choice(run=n) for n, run in runs if run.detector and replace(run.config, threshold=None) == trained), None)
+    return next((Choice(run=number) for number in _runs_of(config) if detectors.runs()[number].detector), None)
+
+
+def _runs_of(config: DetectorConfig) -> list[int]:
+    """The visitor's runs of these settings, but for the threshold; the newest is the last."""
+    runs, trained = enumerate(detectors.runs()), replace(config, threshold=None)
+    return [number for number, run in runs if replace(run.config, threshold=None) == trained]
 
 
 def write_step(step: int) -> None:
@@ -138,10 +142,9 @@ def follow_training() -> None:
     """Nothing is called untrained whose training has begun; once it is a run, that judges by the link's threshold."""
     if not (wanted := tab().link_untrained):
         return
+    ready, training = _runs_of(wanted), visitor().job
     # What trains has no threshold yet.
-    trained, training = replace(wanted, threshold=None), visitor().job
-    ready = [number for number, run in enumerate(detectors.runs()) if replace(run.config, threshold=None) == trained]
-    if ready or (training is not None and training.config == trained):
+    if ready or (training is not None and training.config == replace(wanted, threshold=None)):
         tab().link_problem = None
     if ready:
         tab().link_untrained = None

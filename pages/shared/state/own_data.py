@@ -1,7 +1,7 @@
 """Data sets of people's own drawings beside the others: the visitor's, and those that the class offers to everybody."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,7 +78,11 @@ def newest_of(name: str) -> str | None:
         return name
     if is_own(name) and len(own) and not is_of_class(name):
         return own.name
-    return next((each.name for each in there.values() if is_own(name) and each.title == TITLE_OF_CLASS), None)
+    return _name_of_class(there) if is_own(name) else None
+
+
+def _name_of_class(there: Mapping[str, Source]) -> str | None:
+    return next((each.name for each in there.values() if each.title == TITLE_OF_CLASS), None)
 
 
 def is_of_class(name: str) -> bool:
@@ -98,8 +102,7 @@ def name_in_links(name: str) -> str:
 
 def name_from_link(text: str) -> str:
     """The data set that a link names, as it is now; the text itself where there is none."""
-    there = offered().values() if text == CLASS_IN_LINKS else ()
-    return next((each.name for each in there if each.title == TITLE_OF_CLASS), text)
+    return (_name_of_class(offered()) if text == CLASS_IN_LINKS else None) or text
 
 
 def keep(images: OwnImages) -> None:
