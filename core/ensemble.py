@@ -26,7 +26,7 @@ class Ensemble:
             for each in detectors
         }
         if len(kinds) != 1:
-            raise ValueError("Experts share network, preprocessing, score, neighbours and turns.")
+            raise ValueError("The detectors of an ensemble share network, preprocessing, score, neighbours and turns.")
         self.detectors = list(detectors)
         self._config = detectors[0].config
         self.preprocessing = self._config.preprocessing

@@ -22,7 +22,7 @@ _INITIALISATION = threading.Lock()
 class ModelConfig:
     """Everything that rebuilds a network. The defaults are the course's 784-512-256-128-256-512-784.
 
-    initialisation: torch's own, or He's, which keeps the size of signals from layer to layer (He et
+    initialisation: torch's own, or He (Kaiming), which keeps the size of signals from layer to layer (He et
         al. 2015) and learns much more in the same few epochs.
     """
 

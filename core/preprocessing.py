@@ -1,4 +1,4 @@
-"""What every image of 28x28 goes through before a network sees it, in batches: straightening, one stroke width, poses.
+"""What every image of 28x28 goes through before a network sees it, in batches: deskewing, one stroke width, poses.
 
 Training images, test images and drawings share these functions, so a drawing is judged as the digit
 it shows, and not by how it leans, how thick the pen was or how faint the ink.
@@ -17,7 +17,7 @@ from torch import Tensor
 from core.framing import FAINT, SIDE, STROKE_WIDTH
 
 Preprocessing = Literal["none", "deskew", "standard-stroke"]
-"""How much of it: nothing, straightening, or that and one stroke width. Poses are a detector's own setting."""
+"""How much of it: nothing, deskewing, or that and one stroke width. Poses are a detector's own setting."""
 
 
 def preprocess_steps(images: Tensor, preprocessing: Preprocessing) -> list[tuple[str, Tensor]]:
@@ -67,7 +67,7 @@ def turn_angles(turns: int) -> list[int]:
 def poses(images: Tensor, turns: int) -> Tensor:
     """Images (N, 1, 28, 28) in each pose, one after the other, (P * N, 1, 28, 28): turned clockwise, then deskewed again.
 
-    The first pose is the images as they are. Straightening leaves a turned digit's level strokes tilted;
+    The first pose is the images as they are. Deskewing leaves a turned digit's level strokes tilted;
     in one of its poses they are level.
     """
     if len(images) == 0 or turns == 0:

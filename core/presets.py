@@ -25,7 +25,7 @@ BEST = DetectorConfig(
     neighbours=10,
     turns=2,
 )
-"""Straightened digits with strokes of one width, a narrow bottleneck that may only recall what it has seen, and a score that
+"""Deskewed digits with strokes of one width, a narrow bottleneck that may only recall what it has seen, and a score that
 forgives a hair's breadth and a turn, weighs large errors more, allows more ink more error, and minds unusual loops."""
 
 PRESETS: dict[str, DetectorConfig] = {

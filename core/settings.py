@@ -167,7 +167,7 @@ _ROWS = (
         Switch(off="torch", on="he"),
         "toggle",
         "network",
-        N_("He's initialisation"),
+        N_("He (Kaiming) initialisation"),
         help=N_("Weights that keep signals the same size from layer to layer: more is learnt in the same time."),
     ),
     Setting("epochs", ("training", "epochs"), Number(int, 1, 200, usual=(1, 50)), "slider", "", N_("Epochs"), term="epoch"),
@@ -224,8 +224,8 @@ _ROWS = (
         Choice(
             {
                 "none": N_("Images as they are"),
-                "deskew": N_("Straightened"),
-                "standard-stroke": N_("Straightened, strokes of one width"),
+                "deskew": N_("Deskewed"),
+                "standard-stroke": N_("Deskewed, strokes of one width"),
             }
         ),
         "list",
@@ -249,7 +249,9 @@ _ROWS = (
         "slider",
         "score",
         N_("Remembered neighbours"),
-        help=N_("0: the network redraws freely. Else it redraws this many training images that are most alike, and averages."),
+        help=N_(
+            "0: the network redraws freely. Else k-nearest reconstruction: the k training images most alike, redrawn and averaged."
+        ),
     ),
     Setting(
         "turns",
@@ -276,7 +278,7 @@ _ROWS = (
         "slider",
         "score",
         N_("Ink exponent"),
-        help=N_("Divides the score by the image's ink to this power: more ink has more to get wrong."),
+        help=N_("Ink-normalised error: the score divided by the image's ink to this power, as more ink has more to get wrong."),
     ),
     Setting(
         "loops",

@@ -14,12 +14,10 @@ Under systemd it says when it is ready, and every few seconds that it still answ
 import argparse
 import asyncio
 import atexit
-import logging
 import os
 import signal
 import socket
 import sys
-import time
 import webbrowser
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -28,13 +26,12 @@ from typing import Any
 import streamlit as st
 import uvicorn
 from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from deploy.middleware import FrontendFiles, VisitorCookie, opens_page
+from deploy import connections, systemd
+from deploy.middleware import FrontendFiles, VisitorCookie
+from deploy.shutdown import ConnectedBrowsers, ending, leave
 from pages.shared.streamlit_internals import (
     believe_proxies,
-    idle_connections,
     keep_no_sessions_of_strangers,
     refuse_large_messages,
     refuse_messages,
@@ -47,137 +44,22 @@ from pages.shared.streamlit_internals import (
     web_server,
 )
 
-CLOSING_SECONDS = 2.0
-"""For browsers to answer that the connection is closed; those that do not are left."""
-
-
-class Ending:
-    """The way to the end: `drain` takes in nobody new and waits for those who are there, `end` does not wait.
-
-    Both are called in the event loop. connected: how many browsers are.
-    """
-
-    def __init__(self) -> None:
-        self.connected = 0
-        self.is_draining = asyncio.Event()
-        self._server: uvicorn.Server | None = None
-
-    def take_signals(self, server: uvicorn.Server) -> None:
-        """Handle SIGTERM and Ctrl-C in place of uvicorn, which would end the process by the signal and not with status 0."""
-        self._server = server
-        loop = asyncio.get_running_loop()
-        for number, action in ((signal.SIGTERM, self.drain), (signal.SIGINT, self.end)):
-            signal.signal(number, lambda *_, action=action: loop.call_soon_threadsafe(action))
-
-    def drain(self) -> None:
-        if self.is_draining.is_set():
-            self.end()
-        self.is_draining.set()
-
-    def end(self) -> None:
-        if self._server is None:
-            return
-        self._server.should_exit = True
-        asyncio.get_running_loop().call_later(CLOSING_SECONDS, self._leave_the_silent)
-
-    def _leave_the_silent(self) -> None:
-        """Close what a browser has not closed; uvicorn would wait for it, or be forced to leave its own work undone."""
-        assert self._server
-        for connection in list(self._server.server_state.connections):
-            connection.transport.abort()
-
-    async def end_when_empty(self, seconds: float) -> None:
-        """End when it is to drain and nobody is connected, or so many seconds after that."""
-        await self.is_draining.wait()
-        tell_systemd("STOPPING=1")
-        latest = time.monotonic() + seconds
-        while self.connected and time.monotonic() < latest:
-            await asyncio.sleep(0.1)
-        self.end()
-
-    @property
-    def is_in_order(self) -> bool:
-        """Whether the server ends because somebody wanted it."""
-        return self._server is not None and self._server.should_exit
-
-
-ending = Ending()
-
-
-class Connections:
-    """Counts who is connected, and refuses, once the server is ending, whatever would open a page here."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            ending.connected += 1
-            try:
-                await self._app(scope, receive, send)
-            finally:
-                ending.connected -= 1
-        elif opens_page(scope) and ending.is_draining.is_set():
-            await PlainTextResponse("This server is ending.", 503)(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
 
 def middleware() -> list[Middleware]:
     """What a request passes, the outermost first; after `load`, which refuses settings that it cannot read."""
     from deploy.guard import Admission, ConnectionLimits, Headers
 
-    return [Middleware(part) for part in (Headers, ConnectionLimits, Connections, VisitorCookie, Admission, FrontendFiles)]
-
-
-OPEN_FILES = 8192
-"""For a thousand visitors, whose browsers open several connections each while they load a page."""
-
-FEW_FILES = 1024
-"""Fewer are told at the start."""
-
-
-def raise_limit_of_open_files() -> int:
-    """Let this process hold as many open files as the system allows it, OPEN_FILES at most; how many that are."""
-    try:
-        import resource
-    except ModuleNotFoundError:  # Windows counts them in another way
-        return OPEN_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= OPEN_FILES:
-        return OPEN_FILES
-    for most in (OPEN_FILES,) if hard == resource.RLIM_INFINITY else (OPEN_FILES, hard):
-        with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, max(most, hard) if hard != resource.RLIM_INFINITY else hard))
-            return most
-    return soft
-
-
-SILENT_SECONDS = 10.0
-"""For a connection to say what it wants; browsers open some to have them at hand."""
-
-OWN_FILES = 100
-"""Open files that are no connection: data, libraries, the log."""
-
-
-async def end_idle_connections(server: uvicorn.Server, most_files: int) -> None:
-    """Close connections that ask for nothing: after SILENT_SECONDS, and at once where open files run out."""
-    since: dict[asyncio.Transport, float] = {}
-    while True:
-        now = time.monotonic()
-        since = {transport: since.get(transport, now) for transport in idle_connections(server)}
-        too_many = len(server.server_state.connections) - (most_files - OWN_FILES)
-        for number, (transport, first) in enumerate(sorted(since.items(), key=lambda item: item[1])):
-            if number < too_many or now - first > SILENT_SECONDS:
-                transport.abort()
-        await asyncio.sleep(0.5)
+    return [
+        Middleware(part) for part in (Headers, ConnectionLimits, ConnectedBrowsers, VisitorCookie, Admission, FrontendFiles)
+    ]
 
 
 def load() -> None:
     """Load all that the first visitors need; until then nobody is answered, and no file of pages/ is run on its own."""
     print("Loading the pages and the detectors …", flush=True)
-    if (most := raise_limit_of_open_files()) < FEW_FILES:
-        print(f"This system allows {most} open files, enough for about {most // 4} visitors; more with: ulimit -n {FEW_FILES}")
+    if (most := connections.raise_limit_of_open_files()) < connections.FEW_FILES:
+        few = connections.FEW_FILES
+        print(f"This system allows {most} open files, enough for about {most // 4} visitors; more with: ulimit -n {few}")
     run_no_page_files()
     refuse_messages_of_left_pages()
     skip_idle_ticks()
@@ -228,21 +110,6 @@ async def forget_what_is_over(seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
-async def say_that_it_answers(seconds: float) -> None:
-    while True:
-        tell_systemd("WATCHDOG=1")
-        await asyncio.sleep(seconds)
-
-
-def tell_systemd(line: str) -> None:
-    """A line of sd_notify(3); nothing where no systemd asked for it."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            sender.connect(address.replace("@", "\0", 1) if address.startswith("@") else address)
-            sender.send(line.encode())
-
-
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     """From the moment in which everybody can come, which is told, to the end."""
@@ -263,14 +130,14 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
         believe_proxies(server, web.proxies())
         refuse_large_messages(server)
         tasks.append(loop.create_task(begin_to_serve(server)))
-        tasks.append(loop.create_task(end_idle_connections(server, raise_limit_of_open_files())))
+        tasks.append(loop.create_task(connections.end_idle_connections(server, connections.raise_limit_of_open_files())))
     tasks.append(loop.create_task(ending.end_when_empty(whole_number_from_environment("DRAIN_SECONDS", 0, least=0))))
     tasks.append(loop.create_task(forget_the_gone(15.0)))
     tasks.append(loop.create_task(forget_what_is_over(60.0)))
     if watchdog := int(os.environ.get("WATCHDOG_USEC", "0")):
-        tasks.append(loop.create_task(say_that_it_answers(watchdog / 1e6 / 3)))
+        tasks.append(loop.create_task(systemd.say_that_it_answers(watchdog / 1e6 / 3)))
     atexit.register(leave)
-    tell_systemd("READY=1")
+    systemd.tell("READY=1")
     yield {}
     for task in tasks:
         task.cancel()
@@ -280,18 +147,8 @@ async def begin_to_serve(server: uvicorn.Server) -> None:
     """See to it that answers are sent at once, then say where the app is."""
     while not server.started:
         await asyncio.sleep(0.01)
-    send_at_once(server)
+    connections.send_at_once(server)
     tell_address()
-
-
-def send_at_once(server: uvicorn.Server) -> None:
-    """Send every packet without waiting until the one before is acknowledged, which takes a browser up to 40 ms.
-
-    asyncio sees to that for a socket that says that it is TCP; the one on which Streamlit listens says nothing. What is
-    accepted has the options of the socket that listens.
-    """
-    for listener in (each for listening in server.servers for each in listening.sockets):
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def tell_address() -> None:
@@ -304,22 +161,6 @@ def tell_address() -> None:
     own = addresses.announce("See the anomaly is at {own}   (Ctrl-C ends it)", address, port, for_others=is_alone)
     if not st.get_option("server.headless"):
         webbrowser.open(own)
-
-
-def leave() -> None:
-    """The last thing of the process: end what works in the background, then leave without Python's own farewell.
-
-    Threads of visitors may still be inside torch. When the interpreter takes itself apart under them, the process aborts.
-    """
-    from pages.shared import entry
-
-    try:
-        entry.close()
-    finally:
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0 if ending.is_in_order else 1)
 
 
 def port_number(text: str) -> int:

@@ -12,7 +12,7 @@ from pages.sections.evaluate_others import baseline_rows, show_baselines, show_s
 from pages.sections.evaluate_threshold import ask_anomalies, show_mistakes, show_other_thresholds, show_outcome, show_threshold
 from pages.shared.components import threshold_line
 from pages.shared.forms import data_notice, test_source
-from pages.shared.html import pictures, report
+from pages.shared.html import report, verdicts
 from pages.shared.i18n.text import _, formatted, translated
 from pages.shared.state import baselines, data_sets
 from pages.shared.state.visitor import TRAINING
@@ -120,7 +120,7 @@ def figures_for_report(current: OperatingPoint, compared: ScoredSet) -> list[str
         _("AUROC"): formatted(compared.auroc, ".4f"),
         _("Average precision"): formatted(compared.average_precision, ".4f"),
     }
-    return [pictures.confusion(current), report.table([numbers(current) | of_every_threshold])]
+    return [verdicts.confusion(current), report.table([numbers(current) | of_every_threshold])]
 
 
 def simpler_for_report(context: EvaluateContext) -> list[str]:

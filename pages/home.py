@@ -4,7 +4,7 @@ import streamlit as st
 import torch
 
 from core.data.datasets import Digits
-from pages.shared.html import pictures
+from pages.shared.html import pictures, verdicts
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _
 from pages.shared.navigation import PAGES
@@ -52,7 +52,7 @@ def show_example(context: PageContext) -> None:
             score = _(
                 "anomaly score {score:.3f}, threshold {threshold:.3f}", score=result.scores[number], threshold=result.threshold
             )
-            badge = pictures.badge(bool(result.verdicts[number]))
+            badge = verdicts.badge(bool(result.verdicts[number]))
             st.html(f'{badge} &nbsp; <span class="label">{score}</span>')
     st.html(pictures.error_legend())
 

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from pages.sections.train_controls import show_controls
-from pages.sections.train_learning import show_live, show_network
+from pages.sections.train_learning import show_live
+from pages.sections.train_network import show_network
 from pages.sections.train_runs import show_runs
 from pages.sections.train_settings import show_settings
 from pages.shared.forms import data_notice, settings

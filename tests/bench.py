@@ -300,13 +300,13 @@ def scoring_rows(data: DataSet, detector: AutoencoderDetector) -> list[Row]:
     ]
 
 
-def experts_row() -> Row:
+def ensemble_row() -> Row:
     made = [checkpoint.read(entry.path).detector for entry in shipped()]
-    experts = Ensemble(made)
+    ensemble = Ensemble(made)
     image = from_canvas(rgba(on_canvas(WAYS[7][0]), CANVAS))
     assert image is not None
     drawing = image
-    one, ten = medians([lambda: made[0].infer(drawing), lambda: experts.infer(drawing)], 50)
+    one, ten = medians([lambda: made[0].infer(drawing), lambda: ensemble.infer(drawing)], 50)
     detail = f"{1000 * ten:.1f} ms / {1000 * one:.1f} ms, {len(made)} shipped; {ten / one:.1f} times one (or <= 1.5 x)"
     row = bounded("ten detectors before one drawing", 1000 * ten, 10.0, "ms", detail)
     return Row(row.what, row.wanted, row.detail, row.value, bool(row.kept) or ten <= 1.5 * one)
@@ -614,7 +614,7 @@ def measure(data: DataSet, detector: AutoencoderDetector) -> Iterator[Row]:
     yield cluster_row(data, split)
     yield sweep_row(data)
     yield from scoring_rows(data, detector)
-    yield experts_row()
+    yield ensemble_row()
     yield browse_row()
     yield evaluate_row()
     yield live_answer_row(detector)

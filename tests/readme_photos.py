@@ -125,7 +125,7 @@ SHEETS = {
 """Digits on a sheet, columns, pixels of a cell."""
 
 
-def right_on(page: Image.Image, labels: Sequence[int], columns: int, experts: Ensemble) -> int:
+def right_on(page: Image.Image, labels: Sequence[int], columns: int, ensemble: Ensemble) -> int:
     """How many digits of the sheet are found in their cells and named rightly by the least strange of the ten."""
     packed = io.BytesIO()
     page.save(packed, "JPEG", quality=85)
@@ -141,7 +141,7 @@ def right_on(page: Image.Image, labels: Sequence[int], columns: int, experts: En
         cells = [int(y * rows) * columns + int(x * columns) for x, y in middles]
     right = set()
     for cell, each in zip(cells, found, strict=True):
-        ratios = [in_thresholds(float(result.scores[0]), result.threshold) for result in experts.infer(each.image)]
+        ratios = [in_thresholds(float(result.scores[0]), result.threshold) for result in ensemble.infer(each.image)]
         if 0 <= cell < len(labels) and int(np.argmin(ratios)) == labels[cell]:
             right.add(cell)
     return len(right)
@@ -155,19 +155,19 @@ def main() -> None:
     every = of_people(arguments.folder) if arguments.folder else unsteady()
     order = np.random.default_rng(SEED).permutation(len(every))[: arguments.most]
     digits = [every[place] for place in order]
-    experts = Ensemble([read(each).detector for each in shipped("mnist", "best")])
+    ensemble = Ensemble([read(each).detector for each in shipped("mnist", "best")])
     print("| sheet | digits | named rightly |\n|---|---|---|")
 
     def line(name: str, count: int, right: int) -> None:
         print(f"| {name} | {count} | {right / count:.1%} |", flush=True)
 
     for name, spoil in SPOILT.items():
-        rights = [right_on(spoil(sheet([digit], 1, 640, 0.6)), [label], 1, experts) for label, digit in digits]
+        rights = [right_on(spoil(sheet([digit], 1, 640, 0.6)), [label], 1, ensemble) for label, digit in digits]
         line(name, len(digits), sum(rights))
     for name, (count, columns, cell) in SHEETS.items():
         groups = [digits[start : start + count] for start in range(0, len(digits) - count + 1, count)]
         right = sum(
-            right_on(sheet([digit for _, digit in group], columns, cell, 0.8), [label for label, _ in group], columns, experts)
+            right_on(sheet([digit for _, digit in group], columns, cell, 0.8), [label for label, _ in group], columns, ensemble)
             for group in groups
         )
         line(name, count * len(groups), right)

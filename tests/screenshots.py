@@ -60,13 +60,13 @@ def begin_class(database: str) -> None:
     random, room = np.random.default_rng(0), Classroom(database)
     room.begin("4b")
     detectors = [read(each).detector for each in shipped("mnist", "best")]
-    experts = Ensemble(detectors)
+    ensemble = Ensemble(detectors)
     for turn in range(24):
         digit = 5 if turn % 3 else int(random.integers(10))
         ways = WAYS[digit]
         image = from_canvas(rgba(on_canvas(shaken(ways[turn % len(ways)], random))))
         assert image is not None
-        opinions = experts.infer(image)
+        opinions = ensemble.infer(image)
         ratios = [in_thresholds(float(each.scores[0]), each.threshold) for each in opinions]
         best = int(np.argmin(ratios))
         five = opinions[5]
@@ -84,7 +84,7 @@ def show(page: Page, server: Server, name: str, language: str) -> None:
     if name == "draw":
         draw(page, on_canvas(WAYS[7][0]))
         expect(page.locator(".st-key-score")).to_be_visible()
-        expect(page.locator(".expert").first).to_be_visible()
+        expect(page.locator(".opinion").first).to_be_visible()
     if name == "train":
         page.locator(".st-key-start button").click()
         until(page, "document.querySelector('.st-key-job-status [role=progressbar]')?.ariaValueNow >= 40")

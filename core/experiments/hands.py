@@ -56,12 +56,12 @@ def pictures(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("[0-9]*") if path.is_file())
 
 
-def judge(folder: Path, digits: Sequence[str], experts: Ensemble) -> Iterator[Row]:
+def judge(folder: Path, digits: Sequence[str], ensemble: Ensemble) -> Iterator[Row]:
     """One row a picture; digits names the detectors in their order."""
     for path in pictures(folder):
         file, label = path.relative_to(folder).as_posix(), int(path.name[0])
         try:
-            results = experts.infer(from_picture(path.read_bytes()))
+            results = ensemble.infer(from_picture(path.read_bytes()))
         except PictureError as error:
             yield Row(file, label, error=str(error))
             continue
@@ -118,10 +118,10 @@ def main() -> None:
         made = shipped(config.data_set, preset)
         if not made:
             parser.error(f"No detector ships with the preset {preset} for {config.data_set}.")
-        experts = Ensemble([read(each).detector for each in made])
+        ensemble = Ensemble([read(each).detector for each in made])
     except UserError as error:
         raise SystemExit(str(error)) from None
-    rows = list(judge(arguments.folder, [str(each.normal_class) for each in made], experts))
+    rows = list(judge(arguments.folder, [str(each.normal_class) for each in made], ensemble))
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
     print(table(rows))

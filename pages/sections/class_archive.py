@@ -11,11 +11,11 @@ import streamlit as st
 from core.server.class_records import Drawing, Moment
 from core.server.tasks import counts, figures, kind_of, points
 from pages.sections import class_tasks
-from pages.sections.class_wall import as_pixels
 from pages.shared import csv_file
-from pages.shared.html import pictures, report
+from pages.shared.html import pictures, report, verdicts
 from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import _, formatted, language
+from pages.shared.state import class_drawings
 
 
 def show_take_away(now: Moment) -> None:
@@ -37,7 +37,10 @@ def as_folders(now: Moment) -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as files:
         for each in now.judged_by_the_class():
-            files.writestr(f"{kind_of(each.task, now.about.digit)}/{each.number:05d}.png", pictures.png(as_pixels(each.image)))
+            files.writestr(
+                f"{kind_of(each.task, now.about.digit)}/{each.number:05d}.png",
+                pictures.png(class_drawings.as_pixels(each.image)),
+            )
     return archive.getvalue()
 
 
@@ -111,11 +114,11 @@ def as_report(now: Moment, names: dict[int, str]) -> str:
     for drawn in rounds.values():
         parts.append(report.heading(class_tasks.title(drawn[0].task, about.digit)))
         cells = "".join(
-            '<div class="expert">'
-            + pictures.png_picture(pictures.png(as_pixels(each.image)), names.get(each.student, ""))
+            '<div class="opinion">'
+            + pictures.png_picture(pictures.png(class_drawings.as_pixels(each.image)), names.get(each.student, ""))
             + f'<div class="label">{escape(names.get(each.student, ""))}</div>'
             + f'<div class="label">{formatted(each.judgement.score, ".4f")}</div>'
-            + f"{pictures.badge(each.judgement.is_anomaly)}</div>"
+            + f"{verdicts.badge(each.judgement.is_anomaly)}</div>"
             for each in drawn
         )
         parts.append(f'<div class="cards">{cells}</div>')

@@ -2,7 +2,7 @@
 
 from core.server.class_records import Class, Drawing, Moment
 from core.server.tasks import BLIND_TRIES, CLOSE_POINTS, TASKS, Task, counts, points
-from pages.shared.html import pictures
+from pages.shared.html import verdicts
 from pages.shared.i18n.text import _, ngettext
 
 
@@ -89,7 +89,7 @@ def outcome(drawing: Drawing, about: Class) -> str:
     judged, digit = drawing.judgement, about.digit
     if drawing.task == "blind":
         gained = points(judged, drawing.prediction)
-        verdict = pictures.verdict_word(judged.is_anomaly)
+        verdict = verdicts.verdict_word(judged.is_anomaly)
         if gained:
             won = ngettext("{count} point.", "{count} points.", gained)
             return _("{verdict}: you were right. {points}", verdict=verdict, points=won)

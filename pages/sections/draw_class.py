@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.server.class_records import ClassError, ClassUnavailableError, Moment, Student
 from pages.sections import class_tasks
-from pages.shared.html import pictures
+from pages.shared.html import verdicts
 from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import classroom
@@ -92,7 +92,7 @@ def show_buttons(now: Moment) -> None:
     elif about.task == "blind" and not classroom.shared_code():
         for is_anomaly in (False, True):
             st.button(
-                _("{verdict}?", verdict=pictures.verdict_word(is_anomaly)),
+                _("{verdict}?", verdict=verdicts.verdict_word(is_anomaly)),
                 key="predict-anomaly" if is_anomaly else "predict-normal",
                 on_click=send,
                 args=(is_anomaly,),

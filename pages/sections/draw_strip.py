@@ -8,7 +8,7 @@ from html import escape
 import streamlit as st
 
 from pages.shared.csv_file import as_csv
-from pages.shared.html import pictures
+from pages.shared.html import pictures, verdicts
 from pages.shared.i18n.text import _, formatted, language
 from pages.shared.state import classroom
 from pages.shared.state.drawings import StripDrawing
@@ -20,10 +20,10 @@ def show_strip() -> None:
     if not strip:
         return
     cells = "".join(
-        '<div class="expert">'
+        '<div class="opinion">'
         + pictures.png_picture(entry.png, entry.title)
         + f'<div class="label">{escape(entry.title)}</div>'
-        + f'<div class="label">{formatted(entry.score, ".4f")}</div>{pictures.badge(entry.is_anomaly)}</div>'
+        + f'<div class="label">{formatted(entry.score, ".4f")}</div>{verdicts.badge(entry.is_anomaly)}</div>'
         for entry in reversed(strip)
     )
     with st.container(key="strip"):

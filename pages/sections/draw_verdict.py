@@ -10,8 +10,8 @@ from core.detector import AutoencoderDetector, Result
 from core.ensemble import Ensemble
 from core.scoring import in_thresholds
 from pages.shared.components import replay
-from pages.shared.html import pictures
-from pages.shared.html.pictures import Opinion
+from pages.shared.html import notes, pictures, verdicts
+from pages.shared.html.verdicts import Opinion
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import classroom, data_sets, detectors, job_pool, judging, keys
@@ -65,14 +65,14 @@ class Judged:
         score, threshold = float(self.result.scores[0]), self.result.threshold
         total, preprocessed = len(self.detector.calibration_scores_), judging.preprocess_steps_of(self.image)
         title = shown.picked.title if shown.picked else _("Your drawing")
-        cards = {} if self.opinions is on_screen else {"cards": pictures.ensemble(self.opinions)}
+        cards = {} if self.opinions is on_screen else {"cards": verdicts.ensemble(self.opinions)}
         return cards | {
-            "verdict": pictures.verdict(bool(self.result.verdicts[0]), measured(self.result, self.normal), what_it_is(shown)),
-            "second-opinion": pictures.note(second_opinion(score, threshold, self.normal, self.opinions)),
-            "gauge": pictures.gauge(score, threshold),
-            "score": pictures.number(score),
-            "threshold": pictures.number(threshold),
-            "as-high": pictures.note(as_high(self.result, total, self.normal)),
+            "verdict": verdicts.verdict(bool(self.result.verdicts[0]), measured(self.result, self.normal), what_it_is(shown)),
+            "second-opinion": notes.note(second_opinion(score, threshold, self.normal, self.opinions)),
+            "gauge": verdicts.gauge(score, threshold),
+            "score": verdicts.number(score),
+            "threshold": verdicts.number(threshold),
+            "as-high": notes.note(as_high(self.result, total, self.normal)),
             "steps": pictures.steps(self.detector.config, title, preprocessed, self.image, self.result),
         }
 
@@ -90,7 +90,7 @@ def show_judgement(shown: Drawings) -> None:
         judged = Judged.of(shown) if shown.image is not None and not is_to_be_guessed else None
         # A quick answer changed the page behind React's back, which writes only what is new to it.
         made = judged.parts(shown) if judged else {}
-        parts = {key: pictures.marked(html, tab().canvas.answers) for key, html in made.items()}
+        parts = {key: notes.marked(html, tab().canvas.answers) for key, html in made.items()}
         scores = moment_scores(shown, judged)
     names, ensemble = detectors.ensemble(config.data_set)
     if judged is None:
@@ -98,11 +98,11 @@ def show_judgement(shown: Drawings) -> None:
         if is_to_be_guessed:
             wait = _("What will the verdict be? Draw, then press your guess.")
         parts = {
-            "verdict": pictures.waiting(wait),
-            "second-opinion": pictures.note("\N{NO-BREAK SPACE}"),
-            "gauge": pictures.gauge(None, 1.0),
+            "verdict": verdicts.waiting(wait),
+            "second-opinion": notes.note("\N{NO-BREAK SPACE}"),
+            "gauge": verdicts.gauge(None, 1.0),
             "steps": pictures.steps(config, _("Your drawing")),
-            "cards": pictures.waiting_ensemble(names),
+            "cards": verdicts.waiting_ensemble(names),
         }
     for key in ("verdict", "second-opinion"):
         with st.container(key=key):
@@ -181,9 +181,9 @@ def show_no_numbers() -> None:
         with st.container(width="content", gap=None):
             st.caption(blank)
             with st.container():
-                st.html(pictures.note(blank))
+                st.html(notes.note(blank))
     with st.container(width=260):
-        st.html(pictures.note(blank))
+        st.html(notes.note(blank))
 
 
 def as_high(result: Result, total: int, normal: str) -> str:
@@ -252,7 +252,7 @@ def show_ensemble(cards: str, ensemble: Ensemble) -> None:
     )
     if any(each.config.data_set == "mnist" for each in ensemble.detectors):
         about_bars += " " + _("MNIST's 1s are bare strokes: a 1 with a flag or a foot is strange to all of them.")
-    with st.container(key="experts"):
+    with st.container(key="ensemble"):
         st.header(_("Which is it? Ask all {count} detectors", count=len(ensemble.detectors)))
         st.caption(about_bars)
         with st.container(key="cards"):

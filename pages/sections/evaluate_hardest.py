@@ -5,7 +5,7 @@ import streamlit as st
 from pages.sections.evaluate_context import EvaluateContext
 from pages.sections.evaluate_others import say_all
 from pages.shared.charts.figures import below_half
-from pages.shared.html import pictures, report
+from pages.shared.html import pictures, report, verdicts
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state import keys
@@ -43,7 +43,7 @@ def show_hardest(context: EvaluateContext) -> tuple[str, ...]:
     lowest = chosen[context.scores[chosen].argsort(stable=True)[:WORST]]
     caption = _("The least strange of “{name}”: image, reconstruction, error map, score.", name=names[label])
     result = context.detector.infer(context.test.images[lowest])
-    cards = pictures.judged(result, context.working.value, is_normal=False)
+    cards = verdicts.judged(result, context.working.value, is_normal=False)
     st.caption(caption)
     st.html(cards)
     st.html(pictures.error_legend())

@@ -7,7 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.metrics import OperatingPoint
 from pages.sections.evaluate_context import RATES, EvaluateContext, numbers, plotly_config
 from pages.shared.charts import figures
-from pages.shared.html import pictures
+from pages.shared.html import verdicts
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state import detectors, keys
@@ -132,7 +132,7 @@ def offer_to_use(context: EvaluateContext, value: float) -> None:
 
 def show_outcome(point: OperatingPoint) -> None:
     """What the threshold does: four counts and five figures."""
-    st.html(pictures.confusion(point))
+    st.html(verdicts.confusion(point))
     st.caption(_("Precision and F1 depend on how many anomalies there are; the two rates do not."))
     words = ("false-alarm rate", "missed anomalies", "precision", "recall", "f1")
     with st.container(horizontal=True, key="figures"):

@@ -8,7 +8,7 @@ from core import latent
 from core.presets import Shipped
 from pages.sections.latent_context import LatentContext
 from pages.shared.components import scatter_map
-from pages.shared.html import pictures
+from pages.shared.html import pictures, verdicts
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _
 from pages.shared.state import data_sets, detectors, keys, latent_space
@@ -162,10 +162,10 @@ def show_chosen(context: LatentContext) -> None:
     number = context.chosen_number
     result = context.detector.infer(context.images[number : number + 1])
     with st.container(key="latent-image"):
-        badge = pictures.badge(bool(result.verdicts[0]))
+        badge = verdicts.badge(bool(result.verdicts[0]))
         st.html(f'<span class="number">{context.name_of(number)}</span> &nbsp; {badge}')
         st.html(pictures.triple(result.images[0], result.reconstructions[0], result.error_maps[0]))
-        st.html(pictures.gauge(float(result.scores[0]), result.threshold))
+        st.html(verdicts.gauge(float(result.scores[0]), result.threshold))
         sentence = _("Anomaly score {score:.4f}, threshold {threshold:.4f}", score=result.scores[0], threshold=result.threshold)
         st.caption(sentence, help=glossary.about("anomaly score"))
         st.html(pictures.error_legend())

@@ -12,7 +12,7 @@ from core.presets import Shipped
 from pages.sections.learn_context import cells, image_at, name_of, normal_class, nth, other_classes
 from pages.sections.learn_question import choose, say, show_chart, two_columns
 from pages.shared.charts import lesson as charts
-from pages.shared.html import pictures
+from pages.shared.html import diagrams, pictures
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state import detectors
@@ -96,7 +96,7 @@ def show(context: PageContext) -> None:
             for idea, row in zip(IDEAS, rows, strict=False)
             for values in [(row.auroc, row.auroc_of_hardest, row.caught)]
         ]
-        st.html(pictures.table(head, lines))
+        st.html(diagrams.table(head, lines))
         st.caption(
             _(
                 "Computed now on {count:,} test images; caught: where {rate:.0%} of the images of {normal} are alarms.",

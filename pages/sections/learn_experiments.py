@@ -10,7 +10,7 @@ from pages.sections.learn_better import below_a_guess
 from pages.sections.learn_context import USUAL_CLASS
 from pages.sections.learn_question import choose, say, two_columns
 from pages.sections.learn_trap import before_and_after, ready
-from pages.shared.html import pictures
+from pages.shared.html import diagrams
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, formatted
@@ -69,7 +69,7 @@ def show(_context: PageContext) -> None:
         if is_open:
             show_figures(chosen)
         else:
-            st.html(pictures.hourglass(layers(PRESETS[chosen].model)))
+            st.html(diagrams.hourglass(layers(PRESETS[chosen].model)))
 
 
 def show_figures(name: str) -> None:

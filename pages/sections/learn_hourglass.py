@@ -6,7 +6,7 @@ from core.experiments import compression
 from core.model import PIXELS, layers, outline, parameter_count
 from pages.sections.learn_context import cells, shuffled
 from pages.sections.learn_question import LETTERS, ask_again, choose, round_of, say, two_columns
-from pages.shared.html import pictures
+from pages.shared.html import diagrams, pictures
 from pages.shared.i18n.text import _
 from pages.shared.state.page_context import PageContext
 
@@ -66,7 +66,7 @@ def show(context: PageContext) -> None:
             )
             ask_again(QUESTION, _("Another image"))
     with right:
-        st.html(pictures.hourglass(layers(model)))
+        st.html(diagrams.hourglass(layers(model)))
         st.caption(_("The course's network: {count:,} parameters", count=parameter_count(outline(model))))
         contents, captions = [pictures.picture(image, _("Test image"))], [_("the image")]
         for letter, units in zip(LETTERS, order, strict=False):

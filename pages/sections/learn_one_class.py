@@ -6,7 +6,7 @@ import torch
 from core.data.datasets import as_images
 from pages.sections.learn_context import cells, image_at, name_of, nth, shuffled
 from pages.sections.learn_question import LETTERS, ask_again, choose_several, round_of, say, two_columns
-from pages.shared.html import pictures
+from pages.shared.html import pictures, verdicts
 from pages.shared.i18n.text import _
 from pages.shared.state import data_sets
 from pages.shared.state.page_context import PageContext
@@ -60,7 +60,7 @@ def show(context: PageContext) -> None:
         st.html(f'<div class="lesson-seen">{pictures.row([(content, "") for content in contents])}</div>')
         contents, captions = [], []
         for place, index in enumerate(chosen):
-            badge = f"<div>{pictures.badge(bool(result.verdicts[place]))}</div>" if given else ""
+            badge = f"<div>{verdicts.badge(bool(result.verdicts[place]))}</div>" if given else ""
             name = name_of(context, index)
             contents.append(pictures.picture(image_at(context, index)[0], name if given else LETTERS[place]) + badge)
             captions.append(f"{LETTERS[place]}: {name}" if given else LETTERS[place])

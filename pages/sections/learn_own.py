@@ -6,7 +6,7 @@ from torch import Tensor
 from pages.sections.learn_canvas import show_canvas
 from pages.sections.learn_context import cells, image_at, shuffled
 from pages.sections.learn_question import ask_again, choose, round_of, say, two_columns
-from pages.shared.html import pictures
+from pages.shared.html import pictures, verdicts
 from pages.shared.i18n.text import _
 from pages.shared.state.page_context import PageContext
 from pages.shared.state.visitor import current_lesson
@@ -44,8 +44,8 @@ def show(context: PageContext) -> None:
     if given:
         with right:
             show_result(result.images[0], result.reconstructions[0], result.error_maps[0])
-            st.html(pictures.gauge(float(result.scores[0]), result.threshold))
-            st.html(pictures.badge(is_alarm))
+            st.html(verdicts.gauge(float(result.scores[0]), result.threshold))
+            st.html(verdicts.badge(is_alarm))
 
 
 def show_result(image: Tensor, reconstruction: Tensor, error_map: Tensor) -> None:

@@ -10,7 +10,7 @@ from core.detector import Result
 from core.quiz import Question, questions
 from pages.sections.learn_context import cells, name_of
 from pages.sections.learn_question import LETTERS, right_or_wrong, show_options, two_columns
-from pages.shared.html import pictures
+from pages.shared.html import pictures, verdicts
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state import keys
 from pages.shared.state.lesson import QUESTIONS_OF_QUIZ, Quiz
@@ -164,7 +164,7 @@ def show_images(context: PageContext, question: Question, result: Result, is_ans
         if is_answered:
             column += pictures.picture(result.reconstructions[place], _("Its reconstruction"))
             column += pictures.error_picture(result.error_maps[place], _("Error map"))
-            column += pictures.badge(bool(result.verdicts[place]))
+            column += verdicts.badge(bool(result.verdicts[place]))
         contents.append(column)
         captions.append(f"{letter} {formatted(float(result.scores[place]), '.4f')}" if is_answered else letter)
     columns = f'<div class="lesson-columns">{cells(contents, captions)}</div>'

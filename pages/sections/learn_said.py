@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.shared.html import pictures
+from pages.shared.html import diagrams
 from pages.shared.i18n.text import ngettext
 from pages.shared.state import access, classroom, visitors
 from pages.shared.state.visitor import current_lesson, tab, visitor
@@ -41,7 +41,7 @@ def _show(question: str, options: Sequence[str], option_of: Callable[[Any], int]
     values = [value for answer in said for value in (answer.value if isinstance(answer.value, tuple) else (answer.value,))]
     counts = Counter(map(option_of, values))
     st.html(
-        pictures.counts(
+        diagrams.counts(
             ngettext("{count} answer", "{count} answers", len(said)),
             [(option, counts[number]) for number, option in enumerate(options)],
         )

@@ -1,6 +1,5 @@
 """Train, in the middle: the curves, and images before and after, while the network learns."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
@@ -11,21 +10,16 @@ import torch
 from torch import Tensor
 
 from core.checkpoint import Checkpoint
-from core.conformal import smallest_rate
-from core.data.datasets import DataSet
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.jobs.job import Snapshot
-from core.model import layers, outline, parameter_count
 from core.presets import shipped_as
 from pages.sections.train_controls import show_status
+from pages.sections.train_result import show_result
 from pages.shared.charts import figures
 from pages.shared.html import pictures
-from pages.shared.i18n.glossary import about
-from pages.shared.i18n.text import _, formatted
+from pages.shared.i18n.text import _
 from pages.shared.state import data_sets, detectors, keys, link, training_job
 from pages.shared.state.visitor import Choice, Run, tab, visitor
-
-FIRST_IMAGES = 5
 
 SHOWN = 4
 """Images of each kind whose reconstruction is shown, large."""
@@ -132,70 +126,3 @@ def show_reconstructions(detector: AutoencoderDetector) -> None:
         result = detector.infer(test.images[chosen])
         st.caption(title)
         st.html(pictures.before_and_after(result.images, result.reconstructions))
-
-
-def show_held_out(made: Checkpoint) -> None:
-    """Of few held-out images: which false-alarm rates they can keep; and of one kind alone, what is missing."""
-    count, rate = len(made.detector.calibration_scores_), made.config.false_alarm_rate
-    if made.config.threshold is None and rate < smallest_rate(count):
-        st.info(
-            _(
-                "{count:,} held-out images can keep a false-alarm rate of {possible:.1%} at least: 1 of {all:,}, the new image "
-                "counted in. {wanted:.1%} were asked for, which takes {needed:,} held-out images.",
-                count=count,
-                possible=smallest_rate(count),
-                all=count + 1,
-                wanted=rate,
-                needed=math.ceil(round(1 / rate, 6)) - 1,
-            ),
-            icon=":material/straighten:",
-        )
-    if made.config.class_names and made.evaluation is None:
-        st.info(
-            _("Every drawing is of the normal kind, so there is no AUROC. Keep drawings of another kind to measure with."),
-            icon=":material/info:",
-        )
-
-
-def show_result(made: Checkpoint) -> None:
-    """What came of a finished training."""
-    show_held_out(made)
-    found = made.evaluation
-    if found is None:
-        return
-    with st.container(key="training-result"):
-        with st.container(horizontal=True, horizontal_alignment="distribute"):
-            for name, value, word in (
-                (_("AUROC"), formatted(found.auroc, ".4f"), "auroc"),
-                (_("Threshold"), formatted(made.detector.threshold_, ".4f"), "threshold"),
-                (_("False alarms"), formatted(found.false_alarm_rate, ".1%"), "false-alarm rate"),
-                (_("Anomalies caught"), formatted(found.catch_rate, ".1%"), "recall"),
-            ):
-                st.metric(name, value, help=about(word), width="content")
-        names = data_sets.names_in(made.config)
-        st.caption(_("AUROC against each other class"))
-        st.dataframe(
-            [{names[label]: formatted(value, ".3f") for label, value in found.auroc_by_class.items()}], hide_index=True
-        )
-        if below := [names[label] for label, value in found.auroc_by_class.items() if value < 0.5]:
-            st.caption(figures.below_half(", ".join(below)))
-
-
-def show_network(config: DetectorConfig, data: DataSet) -> None:
-    """The hourglass, and the first images it will learn from."""
-    stages = layers(config.model)
-    st.html(pictures.hourglass(stages))
-    st.caption(
-        _(
-            "{sizes}: {count:,} parameters. The bottleneck passes on {latent} numbers of {pixels}.",
-            sizes="-".join(str(stage.units) for stage in stages),
-            count=parameter_count(outline(config.model)),
-            latent=config.model.latent_dim,
-            pixels=stages[0].units,
-        )
-    )
-    if config.normal_classes:
-        chosen = torch.isin(data.train_labels, torch.tensor(config.normal_classes)).nonzero().squeeze(1)[:FIRST_IMAGES]
-        st.caption(_("The first {count} images of its kind", count=len(chosen)))
-        cells = [pictures.picture(image.float() / 255, _("Training image")) for image in data.train_images[chosen]]
-        st.html(f'<div class="pic-row first-five">{"".join(pictures.figure(cell, "") for cell in cells)}</div>')

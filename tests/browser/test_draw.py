@@ -128,7 +128,7 @@ def test_the_verdict_moves_with_the_pen(page: Page, server: Server) -> None:
         if number % (len(bow) // 4) == 0:  # while the pen is down
             expect(score).not_to_have_text(before)
             before = score.inner_text()
-    expect(page.locator(".st-key-experts .bar i")).to_have_count(10)
+    expect(page.locator(".st-key-ensemble .bar i")).to_have_count(10)
     assert page.locator(".st-key-strip").count() == 0, "the strip waits for the whole stroke"
     page.mouse.up()
     draw(page, rest)
@@ -576,7 +576,7 @@ WATCH_PLACES = """
 () => {
     window.places = new Set();
     const look = () => {
-        const found = ["verdict", "gauge", "steps", "canvas", "canvas-tools", "experts"].map(key => {
+        const found = ["verdict", "gauge", "steps", "canvas", "canvas-tools", "ensemble"].map(key => {
             const { x, y, width } = document.querySelector(`.st-key-${key}`)?.getBoundingClientRect() ?? {};
             return `${key} ${Math.round(x)} ${Math.round(y)} ${Math.round(width)}`;
         });
@@ -643,7 +643,7 @@ def test_a_refused_file_leaves_the_canvas_of_a_phone_where_it_is(server: Server,
         draw(page, drawing(5, 1))
         final_score(page)
         expect(problem).to_have_count(0)
-        above = {re.sub(", experts [^,]*", "", places) for places in page.evaluate("[...window.places]")}
+        above = {re.sub(", ensemble [^,]*", "", places) for places in page.evaluate("[...window.places]")}
         assert len(above) == 1, above
 
 

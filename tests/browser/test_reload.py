@@ -192,7 +192,7 @@ def ink(page: Page) -> int:
 
 def cards(page: Page) -> int:
     """How many drawings are on the strip; the cards before it are the ten detectors'."""
-    return page.locator(".cards .expert", has_text="drawing").count()
+    return page.locator(".cards .opinion", has_text="drawing").count()
 
 
 def test_a_drawing_comes_back_and_goes_on(page: Page, server: Server) -> None:

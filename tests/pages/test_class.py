@@ -261,7 +261,7 @@ def test_a_link_to_a_spoilt_file_changes_nothing(shipped_files: Path) -> None:
     assert app.session_state[keys.TAB].hidden == ()
 
 
-def test_a_spoilt_expert_leaves_nine_to_ask(shipped_files: Path) -> None:
+def test_a_spoilt_detector_leaves_nine_to_ask(shipped_files: Path) -> None:
     spoil(shipped_files / "mnist-3-best.safetensors")
     app = open_page("draw")
     next(button for button in app.button if button.label == "Random test image").click()

@@ -479,10 +479,10 @@ def test_what_is_said_of_digits_is_not_said_of_clothes(data_set: str, are_digits
     app = open_page("draw")
     visitor_of(app).choice = Choice(shipped=Shipped("best", data_set, 1))
     checked(app.run())
-    experts = inside(app, "experts")
-    assert experts.header[0].value == "Which is it? Ask all 10 detectors"
-    assert ("a 1 with a flag" in experts.caption[0].value) is are_digits
-    assert "digit" not in experts.caption[0].value
+    ensemble = inside(app, "ensemble")
+    assert ensemble.header[0].value == "Which is it? Ask all 10 detectors"
+    assert ("a 1 with a flag" in ensemble.caption[0].value) is are_digits
+    assert "digit" not in ensemble.caption[0].value
 
 
 def test_the_strip_says_what_was_drawn_and_what_was_picked(pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -507,7 +507,7 @@ def test_a_broken_picture_is_refused_with_a_sentence(content: bytes) -> None:
     assert not has(app, "score")
 
 
-def test_experts_show_one_card_for_each_shipped_detector(pen: Pen, digit: Digit, checkpoint_count: int) -> None:
+def test_ensemble_shows_one_card_for_each_shipped_detector(pen: Pen, digit: Digit, checkpoint_count: int) -> None:
     app = open_page("draw")
 
     def cards() -> str:
@@ -517,11 +517,11 @@ def test_experts_show_one_card_for_each_shipped_detector(pen: Pen, digit: Digit,
     pen.draw(digit(5))
     checked(app.run())
     assert cards().count('<div class="bar"><i') == checkpoint_count
-    assert cards().count('class="expert best"') == 1
+    assert cards().count('class="opinion best"') == 1
     pen.draw(CHECKERED)
     checked(app.run())
     assert cards().count('class="strange"') == checkpoint_count
-    assert cards().count('class="expert best"') == 0, "the best of ten to which it is strange is not framed"
+    assert cards().count('class="opinion best"') == 0, "the best of ten to which it is strange is not framed"
 
 
 @pytest.fixture

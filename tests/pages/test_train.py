@@ -25,7 +25,7 @@ from core.model import ModelConfig
 from core.presets import PRESETS, Shipped, preset
 from core.training import TrainConfig
 from pages.sections.train_controls import pace
-from pages.shared.forms import settings
+from pages.shared.forms import setting_widgets
 from pages.shared.state import job_pool, keys, training_job
 from pages.shared.state.visitor import Choice
 from tests.conftest import PATIENCE
@@ -147,7 +147,7 @@ def shown(app: AppTest) -> dict[str, Any]:
     """What every widget of the settings holds."""
     return {
         "architecture": app.button_group(key="architecture").value,
-        "hidden sizes": settings.hidden_sizes(app.text_input(key="hidden-sizes").value or ""),
+        "hidden sizes": setting_widgets.hidden_sizes(app.text_input(key="hidden-sizes").value or ""),
         "latent dimension": app.number_input(key="latent-dim").value,
         "latent activation": "relu" if app.toggle(key="latent-activation").value else "none",
         "initialisation": "he" if app.toggle(key="initialisation").value else "torch",

@@ -72,8 +72,8 @@ def test_rows_hold_what_each_shipped_detector_says(
 
 
 def test_clean_digits_are_known_by_their_own_detector(folder: Path) -> None:
-    experts = hands.Ensemble([read(each).detector for each in shipped()])
-    judged = [entry for entry in hands.judge(folder, [str(digit) for digit in range(10)], experts) if not entry.error]
+    ensemble = hands.Ensemble([read(each).detector for each in shipped()])
+    judged = [entry for entry in hands.judge(folder, [str(digit) for digit in range(10)], ensemble) if not entry.error]
     assert [entry.best for entry in judged] == [entry.label for entry in judged]
     assert not any(entry.is_own_strange for entry in judged)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pages.shared.html import pictures, signs
+from pages.shared.html import signs, verdicts
 
 PAGES = Path(__file__).parent.parent.parent / "pages"
 SOURCES = [path for kind in ("py", "css", "js") for path in PAGES.rglob(f"*.{kind}") if path.name != "signs.py"]
@@ -36,8 +36,8 @@ def test_colours_and_ticks_stand_in_one_place(path: Path) -> None:
 def test_an_outcome_has_the_sign_of_truth_and_the_badge_that_of_the_verdict(
     is_normal: bool, is_alarm: bool, mark: str, word: str
 ) -> None:
-    assert f"{mark} {word}" in pictures.outcome(is_normal, is_alarm)
-    badge = pictures.badge(is_alarm)
+    assert f"{mark} {word}" in verdicts.outcome(is_normal, is_alarm)
+    badge = verdicts.badge(is_alarm)
     assert ("▲" if is_alarm else "●") in badge
     assert not {"✓", "✗"} & set(badge)
 

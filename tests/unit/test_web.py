@@ -15,7 +15,7 @@ from streamlit.web.server.starlette.starlette_server import _bind_socket
 
 from core.errors import SettingError
 from core.server import web
-from deploy import replica, replicas
+from deploy import connections, replica, replicas
 
 resource = pytest.importorskip("resource", reason="Limits of files and memory are told so only by POSIX systems.")
 
@@ -64,12 +64,12 @@ def test_settings_that_can_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("soft", "hard", "may_raise", "most"),
     [
-        (256, resource.RLIM_INFINITY, True, replica.OPEN_FILES),
+        (256, resource.RLIM_INFINITY, True, connections.OPEN_FILES),
         (256, resource.RLIM_INFINITY, False, 256),
         (256, 4096, False, 4096),
         (256, 256, False, 256),
-        (1024, 65536, False, replica.OPEN_FILES),
-        (100_000, 100_000, False, replica.OPEN_FILES),
+        (1024, 65536, False, connections.OPEN_FILES),
+        (100_000, 100_000, False, connections.OPEN_FILES),
     ],
 )
 def test_the_limit_of_open_files_is_raised_as_far_as_the_system_allows(
@@ -85,7 +85,7 @@ def test_the_limit_of_open_files_is_raised_as_far_as_the_system_allows(
 
     monkeypatch.setattr(resource, "getrlimit", lambda _kind: limits[-1])
     monkeypatch.setattr(resource, "setrlimit", setrlimit)
-    assert replica.raise_limit_of_open_files() == most
+    assert connections.raise_limit_of_open_files() == most
     assert limits[-1][0] >= most or soft >= most
     assert limits[-1][0] >= soft, "never lowered"
 

@@ -181,19 +181,19 @@ class Cluster:
 
     def prepare(self, data: DataSet) -> Future[Client]:
         """Connect, unless that was done, and bring the images to the workers. Its result raises HaltedError."""
-        told: Future[Client] = Future()
+        future: Future[Client] = Future()
         # A daemon, so that a scheduler that never answers does not keep this process from ending.
-        threading.Thread(target=self._tell, args=(told, data), name="cluster", daemon=True).start()
-        return told
+        threading.Thread(target=self._resolve, args=(future, data), name="cluster", daemon=True).start()
+        return future
 
-    def _tell(self, told: Future[Client], data: DataSet) -> None:
+    def _resolve(self, future: Future[Client], data: DataSet) -> None:
         with self._turn:
-            if not told.set_running_or_notify_cancel():
+            if not future.set_running_or_notify_cancel():
                 return
             try:
-                told.set_result(self._prepare(data))
+                future.set_result(self._prepare(data))
             except HaltedError as error:
-                told.set_exception(error)
+                future.set_exception(error)
 
     def _prepare(self, data: DataSet) -> Client:
         if self._failed and time.monotonic() - self._failed[0] < RETRY_AFTER:

@@ -8,7 +8,7 @@ import streamlit as st
 from PIL import Image
 
 from core.drawing import ReadPicture
-from pages.shared.html import pictures, signs
+from pages.shared.html import signs, verdicts
 from pages.shared.i18n.text import _
 
 _CSS = """
@@ -51,12 +51,12 @@ export default function ({ parentElement, data, setStateValue }) {
 _component = st.components.v2.component("digit-boxes", html='<div class="sheet"></div>', css=_CSS, js=_JS)
 
 
-def show(key: str, found: ReadPicture, verdicts: Sequence[bool], chosen: int, on_change: Callable[[], None]) -> None:
+def show(key: str, found: ReadPicture, are_anomalies: Sequence[bool], chosen: int, on_change: Callable[[], None]) -> None:
     """The picture, one verdict for each of its digits, and the number of the one that is chosen."""
     file = io.BytesIO()
     Image.fromarray(found.preview).save(file, "JPEG", quality=85)
     boxes = []
-    for number, (digit, is_anomaly) in enumerate(zip(found.digits, verdicts, strict=True), start=1):
+    for number, (digit, is_anomaly) in enumerate(zip(found.digits, are_anomalies, strict=True), start=1):
         left, top, right, bottom = digit.box
         boxes.append(
             {
@@ -66,7 +66,7 @@ def show(key: str, found: ReadPicture, verdicts: Sequence[bool], chosen: int, on
                 "height": f"{bottom - top:.2%}",
                 "kind": signs.of_verdict(is_anomaly).name,
                 "sign": signs.of_verdict(is_anomaly).mark,
-                "label": _("Digit {number}: {verdict}", number=number, verdict=pictures.verdict_word(is_anomaly)),
+                "label": _("Digit {number}: {verdict}", number=number, verdict=verdicts.verdict_word(is_anomaly)),
             }
         )
     picture = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()

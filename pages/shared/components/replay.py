@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.shared.components.messages import latest, turn, with_messages
-from pages.shared.html import pictures
+from pages.shared.html import verdicts
 from pages.shared.i18n.text import _
 
 _HERE = Path(__file__).parent
@@ -37,7 +37,7 @@ def show(
     data = {
         "turn": turn(key, "look"),
         "moment": moment,
-        "words": [pictures.verdict_word(anomaly) for anomaly in (False, True)],
+        "words": [verdicts.verdict_word(anomaly) for anomaly in (False, True)],
         "label": _("Moments of your drawing"),
         **curve(scores, threshold, normal),
     }
@@ -54,7 +54,7 @@ def curve(scores: Sequence[float], threshold: float, normal: str) -> dict[str, A
     elif turned is not None:
         text = _("From here it passes for “{normal}”; drag to look again", normal=normal)
     return {
-        "heights": [round(pictures.position(score, threshold), 3) for score in scores],
+        "heights": [round(verdicts.position(score, threshold), 3) for score in scores],
         "turned": turned,
         "is_anomaly": turned is not None and is_anomaly[turned],
         "text": text if len(scores) > 1 else "",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.shared.html import pictures
+from pages.shared.html import verdicts
 from pages.shared.i18n.text import _
 
 BINS = 24
@@ -57,7 +57,7 @@ def show(
     """
     counts = [0] * BINS
     for ratio in ratios:
-        counts[min(BINS - 1, int(BINS * pictures.position(ratio, 1.0)))] += 1
+        counts[min(BINS - 1, int(BINS * verdicts.position(ratio, 1.0)))] += 1
     most = max(counts, default=0) or 1
     data = {
         "cards": [vars(card) for card in cards],

@@ -1,4 +1,4 @@
-"""The settings of a training, as widgets that read and write one DetectorConfig; core/settings.py has a row for each."""
+"""The settings of a training, as a form that reads and writes one DetectorConfig."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,8 +14,8 @@ from core.device import available_devices, choose_device
 from core.errors import SettingError, UserError
 from core.jobs.limits import require_allowed
 from core.presets import preset
-from core.settings import SETTINGS, Choice, LayerSizes, Number, Setting, Switch, changed
-from pages.shared.forms.slider import slider
+from core.settings import SETTINGS, changed
+from pages.shared.forms import setting_widgets
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.lessons import lessons
 from pages.shared.i18n.text import _, translated
@@ -75,40 +75,7 @@ def fill(config: DetectorConfig) -> None:
     st.session_state[keys.NORMAL_CLASSES] = list(config.normal_classes)
     for setting in SETTINGS.values():
         if setting.widget != "none":
-            st.session_state[of_setting(setting)] = _to_widget(setting, setting.of(config))
-
-
-def _to_widget(setting: Setting, value: Any) -> Any:
-    """A setting's value as its widget holds it."""
-    match setting.values:
-        case Switch(on=on):
-            return value == on
-        case LayerSizes():
-            return ", ".join(map(str, value))
-        case Number(kind=kind, in_percent=in_percent):
-            return round(value * 100, 9) if in_percent else kind(value)
-    return value
-
-
-def _from_widget(setting: Setting, value: Any) -> Any:
-    match setting.values:
-        case Switch(off=off, on=on):
-            return on if value else off
-        case LayerSizes():
-            return hidden_sizes(value)
-        case Number(in_percent=True):
-            return value / 100
-    return value
-
-
-def means_something(setting: Setting) -> bool:
-    """Whether the setting is asked for, and has an effect beside the others as they stand."""
-    if setting.widget == "none":
-        return False
-    if setting.only_for is None:
-        return True
-    other, value = setting.only_for
-    return bool(st.session_state[of_setting(SETTINGS[other])] == value)
+            st.session_state[of_setting(setting)] = setting_widgets.to_widget(setting, setting.of(config))
 
 
 def take_one(before: tuple[int, ...]) -> None:
@@ -138,9 +105,9 @@ def field_problems() -> dict[str, UserError]:
         )
     except EmptySplitError as error:
         found[keys.NORMAL_CLASSES] = error
-    if means_something(hidden):
+    if setting_widgets.means_something(hidden):
         try:
-            hidden.values.require(hidden, hidden_sizes(state[of_setting(hidden)]))
+            hidden.values.require(hidden, setting_widgets.hidden_sizes(state[of_setting(hidden)]))
         except SettingError as error:
             found[of_setting(hidden)] = error
     return found
@@ -199,65 +166,18 @@ def ask(disabled: bool, change_rate: Callable[[], None] | None = None) -> bool:
         **keep,
     )
     st.caption(presets[st.session_state[keys.PRESET]].text)
-    _ask_section("", disabled)
+    setting_widgets.ask_section("", disabled)
     with st.expander(_("Network"), icon=":material/hourglass_empty:", key="hideable-network"):
-        _ask_section("network", disabled)
+        setting_widgets.ask_section("network", disabled)
         _show_problem(problems, of_setting(SETTINGS["hidden"]))
     with st.expander(_("Training"), icon=":material/tune:", key="hideable-training"):
-        _ask_section("training", disabled, change_rate)
+        setting_widgets.ask_section("training", disabled, change_rate)
         if len(devices := available_devices()) > 1 and not job_pool.scheduler():
             usual = devices.index(choose_device().type)
             st.selectbox(_("Device"), devices, usual, format_func=device_title, key=keys.DEVICE, **keep)
     with st.expander(_("Score"), icon=":material/straighten:", key="hideable-score"):
-        _ask_section("score", disabled)
+        setting_widgets.ask_section("score", disabled)
     return bool(problems)
-
-
-def _ask_section(section: str, disabled: bool, change_rate: Callable[[], None] | None = None) -> None:
-    for setting in SETTINGS.values():
-        if setting.section == section and setting.widget != "none":
-            changed_by = change_rate if setting is SETTINGS["rate"] else None
-            _ask(setting, (disabled and not changed_by) or not means_something(setting), changed_by)
-
-
-def _ask(setting: Setting, disabled: bool, on_change: Callable[[], None] | None) -> None:
-    """One setting's widget."""
-    label, key, values = _(setting.label), of_setting(setting), setting.values
-    keep: dict[str, Any] = {
-        "key": key,
-        "help": about(setting.term) if setting.term else _(setting.help) if setting.help else None,
-        "persist_state": "session",
-        "disabled": disabled,
-        "on_change": on_change,
-    }
-    match setting.widget, values:
-        case "slider", Number(kind=kind, step=step):
-            least, most = slider_range(values, st.session_state[key])
-            if kind is int:
-                st.slider(label, int(least), int(most), step=step, **keep)
-            else:
-                slider(label, least, most, (step or 1) * (100 if values.in_percent else 1), **keep)
-        case "number", Number(kind=kind, step=step):
-            form = "%g" if kind is float else None
-            st.number_input(label, kind(values.least), kind(values.most), step=step, format=form, **keep)
-        case "buttons", Choice(labels=labels):
-            st.segmented_control(label, list(labels), format_func=lambda value: _(labels[value]), required=True, **keep)
-        case "list", Choice(labels=labels):
-            st.selectbox(label, list(labels), format_func=lambda value: _(labels[value]), **keep)
-        case "toggle", Switch():
-            st.toggle(label, **keep)
-        case "text", LayerSizes():
-            st.text_input(label, **keep)
-        case widget, _values:
-            raise TypeError(f"The setting “{setting.name}” cannot be shown as “{widget}”.")
-
-
-def slider_range(values: Number, value: float) -> tuple[float, float]:
-    """What a slider offers, as its widget holds it: the usual values, all where the value is none of them."""
-    scale = 100 if values.in_percent else 1
-    least, most = (scale * end for end in values.usual or (values.least, values.most))
-    # A slider of numbers with a fraction takes any value in by itself.
-    return (least, most) if values.kind is float or least <= value <= most else (values.least, values.most)
 
 
 def read() -> DetectorConfig:
@@ -276,9 +196,9 @@ def read() -> DetectorConfig:
         normal = tuple(label for label in normal if label < len(names))  # a kind may have gone since
     config = replace(preset("course", data_set), class_names=names, normal_classes=normal)
     asked = {
-        name: _from_widget(setting, state[of_setting(setting)])
+        name: setting_widgets.from_widget(setting, state[of_setting(setting)])
         for name, setting in SETTINGS.items()
-        if means_something(setting)
+        if setting_widgets.means_something(setting)
     }
     config = changed(config, asked)
     require_allowed(config)
@@ -288,13 +208,3 @@ def read() -> DetectorConfig:
 def device_title(name: str) -> str:
     """What a device is called on screen."""
     return _("CPU") if name == "cpu" else _("GPU ({name})", name=name.upper())
-
-
-def hidden_sizes(text: str) -> tuple[int, ...]:
-    """Sizes from text such as “512, 256”; raises SettingError."""
-    try:
-        return tuple(int(part) for part in text.replace(";", ",").split(",") if part.strip())
-    except ValueError:
-        raise SettingError(
-            "Hidden sizes are whole numbers with commas between them, such as 512, 256, not “{text}”.", text=text[:40]
-        ) from None

@@ -101,6 +101,10 @@ def _entries(_language: str) -> dict[str, tuple[str, str]]:
             _("Validation loss"),
             _("The loss on held-out images. When it rises again, the network learns by heart."),
         ),
+        "overfitting": (
+            _("Overfitting"),
+            _("Learning the training images by heart: the training loss goes on falling while the validation loss rises."),
+        ),
         "learning rate": (_("Learning rate"), _("How far the weights move at each batch.")),
         "seed": (_("Seed"), _("Where chance begins. The same seed gives the same result.")),
     }

@@ -13,6 +13,7 @@ from core.data.datasets import Source
 from core.data.own import MOST_IMAGES, TITLE_OF_CLASS, OwnImages
 from core.server.class_records import ClassUnavailableError, Drawing, Moment
 from core.server.tasks import kind_of
+from pages.shared.html import pictures
 from pages.shared.state import classroom, own_data
 from pages.shared.state.once import once
 
@@ -87,3 +88,19 @@ def sources() -> list[Source]:
     if now.about.seen_by != "everybody" and not classroom.teachers_code():
         return []
     return [made]
+
+
+def as_pixels(image: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """A drawing's bytes (28, 28)."""
+    return np.frombuffer(image, dtype=np.uint8).reshape(28, 28)
+
+
+def as_tensor(image: bytes) -> Tensor:
+    """A drawing's bytes as an image (1, 1, 28, 28)."""
+    return torch.from_numpy(as_pixels(image).astype(np.float32) / 255)[None, None]
+
+
+@remembered(4096)
+def address(image: bytes) -> str:
+    """A drawing's bytes as the address of a picture."""
+    return pictures.png_address(pictures.png(as_pixels(image)))

@@ -14,7 +14,7 @@ from core.drawing import PictureError, ReadPicture
 from core.ensemble import Ensemble
 from core.preprocessing import Preprocessing
 from pages.shared.html import pictures
-from pages.shared.html.pictures import Opinion
+from pages.shared.html.verdicts import Opinion
 
 CANVAS_SIDE = 320
 """Pixels."""

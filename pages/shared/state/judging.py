@@ -8,7 +8,7 @@ from torch import Tensor
 from core.detector import AutoencoderDetector, Result
 from core.preprocessing import preprocess_steps
 from pages.shared.html import pictures
-from pages.shared.html.pictures import Opinion
+from pages.shared.html.verdicts import Opinion
 from pages.shared.state import data_sets, detectors, job_pool
 from pages.shared.state.drawings import MOST_ON_STRIP, SHARE_OF_TEN, Origin, Picked, StripDrawing
 from pages.shared.state.visitor import visitor
