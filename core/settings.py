@@ -250,7 +250,8 @@ _ROWS = (
         "score",
         N_("Remembered neighbours"),
         help=N_(
-            "0: the network redraws freely. Else k-nearest reconstruction: the k training images most alike, redrawn and averaged."
+            "0: the network redraws freely. Else k-nearest reconstruction: the k training images most alike, redrawn and "
+            "averaged."
         ),
     ),
     Setting(

@@ -39,7 +39,7 @@ async def answer(request: Request) -> Response:
         if frame is None:
             return PlainTextResponse("This is no drawing.", 400)
         limiter = _lifted if frame.is_whole else _moving
-        changed = await to_thread.run_sync(pen.answer_to, frame, pen.tab.canvas.seen, limiter=limiter)
+        changed = await to_thread.run_sync(pen.answer_to, frame, pen.canvas_state, limiter=limiter)
         return JSONResponse(changed)
     finally:
         pen.waiting -= 1

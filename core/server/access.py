@@ -13,7 +13,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 10.0
@@ -33,6 +33,8 @@ LONGEST_QUEUE = 30.0
 
 MOST_KNOWN = 10_000
 """Browsers and addresses that are remembered; the oldest are forgotten first."""
+
+Key = TypeVar("Key")
 
 
 class PasswordGate:
@@ -91,6 +93,33 @@ class PasswordGate:
             self._wrong[known] = (count + 1 if now - last < REMEMBERED else 1), now
             keep_newest(self._wrong)
             return False
+
+
+class MinuteLimit(Generic[Key]):
+    """Lets each of many do something `most` times within a minute.
+
+    It has a lock of its own, which nobody holds while waiting for something else. clock: seconds, as time.time gives them.
+    """
+
+    def __init__(self, most: int, clock: Callable[[], float]) -> None:
+        self._most = most
+        self._clock = clock
+        self._times: OrderedDict[Key, deque[float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, key: Key) -> float:
+        """0, and counted; or the seconds until this one may again, and nothing is counted."""
+        with self._lock:
+            now = self._clock()
+            for other in [other for other, times in self._times.items() if times[-1] <= now - 60]:
+                del self._times[other]
+            times = self._times.pop(key, deque(maxlen=self._most))
+            self._times[key] = times
+            keep_newest(self._times)
+            if len(times) == self._most and (wait := times[0] + 60 - now) > 0:
+                return wait
+            times.append(now)
+            return 0.0
 
 
 class SignedTokens:

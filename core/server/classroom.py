@@ -22,7 +22,6 @@ import hashlib
 import secrets
 import threading
 import time
-from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,7 +32,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.server import class_tables as tables
-from core.server.access import keep_newest
+from core.server.access import MinuteLimit
 from core.server.class_records import (
     ANIMALS,
     COLOURS,
@@ -87,9 +86,8 @@ class Classroom:
         self._moment: Moment | None = None
         self._cleared = -1
         self._problem: ClassUnavailableError | None = None
-        self._joining = threading.Lock()
-        self._joined: OrderedDict[str, deque[float]] = OrderedDict()  # when the last ones came, by address
-        self._sent: dict[int, deque[float]] = {}  # when each student sent the last ones
+        self._joins = MinuteLimit[str](MOST_JOIN_A_MINUTE, clock)  # by address
+        self._drawings = MinuteLimit[int](MOST_A_MINUTE, clock)  # by student
         self._read_at = self._asked_at = float("-inf")
 
     # ------------------------------------------------------------ looking
@@ -277,28 +275,14 @@ class Classroom:
                     return Student(row["number"], row["colour"], row["animal"])
             if len(rows) >= MOST_STUDENTS:
                 raise TooManyError("The class is full: {most} have joined.", most=MOST_STUDENTS)
-            if address:
-                self._require_few_newcomers(address)
+            if address and (wait := self._joins.take(address)):
+                raise TooManyError("Wait {seconds:.0f} s, then try again.", seconds=max(1.0, wait))
             taken = {(row["colour"], row["animal"]) for row in rows}
             free = [(c, a) for c in range(COLOURS) for a in range(ANIMALS) if (c, a) not in taken]
             colour, animal = secrets.choice(free)
             values = {"browser": digest, "colour": colour, "animal": animal, "change": change}
             inserted = connection.execute(sa.insert(STUDENTS).values(values).returning(STUDENTS.c.number))
             return Student(inserted.scalar_one(), colour, animal)
-
-    def _require_few_newcomers(self, address: str) -> None:
-        """Raises TooManyError for an address from which too many come."""
-        # Not the lock of `now`, which waits for the database while it is held: whoever joins holds the database.
-        with self._joining:
-            times, now = self._joined.pop(address, deque(maxlen=MOST_JOIN_A_MINUTE)), self._clock()
-            for other, last in list(self._joined.items()):
-                if last[-1] <= now - 60:
-                    del self._joined[other]
-            self._joined[address] = times
-            keep_newest(self._joined)
-            if len(times) == MOST_JOIN_A_MINUTE and times[0] > now - 60:
-                raise TooManyError("Wait {seconds:.0f} s, then try again.", seconds=max(1.0, times[0] + 60 - now))
-            times.append(now)
 
     def student_of(self, browser: str) -> Student | None:
         """The student whom this browser joined as, if it did."""
@@ -330,7 +314,10 @@ class Classroom:
         """
         if len(image) != IMAGE_BYTES:
             raise ValueError(f"An image has {IMAGE_BYTES} bytes, not {len(image)}.")
-        self._require_patience(student)
+        if self._drawings.take(student):
+            raise TooManyError(
+                "You have sent {most} drawings within a minute. Wait a little, and send your best ones.", most=MOST_A_MINUTE
+            )
         with self._change() as (connection, change):
             about = tables.class_of(connection.execute(sa.select(ABOUT)).mappings().one())
             if not about.is_open:
@@ -377,16 +364,6 @@ class Classroom:
                 inserted = connection.execute(sa.insert(DRAWINGS).values(values).returning(DRAWINGS.c.number))
                 number = inserted.scalar_one()
         return tables.drawing_of({**values, "number": number})
-
-    def _require_patience(self, student: int) -> None:
-        """Raises TooManyError for a student who sends without end."""
-        with self._lock:
-            times, now = self._sent.setdefault(student, deque(maxlen=MOST_A_MINUTE)), self._clock()
-            if len(times) == MOST_A_MINUTE and times[0] > now - 60:
-                raise TooManyError(
-                    "You have sent {most} drawings within a minute. Wait a little, and send your best ones.", most=MOST_A_MINUTE
-                )
-            times.append(now)
 
     # ------------------------------------------------------------ detectors
 

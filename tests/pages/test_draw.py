@@ -206,13 +206,18 @@ def test_a_stroke_that_the_canvas_did_not_send_is_lost_when_the_page_is_left(pen
     def move(label: int, seconds: float) -> None:
         """On top of what the canvas has sent, a stroke that it never will."""
         before, pen.drawn = pen.drawn, digit(label)
-        assert in_a_thread(lambda: way.answer_to(frame(pen, seconds), way.tab.canvas.seen))
+        assert in_a_thread(lambda: way.answer_to(frame(pen, seconds), way.canvas_state))
         pen.drawn = before
 
     move(5, 1.0)
+    late = way.canvas_state
     go_to(app, "home")
     go_to(app, "draw")
     assert verdict(app).startswith("Draw something"), "nothing is on the canvas"
+    pen.drawn = digit(5)
+    assert in_a_thread(lambda: way.answer_to(frame(pen, 1.5), late)) == {}, "a frame that waited while the page was left"
+    assert drawings.canvas.image is None
+    pen.drawn = None
     assert drawings.canvas.moments.images == []
     pen.draw(digit(7))
     score = number_in(checked(app.run()), "score")
@@ -364,7 +369,7 @@ def test_a_quick_answer_to_a_lifted_pen_comes_first(
     pen.draw(digit(5))
     way, drawn = way_of(app), replace(frame(pen, 1.0), is_whole=is_whole)
     monkeypatch.setattr(job_pool, "_turns", lambda: turns)
-    assert in_a_thread(lambda: way.answer_to(drawn, way.tab.canvas.seen))
+    assert in_a_thread(lambda: way.answer_to(drawn, way.canvas_state))
     assert turns.taken == [urgency]
 
 
@@ -375,10 +380,10 @@ def test_a_lifted_pen_has_its_answer_though_the_page_was_quicker(pen: Pen, digit
     lifted = replace(frame(pen, 1.0), is_whole=True)
     with ThreadPoolExecutor(1) as page, acting_for(way.visitor, way.tab):
         page.submit(copy_context().run, take_frame, lifted, True).result()
-    told = in_a_thread(lambda: way.answer_to(lifted, way.tab.canvas.seen))
+    told = in_a_thread(lambda: way.answer_to(lifted, way.canvas_state))
     assert number_in(checked(app.run()), "score") == float(re.sub("<[^>]*>", "", told["html"]["score"]))
     moved = replace(lifted, is_whole=False)
-    assert in_a_thread(lambda: way.answer_to(moved, way.tab.canvas.seen)) == {}, "a pen that moves says nothing new"
+    assert in_a_thread(lambda: way.answer_to(moved, way.canvas_state)) == {}, "a pen that moves says nothing new"
 
 
 def test_the_ten_are_not_asked_for_a_moving_pen_while_others_wait(
@@ -391,7 +396,7 @@ def test_the_ten_are_not_asked_for_a_moving_pen_while_others_wait(
         monkeypatch.setattr(job_pool, "is_crowded", lambda is_crowded=is_crowded: is_crowded)
         visitor_of(app).drawings.ask_again = 0.0
         pen.draw(digit(number))
-        told = in_a_thread(lambda number=number: way.answer_to(frame(pen, number), way.tab.canvas.seen))
+        told = in_a_thread(lambda number=number: way.answer_to(frame(pen, number), way.canvas_state))
         assert ("cards" in told["html"]) is not is_crowded
 
 
@@ -403,7 +408,7 @@ def test_a_quick_answer_is_what_the_page_says(pen: Pen, digit: Digit) -> None:
         pen.draw(digit(label))
         visitor_of(app).drawings.ask_again = 0.0  # the ten are asked each time
         way = way_of(app)
-        told = in_a_thread(lambda way=way, label=label: way.answer_to(frame(pen, label), way.tab.canvas.seen))
+        told = in_a_thread(lambda way=way, label=label: way.answer_to(frame(pen, label), way.canvas_state))
         checked(app.run())
         for key in ("verdict", "second-opinion", "gauge", "score", "threshold", "as-high", "steps", "cards"):
             (html,) = html_of(inside(app, key))
@@ -417,15 +422,19 @@ def test_a_frame_that_comes_too_late_changes_nothing(pen: Pen, digit: Digit, mon
     app = open_page("draw")
     way, canvas = way_of(app), visitor_of(app).drawings.canvas
     pen.draw(digit(5))
-    assert in_a_thread(lambda: way.answer_to(frame(pen, 2.0), way.tab.canvas.seen))
+    assert in_a_thread(lambda: way.answer_to(frame(pen, 2.0), way.canvas_state))
     image = canvas.image
     pen.draw(digit(7))
-    late = (frame(pen, 1.0), way.tab.canvas.seen), (frame(pen, 3.0, generation=1), way.tab.canvas.seen), (frame(pen, 3.0), {})
-    for drawn, seen in late:
-        assert in_a_thread(lambda drawn=drawn, seen=seen: way.answer_to(drawn, seen)) == {}
+    late = (
+        (frame(pen, 1.0), way.canvas_state),
+        (frame(pen, 3.0, generation=1), way.canvas_state),
+        (frame(pen, 3.0), ({}, way.canvas_state[1])),
+    )
+    for drawn, state in late:
+        assert in_a_thread(lambda drawn=drawn, state=state: way.answer_to(drawn, state)) == {}
         assert canvas.image is image
     monkeypatch.setattr("pages.shared.state.classroom.hides_verdict", lambda: True)
-    assert in_a_thread(lambda: way.answer_to(frame(pen, 3.0), way.tab.canvas.seen)) == {}, "a class is to guess"
+    assert in_a_thread(lambda: way.answer_to(frame(pen, 3.0), way.canvas_state)) == {}, "a class is to guess"
     assert canvas.image is not image
 
 

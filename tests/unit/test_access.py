@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from core.server import access
-from core.server.access import FREE, LONGEST_PAUSE, LONGEST_QUEUE, MOST_KNOWN, PACE, REMEMBERED, LetIn, PasswordGate, network
+from core.server.access import (
+    FREE,
+    LONGEST_PAUSE,
+    LONGEST_QUEUE,
+    MOST_KNOWN,
+    PACE,
+    REMEMBERED,
+    LetIn,
+    MinuteLimit,
+    PasswordGate,
+    network,
+)
 
 HERE = "10.0.0.1"
 
@@ -173,3 +184,19 @@ def test_what_is_made_once_is_made_once_by_many_threads() -> None:
         assert set(threads.map(lambda _: slow(), range(200))) == {1}
     slow.forget()
     assert slow() == 2
+
+
+def test_each_of_many_may_do_something_so_often_within_a_minute(clock: Clock) -> None:
+    limit = MinuteLimit[str](2, clock)
+    assert limit.take("fox") == 0
+    clock.now += 20
+    assert limit.take("fox") == 0
+    clock.now += 10
+    assert limit.take("fox") == 30, "seconds until the first is a minute old"
+    assert limit.take("owl") == 0, "nobody waits for somebody else"
+    clock.now += 30
+    assert limit.take("fox") == 0
+    assert limit.take("fox") == 20, "a refused one is not counted"
+    clock.now += 60
+    assert limit.take("hen") == 0
+    assert len(limit._times) == 1, "who did nothing for a minute is forgotten"

@@ -385,3 +385,26 @@ def test_every_preloaded_file_is_there_once() -> None:
     assert len(links) == len(streamlit_internals.PRELOADED) + 1
     for link in links:
         assert link[1:].partition(">")[0] in streamlit_internals.frontend_files()
+
+
+PARTS = sorted(
+    {
+        (name, path.name)
+        for folder in ("html", "components")
+        for path in (ROOT / "pages" / "shared" / folder).iterdir()
+        if path.is_file()
+        for name in re.findall(r'data-testid\^?="?(\w+)', path.read_text(encoding="utf-8"))
+    }
+)
+"""Every part of Streamlit's pages that a style sheet or a script of ours finds by its test id, and where."""
+
+
+@pytest.mark.parametrize(("name", "file"), PARTS)
+def test_what_style_sheets_and_scripts_look_for_is_in_the_frontend(name: str, file: str, frontend: str) -> None:
+    assert re.search(rf"[\"'`]{name}\b", frontend), (
+        f"{file} looks for {name}, which Streamlit's frontend does not have any more"
+    )
+
+
+def test_parts_are_looked_for_in_every_place() -> None:
+    assert {"stMainBlockContainer", "stHeader", "stColumn", "stHtml", "stTopNavSection"} <= {name for name, _file in PARTS}

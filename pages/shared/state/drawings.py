@@ -33,10 +33,12 @@ class Canvas:
 
     generation: how often it was cleared. strokes: the latest strokes, of_strokes: what they are as (1, 1, 28, 28), or None.
     image: the drawing, with what is seen of a stroke that the pen still draws. is_stroke_whole: whether the pen is lifted.
-    judged_on_screen: the image whose verdict was on screen last.
+    judged_on_screen: the image whose verdict was on screen last. losses: how often a page was left or opened anew, and with
+    it a stroke that the canvas had not sent may have been lost.
     """
 
     generation: int = 0
+    losses: int = 0
     strokes: dict[str, Any] | None = None
     of_strokes: Tensor | None = None
     image: Tensor | None = None
@@ -208,6 +210,7 @@ class Drawings:
     def lose_stroke(self) -> None:
         """The page was left before the canvas sent a stroke, which is on no canvas any more."""
         canvas = self.canvas
+        canvas.losses += 1  # frames of it may still wait for their answer
         if canvas.image is not canvas.of_strokes:
             canvas.image, self.moment = canvas.of_strokes, None
             canvas.moments.back_to(canvas.stroke_count, canvas.image)

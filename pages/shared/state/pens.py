@@ -33,12 +33,18 @@ class Pen:
     token: str = field(default_factory=secrets.token_urlsafe)
     waiting: int = 0
 
-    def answer_to(self, frame: CanvasFrame, seen: object) -> dict[str, Any]:
-        """In any thread; nothing where the canvas has told of itself since the frame came, when it had told what is `seen`."""
+    @property
+    def canvas_state(self) -> tuple[object, int]:
+        """What the canvas has told of itself, and how often a stroke was lost; identical while neither changes."""
+        return self.tab.canvas.seen, self.visitor.drawings.canvas.losses
+
+    def answer_to(self, frame: CanvasFrame, state: tuple[object, int]) -> dict[str, Any]:
+        """In any thread; nothing where the canvas is not any more in the state in which it was when the frame came."""
         urgency = Urgency.PEN_LIFTED if frame.is_whole else Urgency.PEN_MOVING
         # The turn comes before the lock: who waits for a turn must not keep the page waiting, which may have it.
         with job_pool.turn_to_judge(urgency), acting_for(self.visitor, self.tab), speaking(self.code), self.visitor.lock:
-            return self.answer(frame) if self.tab.canvas.seen is seen else {}
+            told, losses = self.canvas_state
+            return self.answer(frame) if told is state[0] and losses == state[1] else {}
 
 
 _pens: WeakValueDictionary[str, Pen] = WeakValueDictionary()
