@@ -106,13 +106,16 @@ def test_a_training_on_a_gpu_is_watched_paused_and_stopped(gpu: str, pool: JobPo
 def test_a_class_trains_on_one_gpu_and_leaves_nothing_there(gpu: str, pool: JobPool) -> None:
     if gpu != "cuda":
         pytest.skip("its memory is counted for CUDA only")
-    trained(TrainingJob(course(epochs=1), SPLIT, pool, torch.device(gpu)))  # libraries keep memory of their own from the first
-    before = torch.cuda.memory_allocated()
-    jobs = [TrainingJob(course(epochs=3, seed=seed), SPLIT, pool, torch.device(gpu), Owner()) for seed in range(12)]
-    for job in jobs:
-        job.resume()
-    until(lambda: all(job.snapshot().state.is_over for job in jobs))
-    assert [job.snapshot().state for job in jobs] == [JobState.DONE] * 12
-    for job in jobs:
-        job.drop()
-    assert torch.cuda.memory_allocated() <= before + 2**20
+
+    def held_after_a_class() -> int:
+        jobs = [TrainingJob(course(epochs=3, seed=seed), SPLIT, pool, torch.device(gpu), Owner()) for seed in range(24)]
+        for job in jobs:
+            job.resume()
+        until(lambda: all(job.snapshot().state.is_over for job in jobs))
+        assert [job.snapshot().state for job in jobs] == [JobState.DONE] * len(jobs)
+        for job in jobs:
+            job.drop()
+        return int(torch.cuda.memory_allocated())
+
+    first = held_after_a_class()  # cuBLAS keeps a workspace for every worker
+    assert held_after_a_class() <= first + 2**20
