@@ -233,7 +233,7 @@ def cluster_row(data: DataSet, split: OneClassSplit) -> Row:
         assert len(list(our_epochs(split, config))) == 10
 
     def on_cluster() -> None:
-        job = TrainingJob(config, split, pool, workplace=cluster_training.DaskBackend(config, data, split, joined))
+        job = TrainingJob(config, split, pool, backend=cluster_training.DaskBackend(config, data, split, joined))
         job.resume()
         while len(job.snapshot().losses) < 10:
             assert not job.snapshot().error

@@ -178,7 +178,7 @@ def tiny_mnist(monkeypatch: pytest.MonkeyPatch) -> TinyMnist:
     monkeypatch.setattr(datasets.MNIST, "resources", checksums)
     size = sum(map(len, archives.values()))
     monkeypatch.setitem(data.SOURCES, "mnist", replace(data.SOURCES["mnist"], archive_bytes=size))
-    return TinyMnist(*arrays, archives)
+    return TinyMnist(arrays[0], arrays[1], arrays[2], arrays[3], archives)
 
 
 @dataclass

@@ -23,12 +23,12 @@ def programs() -> Path | None:
     return Path(where).parent if where else None
 
 
-def unprivileged() -> dict[str, str]:
-    """As whom it runs: PostgreSQL refuses to be root."""
+def unprivileged() -> str | None:
+    """As whom it runs where this process is root, which PostgreSQL refuses to be."""
     if os.geteuid() != 0:
-        return {}
+        return None
     known = {entry.pw_name for entry in pwd.getpwall()}
-    return {"user": next(name for name in ("postgres", "nobody") if name in known)}
+    return next(name for name in ("postgres", "nobody") if name in known)
 
 
 class Postgres:
@@ -54,13 +54,14 @@ def running_postgres() -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="class-postgres-"))
     who = unprivileged()
     if who:
-        shutil.chown(folder, who["user"])
+        shutil.chown(folder, who)
     data = folder / "data"
 
     def run(program: str, *arguments: str) -> None:
         log = folder / "output.txt"
         with log.open("wb") as output:  # not a pipe: the server would keep it open
-            status = subprocess.run([where / program, *arguments], cwd=folder, stdout=output, stderr=output, **who).returncode
+            command = [str(where / program), *arguments]
+            status = subprocess.run(command, cwd=folder, stdout=output, stderr=output, user=who).returncode
         assert status == 0, log.read_text()
 
     try:

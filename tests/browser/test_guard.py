@@ -106,7 +106,7 @@ def test_every_answer_has_headers_and_figures_are_for_the_teacher(server: Server
 
 def test_without_the_password_files_are_refused_and_with_it_bounded_and_let_go(server: Server) -> None:
     async def journey() -> None:
-        send = partial(asyncio.to_thread, upload, server)
+        send: Any = partial(asyncio.to_thread, upload, server)  # type: ignore[call-arg]
         visitor = await Visitor(server.url).arrive("draw")
         assert await send(visitor.session_id, "a", 1000) == 403
         for path in ("/media/a.png", "/component/a/b.js", "/_stcore/bidi-components/a/b.js", "/pen/a"):
@@ -155,7 +155,8 @@ def platform(frame: str) -> tuple[str, ThreadingHTTPServer]:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
-            self.wfile.write(f'<h1>Course</h1><iframe src="{site.frame}" width=1200 height=700></iframe>'.encode())
+            shown = site.frame  # type: ignore[attr-defined]
+            self.wfile.write(f'<h1>Course</h1><iframe src="{shown}" width=1200 height=700></iframe>'.encode())
 
         def log_message(self, *_arguments: Any) -> None:
             pass

@@ -1,5 +1,7 @@
 """The estimator against scikit-learn's own checks, and against the detector below it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -18,7 +20,7 @@ QUICK = {"epochs": 2, "hidden": (16,), "latent": 4, "batch": 16, "rate": 3e-3}
 
 
 @parametrize_with_checks([OneClassAutoencoder(settings=QUICK)])
-def test_what_scikit_learn_asks_of_an_estimator(estimator: OneClassAutoencoder, check) -> None:
+def test_what_scikit_learn_asks_of_an_estimator(estimator: OneClassAutoencoder, check: Any) -> None:
     check(estimator)
 
 

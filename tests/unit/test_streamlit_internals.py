@@ -252,7 +252,7 @@ def test_all_sessions_share_one_loop_for_scripts(monkeypatch: pytest.MonkeyPatch
     streamlit_internals.share_script_loop()
     sessions: list[Any] = [SimpleNamespace(), SimpleNamespace()]
     for session in sessions:
-        AppSession.__init__(session)
+        AppSession.__init__(session)  # type: ignore[call-arg]
         app_session._close_script_event_loop(session._script_event_loop)
     assert sessions[0]._script_event_loop is sessions[1]._script_event_loop
     assert not sessions[0]._script_event_loop.is_closed()
