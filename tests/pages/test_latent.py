@@ -174,6 +174,19 @@ def test_sliders_and_map_move_the_decoder(app: AppTest, best: AutoencoderDetecto
     assert shown_pictures(app, "decoded") == [address(middle)]
 
 
+@pytest.mark.usefixtures("without_data")
+def test_the_map_is_drawn_along_the_axes_of_the_images_that_are_there(uci: DataSet, best: AutoencoderDetector) -> None:
+    app = open_section(open_page("latent"), MOVE)
+    chosen = (uci.train_labels == 5).nonzero().flatten()[:20]
+    visitor_of(app).own = own = OwnImages.of(uci.train_images[chosen], ["5"] * len(chosen))
+    for source, fives in ((FALLBACK, uci.train_images[uci.train_labels == 5]), (own.name, own.images)):
+        visitor_of(app).test_source = visitor_of(app).choice, source
+        frame = latent.frame_of(latent.encode(best, as_images(fives[: latent_space.NORMAL_IMAGES])))
+        cells = latent.grid((-3.0, -3.0), (3.0, 3.0), latent_space.MAP_CELLS, latent_space.MAP_CELLS)
+        drawn = latent.decode(best, frame.latents(torch.cat([cells, torch.zeros(len(cells), 4)], dim=1)))
+        assert sent_to(checked(app.run()), "plane-map")["backdrop"] == pictures.tiles(drawn, columns=latent_space.MAP_CELLS)
+
+
 def test_walk_goes_from_one_reconstruction_to_the_other(app: AppTest, best: AutoencoderDetector, mnist: DataSet) -> None:
     open_section(app, WALK)
     first = shown_pictures(app, "walk-here")

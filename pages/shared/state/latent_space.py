@@ -83,7 +83,7 @@ def _sprite(key: str, drawings: bytes, _images: Tensor) -> str:
 
 def decoded_map(detector: AutoencoderDetector, space: Space, place: list[float]) -> tuple[str, float]:
     """What the decoder draws all over the first two directions, with the others where `place` has them; and its aspect."""
-    return _decoded_map(detector.key, tuple(place[2:]), detector, space)
+    return _decoded_map(space.key, tuple(place[2:]), detector, space)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
