@@ -87,10 +87,25 @@ def test_the_drawing_that_is_kept_becomes_an_example(pen: Pen) -> None:  # noqa:
     checked(app.run())
     press(app, "keep-example")
     assert visitor_of(app).own.counts == {"star": 2, "moon": 1}
-    press(app, "remove-kind-0")
+    press(app, "remove-kind-star")
     assert visitor_of(app).own.counts == {"moon": 1}
-    press(app, "remove-last-0")
+    press(app, "remove-last-moon")
     assert len(visitor_of(app).own) == 0
+
+
+@pytest.mark.parametrize(("button", "left"), [("remove-kind", 0), ("remove-last", 14)])
+def test_what_is_shown_no_more_removes_nothing(button: str, left: int, signs: OwnImages) -> None:
+    app = open_page("draw")
+    visitor_of(app).own = signs
+    open_examples(app)
+    clicked = app.button(key=f"{button}-star").click()
+    press(app, f"{button}-star")
+    expected = {kind: count for kind, count in {"star": left, "moon": 15, "house": 15}.items() if count}
+    assert visitor_of(app).own.counts == expected
+    # A second click that was sent before the page had the answer to the first, or one in another tab.
+    visitor_of(app).own = signs.without(range(20))
+    checked(clicked.click().run())
+    assert visitor_of(app).own.counts == {"moon": 10, "house": 15}
 
 
 def with_name(app: AppTest, name: str) -> None:
