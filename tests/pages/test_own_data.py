@@ -7,7 +7,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from core.data.folders import read_zip, to_zip
-from core.data.own import OwnImages, nothing
+from core.data.own import TITLE_OF_CLASS, OwnImages, nothing
 from core.data.split import plan_split
 from core.drawing import from_canvas, from_picture
 from core.presets import Shipped
@@ -242,6 +242,40 @@ def test_a_training_whose_drawings_are_gone_goes_on_without_images(signs: OwnIma
     assert has(app, "learning")
     assert "below each its reconstruction" not in texts(app), "those of the UCI digits are no stars"
     job.drop()
+
+
+@pytest.mark.parametrize("left", [0, 40])
+def test_a_training_keeps_its_drawings_chosen_until_it_is_over(left: int, signs: OwnImages) -> None:
+    app = open_page("train")
+    visitor_of(app).own = signs
+    checked(app.run())
+    checked(app.selectbox(key="data-set").set_value(signs.name).run())
+    press(app, "start")
+    job = visitor_of(app).job
+    assert job
+    job.pause()
+    visitor_of(app).own = signs.without(range(left, 45)) if left else nothing()
+    for page in ("draw", "train"):
+        go_to(app, page)
+    assert app.selectbox(key="data-set").value == signs.name
+    assert app.selectbox(key="data-set").options.count("My drawings") == 1
+    job.drop()
+    visitor_of(app).job = None
+    checked(app.run())
+    assert app.selectbox(key="data-set").value == (visitor_of(app).own.name if left else "mnist")
+
+
+def test_who_has_no_drawings_left_is_not_given_the_classs(signs: OwnImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_class = examples("heart").source(TITLE_OF_CLASS)
+    monkeypatch.setattr(own_data.of_class(), "tell", lambda: [of_class])
+    app = open_page("train")
+    visitor_of(app).own = signs
+    checked(app.run())
+    checked(app.selectbox(key="data-set").set_value(signs.name).run())
+    visitor_of(app).own = nothing()
+    checked(app.run())
+    assert app.selectbox(key="data-set").value == "mnist"
+    assert "Drawings of the class" in app.selectbox(key="data-set").options
 
 
 def test_drawings_of_one_kind_are_enough_and_what_is_missing_is_told(wait_until: WaitUntil) -> None:
