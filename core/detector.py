@@ -15,6 +15,7 @@ from torch import Tensor
 from core.conformal import at_least_as_high, conformal_threshold, p_value
 from core.data.datasets import SOURCES, DataSet
 from core.data.split import OneClassSplit, split_one_class
+from core.data.variation import copies_of, varied
 from core.errors import UserError
 from core.memory import decode_each_once, reconstruct_from_memory, squared_norms
 from core.model import Autoencoder, ModelConfig, build, layers, parameter_count
@@ -143,35 +144,44 @@ class AutoencoderDetector:
         seen_train, seen_validation = (preprocess(images, self.config.preprocessing) for images in (train, validation))
         return Trainer(self.model, seen_train, seen_validation, self.config.training)
 
+    losses_: list[EpochLosses]
+
     def fit(
         self,
         images: Tensor,
         calibration: Tensor | None = None,
         after_epoch: Callable[[EpochLosses], None] = lambda _: None,
-        copies: int = 0,
     ) -> "AutoencoderDetector":
-        """Train on normal images (N, 1, 28, 28), then calibrate; returns self.
+        """Train on normal images (N, 1, 28, 28), and on varied copies where the settings say so, then calibrate; returns self.
 
-        Without calibration images, a fifth of the images, chosen by seed, is held out for that. copies: as for `calibrate`.
+        Without calibration images, a fifth of the images, chosen by seed, is held out for that.
         """
+        seed, copies = self.config.training.seed, 0
         if calibration is None:
-            order = torch.randperm(len(images), generator=torch.Generator().manual_seed(self.config.training.seed))
+            order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
             held_out = max(1, len(images) // 5)
             images, calibration = images[order[held_out:]], images[order[:held_out]]
+        if self.config.training.vary:
+            copies = copies_of(len(images))
+            images = varied(images, copies, seed)
+        return self._fit(images, calibration, after_epoch, copies)
+
+    def fit_split(
+        self, split: OneClassSplit, after_epoch: Callable[[EpochLosses], None] = lambda _: None
+    ) -> "AutoencoderDetector":
+        """fit with the split's own calibration images, and its copies."""
+        return self._fit(split.train, split.calibration, after_epoch, split.copies)
+
+    def _fit(
+        self, images: Tensor, calibration: Tensor, after_epoch: Callable[[EpochLosses], None], copies: int
+    ) -> "AutoencoderDetector":
+        """Images with their copies; copies: as for `calibrate`."""
         self.losses_ = []
         for step in self.trainer(images, calibration):
             if step.epoch_losses:
                 self.losses_.append(step.epoch_losses)
                 after_epoch(step.epoch_losses)
         return self.fit_memory(images).calibrate(calibration, copies)
-
-    losses_: list[EpochLosses]
-
-    def fit_split(
-        self, split: OneClassSplit, after_epoch: Callable[[EpochLosses], None] = lambda _: None
-    ) -> "AutoencoderDetector":
-        """fit with the split's own calibration images."""
-        return self.fit(split.train, split.calibration, after_epoch, split.copies)
 
     @torch.inference_mode()
     def fit_memory(self, images: Tensor) -> "AutoencoderDetector":

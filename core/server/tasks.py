@@ -15,6 +15,7 @@ from typing import Literal, Protocol, get_args
 
 import numpy as np
 
+from core.metrics import ScoredSet
 from core.scoring import in_thresholds
 
 Task = Literal["draw", "anything", "fool", "edge", "blind", "free"]
@@ -205,8 +206,8 @@ def figures(digit: int, drawings: Iterable[Drawn]) -> Figures:
     auroc = None
     if own and others:
         # A score is comparable with others of the same detector only, and all of these are the class's.
-        low, high = np.array([each.score for each in own])[:, None], np.array([each.score for each in others])
-        auroc = float(((high > low) + (high == low) / 2).mean())
+        scores = np.array([each.score for each in (*own, *others)])
+        auroc = ScoredSet(scores, np.arange(len(scores)) >= len(own)).auroc
     return Figures(_share(own), _share(others), auroc, passed.most_common(3))
 
 

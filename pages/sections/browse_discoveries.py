@@ -12,7 +12,7 @@ from pages.shared.i18n.text import _, formatted
 from pages.shared.state.page_context import PageContext
 
 SHARES: tuple[float | None, ...] = (0.01, 0.1, None)
-"""Anomalies among the images; None is all that the test set has."""
+"""Of anomalies among the images, as near as whole images come to it; None is all that the test set has."""
 
 FALSE_SHARE = 0.05
 """Of the alarms at most so many shall be false."""
@@ -48,6 +48,13 @@ def mixed(is_normal: Tensor, share: float | None) -> Tensor:
     return torch.cat([normals, anomalies[drawn]]).sort().values
 
 
+def shares_there(is_normal: Tensor) -> dict[float | None, float]:
+    """SHARES, and what share of images (N,) anomalies really are in the mixture for each; equal mixtures are there once."""
+    mixtures = {share: mixed(is_normal, share) for share in SHARES}
+    last = {len(chosen): share for share, chosen in mixtures.items()}
+    return {share: float((~is_normal[mixtures[share]]).double().mean()) for share in last.values()}
+
+
 def compare(context: PageContext, share: float | None) -> tuple[Discoveries, Discoveries]:
     """What the threshold in use finds among the test images, and what Benjamini and Hochberg's rule does."""
     chosen = mixed(context.is_normal, share)
@@ -62,11 +69,12 @@ def compare(context: PageContext, share: float | None) -> tuple[Discoveries, Dis
 @st.fragment
 def show(context: PageContext) -> None:
     """Both rules on the same images, among which anomalies are as rare as one likes."""
-    titles = {share: formatted(share, ".0%") if share else _("as in the test set") for share in SHARES}
+    there = shares_there(context.is_normal)
+    titles = {share: formatted(real, ".0%") if share else _("as in the test set") for share, real in there.items()}
     share = st.segmented_control(
         _("Anomalies among the images"),
-        SHARES,
-        default=0.1,
+        list(titles),
+        default=0.1 if 0.1 in titles else None,
         required=True,
         format_func=titles.__getitem__,
         key="discovery-share",

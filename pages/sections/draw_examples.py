@@ -1,6 +1,6 @@
 """Draw, below the canvas: drawings kept as examples, a data set of one's own; to give away and to bring."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import streamlit as st
@@ -116,20 +116,29 @@ def show_kept(own: OwnImages) -> None:
             st.markdown(f"**{kind}** · {count}", width="content")
             st.caption(note, width="content")
             st.button(
-                _("Remove the last"), on_click=remove, args=((places[-1],),), key=f"remove-last-{label}", type="tertiary",
-                icon=":material/undo:",
+                _("Remove the last"), on_click=remove, args=(places[-1:], own.name), key=f"remove-last-{kind}",
+                type="tertiary", icon=":material/undo:",
             )  # fmt: skip
             st.button(
-                _("Remove all"), on_click=remove, args=(tuple(places),), key=f"remove-kind-{label}", type="tertiary",
-                icon=":material/delete:",
+                _("Remove all"), on_click=remove, args=(places, own.name), key=f"remove-kind-{kind}",
+                type="tertiary", icon=":material/delete:",
             )  # fmt: skip
         cells = [pictures.picture(own.images[place].float() / 255, kind) for place in places[-MOST_SHOWN:]]
         st.html(f'<div class="thumbnails">{"".join(cells)}</div>')
 
 
-def remove(places: tuple[int, ...]) -> None:
-    """Let go of these examples."""
-    change(lambda own: own.without(places) if len(places) < len(own) else nothing())
+def remove(places: Sequence[int], shown: str) -> None:
+    """Let go of these examples of the data set that was shown.
+
+    Nothing goes where there is another one by now, after a double click or from another tab: it has other images there.
+    """
+
+    def with_fewer(own: OwnImages) -> OwnImages:
+        if own.name != shown:
+            return own
+        return own.without(places) if len(places) < len(own) else nothing()
+
+    change(with_fewer)
 
 
 def read_in_turn(picture: bytes) -> Tensor:

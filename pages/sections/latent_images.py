@@ -153,7 +153,7 @@ def show_plane(
         numbers=["" if number < count else str(number - count + 1) for number in numbers],
     )
     label = _("Images in the latent space; arrow keys choose another one")
-    sprite = latent_space.sprite(context.data.name, context.images, len(context.drawn))
+    sprite = latent_space.sprite(context.inside, context.images, len(context.drawn))
     scatter_map.choose_point(keys.IMAGE_PLANE, label, axes, extent, points, sprite, context.chosen_number, as_images, choose)
 
 

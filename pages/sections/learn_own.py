@@ -1,5 +1,7 @@
 """The lesson's seventh step: an own drawing, and what will be said of it."""
 
+from dataclasses import replace
+
 import streamlit as st
 from torch import Tensor
 
@@ -34,12 +36,13 @@ def show(context: PageContext) -> None:
             QUESTION,
             _("Draw the digit {normal}, or anything else. What will the network say?", normal=context.normal),
             (_("Normal"), _("Anomaly")),
-            int(is_alarm),
+            None,  # the canvas may hold more by then than this run knows
         )
         if given is None and drawn is None:
             st.caption(_("Without a drawing, judge this test image."))
         if given:
-            say(given, sentence(context, float(result.scores[0]), result.threshold, is_alarm))
+            judged = replace(given, is_right=given.value == int(is_alarm))
+            say(judged, sentence(context, float(result.scores[0]), result.threshold, is_alarm))
             ask_again(QUESTION, _("Draw again"))
     if given:
         with right:

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.data.datasets import DataSet
 from core.detector import AutoencoderDetector
-from pages.sections.browse_discoveries import mixed
+from pages.sections.browse_discoveries import mixed, shares_there
 from tests.pages.conftest import checked, open_page
 
 
@@ -39,6 +39,21 @@ def test_the_counts_are_right(
     for row, (alarms, false_alarms) in zip(cells(app), expected(best, uci, share), strict=True):
         assert row[1] == str(alarms)
         assert row[2] == (f"{false_alarms} of {alarms} ({false_alarms / alarms:.0%})" if alarms else "0")
+
+
+def test_each_choice_is_named_by_the_share_that_is_there(app: AppTest, uci: DataSet) -> None:
+    control = next(group for group in app.button_group if group.label == "Anomalies among the images")
+    normals, named = int((uci.test.labels == 5).sum()), control.options
+    for choice, name in zip((0.01, 0.1), named, strict=False):
+        checked(control.set_value(choice).run())
+        anomalies = int(cells(app)[0][3].split(" of ")[1].split()[0])
+        assert name == f"{anomalies / (normals + anomalies):.0%}"
+    assert named[2:] == ["as in the test set"]
+
+
+def test_of_few_images_no_mixture_is_offered_twice() -> None:
+    assert shares_there(torch.arange(32) < 2) == {0.1: 1 / 3, None: 30 / 32}
+    assert shares_there(torch.ones(9, dtype=torch.bool)) == {None: 0.0}
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5])

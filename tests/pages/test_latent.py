@@ -14,6 +14,7 @@ from torch import Tensor
 from core import checkpoint, latent, presets
 from core.checkpoint import Checkpoint
 from core.data.datasets import FALLBACK, DataSet, as_images, load
+from core.data.own import OwnImages
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.experiments import compression
 from core.model import ModelConfig
@@ -23,6 +24,7 @@ from pages.shared.state import classroom, detectors, latent_space
 from pages.shared.state.drawings import Canvas, Drawings, StripDrawing
 from pages.shared.state.visitor import Choice, Run
 from tests.pages.conftest import checked, detector_line, go_to, html_of, inside, open_page, plain, tab_of, visitor_of
+from tests.signs import many
 
 WHERE, MOVE, WALK, COMPRESSION = "Where images lie", "Move", "Walk", "Compression"
 
@@ -172,6 +174,19 @@ def test_sliders_and_map_move_the_decoder(app: AppTest, best: AutoencoderDetecto
     assert shown_pictures(app, "decoded") == [address(middle)]
 
 
+@pytest.mark.usefixtures("without_data")
+def test_the_map_is_drawn_along_the_axes_of_the_images_that_are_there(uci: DataSet, best: AutoencoderDetector) -> None:
+    app = open_section(open_page("latent"), MOVE)
+    chosen = (uci.train_labels == 5).nonzero().flatten()[:20]
+    visitor_of(app).own = own = OwnImages.of(uci.train_images[chosen], ["5"] * len(chosen))
+    for source, fives in ((FALLBACK, uci.train_images[uci.train_labels == 5]), (own.name, own.images)):
+        visitor_of(app).test_source = visitor_of(app).choice, source
+        frame = latent.frame_of(latent.encode(best, as_images(fives[: latent_space.NORMAL_IMAGES])))
+        cells = latent.grid((-3.0, -3.0), (3.0, 3.0), latent_space.MAP_CELLS, latent_space.MAP_CELLS)
+        drawn = latent.decode(best, frame.latents(torch.cat([cells, torch.zeros(len(cells), 4)], dim=1)))
+        assert sent_to(checked(app.run()), "plane-map")["backdrop"] == pictures.tiles(drawn, columns=latent_space.MAP_CELLS)
+
+
 def test_walk_goes_from_one_reconstruction_to_the_other(app: AppTest, best: AutoencoderDetector, mnist: DataSet) -> None:
     open_section(app, WALK)
     first = shown_pictures(app, "walk-here")
@@ -248,6 +263,28 @@ def test_every_detector_can_be_looked_into(config: DetectorConfig, uci: DataSet)
     open_section(app, WALK)
     assert len(shown_pictures(app, "walk-steps")) == 9
     open_section(app, COMPRESSION)
+
+
+@pytest.mark.usefixtures("without_data")
+def test_a_point_shows_the_image_it_is_named_after_whichever_detector_learnt_from_the_drawings() -> None:
+    signs = ("star", "moon")
+    drawn = torch.cat([many(sign, 12, seed) for seed, sign in enumerate(signs)])
+    own = OwnImages.of(drawn, [sign for sign in signs for _ in range(12)])
+    app = open_page()
+    visitor_of(app).own = own
+    for number, normal in enumerate(((0,), (1,))):
+        config = replace(DETECTORS["two units"], data_set=own.name, class_names=signs, normal_classes=normal)
+        config = replace(config, training=replace(config.training, epochs=1))
+        detector = AutoencoderDetector(config).fit_split(config.split(own.data_set))
+        visitor_of(app).runs.append(Run.of(f"run {number}", "trained", Checkpoint(detector)))
+    tested = [run.config.split(own.data_set).test for run in visitor_of(app).runs]
+    assert len(tested[0].labels) == len(tested[1].labels)
+    for number, test in enumerate(tested):
+        visitor_of(app).choice = Choice(run=number)
+        go_to(app, "latent")
+        sent, laid_out = sent_to(app, "plane-images"), latent.sample(test.labels, latent_space.TEST_IMAGES)
+        assert [text.split("\n")[0] for text in sent["points"]["texts"]] == [signs[test.labels[place]] for place in laid_out]
+        assert sent["sprite"] == pictures.tiles(test.images[laid_out], columns=32)
 
 
 @pytest.mark.usefixtures("without_data")

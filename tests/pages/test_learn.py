@@ -568,6 +568,19 @@ def test_whoever_does_not_draw_sees_the_image_to_judge() -> None:
     assert any(source[1] in html for html in html_of(app)), "it is the one that was judged"
 
 
+@pytest.mark.usefixtures("without_data")
+def test_the_answer_is_compared_with_the_image_that_is_shown(uci: DataSet) -> None:
+    verdicts = COURSE.detector.predict(uci.test.images)
+    normal, anomaly = (uci.test.images[verdicts == verdict][:1] for verdict in (0, 1))
+    for before, shown, word in ((normal, anomaly, "Right."), (anomaly, normal, "Not quite.")):
+        app = at_step(7)
+        lesson_of(app).canvas("own").image = before
+        checked(app.run())
+        lesson_of(app).canvas("own").image = shown  # drawn since, here or in another tab
+        say(app, "own", 1)
+        assert word in answered(app)
+
+
 def test_the_unit_that_changes_most_is_not_always_in_the_same_place() -> None:
     effects = torch.arange(32.0)
     assert len({four_units(effects, number).index(31) for number in range(12)}) == 4

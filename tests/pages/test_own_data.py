@@ -7,7 +7,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from core.data.folders import read_zip, to_zip
-from core.data.own import OwnImages, nothing
+from core.data.own import TITLE_OF_CLASS, OwnImages, nothing
 from core.data.split import plan_split
 from core.drawing import from_canvas, from_picture
 from core.presets import Shipped
@@ -87,10 +87,25 @@ def test_the_drawing_that_is_kept_becomes_an_example(pen: Pen) -> None:  # noqa:
     checked(app.run())
     press(app, "keep-example")
     assert visitor_of(app).own.counts == {"star": 2, "moon": 1}
-    press(app, "remove-kind-0")
+    press(app, "remove-kind-star")
     assert visitor_of(app).own.counts == {"moon": 1}
-    press(app, "remove-last-0")
+    press(app, "remove-last-moon")
     assert len(visitor_of(app).own) == 0
+
+
+@pytest.mark.parametrize(("button", "left"), [("remove-kind", 0), ("remove-last", 14)])
+def test_what_is_shown_no_more_removes_nothing(button: str, left: int, signs: OwnImages) -> None:
+    app = open_page("draw")
+    visitor_of(app).own = signs
+    open_examples(app)
+    clicked = app.button(key=f"{button}-star").click()
+    press(app, f"{button}-star")
+    expected = {kind: count for kind, count in {"star": left, "moon": 15, "house": 15}.items() if count}
+    assert visitor_of(app).own.counts == expected
+    # A second click that was sent before the page had the answer to the first, or one in another tab.
+    visitor_of(app).own = signs.without(range(20))
+    checked(clicked.click().run())
+    assert visitor_of(app).own.counts == {"moon": 10, "house": 15}
 
 
 def with_name(app: AppTest, name: str) -> None:
@@ -227,6 +242,40 @@ def test_a_training_whose_drawings_are_gone_goes_on_without_images(signs: OwnIma
     assert has(app, "learning")
     assert "below each its reconstruction" not in texts(app), "those of the UCI digits are no stars"
     job.drop()
+
+
+@pytest.mark.parametrize("left", [0, 40])
+def test_a_training_keeps_its_drawings_chosen_until_it_is_over(left: int, signs: OwnImages) -> None:
+    app = open_page("train")
+    visitor_of(app).own = signs
+    checked(app.run())
+    checked(app.selectbox(key="data-set").set_value(signs.name).run())
+    press(app, "start")
+    job = visitor_of(app).job
+    assert job
+    job.pause()
+    visitor_of(app).own = signs.without(range(left, 45)) if left else nothing()
+    for page in ("draw", "train"):
+        go_to(app, page)
+    assert app.selectbox(key="data-set").value == signs.name
+    assert app.selectbox(key="data-set").options.count("My drawings") == 1
+    job.drop()
+    visitor_of(app).job = None
+    checked(app.run())
+    assert app.selectbox(key="data-set").value == (visitor_of(app).own.name if left else "mnist")
+
+
+def test_who_has_no_drawings_left_is_not_given_the_classs(signs: OwnImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_class = examples("heart").source(TITLE_OF_CLASS)
+    monkeypatch.setattr(own_data.of_class(), "tell", lambda: [of_class])
+    app = open_page("train")
+    visitor_of(app).own = signs
+    checked(app.run())
+    checked(app.selectbox(key="data-set").set_value(signs.name).run())
+    visitor_of(app).own = nothing()
+    checked(app.run())
+    assert app.selectbox(key="data-set").value == "mnist"
+    assert "Drawings of the class" in app.selectbox(key="data-set").options
 
 
 def test_drawings_of_one_kind_are_enough_and_what_is_missing_is_told(wait_until: WaitUntil) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 from streamlit.testing.v1 import AppTest
 
 from core import checkpoint
@@ -58,7 +58,7 @@ def run_notebook(folder: Path) -> tuple[str, Image.Image]:
     return said, shown
 
 
-def test_the_archive_works_on_its_own(unpacked: Path, made: Checkpoint, uci: DataSet) -> None:
+def test_the_archive_works_on_its_own(unpacked: Path, made: Checkpoint, uci: DataSet, tmp_path: Path) -> None:
     names = {"detector-5.safetensors", "detector-5.onnx", "detector-5.ipynb", "detector-5.html", notebook.PICTURE}
     assert {path.name for path in unpacked.iterdir()} == names
     pixels = np.asarray(Image.open(unpacked / notebook.PICTURE))
@@ -74,11 +74,16 @@ def test_the_archive_works_on_its_own(unpacked: Path, made: Checkpoint, uci: Dat
         f"p-value {float(expected.p_values[0]):.4f}\n"
     )
 
-    # A pencil on grey paper, seen by a phone, is framed first: the verdict is that of the same digit in the frame.
+    # A pencil on grey paper, seen by a phone on its side, is framed first: the verdict is that of the same digit in the frame.
     grey = Image.fromarray(190 - (np.asarray(Image.open(unpacked / notebook.PICTURE)) * 0.6).astype(np.uint8))
     paper = Image.new("L", (500, 400), 190)
     paper.paste(grey.resize((280, 280), Image.Resampling.BICUBIC), (20, 90))
-    paper.save(unpacked / notebook.PICTURE)
+    lying = Image.Exif()
+    lying[ExifTags.Base.Orientation] = 6  # to be turned by a quarter, clockwise
+    paper.transpose(Image.Transpose.ROTATE_90).save(unpacked / notebook.PICTURE, exif=lying)
+    upright = tmp_path / "upright.png"
+    paper.save(upright)
+    assert np.array_equal(run_load(unpacked / notebook.PICTURE), run_load(upright))
     said, _ = run_notebook(unpacked)
     assert float(said.split("score ")[1].split(",")[0]) == pytest.approx(float(expected.scores[0]), rel=0.5)
 

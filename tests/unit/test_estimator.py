@@ -1,9 +1,11 @@
 """The estimator against scikit-learn's own checks, and against the detector below it."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
@@ -11,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from core.data.datasets import DataSet
-from core.data.split import OneClassSplit
+from core.data.split import OneClassSplit, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.estimator import OneClassAutoencoder
 from core.settings import changed
@@ -38,6 +40,20 @@ def test_it_is_the_detector_of_the_pages(fitted_estimator: OneClassAutoencoder, 
     # PyOD's 1 is scikit-learn's -1, and PyOD's 0 its +1.
     assert np.array_equal(fitted_estimator.predict(images.squeeze(1).numpy()), 1 - 2 * detector.predict(images).numpy())
     assert np.array_equal(fitted_estimator.p_values(images.squeeze(1).numpy()), detector.p_value(images).numpy())
+
+
+def test_it_makes_the_varied_copies_that_a_split_has(uci: DataSet) -> None:
+    fives = (uci.train_labels == 5).nonzero().flatten()[:60]  # of them a fifth is as many for both
+    images = uci.train_images[fives]
+    data = replace(uci, train_images=images, train_labels=uci.train_labels[fives])
+    settings = {**QUICK, "vary": True, "neighbours": 2}
+    config = changed(DetectorConfig(), settings)
+    split = split_one_class(data, (5,), config.training.seed, vary=True)
+    assert split.copies > 1
+    expected = AutoencoderDetector(config).fit_split(split)
+    made = OneClassAutoencoder(settings=settings).fit(images.numpy()).detector_
+    assert made.key == expected.key
+    assert torch.equal(made.calibration_scores_, expected.calibration_scores_)
 
 
 def test_decision_is_negative_exactly_for_anomalies(fitted_estimator: OneClassAutoencoder, split: OneClassSplit) -> None:

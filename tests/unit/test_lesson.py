@@ -219,6 +219,17 @@ def test_what_passes_for_a_5_is_often_a_1(mnist: DataSet) -> None:
     assert int(passes.bincount().argmax()) == 1
 
 
+@pytest.mark.parametrize("normal", [3, 5, 7])
+def test_what_is_caught_has_at_most_the_rate_of_false_alarms(uci: DataSet, normal: int) -> None:
+    detector = read(Shipped("course", "mnist", normal).path).detector
+    found = ideas.measured(detector, uci.test.images, uci.test.labels, hardest=1)
+    chosen = sample(uci.test.labels, ideas.IMAGES)
+    scores, labels = detector.decision_function(uci.test.images[chosen]).double(), uci.test.labels[chosen]
+    normals = scores[labels == normal].sort(descending=True).values
+    line = normals[int(detector.config.false_alarm_rate * len(normals))]
+    assert found.caught == pytest.approx(float((scores[labels != normal] > line).double().mean()))
+
+
 def test_what_each_idea_wins(mnist: DataSet) -> None:
     course, best = (read(Shipped(name, "mnist", 5).path).detector for name in ("course", "best"))
     found = {

@@ -50,11 +50,12 @@ def begin_with_data_set() -> None:
 def follow_drawings() -> None:
     """Where the data set that was chosen is the visitor's own, or the class's: as it is now, with what was drawn since.
 
-    The class draws all the time: its data set stays what it is while the page is open, or no result would be of it.
+    The class draws all the time: its data set stays what it is while the page is open, or no result would be of it. So does
+    what a training is of, as long as there is one.
     """
     chosen = st.session_state.get(keys.DATA_SET, "mnist")
     is_opened, tab().followed = tab().followed != tab().visit, tab().visit
-    if own_data.is_of_class(chosen) and (visitor().job or not is_opened):
+    if own_data.source_of(chosen) and (visitor().job or (own_data.is_of_class(chosen) and not is_opened)):
         return
     if (newest := own_data.newest_of(chosen) or "mnist") != chosen:
         st.session_state[keys.DATA_SET] = newest
@@ -62,11 +63,12 @@ def follow_drawings() -> None:
 
 
 def _offered_data_sets() -> list[str]:
-    """All that can be chosen; of the class's the one that is chosen, which may be older than the one that is offered."""
+    """All that can be chosen; of drawings those that are chosen, which may be older than those that are offered."""
     chosen, offered = st.session_state[keys.DATA_SET], own_data.offered()
-    if chosen in offered or not own_data.is_of_class(chosen):
+    if chosen in offered or own_data.source_of(chosen) is None:
         return list(offered)
-    return [*(name for name in offered if not own_data.is_of_class(name)), chosen]
+    of_class = own_data.is_of_class(chosen)
+    return [*(name for name in offered if not is_own(name) or own_data.is_of_class(name) != of_class), chosen]
 
 
 def fill(config: DetectorConfig) -> None:

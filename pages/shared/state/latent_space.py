@@ -21,10 +21,11 @@ MAP_CELLS = 15
 class Space:
     """Where images lie, and how far normal ones reach.
 
-    shown: (N,) numbers of test images of every class; latents: (N, D), scores: (N,), theirs.
+    key: equal for equal spaces. shown: (N,) numbers of test images of every class; latents: (N, D), scores: (N,), theirs.
     low, middle, high: (K,), the reach of normal images along the frame's directions.
     """
 
+    key: str
     frame: Frame
     shown: Tensor
     latents: Tensor
@@ -55,7 +56,8 @@ def _look(
     shown = latent.sample(_test.labels, TEST_IMAGES)
     images = _test.images[shown]
     scores = _detector.decision_function(images)
-    return Space(frame, shown, latent.encode(_detector, images), scores, low, middle, torch.maximum(high, low + 1e-3))
+    latents, high = latent.encode(_detector, images), torch.maximum(high, low + 1e-3)
+    return Space(f"{key} {data_name}", frame, shown, latents, scores, low, middle, high)
 
 
 def neighbours(latents: Tensor) -> Tensor:
@@ -68,20 +70,20 @@ def _neighbours(key: bytes, _latents: Tensor) -> Tensor:
     return latent.neighbour_map(_latents)
 
 
-def sprite(data_name: str, images: Tensor, drawings: int) -> str:
-    """Images (N, 1, 28, 28), the data set's sample and at the end so many drawings, as tiles of one picture."""
-    return _sprite(data_name, images[len(images) - drawings :].numpy().tobytes(), images)
+def sprite(space: Space, images: Tensor, drawings: int) -> str:
+    """Images (N, 1, 28, 28), those of the space and at the end so many drawings, as tiles of one picture."""
+    return _sprite(space.key, images[len(images) - drawings :].numpy().tobytes(), images)
 
 
 # st.cache_data cannot hash a tensor: the key is the detector's, or bytes, and tensors have an underscore.
 @st.cache_data(show_spinner=False, max_entries=32)
-def _sprite(data_name: str, drawings: bytes, _images: Tensor) -> str:
+def _sprite(key: str, drawings: bytes, _images: Tensor) -> str:
     return pictures.tiles(_images, columns=32)
 
 
 def decoded_map(detector: AutoencoderDetector, space: Space, place: list[float]) -> tuple[str, float]:
     """What the decoder draws all over the first two directions, with the others where `place` has them; and its aspect."""
-    return _decoded_map(detector.key, tuple(place[2:]), detector, space)
+    return _decoded_map(space.key, tuple(place[2:]), detector, space)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)

@@ -76,9 +76,9 @@ def newest_of(name: str) -> str | None:
     there, own = offered(), visitor().own
     if name in there:
         return name
-    if is_own(name) and len(own) and not is_of_class(name):
-        return own.name
-    return _name_of_class(there) if is_own(name) else None
+    if is_of_class(name):
+        return _name_of_class(there)
+    return own.name if is_own(name) and len(own) else None
 
 
 def _name_of_class(there: Mapping[str, Source]) -> str | None:

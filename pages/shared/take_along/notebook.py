@@ -12,10 +12,10 @@ REQUIREMENTS = "numpy pillow onnxruntime"
 LOAD = """\
 import numpy as np
 import onnxruntime
-from PIL import Image
+from PIL import Image, ImageOps
 
 def pixels(path):
-    picture = Image.open(path).convert("RGBA")
+    picture = ImageOps.exif_transpose(Image.open(path)).convert("RGBA")
     picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("L")
     if picture.size == (28, 28):
         return np.asarray(picture)
