@@ -174,3 +174,17 @@ def test_a_pen_has_three_frames_that_wait(monkeypatch: pytest.MonkeyPatch) -> No
         assert held.waiting == 0
 
     asyncio.run(asyncio.wait_for(run(), PATIENCE))
+
+
+def test_a_connection_lost_within_a_frame_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Mock(waiting=0)
+    monkeypatch.setattr(pens, "pen_of", lambda _token: held)
+    messages: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    scope = {"type": "http", "method": "POST", "path": "/pen/a", "headers": [], "path_params": {"token": "a"}}
+    assert asyncio.run(pen.answer(Request(scope, receive))).status_code == 400
+    assert held.waiting == 0
+    assert not messages
