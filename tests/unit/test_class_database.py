@@ -1,8 +1,11 @@
 """The class's database when many write at once, and when it is not there."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -90,6 +93,55 @@ def test_of_two_who_begin_at_once_one_has_the_class(rooms: Rooms) -> None:
     assert len(begun) == 1
     assert all("There is a class already" in text for text in outcomes if text not in begun)
     assert rooms().is_teacher(begun[0])
+
+
+def test_a_class_that_begins_while_another_process_deletes_the_last_one_stays(
+    class_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = time.time()
+    clock = Mock(return_value=begun)
+    late, other = Classroom(class_database, clock=clock), Classroom(class_database, clock=clock)
+    late.begin("yesterday")
+    other.join("a browser")
+    clock.return_value += 2 * classroom.DAY
+    delete = late._delete
+
+    def delete_late(*about: str) -> None:
+        other.begin("today")
+        other.join("another browser")
+        delete(*about)
+
+    monkeypatch.setattr(late, "_delete", delete_late)
+    assert late.now(at_once=True) is None, "as it was read"
+    for room in (late, other, Classroom(class_database, clock=clock)):
+        now = room.now(at_once=True)
+        assert now
+        assert now.about.name == "today"
+        assert len(now.students) == 1
+        room.close()
+
+
+def test_a_file_is_not_deleted_while_a_class_begins_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/class.sqlite"
+    first, other = Classroom(url), Classroom(url)
+    code = first.begin("yesterday")
+    assert other.now()
+    close, beginning = first._close, threading.Thread(target=other.begin, args=("today",))
+
+    def close_while_another_begins() -> None:
+        close()
+        beginning.start()
+        beginning.join(0.5)  # in which it has begun, unless it waits until the file is deleted
+
+    monkeypatch.setattr(first, "_close", close_while_another_begins)
+    first.end(code)
+    beginning.join()
+    fresh = Classroom(url)
+    now = fresh.now()
+    assert now
+    assert now.about.name == "today"
+    for room in (fresh, other):
+        room.close()
 
 
 def test_a_database_that_does_not_answer_is_told_in_a_sentence() -> None:
