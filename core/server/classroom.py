@@ -69,6 +69,8 @@ READ_SECONDS = 0.2
 """Between two looks at the database, for all who ask."""
 LOOK_SECONDS = 0.5
 """The same, for all who only compare what they show with what was seen last (`look`)."""
+LONGEST_WAIT = 5.0
+"""For another thread's look at the database, which may not answer."""
 RETRY_SECONDS = 5.0
 """Before a database that did not answer is asked again."""
 
@@ -127,7 +129,9 @@ class Classroom:
         Who comes while another one looks does not wait for a slow database, and has what was seen last.
         """
         must_wait = at_once or (self._moment is None and self._problem is None)
-        if not self._lock.acquire(blocking=must_wait):
+        if not self._lock.acquire(timeout=LONGEST_WAIT if must_wait else 0):
+            if must_wait:
+                self._problem = _no_answer()
             if self._problem:
                 raise self._problem
             return self._moment
@@ -423,6 +427,16 @@ class Classroom:
             yield connection, row.change
         self._look_again()
 
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One thread at a time, of which none waits without end for one that the database does not answer."""
+        if not self._lock.acquire(timeout=LONGEST_WAIT):
+            raise _no_answer()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     def _look_again(self) -> None:
         self._read_at = float("-inf")
 
@@ -435,9 +449,7 @@ class Classroom:
                     yield connection
         except (SQLAlchemyError, OSError) as error:
             self._look_again()
-            raise ClassUnavailableError(
-                "The class cannot be reached now: its database does not answer. Try again in a moment."
-            ) from error
+            raise _no_answer() from error
 
     def _path(self) -> Path | None:
         """The file, where the database is one."""
@@ -450,7 +462,7 @@ class Classroom:
 
     def _opened(self) -> sa.Engine:
         """The engine, with the tables made; SQLite's file may have been deleted and begun anew by another process."""
-        with self._lock:
+        with self._locked():
             path = self._path()
             if path is not None:
                 found = path.stat() if path.exists() else None
@@ -490,7 +502,7 @@ class Classroom:
 
     def _delete_file(self) -> None:
         """Delete SQLite's file, if no class is in it."""
-        with self._lock:
+        with self._locked():
             path = self._path()
             if path and path.exists():
                 with self._making_or_deleting_file():
@@ -540,6 +552,10 @@ def _turn(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _no_answer() -> ClassUnavailableError:
+    return ClassUnavailableError("The class cannot be reached now: its database does not answer. Try again in a moment.")
 
 
 def _digest(browser: str) -> str:

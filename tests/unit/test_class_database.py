@@ -7,12 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import Mock
 
+import psycopg
 import pytest
 
-from core.server import classroom
+from core.server import class_tables, classroom
 from core.server.class_records import ClassError, ClassUnavailableError
 from core.server.classroom import Classroom
 from core.server.tasks import Judgement
+from tests.conftest import PATIENCE
+from tests.postgres import Postgres
 
 JUDGEMENT = Judgement(0.02, 0.04, 0.3, False, 5, 0.5)
 Rooms = Callable[[], Classroom]
@@ -149,3 +152,57 @@ def test_a_database_that_does_not_answer_is_told_in_a_sentence() -> None:
     for _ in range(2):
         with pytest.raises(ClassUnavailableError, match="database does not answer"):
             room.now()
+
+
+def test_a_database_that_says_nothing_is_not_waited_for_without_end(
+    running_postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(class_tables, "ANSWER_SECONDS", 1, raising=False)
+    url = running_postgres.database()
+    room = Classroom(url)
+    room.begin("4b")
+    assert room.now()
+    holding = psycopg.connect(url.replace("+psycopg", ""))
+    with ThreadPoolExecutor(1) as threads:
+        try:
+            holding.execute("LOCK TABLE class_about IN ACCESS EXCLUSIVE MODE")
+            looking = threads.submit(room.now, at_once=True)
+            with pytest.raises(ClassUnavailableError, match="database does not answer"):
+                looking.result(PATIENCE)
+        finally:
+            holding.close()
+    now = room.now(at_once=True)
+    assert now
+    assert now.about.name == "4b"
+    with room._opened().connect() as connection:
+        told = connection.connection.dbapi_connection.info.get_parameters()  # type: ignore[union-attr]
+    assert int(told["tcp_user_timeout"]) <= 10_000, "milliseconds, where the network is gone"
+    assert int(told["keepalives_idle"]) + int(told["keepalives_interval"]) * int(told["keepalives_count"]) < 15
+    room.close()
+
+
+def test_nobody_waits_without_end_for_a_thread_that_has_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classroom, "LONGEST_WAIT", 0.1, raising=False)
+    room = Classroom(f"sqlite:///{tmp_path}/class.sqlite")
+    room.begin("4b")
+    waits, answer, read = threading.Event(), threading.Event(), room._read
+
+    def read_late() -> object:
+        waits.set()
+        answer.wait(PATIENCE)
+        return read()
+
+    monkeypatch.setattr(room, "_read", read_late)
+    with ThreadPoolExecutor(4) as threads:
+        try:
+            stuck = threads.submit(room.now, at_once=True)
+            assert waits.wait(PATIENCE)
+            for other in (room.now, lambda: room.join("a browser"), lambda: room.student_of("a browser")):
+                with pytest.raises(ClassUnavailableError, match="database does not answer"):
+                    threads.submit(other).result(PATIENCE / 2)
+        finally:
+            answer.set()
+    now = stuck.result()
+    assert now
+    assert now == room.now(at_once=True), "once it answers, all is well"
+    room.close()
