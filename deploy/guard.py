@@ -12,7 +12,7 @@ from collections import Counter, OrderedDict
 from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -158,6 +158,8 @@ class Admission:
                 await PlainTextResponse("The server has no memory for this file now.", 507)(scope, receive, send)
             else:
                 await self._app(scope, receive, send)
+        except ClientDisconnect:  # a tab was closed, or a network is gone; nobody reads this
+            await PlainTextResponse("The file has not arrived.", 400)(scope, receive, send)
         finally:
             self._arriving -= size
             self._sending[browser] -= 1

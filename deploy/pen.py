@@ -3,7 +3,7 @@
 import os
 
 from anyio import CapacityLimiter, to_thread
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -41,6 +41,8 @@ async def answer(request: Request) -> Response:
         limiter = _lifted if frame.is_whole else _moving
         changed = await to_thread.run_sync(pen.answer_to, frame, pen.canvas_state, limiter=limiter)
         return JSONResponse(changed)
+    except ClientDisconnect:  # a tab was closed, or a network is gone; nobody reads this
+        return PlainTextResponse("The frame has not arrived.", 400)
     finally:
         pen.waiting -= 1
 

@@ -140,7 +140,9 @@ def _images(
         raise OwnDataError("The zip has {count:,} kinds; it may have {most}.", count=len(kinds), most=MOST_KINDS)
     images, pixels = [], 0
     for entry, _folder in pictures:
-        data = archive.read(entry)
+        # Not archive.read, which unpacks far more than the list says that there is before it cuts.
+        with archive.open(entry) as file:
+            data = file.read(entry.file_size + 1)
         pixels += _pixels(data)
         if pixels > MAX_PIXELS:
             raise OwnDataError(

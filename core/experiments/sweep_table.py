@@ -213,16 +213,51 @@ def _parquet_cells(content: bytes, most_rows: int) -> tuple[Sequence[str], list[
     try:
         file = pyarrow.parquet.ParquetFile(io.BytesIO(content))
         # A small file can announce billions of rows.
-        size = sum(file.metadata.row_group(number).total_byte_size for number in range(file.metadata.num_row_groups))
-        if max(size, file.metadata.num_rows) > MAX_BYTES:
+        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+        size, rows = sum(group.total_byte_size for group in groups), sum(group.num_rows for group in groups)
+        if max(size, rows) > MAX_BYTES:
             raise _too_large(size)
-        _require_few(file.metadata.num_rows, most_rows)
+        _require_few(rows, most_rows)
         found = file.schema_arrow.names
-        return found, file.read([name for name in columns() if name in found]).to_pylist()
+        wanted = [name for name in columns() if name in found]
+        _require_plain(file, wanted)
+        # Texts as dictionaries: one that stands in every row is there once, as in the file.
+        table = pyarrow.parquet.ParquetFile(io.BytesIO(content), read_dictionary=wanted).read(wanted)
+        if (size := _text_bytes(table)) > MAX_BYTES:
+            raise _too_large(size)
+        return found, table.to_pylist()
     except SweepError:
         raise
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise SweepError("The Parquet file is damaged.") from error
+
+
+def _require_plain(file: Any, wanted: Sequence[str]) -> None:
+    """Refuse columns that may be much larger than they say: packed tightly, lists, of a fixed width, twice there."""
+    columns = [column for column in map(file.schema.column, range(len(file.schema))) if column.path.split(".")[0] in wanted]
+    groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+    chunks = [chunk for group in groups for chunk in map(group.column, range(group.num_columns))]
+    is_plain = all(
+        column.path in wanted and not column.max_repetition_level and column.physical_type != "FIXED_LEN_BYTE_ARRAY"
+        for column in columns
+    )
+    if not is_plain or len(columns) > len(wanted):
+        raise SweepError("This is not a sweep's table: a column holds more than one number or text a row.")
+    # What a chunk says of its size is not what it unpacks to; Snappy makes at most some twenty bytes of one.
+    if any(chunk.compression not in ("UNCOMPRESSED", "SNAPPY") for chunk in chunks):
+        raise SweepError("The Parquet file is packed in a way that is not read here. Write it with Snappy, or unpacked.")
+
+
+def _text_bytes(table: Any) -> int:
+    """What all texts of a table have once each row has its own."""
+    import pyarrow.compute
+
+    return sum(
+        pyarrow.compute.sum(pyarrow.compute.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
+        for column in table.columns
+        if hasattr(column.type, "value_type")
+        for chunk in column.chunks
+    )
 
 
 def _row(number: int, cells: Mapping[str, object]) -> Row:

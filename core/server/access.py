@@ -34,6 +34,9 @@ LONGEST_QUEUE = 30.0
 MOST_KNOWN = 10_000
 """Browsers and addresses that are remembered; the oldest are forgotten first."""
 
+LONGEST_ADDRESS = 64
+"""Characters; the longest of IPv6 has 45, and a proxy hands on what it was told."""
+
 Key = TypeVar("Key")
 
 
@@ -47,13 +50,13 @@ class PasswordGate:
     def __init__(self, secret: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._secret = _digest(secret)
         self._clock = clock
-        self._wrong: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
+        self._wrong: OrderedDict[tuple[bytes, str], tuple[int, float]] = OrderedDict()
         self._answers: OrderedDict[str, deque[float]] = OrderedDict()
         self._lock = threading.Lock()
 
     def wait(self, browser: str, address: str) -> float:
         """Seconds until this browser's answers are looked at again; 0 for at once."""
-        count, last = self._wrong.get((browser, network(address)), (0, 0.0))
+        count, last = self._wrong.get((_digest(browser), network(address)), (0, 0.0))
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(count - 1, 10)) if count else 0.0
         return max(0.0, last + pause - self._clock())
 
@@ -78,7 +81,7 @@ class PasswordGate:
 
     def verify(self, browser: str, address: str, answer: str) -> bool:
         """Whether the answer is right; an answer during its browser's pause is not looked at."""
-        known = browser, network(address)
+        known = _digest(browser), network(address)  # a stranger's text may be as long as a request's headers
         with self._lock:
             if self.wait(browser, address) > 0:
                 return False
@@ -160,11 +163,11 @@ class LetIn:
 
 
 def network(address: str) -> str:
-    """What one visitor has for himself: an address of IPv4, 64 bits of IPv6."""
+    """What one visitor has for himself: an address of IPv4, 64 bits of IPv6; of other text the beginning."""
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address[:LONGEST_ADDRESS])
     except ValueError:
-        return address
+        return address[:LONGEST_ADDRESS]
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
     return str(parsed)

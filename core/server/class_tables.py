@@ -75,6 +75,18 @@ DETECTORS = sa.Table(
     sa.Column("change", NUMBER, nullable=False, index=True),
 )
 FINGERPRINT = hashlib.sha256("".join(str(CreateTable(each)) for each in TABLES.sorted_tables).encode()).hexdigest()
+ANSWER_SECONDS = 10
+"""In which PostgreSQL has to answer; as long a change waits for others in SQLite."""
+
+LIMITS = {
+    "connect_timeout": 2,
+    "tcp_user_timeout": ANSWER_SECONDS * 1000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+}
+"""Of a connection whose network is gone without a word, for which a system waits a quarter of an hour (libpq, 34.1.2)."""
+
 Row = sa.RowMapping | Mapping[str, Any]
 LARGEST_RATIO = 1e300
 """For an infinite ratio: not every database keeps one."""
@@ -102,8 +114,19 @@ def usable_url(url: str) -> sa.URL:
 def engine_of(url: sa.URL) -> sa.Engine:
     """The connections to a database; nothing is opened yet."""
     if url.get_backend_name() != "sqlite":
-        arguments = {"connect_timeout": 2} if url.get_backend_name() == "postgresql" else {}
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=4, max_overflow=8, pool_timeout=5, connect_args=arguments)
+        is_libpq = url.get_backend_name() == "postgresql" and url.get_driver_name().startswith("psycopg")
+        arguments = LIMITS if is_libpq else {}
+        engine = sa.create_engine(url, pool_pre_ping=True, pool_size=4, max_overflow=8, pool_timeout=5, connect_args=arguments)
+        if is_libpq:
+
+            @sa.event.listens_for(engine, "connect")
+            def limit(connection: Any, _: Any) -> None:
+                # Not as an option of the connection, which poolers before PostgreSQL refuse.
+                with connection.cursor() as cursor:
+                    cursor.execute(f"SET statement_timeout = {ANSWER_SECONDS * 1000}")
+                connection.commit()
+
+        return engine
     engine = sa.create_engine(url, connect_args={"timeout": 10})
 
     @sa.event.listens_for(engine, "connect")

@@ -19,11 +19,12 @@ Raises ClassError, with a sentence, where something cannot be done; ClassUnavail
 """
 
 import hashlib
+import os
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -55,11 +56,21 @@ from core.server.class_records import (
 from core.server.class_tables import ABOUT, DETECTORS, DRAWINGS, STUDENTS
 from core.server.tasks import TASKS, Judgement, Task
 
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+CONTENTS = (DRAWINGS, DETECTORS, STUDENTS)
+"""Of a class."""
+
 DAY = 86_400.0
 READ_SECONDS = 0.2
 """Between two looks at the database, for all who ask."""
 LOOK_SECONDS = 0.5
 """The same, for all who only compare what they show with what was seen last (`look`)."""
+LONGEST_WAIT = 5.0
+"""For another thread's look at the database, which may not answer."""
 RETRY_SECONDS = 5.0
 """Before a database that did not answer is asked again."""
 
@@ -118,7 +129,9 @@ class Classroom:
         Who comes while another one looks does not wait for a slow database, and has what was seen last.
         """
         must_wait = at_once or (self._moment is None and self._problem is None)
-        if not self._lock.acquire(blocking=must_wait):
+        if not self._lock.acquire(timeout=LONGEST_WAIT if must_wait else 0):
+            if must_wait:
+                self._problem = _no_answer()
             if self._problem:
                 raise self._problem
             return self._moment
@@ -148,7 +161,7 @@ class Classroom:
                 return None
             if not self._is_over(about):
                 return self._read_changes(connection, about)
-        self._delete()
+        self._delete(about["code"])
         return None
 
     def _read_changes(self, connection: sa.Connection, about: tables.Row) -> Moment:
@@ -200,21 +213,13 @@ class Classroom:
         name, code = tidy(name), short_code(8)
         if not name:
             raise ClassError("Give the class a name.")
-        if self._url.get_backend_name() == "sqlite" and (path := self._path()):
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.touch(mode=0o600)
-            except OSError as error:
-                raise ClassUnavailableError(
-                    "No class can be kept at {path}: {reason}.", path=path, reason=error.strerror or str(error)
-                ) from error
         now = self.now(at_once=True)
         if now is not None:
             raise ClassError("There is a class already: “{name}”. End it first.", name=now.about.name)
         row = {"one": 1, "begun": self._clock(), "code": code, "name": name, "digit": digit, "task": "draw", "round": 1}
         row |= {"seen_by": seen_by, "is_open": True, "change": 1, "cleared": 0}
         try:
-            with self._transaction() as connection:
+            with self._making_or_deleting_file(), self._transaction() as connection:
                 connection.execute(sa.insert(ABOUT).values(row))
         except ClassUnavailableError as error:
             if isinstance(error.__cause__, sa.exc.IntegrityError):
@@ -256,9 +261,10 @@ class Classroom:
 
     def end(self, code: str) -> None:
         """Delete the class and everything in it. Raises NotTheTeacherError."""
-        with self._change(code):
-            pass
-        self._delete()
+        with self._change(code) as (connection, _):
+            for table in (ABOUT, *CONTENTS):
+                connection.execute(sa.delete(table))
+        self._delete_file()
 
     # ------------------------------------------------------------ students
 
@@ -421,6 +427,16 @@ class Classroom:
             yield connection, row.change
         self._look_again()
 
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One thread at a time, of which none waits without end for one that the database does not answer."""
+        if not self._lock.acquire(timeout=LONGEST_WAIT):
+            raise _no_answer()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     def _look_again(self) -> None:
         self._read_at = float("-inf")
 
@@ -433,9 +449,7 @@ class Classroom:
                     yield connection
         except (SQLAlchemyError, OSError) as error:
             self._look_again()
-            raise ClassUnavailableError(
-                "The class cannot be reached now: its database does not answer. Try again in a moment."
-            ) from error
+            raise _no_answer() from error
 
     def _path(self) -> Path | None:
         """The file, where the database is one."""
@@ -448,7 +462,7 @@ class Classroom:
 
     def _opened(self) -> sa.Engine:
         """The engine, with the tables made; SQLite's file may have been deleted and begun anew by another process."""
-        with self._lock:
+        with self._locked():
             path = self._path()
             if path is not None:
                 found = path.stat() if path.exists() else None
@@ -477,19 +491,71 @@ class Classroom:
 
     close = _close
 
-    def _delete(self) -> None:
-        """Delete all rows, and SQLite's file."""
+    def _delete(self, code: str) -> None:
+        """Delete the class that has this code, and not another one that was begun meanwhile."""
         with self._transaction() as connection:
-            for table in (DRAWINGS, DETECTORS, STUDENTS, ABOUT):
-                connection.execute(sa.delete(table))
-        with self._lock:
-            if path := self._path():
-                self._close()
-                for each in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-                    with suppress(OSError):  # another process has it open, where such files cannot be deleted; it is empty
-                        each.unlink(missing_ok=True)
+            # The row of the class first: until the commit no other class can begin.
+            if connection.execute(sa.delete(ABOUT).where(ABOUT.c.code == code)).rowcount:
+                for table in CONTENTS:
+                    connection.execute(sa.delete(table))
+        self._delete_file()
+
+    def _delete_file(self) -> None:
+        """Delete SQLite's file, if no class is in it."""
+        with self._locked():
+            path = self._path()
+            if path and path.exists():
+                with self._making_or_deleting_file():
+                    if self._is_empty():
+                        self._close()
+                        for each in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+                            with suppress(OSError):  # another process has it open, where such files cannot be deleted
+                                each.unlink(missing_ok=True)
             self._moment = None
             self._look_again()
+
+    def _is_empty(self) -> bool:
+        with self._transaction(is_reading=True) as connection:
+            return connection.execute(sa.select(ABOUT.c.one)).first() is None
+
+    @contextmanager
+    def _making_or_deleting_file(self) -> Iterator[None]:
+        """SQLite's file is there, and one process at a time begins a class in it or deletes it; nothing for other databases.
+
+        Raises ClassUnavailableError where there can be no file.
+        """
+        path = self._path()
+        if path is None:
+            yield
+            return
+        with self._lock, ExitStack() as stack:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(_turn(path.parent))
+                path.touch(mode=0o600)
+            except OSError as error:
+                raise ClassUnavailableError(
+                    "No class can be kept at {path}: {reason}.", path=path, reason=error.strerror or str(error)
+                ) from error
+            yield
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """One process at a time; where there are no such locks, files that are open cannot be deleted either."""
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _no_answer() -> ClassUnavailableError:
+    return ClassUnavailableError("The class cannot be reached now: its database does not answer. Try again in a moment.")
 
 
 def _digest(browser: str) -> str:

@@ -23,7 +23,7 @@ from core.server.class_records import ClassError, ClassUnavailableError, Moment,
 from core.server.classroom import MOST_A_MINUTE, Classroom
 from core.server.tasks import TASKS, Judgement, Task
 from pages.sections import class_archive, class_wall, draw_class
-from pages.shared.state import access, class_drawings, classroom, keys, own_data, visitors
+from pages.shared.state import access, class_drawings, classroom, keys, latent_space, own_data, visitors
 from pages.shared.state.lesson import Lesson
 from pages.shared.state.visitor import Choice, Run, acting_for
 from tests.pages.conftest import checked, go_to, has, html_of, inside, noting_turns, open_page, plain, tab_of, visitor_of
@@ -520,6 +520,25 @@ def test_the_classs_drawings_are_a_data_set_for_whoever_may_see_the_wall() -> No
     gc.collect()
     assert card() is None
     assert not own_data.of_class().lately
+
+
+def test_pictures_of_the_classs_drawings_are_not_kept_and_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin()
+    send(five(), 1)
+    app = open_page("train")
+    made: list[torch.Tensor] = []
+    monkeypatch.setattr(latent_space.pictures, "tiles", lambda images, columns: made.append(images) or "")
+    latent_space._sprite("made while there is a class", b"", five())
+    checked(app.run())
+    latent_space._sprite("made while there is a class", b"", five())
+    assert len(made) == 1, "kept, while the class is there"
+    classroom.room().end(now().about.code)
+    checked(app.run())
+    latent_space._sprite("made while there is a class", b"", five())
+    assert len(made) == 2, "gone with the class"
+    checked(app.run())
+    latent_space._sprite("made while there is a class", b"", five())
+    assert len(made) == 2, "kept, where there is none"
 
 
 def test_the_end_is_seen_by_everybody(without_data: Path) -> None:

@@ -1,6 +1,7 @@
 """The door: right answers in, wrong ones wait, and nobody waits for somebody else."""
 
 import hmac
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as some
 
 from core.server import access
 from core.server.access import (
+    FIRST_PAUSE,
     FREE,
     LONGEST_PAUSE,
     LONGEST_QUEUE,
@@ -130,6 +132,16 @@ def test_wrong_answers_are_forgotten_and_do_not_pile_up(door: PasswordGate, cloc
     assert door.turn(HERE) == 0
     assert not door.verify("last", HERE, "wrong")
     assert door.wait("last", HERE) == access.FIRST_PAUSE
+
+
+def test_long_answers_and_addresses_are_not_remembered_in_full(door: PasswordGate, clock: Clock) -> None:
+    long = "x" * 100_000
+    for address in (HERE, long, f"fe80::1%{long}"):
+        assert door.turn(address) == 0
+        assert not door.verify(long, address, long)
+        assert door.wait(long, address) == FIRST_PAUSE
+        assert door.wait(f"{long}y", address) == 0, "told from another one that begins in the same way"
+    assert len(pickle.dumps((door._wrong, door._answers))) < 2000
 
 
 def test_the_comparison_takes_constant_time(door: PasswordGate, monkeypatch: pytest.MonkeyPatch) -> None:

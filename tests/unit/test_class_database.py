@@ -1,15 +1,21 @@
 """The class's database when many write at once, and when it is not there."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from unittest.mock import Mock
 
+import psycopg
 import pytest
 
-from core.server import classroom
+from core.server import class_tables, classroom
 from core.server.class_records import ClassError, ClassUnavailableError
 from core.server.classroom import Classroom
 from core.server.tasks import Judgement
+from tests.conftest import PATIENCE
+from tests.postgres import Postgres
 
 JUDGEMENT = Judgement(0.02, 0.04, 0.3, False, 5, 0.5)
 Rooms = Callable[[], Classroom]
@@ -92,8 +98,111 @@ def test_of_two_who_begin_at_once_one_has_the_class(rooms: Rooms) -> None:
     assert rooms().is_teacher(begun[0])
 
 
+def test_a_class_that_begins_while_another_process_deletes_the_last_one_stays(
+    class_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = time.time()
+    clock = Mock(return_value=begun)
+    late, other = Classroom(class_database, clock=clock), Classroom(class_database, clock=clock)
+    late.begin("yesterday")
+    other.join("a browser")
+    clock.return_value += 2 * classroom.DAY
+    delete = late._delete
+
+    def delete_late(*about: str) -> None:
+        other.begin("today")
+        other.join("another browser")
+        delete(*about)
+
+    monkeypatch.setattr(late, "_delete", delete_late)
+    assert late.now(at_once=True) is None, "as it was read"
+    for room in (late, other, Classroom(class_database, clock=clock)):
+        now = room.now(at_once=True)
+        assert now
+        assert now.about.name == "today"
+        assert len(now.students) == 1
+        room.close()
+
+
+def test_a_file_is_not_deleted_while_a_class_begins_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/class.sqlite"
+    first, other = Classroom(url), Classroom(url)
+    code = first.begin("yesterday")
+    assert other.now()
+    close, beginning = first._close, threading.Thread(target=other.begin, args=("today",))
+
+    def close_while_another_begins() -> None:
+        close()
+        beginning.start()
+        beginning.join(0.5)  # in which it has begun, unless it waits until the file is deleted
+
+    monkeypatch.setattr(first, "_close", close_while_another_begins)
+    first.end(code)
+    beginning.join()
+    fresh = Classroom(url)
+    now = fresh.now()
+    assert now
+    assert now.about.name == "today"
+    for room in (fresh, other):
+        room.close()
+
+
 def test_a_database_that_does_not_answer_is_told_in_a_sentence() -> None:
     room = Classroom("postgresql+psycopg://class@127.0.0.1:9/class")
     for _ in range(2):
         with pytest.raises(ClassUnavailableError, match="database does not answer"):
             room.now()
+
+
+def test_a_database_that_says_nothing_is_not_waited_for_without_end(
+    running_postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(class_tables, "ANSWER_SECONDS", 1, raising=False)
+    url = running_postgres.database()
+    room = Classroom(url)
+    room.begin("4b")
+    assert room.now()
+    holding = psycopg.connect(url.replace("+psycopg", ""))
+    with ThreadPoolExecutor(1) as threads:
+        try:
+            holding.execute("LOCK TABLE class_about IN ACCESS EXCLUSIVE MODE")
+            looking = threads.submit(room.now, at_once=True)
+            with pytest.raises(ClassUnavailableError, match="database does not answer"):
+                looking.result(PATIENCE)
+        finally:
+            holding.close()
+    now = room.now(at_once=True)
+    assert now
+    assert now.about.name == "4b"
+    with room._opened().connect() as connection:
+        told = connection.connection.dbapi_connection.info.get_parameters()  # type: ignore[union-attr]
+    assert int(told["tcp_user_timeout"]) <= 10_000, "milliseconds, where the network is gone"
+    assert int(told["keepalives_idle"]) + int(told["keepalives_interval"]) * int(told["keepalives_count"]) < 15
+    room.close()
+
+
+def test_nobody_waits_without_end_for_a_thread_that_has_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classroom, "LONGEST_WAIT", 0.1, raising=False)
+    room = Classroom(f"sqlite:///{tmp_path}/class.sqlite")
+    room.begin("4b")
+    waits, answer, read = threading.Event(), threading.Event(), room._read
+
+    def read_late() -> object:
+        waits.set()
+        answer.wait(PATIENCE)
+        return read()
+
+    monkeypatch.setattr(room, "_read", read_late)
+    with ThreadPoolExecutor(4) as threads:
+        try:
+            stuck = threads.submit(room.now, at_once=True)
+            assert waits.wait(PATIENCE)
+            for other in (room.now, lambda: room.join("a browser"), lambda: room.student_of("a browser")):
+                with pytest.raises(ClassUnavailableError, match="database does not answer"):
+                    threads.submit(other).result(PATIENCE / 2)
+        finally:
+            answer.set()
+    now = stuck.result()
+    assert now
+    assert now == room.now(at_once=True), "once it answers, all is well"
+    room.close()

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from core.data.datasets import DataSet
+from core.data.own import OwnImages
 from core.data.split import OneClassSplit, plan_split, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.jobs.job import JobState, TrainingJob
@@ -21,9 +22,12 @@ from core.metrics import evaluate
 
 pytest.importorskip("distributed", reason="Dask is not installed: python deploy/set_up.py server")
 
+from distributed import Client
+
 from core.jobs.dask import backend as cluster_training
 from core.jobs.dask import workers
 from core.jobs.dask.backend import DaskBackend
+from core.jobs.dask.workers import by_reference
 from tests.cluster import Cluster
 
 if TYPE_CHECKING:
@@ -175,6 +179,66 @@ def test_the_pool_has_as_many_places_as_the_cluster_and_the_images_travel_once(
     wait_until(lambda: all(count(job) > 1 for job in jobs))
     assert (joined._pool.workers, joined._pool.counts) == (2, (2, 0))
     assert len(sent) <= 1, "at most with the first job of this file"
+
+
+def kept(client: Client) -> tuple[list[str], int]:
+    """The names of somebody's own data sets that scheduler and workers have, and how many splits workers have made."""
+    names = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.worker_plugins))
+    for each in client.run(lambda dask_worker: list(dask_worker.plugins)).values():
+        names += each
+    return [name for name in names if "own-" in name], sum(client.run(by_reference(splits)).values())
+
+
+def splits() -> int:
+    return cluster_training._images.cache_info().currsize
+
+
+def test_drawings_leave_the_cluster_with_the_last_training_that_uses_them(
+    joined: cluster_training.Cluster,
+    pool: JobPool,
+    cluster: Cluster,
+    uci: DataSet,
+    small: DetectorConfig,
+    long: DetectorConfig,
+    wait_until: "WaitUntil",
+) -> None:
+    own = OwnImages.of(uci.train_images[:200], [str(label) for label in uci.train_labels[:200].tolist()]).data_set
+    jobs = []
+    for config in (replace(long, data_set=own.name), replace(small, data_set=own.name)):
+        plan = plan_split(own, config.normal_classes, config.training.seed)
+        jobs.append(TrainingJob(config, plan, pool, backend=DaskBackend(config, own, plan, joined)))
+        jobs[-1].resume()
+    endless, short = jobs
+    with Client(cluster.address, set_as_default=False) as client:
+        try:
+            wait_until(lambda: state(short).is_over and count(endless) > 1)
+            assert state(short) is DONE
+            names, made = kept(client)
+            assert len(names) == 3, "one on the scheduler, one on each worker"
+            assert made
+            endless.pause()
+            wait_until(lambda: kept(client) == ([], 0))
+            endless.resume()
+            before = count(endless)
+            wait_until(lambda: count(endless) > before)
+        finally:
+            for job in jobs:
+                job.drop()
+        wait_until(lambda: kept(client) == ([], 0))
+
+
+def test_drawings_that_a_client_left_behind_go_with_the_next_that_are_taken_back(cluster: Cluster, uci: DataSet) -> None:
+    data = OwnImages.of(uci.train_images[:20], ["5"] * 20).data_set
+    with Client(cluster.address, set_as_default=False) as watching:
+        with Client(cluster.address, set_as_default=False) as gone:
+            workers.broadcast(gone, data)
+        workers.broadcast(watching, data)
+        with Client(cluster.address, set_as_default=False) as client:
+            workers.broadcast(client, data)
+            workers.take_back(client, data.name)
+        assert [name.rpartition(" ")[2] for name in kept(watching)[0]] == [watching.id] * 3
+        workers.take_back(watching, data.name)
+        assert kept(watching)[0] == []
 
 
 def test_divergence_is_told_as_it_is_here(new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil") -> None:

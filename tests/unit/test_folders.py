@@ -5,6 +5,7 @@ import logging
 import stat
 import struct
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -107,6 +108,14 @@ def overlapping() -> bytes:
     return one[:start] + entry + tail
 
 
+def lying() -> bytes:
+    """64 megabytes of nothing, of which the list and the entry say that they are a kilobyte."""
+    content = bytearray(zipped({"star/a.png": bytes(2**26)}, zipfile.ZIP_DEFLATED))
+    for place in (22, content.rindex(b"PK\1\2") + 24):
+        content[place : place + 4] = struct.pack("<L", 1024)
+    return bytes(content)
+
+
 def damaged() -> bytes:
     content = bytearray(zipped({"star/a.png": STAR}))
     content[100] ^= 255
@@ -180,6 +189,17 @@ def test_a_fault_of_ours_is_one_sentence_too_and_is_logged(caplog: pytest.LogCap
     (record,) = caplog.records
     assert (record.levelno, record.message) == (logging.ERROR, "A zip could not be read")
     assert "must match" in caplog.text or "inconsistent tensor size" in caplog.text, "the traceback says what it was"
+
+
+def test_a_picture_larger_than_the_list_says_is_not_unpacked() -> None:
+    content = lying()
+    tracemalloc.start()
+    try:
+        with pytest.raises(OwnDataError, match="damaged"):
+            read_zip(content, from_picture)
+        assert tracemalloc.get_traced_memory()[1] < 2**23
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_hundred_thousand_entries_are_counted_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,3 +174,39 @@ def test_a_pen_has_three_frames_that_wait(monkeypatch: pytest.MonkeyPatch) -> No
         assert held.waiting == 0
 
     asyncio.run(asyncio.wait_for(run(), PATIENCE))
+
+
+def test_a_connection_lost_within_a_frame_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Mock(waiting=0)
+    monkeypatch.setattr(pens, "pen_of", lambda _token: held)
+    messages: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    scope = {"type": "http", "method": "POST", "path": "/pen/a", "headers": [], "path_params": {"token": "a"}}
+    assert asyncio.run(pen.answer(Request(scope, receive))).status_code == 400
+    assert held.waiting == 0
+    assert not messages
+
+
+def test_a_connection_lost_within_a_file_is_no_error(settled: Mock) -> None:
+    async def read(scope: Scope, receive: Receive, send: Send) -> None:
+        """As Streamlit reads it."""
+        await Request(scope, receive).body()
+        await send({"type": "answered"})
+
+    messages: list[Message] = [{"type": "http.request", "body": b"x", "more_body": True}, {"type": "http.disconnect"}]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    admission = guard.Admission(read)
+    asyncio.run(admission(sending("one"), receive, send))
+    assert sent[0]["status"] == 400
+    assert settled.call_count == 1
+    assert admission._arriving == 0

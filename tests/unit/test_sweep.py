@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from torch import Tensor
 
@@ -176,6 +178,39 @@ def test_a_parquet_file_with_too_many_rows_is_refused(rows: list[Row], tmp_path:
     assert from_bytes(path.read_bytes(), len(rows)) == rows
     with pytest.raises(SweepError, match="rows; at most"):
         from_bytes(path.read_bytes(), len(rows) - 1)
+
+
+def parquet(column: object, **how: object) -> bytes:
+    """A table whose settings are this column."""
+    content = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({"settings": column}), content, **how)
+    return content.getvalue()
+
+
+def repeated(text: object) -> object:
+    return pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 1000, pyarrow.int32()), pyarrow.array([text]))
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: parquet(repeated("x" * 2**20)), "has 1000 MB; at most 16 MB"),
+        (lambda: parquet(repeated("x" * 2**20), store_schema=False), "has 1000 MB; at most 16 MB"),
+        (lambda: parquet(pyarrow.array([b"x" * 2**16] * 500, pyarrow.binary(2**16))), "more than one number or text a row"),
+        (lambda: parquet(pyarrow.array([[None] * 10**6] * 2, pyarrow.list_(pyarrow.int32()))), "more than one number or text"),
+        (
+            lambda: parquet(pyarrow.array(["x" * 2**16] * 500), use_dictionary=False, column_encoding="DELTA_BYTE_ARRAY"),
+            "damaged",
+        ),
+        (lambda: parquet(repeated("x"), compression="zstd"), "Write it with Snappy"),
+    ],
+    ids=["kinds", "texts", "fixed width", "lists", "prefixes", "zstd"],
+)
+def test_a_small_parquet_file_that_would_be_large_is_refused_before_rows_are_made(make: Callable[[], bytes], says: str) -> None:
+    content = make()
+    assert len(content) < 2**21
+    with pytest.raises(SweepError, match=says):
+        from_bytes(content, 5000)
 
 
 def test_a_spreadsheet_s_mark_and_further_columns_do_no_harm(rows: list[Row]) -> None:

@@ -11,7 +11,7 @@ import json
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
@@ -31,10 +31,11 @@ from torch import Tensor
 from core import checkpoint
 from core.checkpoint import Checkpoint
 from core.data.datasets import DataSet
+from core.data.own import is_own
 from core.data.split import SplitSource, plan_split
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
 from core.jobs.backend import HaltedError, calibrate_and_measure
-from core.jobs.dask.workers import broadcast, by_reference, images
+from core.jobs.dask.workers import broadcast, by_reference, forgotten_with_images, images, take_back
 from core.jobs.images import Prepared, TrainingImages
 from core.jobs.pool import JobPool
 from core.model import Autoencoder, build, outline
@@ -129,7 +130,13 @@ def finish(settings: str, counts: tuple[int, int], weights: bytes) -> bytes:
 
 def _images_of(config: DetectorConfig, counts: tuple[int, int]) -> Prepared:
     training = config.training
-    return _images(config.data_set, config.normal_classes, training.seed, training.vary, counts, config.preprocessing)
+    made = _images(config.data_set, config.normal_classes, training.seed, training.vary, counts, config.preprocessing)
+    try:
+        images(config.data_set)
+    except KeyError:  # taken back while these were made
+        _images.cache_clear()
+        raise
+    return made
 
 
 @lru_cache(maxsize=8)
@@ -143,6 +150,9 @@ def _images(
 ) -> Prepared:
     """The images of a training, of those that this worker has. counts: so many of the planned split, its first."""
     return TrainingImages(plan_split(images(data_set), normal_classes, seed, vary).first(*counts), preprocessing).prepared
+
+
+forgotten_with_images(_images.cache_clear)
 
 
 def _network(config: DetectorConfig, weights: bytes) -> Autoencoder:
@@ -173,6 +183,8 @@ class Cluster:
         self._client: Client | None = None
         self._failed: tuple[float, HaltedError] | None = None
         self._turn = threading.Lock()
+        self._users: Counter[str] = Counter()  # trainings that are on the cluster, by data set
+        self._counting = threading.Lock()
         # A state of a training is larger than what Dask warns of.
         dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
         # What becomes of the cluster is told here, in a line of this program's log and not in a traceback for each attempt.
@@ -180,11 +192,35 @@ class Cluster:
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
     def prepare(self, data: DataSet) -> Future[Client]:
-        """Connect, unless that was done, and bring the images to the workers. Its result raises HaltedError."""
+        """Connect, unless that was done, and bring the images to the workers. Its result raises HaltedError.
+
+        However it ends, `release` is to follow.
+        """
+        with self._counting:
+            self._users[data.name] += 1
         future: Future[Client] = Future()
         # A daemon, so that a scheduler that never answers does not keep this process from ending.
         threading.Thread(target=self._resolve, args=(future, data), name="cluster", daemon=True).start()
         return future
+
+    def release(self, data_set: str) -> None:
+        """A training has left the cluster; after the last one nobody's own drawings stay there. Returns at once."""
+        with self._counting:
+            self._users[data_set] -= 1
+            self._users += Counter()  # only what is wanted is kept
+        if is_own(data_set):
+            threading.Thread(target=self._take_back, args=(data_set,), name="cluster", daemon=True).start()
+
+    def _take_back(self, data_set: str) -> None:
+        with self._turn:
+            client = self._client
+            if self._users[data_set] or client is None or client.status != "running":
+                return
+            try:
+                self.threads(client)  # as a scheduler that does not answer would keep the turn
+                take_back(client, data_set)
+            except Exception as error:
+                LOG.warning("Drawings may have stayed on the cluster at %s: %s", self.address, error)
 
     def _resolve(self, future: Future[Client], data: DataSet) -> None:
         with self._turn:
@@ -269,6 +305,7 @@ class DaskBackend:
         self._total = config.training.epochs * self._batches
         self._woken = threading.Event()
         self._preparing: Future[Client] | None = None
+        self._is_to_release = False
         self._client: Client | None = None
         self._chunks: deque[Chunk] = deque()
         self._last: distributed.Future[Advanced] | None = None  # the task after which `trained` batches are trained
@@ -368,6 +405,7 @@ class DaskBackend:
         """The client with everything prepared; None while that is going on. Raises HaltedError."""
         if self._client is None:
             if self._preparing is None:
+                self._is_to_release = True
                 self._preparing, self._heard = self._notified(self._cluster.prepare(self._data)), time.monotonic()
             if not self._come(self._preparing):
                 if time.monotonic() - self._heard > PREPARING:
@@ -426,6 +464,9 @@ class DaskBackend:
         if self._preparing:
             self._preparing.cancel()
         self._preparing = self._client = self._last = None
+        if self._is_to_release:
+            self._is_to_release = False
+            self._cluster.release(self._data.name)
 
     def _forget(self) -> None:
         """Want no more of what is under way."""

@@ -2,40 +2,72 @@
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
-from distributed import Client, WorkerPlugin, get_worker
+from distributed import Client, Worker, WorkerPlugin, get_worker
 
 from core.data.datasets import DataSet
+from core.data.own import PREFIX, is_own
+
+IMAGES, OWN, OF = "images of ", f"images of {PREFIX}", " of "
+"""What the names of plugins are made of; with which those of somebody's own begin; what comes before their client's name."""
+
+_derived: list[Callable[[], None]] = []
+
+
+def forgotten_with_images(clear: Callable[[], None]) -> None:
+    """Have a cache of what was made of images cleared when a worker gives some of them back."""
+    _derived.append(clear)
 
 
 class Images(WorkerPlugin):
     """Holds a data set in a worker.
 
     They reach each worker once: the scheduler keeps the plugin and hands it to every worker that
-    joins, also to one that takes a dead one's place, and no worker needs the files.
+    joins, also to one that takes a dead one's place, and no worker needs the files. Somebody's own
+    drawings stay for as long as their client wants them (`take_back`).
     """
 
     idempotent = True
 
-    def __init__(self, data: DataSet) -> None:
+    def __init__(self, data: DataSet, name: str) -> None:
         self.data = data
-        self.name = _name(data.name)
+        self.name = name
+
+    def teardown(self, worker: Worker) -> None:
+        """Dask calls this when the worker gives the images back."""
+        for clear in _derived:
+            clear()
 
 
-def _name(data_set: str) -> str:
-    return f"images of {data_set}"
+def _name(client: Client, data_set: str) -> str:
+    # Of several clients that bring the same drawings, none takes away what another one uses.
+    return f"{IMAGES}{data_set}{OF}{client.id}" if is_own(data_set) else f"{IMAGES}{data_set}"
 
 
 def broadcast(client: Client, data: DataSet) -> None:
     """Bring a data set to all workers, unless the scheduler has it. Raises whatever a worker says against it."""
-    if _name(data.name) not in client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.worker_plugins)):
-        client.register_plugin(Images(data))
+    name = _name(client, data.name)
+    if name not in client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.worker_plugins)):
+        client.register_plugin(Images(data, name))
+
+
+def take_back(client: Client, data_set: str) -> None:
+    """Have scheduler and workers forget somebody's own data set, and those whose client is gone."""
+    own, of, mine = OWN, OF, _name(client, data_set)  # the scheduler need not have this program
+
+    def unwanted(dask_scheduler: Any) -> list[str]:
+        own_names = [name for name in dask_scheduler.worker_plugins if name.startswith(own)]
+        return [name for name in own_names if name == mine or name.rpartition(of)[2] not in dask_scheduler.clients]
+
+    for name in client.run_on_scheduler(unwanted):
+        client.unregister_worker_plugin(name)
 
 
 def images(data_set: str) -> DataSet:
-    """In a worker: the data set that was brought."""
-    return cast(Images, get_worker().plugins[_name(data_set)]).data
+    """In a worker: the data set that was brought. Raises KeyError where it was taken back."""
+    brought = [each.data for each in list(get_worker().plugins.values()) if isinstance(each, Images)]
+    return {each.name: each for each in brought}[data_set]
 
 
 def by_reference(function: Callable[..., Any]) -> Callable[..., Any]:

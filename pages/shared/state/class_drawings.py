@@ -50,6 +50,7 @@ def _data_set() -> ClassDataSet:
 
 
 _remembered: list[Callable[[], None]] = []
+_pictured: list[Callable[[], None]] = []
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -66,11 +67,17 @@ def remembered(most: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
     return decorate
 
 
+def cleared_with_drawings(clear: Callable[[], None]) -> None:
+    """Have a cache of pictures of data sets cleared once the class's drawings, which may be among them, are gone."""
+    _pictured.append(clear)
+
+
 def forget() -> None:
     """The class is over, or the wall was cleared: its drawings are deleted here too."""
     _data_set.forget()
-    own_data.forget_class()
-    for clear in _remembered:
+    # Pages without a class come here all the time: other data sets' pictures are made anew only after there was one.
+    had_drawings = own_data.forget_class()
+    for clear in (*_remembered, *(_pictured if had_drawings else ())):
         clear()
 
 

@@ -12,6 +12,7 @@ from core.detector import AutoencoderDetector
 from core.latent import Frame
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _
+from pages.shared.state import class_drawings
 
 TEST_IMAGES, NORMAL_IMAGES, NEIGHBOUR_IMAGES = 1000, 2000, 600
 MAP_CELLS = 15
@@ -94,3 +95,6 @@ def _decoded_map(key: str, others: tuple[float, ...], _detector: AutoencoderDete
     coordinates = torch.cat([cells[:, : len(low)], torch.tensor(others).expand(len(cells), -1)], dim=1)
     drawn = latent.decode(_detector, _space.frame.latents(coordinates))
     return pictures.tiles(drawn, columns=MAP_CELLS), MAP_CELLS / rows
+
+
+class_drawings.cleared_with_drawings(_sprite.clear)

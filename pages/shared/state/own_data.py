@@ -42,10 +42,12 @@ class ClassSources:
                 del self.lately[oldest]
         return told
 
-    def forget(self) -> None:
-        """Have nothing more of what was told."""
+    def forget(self) -> bool:
+        """Have nothing more of what was told; whether there was anything."""
         with self.lock:
+            had = bool(self.lately)
             self.lately.clear()
+            return had
 
 
 @once
@@ -112,13 +114,15 @@ def keep(images: OwnImages) -> None:
     who.own = images
 
 
-def forget_class() -> None:
-    """Let go of the class's drawings, also of those that the visitor at hand has trained on."""
-    of_class().forget()
+def forget_class() -> bool:
+    """Let go of the class's drawings, also of those that the visitor at hand has trained on; whether there were any."""
+    had = of_class().forget()
     with visitor().lock:
         for name, source in list(visitor().sources.items()):
             if source.title == TITLE_OF_CLASS:
+                had = True
                 del visitor().sources[name]
+    return had
 
 
 def remember(name: str) -> None:
