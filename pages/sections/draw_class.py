@@ -95,7 +95,7 @@ def show_buttons(now: Moment) -> None:
                 _("{verdict}?", verdict=verdicts.verdict_word(is_anomaly)),
                 key="predict-anomaly" if is_anomaly else "predict-normal",
                 on_click=send,
-                args=(is_anomaly,),
+                args=(about.round, is_anomaly),
                 disabled=not about.is_open or classroom.is_known_beforehand(),
             )
     else:
@@ -105,14 +105,15 @@ def show_buttons(now: Moment) -> None:
             icon=":material/send:",
             type="primary",
             on_click=send,
+            args=(about.round,),
             disabled=not about.is_open,
         )
 
 
-def send(prediction: bool | None = None) -> None:
-    """Send what is on the canvas, and keep the answer for this drawing."""
+def send(in_round: int, prediction: bool | None = None) -> None:
+    """Send what is on the canvas for the task that was seen, and keep the answer for this drawing."""
     try:
-        drawing = classroom.send(prediction)
+        drawing = classroom.send(in_round, prediction)
         now = classroom.room().now(at_once=True)
         if now is None:
             return

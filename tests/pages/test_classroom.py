@@ -168,7 +168,7 @@ def test_blind_shows_no_verdict_before_the_guess() -> None:
     assert "You have seen a verdict on this drawing" in line(app)
     assert app.button(key="predict-normal").disabled, "what was seen before it is predicted does not count"
     with acting_for(visitor_of(app), tab_of(app)), pytest.raises(ClassError, match="You have seen"):
-        classroom.send(False)
+        classroom.send(now().about.round, False)
     checked(next(each for each in app.button if each.label == "Clear").click().run())
     put(app, five(), 1)
     assert not has(app, "score")
@@ -178,6 +178,20 @@ def test_blind_shows_no_verdict_before_the_guess() -> None:
     assert "Normal: you were right." in line(app)
     assert "already" in line(press(app, "predict-anomaly"))
     assert len(now().drawings) == 1
+
+
+def test_what_was_drawn_for_another_task_is_not_sent_to_the_new_one() -> None:
+    """A phone shows the old task until it looks again."""
+    begin()
+    app = put(join(), five())
+    press(app, "send-drawing")
+    for task in ("anything", "blind"):
+        classroom.room().choose(now().about.code, task)
+        press(app, "send-drawing")
+        assert "The task has changed" in line(app)
+        assert [each.round for each in now().drawings.values()] == [1]
+        classroom.room().choose(now().about.code, "draw")
+        checked(app.run())
 
 
 def test_a_threshold_of_ones_own_forges_no_rank() -> None:
@@ -295,7 +309,7 @@ def test_a_database_that_is_away_when_one_sends_is_told(monkeypatch: pytest.Monk
     app = put(join(), five())
     away = Mock(side_effect=ClassUnavailableError("The class cannot be reached now."))
     monkeypatch.setattr(Classroom, "now", away)
-    body = "from pages.sections import draw_class\ndraw_class.send()"
+    body = "from pages.sections import draw_class\ndraw_class.send(1)"
     sender = AppTest.from_string(body, default_timeout=60.0)
     sender.session_state[keys.VISITOR] = visitor_of(app)
     checked(sender.run())
@@ -401,7 +415,7 @@ def test_an_empty_canvas_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     app = join()
     monkeypatch.setattr(st, "session_state", {keys.VISITOR: visitor_of(app)})
     with pytest.raises(ClassError, match="The canvas is empty"):
-        classroom.send()
+        classroom.send(1)
     assert now().drawings == {}
 
 

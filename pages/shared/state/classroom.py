@@ -234,8 +234,8 @@ def is_known_beforehand() -> bool:
 SEEN_BEFOREHAND = N_("You have seen a verdict on this drawing. Clear the canvas and draw another one.")
 
 
-def send(prediction: bool | None = None) -> Drawing:
-    """Send what is on the canvas to the wall; the server judges it. Raises ClassError."""
+def send(in_round: int, prediction: bool | None = None) -> Drawing:
+    """Send what is on the canvas to the wall; the server judges it. in_round: as it was seen. Raises ClassError."""
     who, image = student(), visitor().drawings.canvas.image
     if who is None:
         raise ClassError("You have not joined this class.")
@@ -244,7 +244,7 @@ def send(prediction: bool | None = None) -> Drawing:
     if prediction is not None and is_known_beforehand():
         raise ClassError(SEEN_BEFOREHAND)
     pixels = pictures.grey_pixels(image).tobytes()
-    return room().send(who.number, pixels, judgement(image, _judge()), sheet(), prediction, shared_code())
+    return room().send(who.number, pixels, judgement(image, _judge()), sheet(), prediction, shared_code(), in_round)
 
 
 def _judge() -> AutoencoderDetector:
