@@ -31,9 +31,10 @@ def seen(now: Moment | None) -> object:
 def show_change() -> None:
     """Look whether a class has begun or ended, and show nothing."""
     try:
-        if tab().class_seen != seen(classroom.moment()):
+        now = classroom.moment()
+        if tab().class_seen != seen(now):
             st.rerun()
-        classroom.run_again_only_if_changed(seen)
+        classroom.run_again_only_if_changed(seen, now)
     except UserError:
         return  # the next run says it
 
@@ -50,7 +51,7 @@ def show_wall() -> None:
     who, is_teacher, is_projector = visitor(), bool(classroom.teachers_code()), link.is_projector()
     # Another tab of this browser may become the teacher's, or read another language.
     classroom.run_again_only_if_changed(
-        lambda now: (now and (now.about, now.change), who.class_code, who.is_teacher, who.language)
+        lambda now: (now and (now.about, now.change), who.class_code, who.is_teacher, who.language), now
     )
     with st.container(key="class-wall"):
         if now.about.seen_by != "everybody" and not is_teacher:

@@ -48,7 +48,7 @@ def show_task() -> None:
         return
     if now is None or who is None or tab().class_seen != seen(now):
         st.rerun()
-    classroom.run_again_only_if_changed(partial(shown, visitor(), who.number))
+    classroom.run_again_only_if_changed(partial(shown, visitor(), who.number), now)
     with st.container(key="class-task", horizontal=True, vertical_alignment="center"):
         with st.container(key="class-task-text", width="stretch"):
             st.html(text(now, who))

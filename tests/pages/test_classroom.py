@@ -275,6 +275,34 @@ def test_a_page_runs_again_only_when_something_is_new_on_it() -> None:
     assert of_ada(None) is not None
 
 
+@pytest.mark.parametrize("page", ["class", "draw"])
+def test_what_changes_while_a_page_is_drawn_is_not_missed(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else sees it first, before the page has said what it shows."""
+    begin()
+    app = go_to(join(), page)
+    sheets = iter(range(100))
+    asked, is_due = ("teachers_code", "student")[page == "draw"], Mock()
+    answer = getattr(classroom, asked)
+
+    def meanwhile() -> object:
+        found = answer()
+        if page == "draw":
+            classroom.room().choose(now().about.code, "edge")
+        else:
+            send(five(), next(sheets))
+        assert now()
+        return found
+
+    send(five(), next(sheets))
+    monkeypatch.setattr(classroom, "run_by_timer_only_if", is_due)
+    monkeypatch.setattr(Classroom, "look", lambda _room: None)
+    checked(app.run())
+    assert not is_due.call_args.args[0](), "nothing has changed"
+    monkeypatch.setattr(classroom, asked, meanwhile)
+    checked(app.run())
+    assert is_due.call_args.args[0]()
+
+
 def test_no_old_number_can_stay_after_clear() -> None:
     """What a browser overwrites it need not take away: without numbers there is as much on the page as with them."""
 

@@ -59,13 +59,14 @@ def about() -> Class | None:
     return now.about if now else None
 
 
-def run_again_only_if_changed(shown: Callable[[Moment | None], object]) -> None:
+def run_again_only_if_changed(shown: Callable[[Moment | None], object], now: Moment | None) -> None:
     """Said by a fragment that looks at the class by a timer: it need not run again before this is another than it is now.
 
     shown: all that the fragment shows, or something that changes with it; called without a visitor (`run_by_timer_only_if`).
+    now: what the fragment shows; others may have seen a newer one meanwhile.
     """
     here = room()
-    before = shown(here.seen)
+    before = shown(now)
 
     def is_due() -> bool:
         here.look()
