@@ -96,7 +96,7 @@ def show_buttons(now: Moment) -> None:
                 key="predict-anomaly" if is_anomaly else "predict-normal",
                 on_click=send,
                 args=(about.round, is_anomaly),
-                disabled=not about.is_open or classroom.is_known_beforehand(),
+                disabled=not about.is_open or classroom.is_known_beforehand() or classroom.sent() is not None,
             )
     else:
         st.button(
@@ -112,6 +112,8 @@ def show_buttons(now: Moment) -> None:
 
 def send(in_round: int, prediction: bool | None = None) -> None:
     """Send what is on the canvas for the task that was seen, and keep the answer for this drawing."""
+    if prediction is not None and classroom.sent():
+        return  # a second tap; the first one has its answer
     try:
         drawing = classroom.send(in_round, prediction)
         now = classroom.room().now(at_once=True)

@@ -196,8 +196,8 @@ def sheet_of(who: Visitor) -> int:
 
 
 def sent() -> Drawing | None:
-    """What is on the wall of the drawing on the canvas, in this round."""
-    now, who = moment(), student()
+    """What is on the wall of the drawing on the canvas, in this round, as it was seen last."""
+    now, who = room().seen, visitor().student
     if now is None or who is None:
         return None
     same = (now.about.round, sheet(), shared_code())
