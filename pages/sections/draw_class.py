@@ -18,13 +18,13 @@ POLL_SECONDS = 1.5
 
 
 def show_class_task() -> None:
-    """The task and the way to the wall; nothing for whoever is no student."""
+    """The task and the way to the wall; nothing for whoever is no student. Where that is not known, it is found out."""
     try:
         now, who = classroom.moment(), classroom.student()
+        if now is None or who is None:
+            return
     except ClassUnavailableError:
-        return
-    if now is None or who is None:
-        return
+        now = classroom.room().seen
     tab().class_seen = seen(now)
     st.fragment(show_task, run_every=POLL_SECONDS)()
 
@@ -43,8 +43,10 @@ def show_task() -> None:
     try:
         now, who = classroom.moment(), classroom.student()
     except ClassUnavailableError as error:
-        with st.container(key="class-task"):
-            st.caption(translated(error))
+        classroom.run_again_in_any_case()
+        if visitor().student is not None:
+            with st.container(key="class-task"):
+                st.caption(translated(error))
         return
     if now is None or who is None or tab().class_seen != seen(now):
         st.rerun()

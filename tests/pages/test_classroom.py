@@ -350,6 +350,50 @@ def test_a_database_that_is_away_when_one_sends_is_told(monkeypatch: pytest.Monk
     assert (answer.text, answer.is_refused) == ("The class cannot be reached now.", True)
 
 
+def test_a_database_that_is_away_shows_no_verdict_in_blind(monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher, app = begin(), join()
+    press(teacher, "task-blind")
+    put(app, five())
+    away = Mock(side_effect=ClassUnavailableError("The class cannot be reached now."))
+    monkeypatch.setattr(Classroom, "now", away)
+    checked(app.run())
+    assert "cannot be reached" in inside(app, "class-task").caption[0].value
+    assert not has(app, "score")
+    assert "What will the verdict be?" in " ".join(html_of(app))
+
+
+def test_a_database_that_fails_in_the_middle_of_a_page_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin()
+    app = join()
+    monkeypatch.setattr(Classroom, "is_teacher", Mock(side_effect=ClassUnavailableError("Away.")))
+    assert has(go_to(app, "class"), "class-wall")
+
+
+def test_without_its_database_the_class_keeps_its_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    classroom.room().begin("4b", 3)
+    assert now()
+    monkeypatch.setattr(Classroom, "now", Mock(side_effect=ClassUnavailableError("Away.")))
+    assert classroom.the_classs_choice() == Choice(shipped=Shipped("best", "mnist", 3))
+
+
+@pytest.mark.parametrize("page", ["class", "draw"])
+def test_a_page_comes_back_with_the_database(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though somebody else, whom this page does not ask, is the first to see that it is back."""
+    begin()
+    app, is_due = go_to(join(), page), Mock()
+    monkeypatch.setattr(classroom, "run_by_timer_only_if", is_due)
+    monkeypatch.setattr(Classroom, "look", lambda _room: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(Classroom, "now", Mock(side_effect=ClassUnavailableError("Away.")))
+        checked(app.run())
+    found = now()
+    assert is_due.call_args.args[0]()
+    if page == "class":
+        assert tab_of(app).class_seen != class_wall.seen(found), "then the whole page runs anew"
+    checked(app.run())
+    assert not is_due.call_args.args[0]()
+
+
 def test_a_cleared_wall_has_nothing_open() -> None:
     teacher = begin()
     send(five(), 1)

@@ -59,6 +59,14 @@ def about() -> Class | None:
     return now.about if now else None
 
 
+def last_known() -> Moment | None:
+    """The class as it is now, or, where its database does not answer, as it was seen last."""
+    try:
+        return moment()
+    except ClassUnavailableError:
+        return room().seen
+
+
 def run_again_only_if_changed(shown: Callable[[Moment | None], object], now: Moment | None) -> None:
     """Said by a fragment that looks at the class by a timer: it need not run again before this is another than it is now.
 
@@ -73,6 +81,11 @@ def run_again_only_if_changed(shown: Callable[[Moment | None], object], now: Mom
         return here.has_problem or shown(here.seen) != before
 
     run_by_timer_only_if(is_due)
+
+
+def run_again_in_any_case() -> None:
+    """Said by such a fragment where the class could not be seen: whoever sees it first need not be this page."""
+    run_by_timer_only_if(lambda: True)
 
 
 # ---------------------------------------------------------------- who
@@ -117,7 +130,10 @@ def teachers_code() -> str:
         return ""
     if access.is_teacher():
         return now.code
-    return visitor().class_code if room().is_teacher(visitor().class_code) else ""
+    try:
+        return visitor().class_code if room().is_teacher(visitor().class_code) else ""
+    except ClassUnavailableError:
+        return ""
 
 
 # ---------------------------------------------------------------- detectors
@@ -125,8 +141,8 @@ def teachers_code() -> str:
 
 def the_classs_choice() -> Choice:
     """The detector that judges what is drawn for the class: the shipped one for its digit."""
-    now = about()
-    return Choice(shipped=Shipped("best", "mnist", now.digit if now else 5))
+    now = last_known()
+    return Choice(shipped=Shipped("best", "mnist", now.about.digit if now else 5))
 
 
 def use_the_classs_detector() -> None:
@@ -209,14 +225,10 @@ def hides_verdict() -> bool:
     """Whether the verdict on the canvas is not shown yet: the task is to predict it."""
     if visitor().student is None:  # a pen that moves asks nothing of a database for nobody
         return False
-    try:
-        now = moment()
-        if now and now.about.begun != visitor().class_begun:
-            return True  # another class, which the page finds out first
-        is_blind = now is not None and now.about.task == "blind" and now.about.is_open
-        return is_blind and student() is not None and sent() is None
-    except ClassError:
-        return False
+    now = last_known()
+    if now and now.about.begun != visitor().class_begun:
+        return True  # another class, which the page finds out first
+    return now is not None and now.about.task == "blind" and now.about.is_open and sent() is None
 
 
 def visible_strip() -> list[StripDrawing]:
