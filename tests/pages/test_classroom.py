@@ -415,8 +415,14 @@ def test_a_detector_is_given_to_the_class_and_fooled(monkeypatch: pytest.MonkeyP
     visitor_of(giver).choice = Choice(run=0)
     checked(giver.run())
     press(giver, "give-detector")
+    press(giver, "give-detector")  # a double click
     (shared,) = now().detectors.values()
     assert shared.digit == 3
+    assert f"Its code is **{shared.code}**" in " ".join(each.value for each in giver.info)
+    visitor_of(giver).thresholds[Choice(run=0)] = 1.5 * made.detector.threshold_
+    checked(giver.run())
+    press(giver, "give-detector")
+    assert len(now().detectors) == 2, "at another threshold it is another detector"
     app = join()
     app.text_input(key="shared-code").set_value("ZZZZ")
     press(app, "take-detector")
