@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.errors import UserError
 from pages.sections.class_address import show_address
-from pages.sections.class_begin import show_beginning
+from pages.sections.class_begin import forget_answer, show_beginning
 from pages.sections.class_join import show_join
 from pages.sections.class_teacher import show_controls
 from pages.sections.class_wall import seen, show_change, show_wall
@@ -30,6 +30,7 @@ def show() -> None:
         st.title(_("The class together"))
         show_beginning()
         return
+    forget_answer()
     st.title(plain(now.about.name))
     is_teacher = bool(classroom.teachers_code())
     if is_teacher:

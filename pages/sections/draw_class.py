@@ -73,7 +73,7 @@ def text(now: Moment, who: Student) -> str:
     line, kind = class_tasks.brief_rule(about.task, about.digit), "rule"
     if not about.is_open:
         line = _("The teacher has closed the wall.")
-    elif answer and answer.about == (about.round, classroom.sheet()):
+    elif answer and answer.about == (about.begun, about.round, classroom.sheet()):
         line, kind = answer.text, "refused" if answer.is_refused else "answer"
     elif classroom.is_known_beforehand():
         line, kind = _(classroom.SEEN_BEFOREHAND), "refused"
@@ -122,9 +122,8 @@ def send(in_round: int, prediction: bool | None = None) -> None:
         if now is None:
             return
         told = class_tasks.outcome(drawing, now.about)
-        tab().class_answer = ClassAnswer((drawing.round, drawing.sheet), told, False)
+        tab().class_answer = ClassAnswer((now.about.begun, drawing.round, drawing.sheet), told, False)
         if drawing.task == "blind":
             tab().class_seen = None  # the verdict is shown now
     except ClassError as error:
-        about = classroom.about()
-        tab().class_answer = ClassAnswer((about.round if about else 0, classroom.sheet()), translated(error), True)
+        tab().class_answer = ClassAnswer(classroom.in_this_round(classroom.sheet()), translated(error), True)

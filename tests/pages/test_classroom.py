@@ -22,7 +22,7 @@ from core.presets import Shipped
 from core.server.class_records import ClassError, ClassUnavailableError, Moment, NotTheTeacherError
 from core.server.classroom import MOST_A_MINUTE, Classroom
 from core.server.tasks import TASKS, Judgement, Task
-from pages.sections import class_archive, class_wall, draw_class
+from pages.sections import class_archive, class_begin, class_wall, draw_class
 from pages.shared.state import access, class_drawings, classroom, keys, own_data, visitors
 from pages.shared.state.lesson import Lesson
 from pages.shared.state.visitor import Choice, Run, acting_for
@@ -616,6 +616,33 @@ def test_the_classs_drawings_are_a_data_set_for_whoever_may_see_the_wall() -> No
     gc.collect()
     assert card() is None
     assert not own_data.of_class().lately
+
+
+def test_of_a_class_that_is_over_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither to its teacher, who pressed Begin twice, nor to the students of the next one."""
+    teacher = begin()
+    with monkeypatch.context() as patch, acting_for(visitor_of(teacher), tab_of(teacher)):
+        patch.setattr(st, "session_state", {})
+        class_begin.begin()
+    checked(teacher.run())
+    app, other = put(join(), five()), join()
+    press(app, "send-drawing")
+    assert "It is on the wall." in line(app)
+    other.text_input(key="shared-code").set_value("ZZZZ")
+    press(other, "take-detector")
+    assert "No detector of the class has the code" in other.error[0].value
+
+    classroom.room().end(now().about.code)
+    checked(teacher.run())
+    assert teacher.text_input(key="class-name")
+    assert not teacher.error
+    classroom.room().begin("5c")
+    for student in (app, other):
+        press(go_to(student, "class"), "join-class")
+        go_to(student, "draw")
+        assert "Draw a 5" in line(student)
+        assert "It is on the wall." not in line(student)
+        assert not student.error
 
 
 def test_the_end_is_seen_by_everybody(without_data: Path) -> None:

@@ -205,6 +205,12 @@ def take_detector(code: str, name: str) -> None:
 # ---------------------------------------------------------------- drawings
 
 
+def in_this_round(part: int) -> tuple[float, int, int]:
+    """What an answer is about that holds for this round of this class, and for a sheet or another part of it."""
+    now = last_known()
+    return (now.about.begun, now.about.round, part) if now else (0.0, 0, part)
+
+
 def sheet() -> int:
     """The number of the canvas as it is now, among all that this visitor has had."""
     return sheet_of(visitor())

@@ -180,9 +180,12 @@ class Visitor:
 
 @dataclass(frozen=True)
 class ClassAnswer:
-    """What became of what was asked of the class. about: the round and the canvas; it is shown as long as they are."""
+    """What became of what was asked of the class.
 
-    about: tuple[int, int]
+    about: when the class began, the round and the canvas; it is shown as long as they are.
+    """
+
+    about: tuple[float, int, int]
     text: str
     is_refused: bool
 
