@@ -117,9 +117,9 @@ def heading(now: Moment) -> str:
 def in_order(now: Moment, order: str, is_teacher: bool) -> Sequence[Drawing]:
     """What is on the wall: the newest first, to the teacher hidden ones too; or this task's list, then what does not count."""
     if order == RANKED:
-        best = [now.drawings[place.drawing] for place in now.places.values()]
-        rest = [each for each in reversed(now.in_round()) if each not in best]
-        return best + rest
+        best = {place.drawing: now.drawings[place.drawing] for place in now.places.values()}
+        rest = [each for each in reversed(now.in_round()) if each.number not in best]
+        return [*best.values(), *rest]
     visible = [each for each in now.drawings.values() if is_teacher or not each.is_hidden]
     return visible[::-1]
 
