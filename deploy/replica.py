@@ -31,6 +31,7 @@ from deploy import connections, systemd
 from deploy.middleware import FrontendFiles, VisitorCookie
 from deploy.shutdown import ConnectedBrowsers, ending, leave
 from pages.shared.streamlit_internals import (
+    base_path,
     believe_proxies,
     keep_no_sessions_of_strangers,
     refuse_large_messages,
@@ -158,7 +159,7 @@ def tell_address() -> None:
     address, port = str(st.get_option("server.address") or ""), st.get_option("server.port")
     # What stands before a replica says where others find it.
     is_alone = not (web.proxies() or os.environ.get("PROXY_ADDRESS"))
-    own = addresses.announce("See the anomaly is at {own}   (Ctrl-C ends it)", address, port, for_others=is_alone)
+    own = addresses.announce("See the anomaly is at {own}   (Ctrl-C ends it)", address, port, is_alone, base_path())
     if not st.get_option("server.headless"):
         webbrowser.open(own)
 

@@ -4,10 +4,10 @@ import streamlit as st
 
 from core.errors import UserError
 from pages.sections.class_address import show_address
-from pages.sections.class_begin import show_beginning
+from pages.sections.class_begin import forget_answer, show_beginning
 from pages.sections.class_join import show_join
 from pages.sections.class_teacher import show_controls
-from pages.sections.class_wall import seen, show_wall
+from pages.sections.class_wall import seen, show_change, show_wall
 from pages.shared.i18n.text import _, plain, translated
 from pages.shared.state import class_drawings, classroom, link
 from pages.shared.state.visitor import tab
@@ -21,6 +21,8 @@ def show() -> None:
     except UserError as error:
         st.title(_("The class"))
         st.error(translated(error), icon=":material/error:")
+        tab().class_seen = translated(error)
+        st.fragment(show_change, run_every=2.0)()
         return
     tab().class_seen = seen(now)
     if now is None:
@@ -28,6 +30,7 @@ def show() -> None:
         st.title(_("The class together"))
         show_beginning()
         return
+    forget_answer()
     st.title(plain(now.about.name))
     is_teacher = bool(classroom.teachers_code())
     if is_teacher:

@@ -75,15 +75,16 @@ def url(host: str, port: int | None, scheme: str = "http") -> str:
     return f"{scheme or 'http'}://{host}" + (f":{port}" if port else "")
 
 
-def announce(what: str, host: str, port: int, for_others: bool = True) -> str:
+def announce(what: str, host: str, port: int, for_others: bool = True, below: str = "") -> str:
     """Say at the terminal where a server is that listens there; returns its address for this very machine.
 
-    what: a sentence with {own} for that. for_others: also under which addresses other machines reach it.
+    what: a sentence with {own} for that. for_others: also under which addresses other machines reach it. below: the path
+    below which it serves, such as "/anomaly".
     """
-    own = url("localhost" if is_wildcard(host) else host, port)
+    own = url("localhost" if is_wildcard(host) else host, port) + below
     print(f"\n  {what.format(own=own)}", flush=True)
     for other in reach(own, host).addresses[:3] if for_others else ():
-        print(f"  From other machines: {other}", flush=True)
+        print(f"  From other machines: {other}{below}", flush=True)
     print(flush=True)
     return own
 

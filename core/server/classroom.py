@@ -312,9 +312,11 @@ class Classroom:
         sheet: int,
         prediction: bool | None = None,
         detector: str = "",
+        in_round: int | None = None,
     ) -> Drawing:
         """Put a drawing on the wall, for the task at hand; it is committed when this returns.
 
+        in_round: of the task for which it was drawn, where that has to be the one at hand.
         The same sheet in the same round replaces what it was before, but in `blind`, where the first one stands.
         Raises TooManyError for too many of one student, or of all; ClassError where the class takes in none.
         """
@@ -328,6 +330,9 @@ class Classroom:
             about = tables.class_of(connection.execute(sa.select(ABOUT)).mappings().one())
             if not about.is_open:
                 raise ClassError("The teacher has closed the wall: it takes in no drawings now.")
+            if in_round not in (None, about.round):
+                self._look_again()
+                raise ClassError("The task has changed. Look at it, then send.")
             own = DRAWINGS.c.student == student
             if connection.execute(sa.select(STUDENTS.c.number).where(STUDENTS.c.number == student)).first() is None:
                 raise ClassError("You have not joined this class.")

@@ -9,6 +9,7 @@ from core.server.class_records import Moment
 from pages.shared.html.qr import qr_code
 from pages.shared.i18n.text import _
 from pages.shared.state import link
+from pages.shared.streamlit_internals import base_path
 
 
 def show_address(now: Moment) -> None:
@@ -32,7 +33,7 @@ def show_address(now: Moment) -> None:
                 label_visibility="collapsed" if is_projector else "visible",
                 width=360,
             )
-        address = f"{base}/class"
+        address = f"{base}{base_path()}/class"
         hints = [_("Phones have to be in the same Wi-Fi network as this computer.")] if reach.is_of_this_network else []
         if os.environ.get("CLASS_PASSWORD"):
             hints.append(_("Then the class's password is asked for."))

@@ -10,6 +10,8 @@ from pages.shared.state import access, classroom, keys
 from pages.shared.state.visitor import ClassAnswer, tab, visitor
 
 DIGITS = tuple(range(10))
+BEFORE = (0.0, 0, 0)
+"""What an answer is about that is shown by the form."""
 
 
 def show_beginning() -> None:
@@ -48,8 +50,15 @@ def show_form() -> None:
         st.segmented_control(_("The detector's digit"), DIGITS, default=5, required=True, format_func=str, key=keys.CLASS_DIGIT)
         st.form_submit_button(_("Begin the class"), type="primary", on_click=begin)
     answer = tab().class_answer
-    if answer and answer.is_refused and answer.about == (0, 0):
+    if answer and answer.about == BEFORE:
         st.error(answer.text, icon=":material/error:")
+    forget_answer()
+
+
+def forget_answer() -> None:
+    """What was told of the form: once, and not where a class has begun, as it has at the second half of a double click."""
+    answer = tab().class_answer
+    if answer and answer.about == BEFORE:
         tab().class_answer = None
 
 
@@ -61,4 +70,4 @@ def begin() -> None:
     try:
         visitor().class_code = classroom.room().begin(str(name), 5 if digit is None else int(digit))
     except UserError as error:
-        tab().class_answer = ClassAnswer((0, 0), translated(error), True)
+        tab().class_answer = ClassAnswer(BEFORE, translated(error), True)

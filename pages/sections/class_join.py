@@ -50,15 +50,14 @@ def show_join(now: Moment, who: Student | None, is_teacher: bool) -> None:
 def show_answer(now: Moment) -> None:
     """Why the last press did nothing."""
     answer = tab().class_answer
-    if answer and answer.is_refused and answer.about == (now.about.round, -1):
+    if answer and answer.is_refused and answer.about == (now.about.begun, now.about.round, -1):
         st.error(answer.text, icon=":material/error:")
         tab().class_answer = None
 
 
 def refuse(text: str) -> None:
     """Have the page say why nothing was done."""
-    about = classroom.about()
-    tab().class_answer = ClassAnswer((about.round if about else 0, -1), text, True)
+    tab().class_answer = ClassAnswer(classroom.in_this_round(-1), text, True)
 
 
 def answered(do: Callable[..., object]) -> Callable[..., None]:

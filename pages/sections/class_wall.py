@@ -31,11 +31,12 @@ def seen(now: Moment | None) -> object:
 def show_change() -> None:
     """Look whether a class has begun or ended, and show nothing."""
     try:
-        if tab().class_seen != seen(classroom.moment()):
+        now = classroom.moment()
+        if tab().class_seen != seen(now):
             st.rerun()
-        classroom.run_again_only_if_changed(seen)
+        classroom.run_again_only_if_changed(seen, now)
     except UserError:
-        return  # the next run says it
+        classroom.run_again_in_any_case()  # the page says it
 
 
 def show_wall() -> None:
@@ -43,6 +44,7 @@ def show_wall() -> None:
     try:
         now = classroom.moment()
     except UserError as error:
+        classroom.run_again_in_any_case()
         st.error(translated(error), icon=":material/error:")
         return
     if now is None or tab().class_seen != seen(now):
@@ -50,7 +52,7 @@ def show_wall() -> None:
     who, is_teacher, is_projector = visitor(), bool(classroom.teachers_code()), link.is_projector()
     # Another tab of this browser may become the teacher's, or read another language.
     classroom.run_again_only_if_changed(
-        lambda now: (now and (now.about, now.change), who.class_code, who.is_teacher, who.language)
+        lambda now: (now and (now.about, now.change), who.class_code, who.is_teacher, who.language), now
     )
     with st.container(key="class-wall"):
         if now.about.seen_by != "everybody" and not is_teacher:
@@ -115,9 +117,9 @@ def heading(now: Moment) -> str:
 def in_order(now: Moment, order: str, is_teacher: bool) -> Sequence[Drawing]:
     """What is on the wall: the newest first, to the teacher hidden ones too; or this task's list, then what does not count."""
     if order == RANKED:
-        best = [now.drawings[place.drawing] for place in now.places.values()]
-        rest = [each for each in reversed(now.in_round()) if each not in best]
-        return best + rest
+        best = {place.drawing: now.drawings[place.drawing] for place in now.places.values()}
+        rest = [each for each in reversed(now.in_round()) if each.number not in best]
+        return [*best.values(), *rest]
     visible = [each for each in now.drawings.values() if is_teacher or not each.is_hidden]
     return visible[::-1]
 

@@ -18,13 +18,13 @@ POLL_SECONDS = 1.5
 
 
 def show_class_task() -> None:
-    """The task and the way to the wall; nothing for whoever is no student."""
+    """The task and the way to the wall; nothing for whoever is no student. Where that is not known, it is found out."""
     try:
         now, who = classroom.moment(), classroom.student()
+        if now is None or who is None:
+            return
     except ClassUnavailableError:
-        return
-    if now is None or who is None:
-        return
+        now = classroom.room().seen
     tab().class_seen = seen(now)
     st.fragment(show_task, run_every=POLL_SECONDS)()
 
@@ -43,12 +43,14 @@ def show_task() -> None:
     try:
         now, who = classroom.moment(), classroom.student()
     except ClassUnavailableError as error:
-        with st.container(key="class-task"):
-            st.caption(translated(error))
+        classroom.run_again_in_any_case()
+        if visitor().student is not None:
+            with st.container(key="class-task"):
+                st.caption(translated(error))
         return
     if now is None or who is None or tab().class_seen != seen(now):
         st.rerun()
-    classroom.run_again_only_if_changed(partial(shown, visitor(), who.number))
+    classroom.run_again_only_if_changed(partial(shown, visitor(), who.number), now)
     with st.container(key="class-task", horizontal=True, vertical_alignment="center"):
         with st.container(key="class-task-text", width="stretch"):
             st.html(text(now, who))
@@ -71,7 +73,7 @@ def text(now: Moment, who: Student) -> str:
     line, kind = class_tasks.brief_rule(about.task, about.digit), "rule"
     if not about.is_open:
         line = _("The teacher has closed the wall.")
-    elif answer and answer.about == (about.round, classroom.sheet()):
+    elif answer and answer.about == (about.begun, about.round, classroom.sheet()):
         line, kind = answer.text, "refused" if answer.is_refused else "answer"
     elif classroom.is_known_beforehand():
         line, kind = _(classroom.SEEN_BEFOREHAND), "refused"
@@ -95,8 +97,8 @@ def show_buttons(now: Moment) -> None:
                 _("{verdict}?", verdict=verdicts.verdict_word(is_anomaly)),
                 key="predict-anomaly" if is_anomaly else "predict-normal",
                 on_click=send,
-                args=(is_anomaly,),
-                disabled=not about.is_open or classroom.is_known_beforehand(),
+                args=(about.round, is_anomaly),
+                disabled=not about.is_open or classroom.is_known_beforehand() or classroom.sent() is not None,
             )
     else:
         st.button(
@@ -105,21 +107,23 @@ def show_buttons(now: Moment) -> None:
             icon=":material/send:",
             type="primary",
             on_click=send,
+            args=(about.round,),
             disabled=not about.is_open,
         )
 
 
-def send(prediction: bool | None = None) -> None:
-    """Send what is on the canvas, and keep the answer for this drawing."""
+def send(in_round: int, prediction: bool | None = None) -> None:
+    """Send what is on the canvas for the task that was seen, and keep the answer for this drawing."""
+    if prediction is not None and classroom.sent():
+        return  # a second tap; the first one has its answer
     try:
-        drawing = classroom.send(prediction)
+        drawing = classroom.send(in_round, prediction)
         now = classroom.room().now(at_once=True)
         if now is None:
             return
         told = class_tasks.outcome(drawing, now.about)
-        tab().class_answer = ClassAnswer((drawing.round, drawing.sheet), told, False)
+        tab().class_answer = ClassAnswer((now.about.begun, drawing.round, drawing.sheet), told, False)
         if drawing.task == "blind":
             tab().class_seen = None  # the verdict is shown now
     except ClassError as error:
-        about = classroom.about()
-        tab().class_answer = ClassAnswer((about.round if about else 0, classroom.sheet()), translated(error), True)
+        tab().class_answer = ClassAnswer(classroom.in_this_round(classroom.sheet()), translated(error), True)

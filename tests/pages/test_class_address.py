@@ -1,6 +1,7 @@
 """The address by which a class gets in, on the Class page and in Share."""
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.server.addresses import Obstacle, Reach
@@ -42,6 +43,16 @@ def test_one_address_stands_in_the_code_and_beside_it(monkeypatch: pytest.Monkey
     assert "password" not in shown(app)
     assert not inside(app, "class-address").selectbox
     assert not has(open_page("class"), "class-address"), "a student is in already"
+
+
+def test_an_app_below_a_path_is_found_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"server.baseUrlPath": "lessons/anomaly"}
+    get_option = st.get_option
+    monkeypatch.setattr(st, "get_option", lambda name: options.get(name) or get_option(name))
+    reach_is(monkeypatch, Reach((HOME,), is_of_this_network=True))
+    app = begin()
+    assert f'alt="QR code: {HOME}/lessons/anomaly/class"' in shown(app)
+    assert "192.168.1.7:8501/lessons/anomaly/class" in shown(app).replace("<wbr>", "")
 
 
 def test_of_several_the_teacher_chooses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,10 +19,10 @@ from streamlit.testing.v1 import AppTest
 
 from core import checkpoint
 from core.presets import Shipped
-from core.server.class_records import ClassError, ClassUnavailableError, Moment, NotTheTeacherError
+from core.server.class_records import ClassError, ClassUnavailableError, Drawing, Moment, NotTheTeacherError
 from core.server.classroom import MOST_A_MINUTE, Classroom
 from core.server.tasks import TASKS, Judgement, Task
-from pages.sections import class_archive, class_wall, draw_class
+from pages.sections import class_archive, class_begin, class_wall, draw_class
 from pages.shared.state import access, class_drawings, classroom, keys, latent_space, own_data, visitors
 from pages.shared.state.lesson import Lesson
 from pages.shared.state.visitor import Choice, Run, acting_for
@@ -168,7 +168,7 @@ def test_blind_shows_no_verdict_before_the_guess() -> None:
     assert "You have seen a verdict on this drawing" in line(app)
     assert app.button(key="predict-normal").disabled, "what was seen before it is predicted does not count"
     with acting_for(visitor_of(app), tab_of(app)), pytest.raises(ClassError, match="You have seen"):
-        classroom.send(False)
+        classroom.send(now().about.round, False)
     checked(next(each for each in app.button if each.label == "Clear").click().run())
     put(app, five(), 1)
     assert not has(app, "score")
@@ -176,8 +176,26 @@ def test_blind_shows_no_verdict_before_the_guess() -> None:
     press(app, "predict-normal")
     assert has(app, "score")
     assert "Normal: you were right." in line(app)
-    assert "already" in line(press(app, "predict-anomaly"))
+    assert app.button(key="predict-normal").disabled
+    assert app.button(key="predict-anomaly").disabled
+    with acting_for(visitor_of(app), tab_of(app)):
+        draw_class.send(now().about.round, True)  # a second tap that was on its way
+    assert "Normal: you were right." in line(checked(app.run()))
     assert len(now().drawings) == 1
+
+
+def test_what_was_drawn_for_another_task_is_not_sent_to_the_new_one() -> None:
+    """A phone shows the old task until it looks again."""
+    begin()
+    app = put(join(), five())
+    press(app, "send-drawing")
+    for task in ("anything", "blind"):
+        classroom.room().choose(now().about.code, task)
+        press(app, "send-drawing")
+        assert "The task has changed" in line(app)
+        assert [each.round for each in now().drawings.values()] == [1]
+        classroom.room().choose(now().about.code, "draw")
+        checked(app.run())
 
 
 def test_a_threshold_of_ones_own_forges_no_rank() -> None:
@@ -261,6 +279,34 @@ def test_a_page_runs_again_only_when_something_is_new_on_it() -> None:
     assert of_ada(None) is not None
 
 
+@pytest.mark.parametrize("page", ["class", "draw"])
+def test_what_changes_while_a_page_is_drawn_is_not_missed(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else sees it first, before the page has said what it shows."""
+    begin()
+    app = go_to(join(), page)
+    sheets = iter(range(100))
+    asked, is_due = ("teachers_code", "student")[page == "draw"], Mock()
+    answer = getattr(classroom, asked)
+
+    def meanwhile() -> object:
+        found = answer()
+        if page == "draw":
+            classroom.room().choose(now().about.code, "edge")
+        else:
+            send(five(), next(sheets))
+        assert now()
+        return found
+
+    send(five(), next(sheets))
+    monkeypatch.setattr(classroom, "run_by_timer_only_if", is_due)
+    monkeypatch.setattr(Classroom, "look", lambda _room: None)
+    checked(app.run())
+    assert not is_due.call_args.args[0](), "nothing has changed"
+    monkeypatch.setattr(classroom, asked, meanwhile)
+    checked(app.run())
+    assert is_due.call_args.args[0]()
+
+
 def test_no_old_number_can_stay_after_clear() -> None:
     """What a browser overwrites it need not take away: without numbers there is as much on the page as with them."""
 
@@ -295,13 +341,57 @@ def test_a_database_that_is_away_when_one_sends_is_told(monkeypatch: pytest.Monk
     app = put(join(), five())
     away = Mock(side_effect=ClassUnavailableError("The class cannot be reached now."))
     monkeypatch.setattr(Classroom, "now", away)
-    body = "from pages.sections import draw_class\ndraw_class.send()"
+    body = "from pages.sections import draw_class\ndraw_class.send(1)"
     sender = AppTest.from_string(body, default_timeout=60.0)
     sender.session_state[keys.VISITOR] = visitor_of(app)
     checked(sender.run())
     (answer,) = [tab_of(sender).class_answer]
     assert answer
     assert (answer.text, answer.is_refused) == ("The class cannot be reached now.", True)
+
+
+def test_a_database_that_is_away_shows_no_verdict_in_blind(monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher, app = begin(), join()
+    press(teacher, "task-blind")
+    put(app, five())
+    away = Mock(side_effect=ClassUnavailableError("The class cannot be reached now."))
+    monkeypatch.setattr(Classroom, "now", away)
+    checked(app.run())
+    assert "cannot be reached" in inside(app, "class-task").caption[0].value
+    assert not has(app, "score")
+    assert "What will the verdict be?" in " ".join(html_of(app))
+
+
+def test_a_database_that_fails_in_the_middle_of_a_page_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin()
+    app = join()
+    monkeypatch.setattr(Classroom, "is_teacher", Mock(side_effect=ClassUnavailableError("Away.")))
+    assert has(go_to(app, "class"), "class-wall")
+
+
+def test_without_its_database_the_class_keeps_its_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    classroom.room().begin("4b", 3)
+    assert now()
+    monkeypatch.setattr(Classroom, "now", Mock(side_effect=ClassUnavailableError("Away.")))
+    assert classroom.the_classs_choice() == Choice(shipped=Shipped("best", "mnist", 3))
+
+
+@pytest.mark.parametrize("page", ["class", "draw"])
+def test_a_page_comes_back_with_the_database(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though somebody else, whom this page does not ask, is the first to see that it is back."""
+    begin()
+    app, is_due = go_to(join(), page), Mock()
+    monkeypatch.setattr(classroom, "run_by_timer_only_if", is_due)
+    monkeypatch.setattr(Classroom, "look", lambda _room: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(Classroom, "now", Mock(side_effect=ClassUnavailableError("Away.")))
+        checked(app.run())
+    found = now()
+    assert is_due.call_args.args[0]()
+    if page == "class":
+        assert tab_of(app).class_seen != class_wall.seen(found), "then the whole page runs anew"
+    checked(app.run())
+    assert not is_due.call_args.args[0]()
 
 
 def test_a_cleared_wall_has_nothing_open() -> None:
@@ -325,8 +415,14 @@ def test_a_detector_is_given_to_the_class_and_fooled(monkeypatch: pytest.MonkeyP
     visitor_of(giver).choice = Choice(run=0)
     checked(giver.run())
     press(giver, "give-detector")
+    press(giver, "give-detector")  # a double click
     (shared,) = now().detectors.values()
     assert shared.digit == 3
+    assert f"Its code is **{shared.code}**" in " ".join(each.value for each in giver.info)
+    visitor_of(giver).thresholds[Choice(run=0)] = 1.5 * made.detector.threshold_
+    checked(giver.run())
+    press(giver, "give-detector")
+    assert len(now().detectors) == 2, "at another threshold it is another detector"
     app = join()
     app.text_input(key="shared-code").set_value("ZZZZ")
     press(app, "take-detector")
@@ -375,6 +471,17 @@ def test_a_detector_that_lets_nothing_pass_is_not_given() -> None:
     assert now().detectors == {}
 
 
+def test_the_best_come_first_and_no_two_drawings_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of hundreds from each of thirty that would take longer than the time between two looks."""
+    begin()
+    mine = classroom.room()
+    ada, bob = (mine.join(name).number for name in ("ada", "bob"))
+    for sheet, (who, score) in enumerate([(ada, 0.05), (ada, 0.03), (bob, 0.02), (bob, 0.04)]):
+        mine.send(who, bytes(784), Judgement(score, 0.1, 0.4, False), sheet)
+    monkeypatch.setattr(Drawing, "__eq__", Mock(side_effect=AssertionError))
+    assert [each.number for each in class_wall.in_order(now(), class_wall.RANKED, False)] == [3, 2, 4, 1]
+
+
 def test_a_link_to_the_classs_drawings_means_them_as_they_are() -> None:
     begin()
     code = now().about.code
@@ -401,7 +508,7 @@ def test_an_empty_canvas_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     app = join()
     monkeypatch.setattr(st, "session_state", {keys.VISITOR: visitor_of(app)})
     with pytest.raises(ClassError, match="The canvas is empty"):
-        classroom.send()
+        classroom.send(1)
     assert now().drawings == {}
 
 
@@ -539,6 +646,33 @@ def test_pictures_of_the_classs_drawings_are_not_kept_and_others_are(monkeypatch
     checked(app.run())
     latent_space._sprite("made while there is a class", b"", five())
     assert len(made) == 2, "kept, where there is none"
+
+
+def test_of_a_class_that_is_over_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither to its teacher, who pressed Begin twice, nor to the students of the next one."""
+    teacher = begin()
+    with monkeypatch.context() as patch, acting_for(visitor_of(teacher), tab_of(teacher)):
+        patch.setattr(st, "session_state", {})
+        class_begin.begin()
+    checked(teacher.run())
+    app, other = put(join(), five()), join()
+    press(app, "send-drawing")
+    assert "It is on the wall." in line(app)
+    other.text_input(key="shared-code").set_value("ZZZZ")
+    press(other, "take-detector")
+    assert "No detector of the class has the code" in other.error[0].value
+
+    classroom.room().end(now().about.code)
+    checked(teacher.run())
+    assert teacher.text_input(key="class-name")
+    assert not teacher.error
+    classroom.room().begin("5c")
+    for student in (app, other):
+        press(go_to(student, "class"), "join-class")
+        go_to(student, "draw")
+        assert "Draw a 5" in line(student)
+        assert "It is on the wall." not in line(student)
+        assert not student.error
 
 
 def test_the_end_is_seen_by_everybody(without_data: Path) -> None:

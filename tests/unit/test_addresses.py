@@ -3,14 +3,17 @@
 import socket
 import subprocess
 import sys
+import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import streamlit as st
 
 from core.server import addresses
 from core.server.addresses import Obstacle, Reach, is_own_name, of_this_machine, reach
+from deploy import replica
 
 Machine = Callable[..., None]
 WLAN, VPN, DOCKER = ("wlan0", "192.168.1.7"), ("tun0", "10.8.0.2"), ("docker0", "172.17.0.1")
@@ -95,6 +98,20 @@ def test_public_url_comes_before_all(machine: Machine, monkeypatch: pytest.Monke
     monkeypatch.setenv("PUBLIC_URL", "https://anomaly.example.org:8443/")
     for seen in ("http://localhost:8501/class", "http://192.168.1.7:8501/class", ""):
         assert reach(seen, "localhost", True) == Reach(("https://anomaly.example.org:8443",))
+
+
+def test_what_is_told_at_the_terminal_has_the_path_below_which_the_app_is_served(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {"server.address": "0.0.0.0", "server.port": 8501, "server.baseUrlPath": "/lessons/anomaly/"}
+    opened = list[str]()
+    monkeypatch.setattr(st, "get_option", options.get)
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    replica.tell_address()
+    told = capsys.readouterr().out
+    assert opened == ["http://localhost:8501/lessons/anomaly"]
+    assert "is at http://localhost:8501/lessons/anomaly " in told
+    assert f"From other machines: http://{WLAN[1]}:8501/lessons/anomaly\n" in told
 
 
 def test_names_of_other_machines_are_not_our_own() -> None:

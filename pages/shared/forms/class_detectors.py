@@ -7,8 +7,11 @@ from pages.shared.i18n.text import _, translated
 from pages.shared.state import classroom, detectors, keys
 from pages.shared.state.visitor import ClassAnswer, tab
 
-HERE = (0, -2)
-"""What an answer is about that is shown in this box."""
+
+def here() -> tuple[float, int, int]:
+    """What an answer is about that is shown in this box: this class, in any round."""
+    now = classroom.last_known()
+    return now.about.begun if now else 0.0, 0, -2
 
 
 def show() -> None:
@@ -30,7 +33,7 @@ def show() -> None:
         else:
             st.caption(_("A detector that you have trained can be given to the class: the others try to fool it."))
         answer = tab().class_answer
-        if answer and answer.about == HERE:
+        if answer and answer.about == here():
             if answer.is_refused:
                 st.error(answer.text, icon=":material/error:")
             else:
@@ -43,7 +46,7 @@ def take() -> None:
         classroom.take_detector(str(st.session_state.get(keys.SHARED_CODE) or ""), _("of the class: {code}", code="{code}"))
         tab().class_answer = None
     except UserError as error:
-        tab().class_answer = ClassAnswer(HERE, f"{translated(error)} " + _("The detector in use stays as it was."), True)
+        tab().class_answer = ClassAnswer(here(), f"{translated(error)} " + _("The detector in use stays as it was."), True)
 
 
 def give() -> None:
@@ -51,6 +54,6 @@ def give() -> None:
     try:
         code = classroom.give_detector()
         text = _("Its code is **{code}**. The others type it here.", code=code)
-        tab().class_answer = ClassAnswer(HERE, text, False)
+        tab().class_answer = ClassAnswer(here(), text, False)
     except UserError as error:
-        tab().class_answer = ClassAnswer(HERE, translated(error), True)
+        tab().class_answer = ClassAnswer(here(), translated(error), True)

@@ -59,19 +59,33 @@ def about() -> Class | None:
     return now.about if now else None
 
 
-def run_again_only_if_changed(shown: Callable[[Moment | None], object]) -> None:
+def last_known() -> Moment | None:
+    """The class as it is now, or, where its database does not answer, as it was seen last."""
+    try:
+        return moment()
+    except ClassUnavailableError:
+        return room().seen
+
+
+def run_again_only_if_changed(shown: Callable[[Moment | None], object], now: Moment | None) -> None:
     """Said by a fragment that looks at the class by a timer: it need not run again before this is another than it is now.
 
     shown: all that the fragment shows, or something that changes with it; called without a visitor (`run_by_timer_only_if`).
+    now: what the fragment shows; others may have seen a newer one meanwhile.
     """
     here = room()
-    before = shown(here.seen)
+    before = shown(now)
 
     def is_due() -> bool:
         here.look()
         return here.has_problem or shown(here.seen) != before
 
     run_by_timer_only_if(is_due)
+
+
+def run_again_in_any_case() -> None:
+    """Said by such a fragment where the class could not be seen: whoever sees it first need not be this page."""
+    run_by_timer_only_if(lambda: True)
 
 
 # ---------------------------------------------------------------- who
@@ -116,7 +130,10 @@ def teachers_code() -> str:
         return ""
     if access.is_teacher():
         return now.code
-    return visitor().class_code if room().is_teacher(visitor().class_code) else ""
+    try:
+        return visitor().class_code if room().is_teacher(visitor().class_code) else ""
+    except ClassUnavailableError:
+        return ""
 
 
 # ---------------------------------------------------------------- detectors
@@ -124,8 +141,8 @@ def teachers_code() -> str:
 
 def the_classs_choice() -> Choice:
     """The detector that judges what is drawn for the class: the shipped one for its digit."""
-    now = about()
-    return Choice(shipped=Shipped("best", "mnist", now.digit if now else 5))
+    now = last_known()
+    return Choice(shipped=Shipped("best", "mnist", now.about.digit if now else 5))
 
 
 def use_the_classs_detector() -> None:
@@ -148,11 +165,14 @@ def is_judged_by_the_class() -> bool:
 
 
 def give_detector() -> str:
-    """Give the visitor's own detector in use to the class; returns its code. Raises ClassError."""
+    """Give the visitor's own detector in use to the class; returns its code, the same one each time. Raises ClassError."""
     who, number = student(), detectors.choice().run
     if who is None or number is None:
         raise ClassError("You have not joined this class.")
     made = detectors.checkpoint_of_run(number)
+    what, given = (visitor().class_begun, number, made.detector.threshold_), visitor().given
+    if what in given:
+        return given[what]
     if len(made.config.normal_classes) != 1 or made.config.data_set not in ("mnist", "uci-digits"):
         raise ClassError("The class takes detectors of one digit.")
     held_out = made.detector.calibration_scores_
@@ -164,7 +184,8 @@ def give_detector() -> str:
             alarms=alarms,
             count=len(held_out),
         )
-    return room().share(who.number, made.config.normal_classes[0], to_bytes(made))
+    given[what] = room().share(who.number, made.config.normal_classes[0], to_bytes(made))
+    return given[what]
 
 
 def take_detector(code: str, name: str) -> None:
@@ -184,6 +205,12 @@ def take_detector(code: str, name: str) -> None:
 # ---------------------------------------------------------------- drawings
 
 
+def in_this_round(part: int) -> tuple[float, int, int]:
+    """What an answer is about that holds for this round of this class, and for a sheet or another part of it."""
+    now = last_known()
+    return (now.about.begun, now.about.round, part) if now else (0.0, 0, part)
+
+
 def sheet() -> int:
     """The number of the canvas as it is now, among all that this visitor has had."""
     return sheet_of(visitor())
@@ -195,8 +222,8 @@ def sheet_of(who: Visitor) -> int:
 
 
 def sent() -> Drawing | None:
-    """What is on the wall of the drawing on the canvas, in this round."""
-    now, who = moment(), student()
+    """What is on the wall of the drawing on the canvas, in this round, as it was seen last."""
+    now, who = room().seen, visitor().student
     if now is None or who is None:
         return None
     same = (now.about.round, sheet(), shared_code())
@@ -208,14 +235,10 @@ def hides_verdict() -> bool:
     """Whether the verdict on the canvas is not shown yet: the task is to predict it."""
     if visitor().student is None:  # a pen that moves asks nothing of a database for nobody
         return False
-    try:
-        now = moment()
-        if now and now.about.begun != visitor().class_begun:
-            return True  # another class, which the page finds out first
-        is_blind = now is not None and now.about.task == "blind" and now.about.is_open
-        return is_blind and student() is not None and sent() is None
-    except ClassError:
-        return False
+    now = last_known()
+    if now and now.about.begun != visitor().class_begun:
+        return True  # another class, which the page finds out first
+    return now is not None and now.about.task == "blind" and now.about.is_open and sent() is None
 
 
 def visible_strip() -> list[StripDrawing]:
@@ -234,8 +257,8 @@ def is_known_beforehand() -> bool:
 SEEN_BEFOREHAND = N_("You have seen a verdict on this drawing. Clear the canvas and draw another one.")
 
 
-def send(prediction: bool | None = None) -> Drawing:
-    """Send what is on the canvas to the wall; the server judges it. Raises ClassError."""
+def send(in_round: int, prediction: bool | None = None) -> Drawing:
+    """Send what is on the canvas to the wall; the server judges it. in_round: as it was seen. Raises ClassError."""
     who, image = student(), visitor().drawings.canvas.image
     if who is None:
         raise ClassError("You have not joined this class.")
@@ -244,7 +267,7 @@ def send(prediction: bool | None = None) -> Drawing:
     if prediction is not None and is_known_beforehand():
         raise ClassError(SEEN_BEFOREHAND)
     pixels = pictures.grey_pixels(image).tobytes()
-    return room().send(who.number, pixels, judgement(image, _judge()), sheet(), prediction, shared_code())
+    return room().send(who.number, pixels, judgement(image, _judge()), sheet(), prediction, shared_code(), in_round)
 
 
 def _judge() -> AutoencoderDetector:

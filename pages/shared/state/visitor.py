@@ -116,6 +116,7 @@ class Visitor:
     first_step: what Learn showed while its address had no step.
     last_ended: the last training with its settings, as they stood at its end.
     student: as whom the visitor joined the class that began at class_begun. class_code: what he gave for the teacher's code.
+    given: codes of the detectors that he gave to a class, by when it began, the run and its threshold.
     class_secret: by what he is found in the class where he has no cookie. first_sheet: what numbers of his canvases begin with,
     so that they are nobody else's.
     restored: values of widgets, for a new tab. is_over: it was forgotten, and its tabs have to begin anew. lock: held while
@@ -148,6 +149,7 @@ class Visitor:
     student: Student | None = None
     class_begun: float = 0.0
     class_code: str = ""
+    given: dict[tuple[float, int, float], str] = field(default_factory=dict)
     class_secret: str = field(default_factory=secrets.token_urlsafe, repr=False)
     first_sheet: int = field(default_factory=lambda: secrets.randbits(40))
     restored: dict[str, Any] = field(default_factory=dict)
@@ -178,9 +180,12 @@ class Visitor:
 
 @dataclass(frozen=True)
 class ClassAnswer:
-    """What became of what was asked of the class. about: the round and the canvas; it is shown as long as they are."""
+    """What became of what was asked of the class.
 
-    about: tuple[int, int]
+    about: when the class began, the round and the canvas; it is shown as long as they are.
+    """
+
+    about: tuple[float, int, int]
     text: str
     is_refused: bool
 
