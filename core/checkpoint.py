@@ -19,12 +19,12 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from core.data.datasets import LARGEST, SOURCES
-from core.data.own import MOST_KINDS, OWN_NAME, OwnDataError, is_own, kind_name
+from core.data.own import MAX_KINDS, OWN_NAME, OwnDataError, is_own, kind_name
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
 from core.errors import UserError
 from core.files import write_whole
 from core.metrics import Evaluation
-from core.model import Autoencoder, outline, reach
+from core.model import Autoencoder, activation_bounds, meta_model
 from core.settings import SETTINGS, Number
 from core.training import EpochLosses
 
@@ -36,10 +36,10 @@ CALIBRATION_SCORES = "calibration_scores"
 MEMORY = "memory"
 USUAL_LOOPS = "usual_loops"
 
-LARGEST_LATENT, LARGEST_NUMBER = 1e16, 1e36
+MAX_LATENT, MAX_NUMBER = 1e16, 1e36
 """What a network may compute at most: the sum of thousands of latents' squares is still a number, and every sum on the way."""
 
-LARGEST_SCORE = 1e9
+MAX_SCORE = 1e9
 """Losses and scores are means of at most 1, divided by little ink: none is larger."""
 
 
@@ -124,7 +124,7 @@ def from_bytes(data: bytes) -> Checkpoint:
     except (SafetensorError, ValueError, RuntimeError, OverflowError, MemoryError) as error:
         raise NotACheckpointError("The file is cut off or damaged: its size does not match what it announces.") from error
     scores = tensors.pop(CALIBRATION_SCORES, None)
-    model = outline(config.model)
+    model = meta_model(config.model)
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     if config.neighbours:
         remembered = tensors[MEMORY].shape[0] if MEMORY in tensors and tensors[MEMORY].ndim else 1
@@ -151,12 +151,10 @@ def from_bytes(data: bytes) -> Checkpoint:
     scores = scores.float()
     if not bool(scores.isfinite().all()) or bool((scores < 0).any()):
         raise CheckpointMismatchError("The calibration scores are not finite numbers of at least 0.")
-    if len(scores) > LARGEST or float(scores.max()) > LARGEST_SCORE:
+    if len(scores) > LARGEST or float(scores.max()) > MAX_SCORE:
         raise CheckpointMismatchError("The calibration scores are more or larger than any detector's.")
     memory, loops = weights.pop(MEMORY, None), weights.pop(USUAL_LOOPS, None)
-    if loops is not None and not (
-        0 <= float(loops[0]) <= LARGEST_SCORE and 1 / LARGEST_SCORE <= float(loops[1]) <= LARGEST_SCORE
-    ):
+    if loops is not None and not (0 <= float(loops[0]) <= MAX_SCORE and 1 / MAX_SCORE <= float(loops[1]) <= MAX_SCORE):
         raise CheckpointMismatchError("The usual size of loops is not a mean of at least 0 and a deviation above 0.")
     model.load_state_dict(weights, assign=True)
     _require_numbers(model, memory)
@@ -172,8 +170,8 @@ def from_bytes(data: bytes) -> Checkpoint:
 def _require_numbers(model: Autoencoder, memory: Tensor | None) -> None:
     """Raises CheckpointMismatchError where some image, or what is remembered, could give a number that is none."""
     latents = [memory.abs().amax(dim=0, keepdim=True)] if memory is not None else []
-    latent, number = reach(model, *latents)
-    if latent > LARGEST_LATENT or number > LARGEST_NUMBER:
+    latent, number = activation_bounds(model, *latents)
+    if latent > MAX_LATENT or number > MAX_NUMBER:
         raise CheckpointMismatchError("The weights are so large that the network's numbers overflow; its training failed.")
 
 
@@ -223,7 +221,7 @@ def _settings(header: dict[str, Any]) -> tuple[DetectorConfig, tuple[EpochLosses
         raise CheckpointMismatchError(
             "The file holds the losses of {count:,} epochs; a training has at most {most}.", count=len(losses), most=epochs.most
         )
-    if not all(0 <= loss <= LARGEST_SCORE for each in losses for loss in (each.train, each.validation)):
+    if not all(0 <= loss <= MAX_SCORE for each in losses for loss in (each.train, each.validation)):
         raise CheckpointMismatchError("The file's losses are not finite numbers of at least 0.")
     if evaluation is not None:
         others = set(range(len(config.names))) - set(config.normal_classes)
@@ -252,7 +250,7 @@ def _require_usable(config: DetectorConfig) -> None:
 def _are_kinds(config: DetectorConfig) -> bool:
     """Whether the names are some that this program gives, each once, and the data set's name too."""
     names = config.class_names
-    if re.fullmatch(OWN_NAME, config.data_set) is None or len(names) > MOST_KINDS or len(set(names)) < len(names):
+    if re.fullmatch(OWN_NAME, config.data_set) is None or len(names) > MAX_KINDS or len(set(names)) < len(names):
         return False
     try:
         return all(isinstance(name, str) and kind_name(name) == name for name in names)

@@ -19,7 +19,7 @@ from core.data.variation import copies_of, varied
 from core.errors import UserError
 from core.memory import decode_each_once, reconstruct_from_memory, squared_norms
 from core.model import Autoencoder, ModelConfig, build, layers, parameter_count
-from core.preprocessing import Preprocessing, enclosed_side, poses, preprocess, turn_angles
+from core.preprocessing import Preprocessing, enclosed_side, pose_angles, poses, preprocess
 from core.scoring import ScoreConfig, anomaly_score, error_map, loop_factor, usual_loops
 from core.settings import require_valid
 from core.training import EpochLosses, TrainConfig, Trainer
@@ -27,7 +27,7 @@ from core.training import EpochLosses, TrainConfig, Trainer
 BATCH = 512
 """Images scored at a time; more would not fit into a processor's cache."""
 
-MOST_NUMBERS = 2**23
+MAX_NUMBERS = 2**23
 """Numbers in one block of distances to remembered images, or of what is redrawn of them; four bytes each."""
 
 SAME_WRITER_NEIGHBOURS = 4
@@ -52,7 +52,7 @@ class DetectorConfig:
     """Every setting of a detector, with the course's values as defaults.
 
     class_names: of a data set of somebody's own, which not everybody knows; empty for the others.
-    neighbours: 0 lets the network redraw whatever its bottleneck can express. Otherwise the
+    neighbours: 0 lets the network reconstruct_preprocessed whatever its bottleneck can express. Otherwise the
         reconstruction is the mean of this many remembered images, redrawn: those training images
         whose latents are nearest. Only what was seen can then be redrawn (after MemAE, Gong et al. 2019).
     turns: each image is also looked at turned, so many steps of 8 degrees either way, and judged in
@@ -248,12 +248,12 @@ class AutoencoderDetector:
         self.model.eval()
         parts = []
         score, turns = self.config.score, self.config.turns
-        at_once = max(1, self._at_once // len(turn_angles(turns)))
+        at_once = max(1, self._at_once // len(pose_angles(turns)))
         for batch in torch.split(images if preprocessed is None else preprocessed, at_once):
             batch = batch.to(self.device)
             upright = preprocess(batch, self.config.preprocessing) if preprocessed is None else batch
             seen = poses(upright, turns)
-            reconstructions = self.redraw(seen, skip_nearest)
+            reconstructions = self.reconstruct_preprocessed(seen, skip_nearest)
             maps = error_map(seen, reconstructions, score)
             factors = self.loop_factors(upright)
             judged = anomaly_score(seen, reconstructions, maps, factors, turns, score)
@@ -284,9 +284,9 @@ class AutoencoderDetector:
         if not self.config.neighbours:
             return BATCH
         each = max(len(self.memory_), self.config.neighbours * _widest(self.config.model))
-        return max(1, min(BATCH, MOST_NUMBERS // each))
+        return max(1, min(BATCH, MAX_NUMBERS // each))
 
-    def redraw(self, seen: Tensor, skip_nearest: int = 0) -> Tensor:
+    def reconstruct_preprocessed(self, seen: Tensor, skip_nearest: int = 0) -> Tensor:
         """Reconstructions (N, 1, 28, 28) of preprocessed images, from memory where the detector has one.
 
         skip_nearest: how many of the nearest remembered images do not count; one always remains.

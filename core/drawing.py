@@ -45,7 +45,7 @@ MNIST_SIDES = (19, 20)
 FRAMED_SIDES = (*MNIST_SIDES, 26, 27, 28)
 """Those of Fashion-MNIST too, but for one piece in two hundred."""
 
-FEWEST_SHADES = 8
+MIN_SHADES = 8
 """Of 256; a picture with less between its darkest and its lightest pixel has one colour."""
 
 SMALL_SIDE = 64
@@ -156,7 +156,7 @@ def _exact(page: Frame) -> ReadPicture | None:
     if page.pixels.shape[:2] != (SIDE, SIDE):
         return None
     grey = np.asarray(Image.fromarray(page.pixels).convert("L"))
-    if np.ptp(grey) < FEWEST_SHADES:
+    if np.ptp(grey) < MIN_SHADES:
         return None
     is_light = is_light_on_dark(grey)
     if not is_light:
@@ -176,7 +176,7 @@ def _segmented(page: Frame) -> ReadPicture:
     """The digits of one frame; raises PictureError where there is none, or too many."""
     picture = Image.fromarray(page.pixels)
     shades = np.ptp(np.array(picture.getextrema()), axis=1).max()
-    if shades < FEWEST_SHADES:
+    if shades < MIN_SHADES:
         raise PictureError("No digit was found: the picture has one colour only. Write with a dark pen on light paper.")
     if max(picture.size) < SMALL_SIDE and shades < FAINTEST_INK * 255:
         raise PictureError("The picture is small and nearly blank: no digit can be read in it. Write with a dark pen.")

@@ -32,29 +32,29 @@ def decode(detector: AutoencoderDetector, latents: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Frame:
+class LatentProjection:
     """A point of the latent space and directions from it, by which places in the space get coordinates.
 
-    origin: (D,); directions: (K, D), orthonormal; steps: (K,), the length of 1 along each direction;
-    shares: (K,), how much of the normal latents' variance lies along each.
+    origin: (D,); directions: (K, D), orthonormal; scale: (K,), the length of 1 along each direction;
+    explained_variance_ratio: (K,), how much of the normal latents' variance lies along each.
     """
 
     origin: Tensor
     directions: Tensor
-    steps: Tensor
-    shares: Tensor
+    scale: Tensor
+    explained_variance_ratio: Tensor
 
-    def coordinates(self, latents: Tensor) -> Tensor:
+    def transform(self, latents: Tensor) -> Tensor:
         """Latents (N, D) as coordinates (N, K)."""
-        return (latents - self.origin) @ self.directions.T / self.steps
+        return (latents - self.origin) @ self.directions.T / self.scale
 
-    def latents(self, coordinates: Tensor) -> Tensor:
+    def inverse_transform(self, coordinates: Tensor) -> Tensor:
         """The latents (N, D) at coordinates (N, K)."""
-        return self.origin + coordinates * self.steps @ self.directions
+        return self.origin + coordinates * self.scale @ self.directions
 
 
-def frame_of(normal: Tensor, count: int = 6) -> Frame:
-    """The frame in which normal latents (N, D) spread widest, with at most so many directions.
+def fit_projection(normal: Tensor, count: int = 6) -> LatentProjection:
+    """The projection in which normal latents (N, D) spread widest, with at most so many directions.
 
     One or two units are directions themselves. Else these are the principal directions, from the
     mean, in standard deviations of the normal latents.
@@ -63,7 +63,7 @@ def frame_of(normal: Tensor, count: int = 6) -> Frame:
     if dimensions <= 2:
         variances = normal.var(dim=0)
         shares = variances / variances.sum().clamp_min(1e-12)
-        return Frame(torch.zeros(dimensions), torch.eye(dimensions), torch.ones(dimensions), shares)
+        return LatentProjection(torch.zeros(dimensions), torch.eye(dimensions), torch.ones(dimensions), shares)
     with np.errstate(invalid="ignore"):  # where all are equal there is no variance to share
         pca = PCA(min(count, *normal.shape), random_state=0).fit(normal.numpy())
     mean, directions, variances, shares = (
@@ -71,7 +71,7 @@ def frame_of(normal: Tensor, count: int = 6) -> Frame:
         for values in (pca.mean_, pca.components_, pca.explained_variance_, pca.explained_variance_ratio_)
     )
     # A direction in which nothing ever changes gets a step all the same.
-    return Frame(mean, directions, variances.sqrt().clamp_min(1e-3), shares.nan_to_num())
+    return LatentProjection(mean, directions, variances.sqrt().clamp_min(1e-3), shares.nan_to_num())
 
 
 def interpolate(start: Tensor, end: Tensor, count: int) -> Tensor:

@@ -11,7 +11,7 @@ from core.errors import UserError
 from core.presets import PRESETS, preset
 from core.settings import SETTINGS, changed, written
 
-LONGEST_PART = 100
+MAX_PART = 100
 """Characters; no sound part of a link is longer."""
 
 
@@ -40,7 +40,7 @@ def decode(parts: Mapping[str, str], sources: Mapping[str, Source] = SOURCES) ->
     for part, text in parts.items():
         if part not in names():
             raise LinkError("There is no setting “{part}”.", part=part[:30])
-        if len(text) > LONGEST_PART:
+        if len(text) > MAX_PART:
             raise LinkError("“{part}” has {count:,} characters.", part=part, count=len(text))
     data_set, name = parts.get("data", "mnist"), parts.get("preset", "best")
     if data_set not in sources and is_own(data_set):

@@ -17,12 +17,12 @@ from sklearn.metrics import (
 )
 from torch import Tensor
 
-from core.data.datasets import Digits
+from core.data.datasets import LabelledImages
 from core.detector import DetectorConfig
 from core.errors import UserError
 
 Floats = NDArray[np.float64]
-MOST_POINTS = 400
+MAX_POINTS = 400
 """Points of a drawn curve; the figures beside it come from all scores."""
 
 
@@ -74,13 +74,13 @@ class Detector(Protocol):
     def decision_function(self, images: Tensor, /) -> Tensor: ...
 
 
-def measure(detector: Detector, test: Digits) -> Evaluation:
+def measure(detector: Detector, test: LabelledImages) -> Evaluation:
     """The figures of a calibrated detector on a test set: the one way, whoever asks."""
     scores = detector.decision_function(test.images)
     return evaluate(scores, test.labels, detector.config.normal_classes, detector.threshold_)
 
 
-def can_measure(detector: Detector, test: Digits) -> bool:
+def can_measure(detector: Detector, test: LabelledImages) -> bool:
     """Whether a test set has both normal images and anomalies: drawings of one kind alone have none."""
     is_normal = np.isin(test.labels.numpy(), list(detector.config.normal_classes))
     return bool(is_normal.any() and not is_normal.all())
@@ -163,7 +163,7 @@ class ScoredSet:
     def roc(self) -> Curve:
         """False-alarm rate and recall, for drawing."""
         false_alarm_rates, recalls, _ = roc_curve(self.is_anomaly, self.scores)
-        return thinned(Curve(false_alarm_rates, recalls))
+        return thin(Curve(false_alarm_rates, recalls))
 
     @cached_property
     def _precision_recall(self) -> tuple[Floats, Floats, Floats]:
@@ -175,7 +175,7 @@ class ScoredSet:
     def precision_recall(self) -> Curve:
         """Recall and precision, for drawing."""
         precisions, recalls, _ = self._precision_recall
-        return thinned(Curve(recalls, precisions))
+        return thin(Curve(recalls, precisions))
 
     @cached_property
     def best_f1_threshold(self) -> float:
@@ -203,7 +203,7 @@ class ScoredSet:
         )
 
 
-def scored(
+def scored_set(
     scores: Tensor,
     labels: Tensor,
     normal_classes: Collection[int],
@@ -227,7 +227,7 @@ def scored(
     return ScoredSet(values[chosen], is_anomaly[chosen], share)
 
 
-def thinned(curve: Curve, most: int = MOST_POINTS) -> Curve:
+def thin(curve: Curve, most: int = MAX_POINTS) -> Curve:
     """At most so many of a curve's own points, evenly along its length, both ends among them."""
     if len(curve.x) <= most:
         return curve

@@ -116,7 +116,7 @@ def build(config: ModelConfig, seed: int) -> Autoencoder:
         return Autoencoder(config)
 
 
-def outline(config: ModelConfig) -> Autoencoder:
+def meta_model(config: ModelConfig) -> Autoencoder:
     """The network without its numbers (torch's meta device): shapes and names, whatever its size, at no cost."""
     with torch.device("meta"):
         return Autoencoder(config)
@@ -129,7 +129,7 @@ def parameter_count(model: nn.Module) -> int:
 def multiplications(config: ModelConfig) -> int:
     """How many numbers a network multiplies to redraw one image; a filter's weights count once for each place."""
     values, count = torch.empty(1, 1, SIDE, SIDE, device="meta"), 0
-    model = outline(config)
+    model = meta_model(config)
     for module in (*model.encoder, *model.decoder):
         before, values = values, module(values)
         if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
@@ -139,7 +139,7 @@ def multiplications(config: ModelConfig) -> int:
 
 
 @torch.inference_mode()
-def reach(model: Autoencoder, *latents: Tensor) -> tuple[float, float]:
+def activation_bounds(model: Autoencoder, *latents: Tensor) -> tuple[float, float]:
     """Bounds on the size of a latent, and of every number that the network computes of any image in [0, 1] before the sigmoid.
 
     latents: (1, latent_dim), none negative: others that the decoder may be asked to draw. The network with all its
@@ -176,7 +176,7 @@ class Layer:
 
 def layers(config: ModelConfig) -> list[Layer]:
     """The stages of the real network from image to reconstruction, seen by sending shapes through it."""
-    model = outline(config)
+    model = meta_model(config)
     values = torch.empty(1, 1, SIDE, SIDE, device="meta")
     stages = [Layer((1, SIDE, SIDE), is_latent=False)]
     for half in (model.encoder, model.decoder):

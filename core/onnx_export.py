@@ -22,7 +22,7 @@ from core.framing import FAINT, SIDE, STROKE_WIDTH
 from core.memory import squared_norms
 from core.model import PIXELS
 from core.onnx_graph import PER_IMAGE, Graph, Number, Value
-from core.preprocessing import INK_LEVELS, Preprocessing, turn_angles
+from core.preprocessing import INK_LEVELS, Preprocessing, pose_angles
 from core.scoring import TOLERATED_TURN, ScoreConfig
 
 OPSET, IR_VERSION = 18, 8
@@ -45,7 +45,7 @@ def poses(graph: Graph, images: Value, turns: int) -> Value:
     """(N, 1, 28, 28) to (P * N, 1, 28, 28)."""
     if turns == 0:
         return images
-    turned = [_deskewed(graph, images, images, SIDE, degrees=angle).clamp(0, 1) for angle in turn_angles(turns)[1:]]
+    turned = [_deskewed(graph, images, images, SIDE, degrees=angle).clamp(0, 1) for angle in pose_angles(turns)[1:]]
     return graph("Concat", images, *turned, axis=0)
 
 
@@ -154,10 +154,10 @@ def _eroded(graph: Graph, images: Value, corners: bool) -> Value:
     paper = -images
     if corners:
         return -graph("MaxPool", paper, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
-    return -_spread(graph, paper)
+    return -_dilated(graph, paper)
 
 
-def _spread(graph: Graph, images: Value) -> Value:
+def _dilated(graph: Graph, images: Value) -> Value:
     """The highest value of each pixel and its four neighbours."""
     upright = graph("MaxPool", images, kernel_shape=[3, 1], pads=[1, 0, 1, 0])
     return graph("Max", upright, graph("MaxPool", images, kernel_shape=[1, 3], pads=[0, 1, 0, 1]))
@@ -187,7 +187,7 @@ def enclosed_side(graph: Graph, images: Value) -> Value:
     before = Value(body, "flooded")
     after = before
     for _ in range(STEPS_PER_LOOK):
-        after = _spread(body, after) * Value(body, paper.name)
+        after = _dilated(body, after) * Value(body, paper.name)
     # From the sum, and not from the largest, which an empty batch has not.
     grown = (after - before).reduced("ReduceSum", [0, *PER_IMAGE], keepdims=False) > 0.0
     body.named(grown, "goes_on")
@@ -243,7 +243,7 @@ def _network(graph: Graph, values: Value, modules: nn.Sequential) -> Value:
     return values
 
 
-def _redraw(graph: Graph, seen: Value, detector: AutoencoderDetector) -> Value:
+def _reconstruct(graph: Graph, seen: Value, detector: AutoencoderDetector) -> Value:
     """Reconstructions (N, 1, 28, 28) of preprocessed images."""
     latents = _network(graph, seen, detector.model.encoder)
     if not detector.config.neighbours:
@@ -254,8 +254,8 @@ def _redraw(graph: Graph, seen: Value, detector: AutoencoderDetector) -> Value:
     )
     _, nearest = graph.all_of("TopK", distances, graph.integers([count]), results=2, largest=0)  # (N, K)
     remembered = graph("Gather", memory, nearest, axis=0).reshaped(-1, detector.config.model.latent_dim)
-    redrawn = _network(graph, remembered, detector.model.decoder).reshaped(-1, count, 1, SIDE, SIDE)
-    return redrawn.reduced("ReduceMean", [1], keepdims=False)
+    reconstructions = _network(graph, remembered, detector.model.decoder).reshaped(-1, count, 1, SIDE, SIDE)
+    return reconstructions.reduced("ReduceMean", [1], keepdims=False)
 
 
 def map_score(graph: Graph, error_maps: Value, images: Value, config: ScoreConfig) -> Value:
@@ -268,7 +268,7 @@ def map_score(graph: Graph, error_maps: Value, images: Value, config: ScoreConfi
 
 def _least_strange(graph: Graph, scores: Value, turns: int) -> tuple[Value, Value]:
     """Of each image's poses the least score (N,), and where that pose stands among all P * N."""
-    angles = np.array(turn_angles(turns)).reshape(-1, 1)
+    angles = np.array(pose_angles(turns)).reshape(-1, 1)
     by_pose = scores.reshaped(len(angles), -1) * graph.constant(1 + (angles / TOLERATED_TURN) ** 2)  # (P, N)
     count = graph("Gather", graph("Shape", by_pose), graph.constant(1, np.int64))
     zero, one = graph.constant(0, np.int64), graph.constant(1, np.int64)
@@ -291,14 +291,14 @@ def to_onnx(checkpoint: Checkpoint) -> bytes:
     images = graph("Unsqueeze", pixels.to(TensorProto.FLOAT) / 255.0, graph.integers([1]))
     upright = preprocess(graph, images, config.preprocessing)
     seen = poses(graph, upright, config.turns)
-    redrawn = _redraw(graph, seen, detector)
-    maps = seen - redrawn
+    reconstructions = _reconstruct(graph, seen, detector)
+    maps = seen - reconstructions
     if config.score.smoothing > 1e-3:
         maps = blur(graph, maps, config.score.smoothing)
     scores = map_score(graph, maps, seen, config.score).reshaped(-1)
     if config.turns:
         scores, places = _least_strange(graph, scores, config.turns)
-        seen, redrawn, maps = (graph("Gather", each, places, axis=0) for each in (seen, redrawn, maps))
+        seen, reconstructions, maps = (graph("Gather", each, places, axis=0) for each in (seen, reconstructions, maps))
     if config.score.loop_weight:
         mean, deviation = detector.usual_loops_.tolist()
         unusual = ((enclosed_side(graph, upright) - mean) / deviation).reshaped(-1)
@@ -313,7 +313,7 @@ def to_onnx(checkpoint: Checkpoint) -> bytes:
         "is_anomaly": scores.to(TensorProto.DOUBLE) > threshold,
         "p_value": (is_as_high.reduced("ReduceSum", [1], keepdims=False) + one) / total,
         "image": seen.reshaped(-1, SIDE, SIDE),
-        "reconstruction": redrawn.reshaped(-1, SIDE, SIDE),
+        "reconstruction": reconstructions.reshaped(-1, SIDE, SIDE),
         "error_map": maps.reshaped(-1, SIDE, SIDE),
     }
     for name in OUTPUTS:

@@ -59,7 +59,7 @@ POSE_DEGREES = 8
 """Degrees between one pose of an image and the next."""
 
 
-def turn_angles(turns: int) -> list[int]:
+def pose_angles(turns: int) -> list[int]:
     """Degrees of each pose: 0, then POSE_DEGREES either way, twice that, and so on, turns times."""
     return [0, *(sign * POSE_DEGREES * number for number in range(1, turns + 1) for sign in (-1, 1))]
 
@@ -72,7 +72,7 @@ def poses(images: Tensor, turns: int) -> Tensor:
     """
     if len(images) == 0 or turns == 0:
         return images
-    return torch.cat([images, _deskewed(images, images, SIDE, angles=turn_angles(turns)[1:]).clamp(0.0, 1.0)])
+    return torch.cat([images, _deskewed(images, images, SIDE, angles=pose_angles(turns)[1:]).clamp(0.0, 1.0)])
 
 
 def follow(masks: Tensor, images: Tensor, preprocessing: Preprocessing, turns: int) -> Tensor:
@@ -84,7 +84,7 @@ def follow(masks: Tensor, images: Tensor, preprocessing: Preprocessing, turns: i
         masks = F.avg_pool2d(_deskewed(masks, is_ink, ENLARGEMENT * SIDE, to_usual_size=True), ENLARGEMENT)
     upright = preprocess(images, preprocessing)
     if turns:
-        masks = torch.cat([masks, _deskewed(masks, upright, SIDE, angles=turn_angles(turns)[1:])])
+        masks = torch.cat([masks, _deskewed(masks, upright, SIDE, angles=pose_angles(turns)[1:])])
     return (masks > 0.5).float()
 
 

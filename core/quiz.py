@@ -16,7 +16,7 @@ CLEARLY = 1.2
 """The highest score is at least so many times the second, and another image's error so many times that of the right one:
 else the question would be a matter of luck."""
 
-MOST_TRIES = 200
+MAX_TRIES = 200
 """Choices of images for one question, of which the last is asked: a detector may give everything nearly the same score."""
 
 RATES, COUNTS = (0.01, 0.02, 0.05, 0.1), (100, 200, 1000)
@@ -45,13 +45,13 @@ class Pool:
     indices: np.ndarray
     weights: np.ndarray | None = None
 
-    def choose(self, count: int, chance: np.random.Generator) -> list[int]:
-        return [int(index) for index in chance.choice(self.indices, count, replace=False, p=self.weights)]
+    def choose(self, count: int, rng: np.random.Generator) -> list[int]:
+        return [int(index) for index in rng.choice(self.indices, count, replace=False, p=self.weights)]
 
 
 def questions(detector: AutoencoderDetector, images: Tensor, labels: Tensor, scores: Tensor, seed: int) -> list[Question]:
     """One of each entry of KINDS; labels and scores (N,) are those of the test images (N, 1, 28, 28)."""
-    chance, threshold = np.random.default_rng(seed), detector.threshold_
+    rng, threshold = np.random.default_rng(seed), detector.threshold_
     values = scores.double().numpy()
 
     def error_is_clear(chosen: list[int]) -> bool:
@@ -67,7 +67,7 @@ def questions(detector: AutoencoderDetector, images: Tensor, labels: Tensor, sco
     alarms, passing = np.flatnonzero(values > threshold), np.flatnonzero(values <= threshold)
     weights = _of_both_alike(np.isin(labels.numpy()[passing], detector.config.normal_classes))
     pools = Pool(alarms), Pool(passing, weights)
-    return [_question(kind, values, labels, *pools, clear.get(kind), threshold, chance) for kind in KINDS]
+    return [_question(kind, values, labels, *pools, clear.get(kind), threshold, rng) for kind in KINDS]
 
 
 def _of_both_alike(is_normal: np.ndarray) -> np.ndarray | None:
@@ -90,29 +90,29 @@ def _question(
     passing: Pool,
     is_clear: Callable[[list[int]], bool] | None,
     threshold: float,
-    chance: np.random.Generator,
+    rng: np.random.Generator,
 ) -> Question:
     if kind == "rate":
-        rate, count = float(chance.choice(RATES)), int(chance.choice(COUNTS))
+        rate, count = float(rng.choice(RATES)), int(rng.choice(COUNTS))
         expected = round(rate * count)
         numbers = sorted({expected, 2 * expected, 5 * expected, count - expected})
         return Question(kind, (), numbers.index(expected), rate, count, tuple(numbers))
     if kind == "verdict":
-        (index,) = (alarms if chance.random() < 0.5 and len(alarms.indices) else passing).choose(1, chance)
+        (index,) = (alarms if rng.random() < 0.5 and len(alarms.indices) else passing).choose(1, rng)
         return Question(kind, (index,), int(scores[index] > threshold))
     if kind in ("alarm", "pass"):
         odd, others = (alarms, passing) if kind == "alarm" else (passing, alarms)
-        chosen = [*odd.choose(1, chance), *others.choose(OPTIONS - 1, chance)]
+        chosen = [*odd.choose(1, rng), *others.choose(OPTIONS - 1, rng)]
     else:
-        for _try in range(MOST_TRIES):
-            chosen = _of_different_classes(labels, chance)
+        for _try in range(MAX_TRIES):
+            chosen = _of_different_classes(labels, rng)
             if is_clear is None or is_clear(chosen):
                 break
     target = chosen[int(np.argmax(scores[chosen]))] if kind == "highest" else chosen[0]
-    order = [chosen[place] for place in chance.permutation(OPTIONS)]
+    order = [chosen[place] for place in rng.permutation(OPTIONS)]
     return Question(kind, tuple(order), order.index(target))
 
 
-def _of_different_classes(labels: Tensor, chance: np.random.Generator) -> list[int]:
-    classes = chance.permutation(torch.unique(labels).numpy())[:OPTIONS]
-    return [int(chance.choice(np.flatnonzero(labels.numpy() == label))) for label in classes]
+def _of_different_classes(labels: Tensor, rng: np.random.Generator) -> list[int]:
+    classes = rng.permutation(torch.unique(labels).numpy())[:OPTIONS]
+    return [int(rng.choice(np.flatnonzero(labels.numpy() == label))) for label in classes]

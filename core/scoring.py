@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.preprocessing import blur, turn_angles
+from core.preprocessing import blur, pose_angles
 from core.settings import require_valid
 
 
@@ -53,7 +53,7 @@ def require_same_shape(images: Tensor, reconstructions: Tensor) -> None:
         )
 
 
-def in_thresholds(score: float, threshold: float) -> float:
+def score_ratio(score: float, threshold: float) -> float:
     """A score as a multiple of the threshold, above 1 exactly where it is an anomaly; without end where the threshold is 0."""
     if threshold > 0:
         return score / threshold
@@ -103,20 +103,20 @@ def least_strange(
     scores = map_score(error_maps, images, config)
     if turns == 0:
         return images, reconstructions, error_maps, scores
-    angles = torch.tensor(turn_angles(turns), dtype=scores.dtype, device=scores.device)
+    angles = torch.tensor(pose_angles(turns), dtype=scores.dtype, device=scores.device)
     by_pose = scores.view(len(angles), len(scores) // len(angles)) * (1 + (angles / TOLERATED_TURN).square())[:, None]  # (P, N)
     least, pose = by_pose.min(dim=0)
     places = pose * len(least) + torch.arange(len(least), device=pose.device)
     return images[places], reconstructions[places], error_maps[places], least
 
 
-LEAST_DEVIATION = 0.5
+MIN_DEVIATION = 0.5
 """Pixels: a speck of paper between two strokes is no loop, however rare it is among the normal images."""
 
 
 def usual_loops(sides: Tensor) -> Tensor:
     """Mean and standard deviation (2,) in pixels of core.preprocessing.enclosed_side (N,) of normal images."""
-    return torch.stack([sides.mean(), sides.var(correction=0).add(LEAST_DEVIATION**2).sqrt()])
+    return torch.stack([sides.mean(), sides.var(correction=0).add(MIN_DEVIATION**2).sqrt()])
 
 
 def loop_factor(sides: Tensor, usual: Tensor, config: ScoreConfig) -> Tensor:

@@ -20,10 +20,10 @@ from core.server import web
 from core.server.access import keep_newest, network
 from pages.shared.html import style
 from pages.shared.i18n.text import translated_into
-from pages.shared.state.access import IN_A_TAB, IN_ANOTHER_SITE, has_token, is_let_in
+from pages.shared.state.access import IN_A_TAB, IN_ANOTHER_SITE, has_token, is_admitted
 from pages.shared.state.job_pool import has_room_to_receive
-from pages.shared.state.visitors import cookie_name, kept
-from pages.shared.streamlit_internals import base_path, inline_scripts, same_origin_token, settle_uploads
+from pages.shared.state.visitors import cookie_name, registry
+from pages.shared.streamlit_internals import base_path, evict_uploads, inline_scripts, same_origin_token
 
 FOR_THE_CLASS = ("/_stcore/upload_file/", "/media/", "/component/", "/_stcore/bidi-components/", "/_stcore/agent/", "/pen/")
 """What only a visitor who is let in may ask for."""
@@ -31,10 +31,10 @@ FOR_THE_CLASS = ("/_stcore/upload_file/", "/media/", "/component/", "/_stcore/bi
 UPLOADS = "/_stcore/upload_file/"
 METRICS = "/_stcore/metrics"
 
-MOST_UPLOADED = 20 * 2**20
+MAX_UPLOADED = 20 * 2**20
 """Bytes of files that the tabs of one browser hold at most; the oldest make room."""
 
-MOST_AT_A_TIME = 5
+MAX_AT_A_TIME = 5
 """Files that one browser sends at the same time."""
 
 POLICY = (
@@ -126,7 +126,7 @@ class Admission:
             await PlainTextResponse("Not found", 404)(scope, receive, send)
         elif path.startswith(FOR_THE_CLASS):
             session = path.removeprefix(UPLOADS).partition("/")[0] if path.startswith(UPLOADS) else ""
-            if not is_let_in(session, HTTPConnection(scope).cookies.get(cookie_name(), "")):
+            if not is_admitted(session, HTTPConnection(scope).cookies.get(cookie_name(), "")):
                 await PlainTextResponse("This class has a password.", 403)(scope, receive, send)
             elif session and scope["method"] in ("PUT", "DELETE"):
                 await self._upload(session, scope, receive, send)
@@ -138,15 +138,15 @@ class Admission:
             await self._app(scope, receive, send)
 
     async def _upload(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
-        browser = kept().sessions_with(session)[0]
+        browser = registry().sessions_with(session)[0]
         length = HTTPConnection(scope).headers.get("Content-Length", "")
-        if self._sending[browser] >= MOST_AT_A_TIME:
+        if self._sending[browser] >= MAX_AT_A_TIME:
             await PlainTextResponse("Too many files at the same time.", 429)(scope, receive, send)
             return
         if scope["method"] == "PUT" and not (length.isdecimal() and len(length) < 12):
             await PlainTextResponse("The length of the file is missing.", 411)(scope, receive, send)
             return
-        size = min(int(length or 0), MOST_UPLOADED) if scope["method"] == "PUT" else 0
+        size = min(int(length or 0), MAX_UPLOADED) if scope["method"] == "PUT" else 0
         # From a frame in another site no cookie comes with which Streamlit could compare the header; Origin says as much.
         if self._embedders and _is_of_own_page(HTTPConnection(scope)):
             headers = [(name, value) for name, value in scope["headers"] if name != b"x-xsrftoken"]
@@ -164,7 +164,7 @@ class Admission:
             self._arriving -= size
             self._sending[browser] -= 1
             self._sending += Counter()
-            settle_uploads(kept().sessions_with(session), MOST_UPLOADED)
+            evict_uploads(registry().sessions_with(session), MAX_UPLOADED)
 
     def _knows_token(self, scope: Scope) -> bool:
         request = HTTPConnection(scope)

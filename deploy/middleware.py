@@ -30,7 +30,7 @@ class VisitorCookie:
         from pages.shared.state import visitors
 
         self._app = app
-        self._tokens = visitors.kept().tokens
+        self._tokens = visitors.registry().tokens
         self._name = visitors.cookie_name
         self._is_embedded = bool(web.embed_origins())
 

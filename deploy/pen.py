@@ -7,10 +7,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-MOST_BYTES = 2**20
+MAX_BYTES = 2**20
 """Of one frame: a canvas full of noise has half of that."""
 
-MOST_WAITING = 3
+MAX_WAITING = 3
 """Frames of one pen that are not answered yet; a browser sends one at a time, and one more when the pen is lifted."""
 
 # Threads. Those that were lifted find one at once, and the first turn (job_pool.turn_to_judge); of those that move no more
@@ -26,14 +26,14 @@ async def answer(request: Request) -> Response:
     pen = pens.pen_of(request.path_params["token"])
     if pen is None:
         return PlainTextResponse("No page has this pen.", 404)
-    if pen.waiting >= MOST_WAITING:
+    if pen.waiting >= MAX_WAITING:
         return PlainTextResponse("Too many frames at the same time.", 429)
     pen.waiting += 1
     try:
         body = bytearray()
         async for part in request.stream():
             body += part
-            if len(body) > MOST_BYTES:
+            if len(body) > MAX_BYTES:
                 return PlainTextResponse("This is larger than any drawing.", 413)
         frame = CanvasFrame.of_json(body)
         if frame is None:

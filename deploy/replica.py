@@ -97,7 +97,7 @@ async def forget_the_gone(seconds: float) -> None:
 
     while True:
         await asyncio.sleep(seconds)
-        await asyncio.to_thread(visitors.kept().forget_the_gone)  # it waits for who is just being served
+        await asyncio.to_thread(visitors.registry().evict_disconnected)  # it waits for who is just being served
 
 
 async def forget_what_is_over(seconds: float) -> None:
@@ -117,12 +117,12 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     from core.server import web
     from core.server.environment import whole_number_from_environment
     from pages.shared import entry
-    from pages.shared.state.access import is_let_in
+    from pages.shared.state.access import is_admitted
     from pages.shared.state.visitors import cookie_name
 
-    refuse_messages(is_let_in, cookie_name())
+    refuse_messages(is_admitted, cookie_name())
     refuse_values()
-    keep_no_sessions_of_strangers(is_let_in, cookie_name())
+    keep_no_sessions_of_strangers(is_admitted, cookie_name())
     entry.begin()
     loop = asyncio.get_running_loop()
     tasks: list[asyncio.Task[None]] = []

@@ -3,7 +3,7 @@
 import streamlit as st
 import torch
 
-from core.data.datasets import Digits
+from core.data.datasets import LabelledImages
 from pages.shared.html import pictures, verdicts
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _
@@ -33,7 +33,7 @@ def show() -> None:
     show_doors()
 
 
-def typical(test: Digits, is_normal: torch.Tensor, wanted: torch.Tensor) -> int:
+def typical(test: LabelledImages, is_normal: torch.Tensor, wanted: torch.Tensor) -> int:
     """The test image nearest to the mean of the first of the wanted kind (N,), else of an anomaly, else of any."""
     kind = next((kind for kind in (wanted, ~is_normal) if kind.any()), is_normal)
     chosen = kind.nonzero().squeeze(1)[:FIRST]

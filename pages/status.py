@@ -18,7 +18,7 @@ from pages.shared.streamlit_internals import begin_again_with_app, connected_ses
 
 def show() -> None:
     """The page; that its visitor is the teacher is asked a second time, should the navigation fail."""
-    if not (access.is_open() and access.is_teacher()):
+    if not (access.may_enter() and access.is_teacher()):
         st.error(_("This page is for the teacher."), icon=":material/lock:")
         return
     st.title(_("Status"))
@@ -35,7 +35,7 @@ def show_status() -> None:
     memory = process.memory_in_use()
     figures = (
         (_("Open tabs"), formatted(connected_sessions(), ",")),
-        (_("Visitors kept"), formatted(len(visitors.kept()), ",")),
+        (_("Visitors kept"), formatted(len(visitors.registry()), ",")),
         (_("Trainings running"), formatted(running, ",")),
         (_("Trainings waiting"), formatted(waiting, ",")),
         (_("Memory"), _("{size:,.0f} MB", size=memory) if memory else "–"),
@@ -50,7 +50,7 @@ def show_status() -> None:
 
 ENDED = N_("The teacher ended this training. You can start a new one.")
 PAUSED = N_("The teacher paused this training. Press Resume to go on.")
-MOST_SHOWN = 40
+MAX_SHOWN = 40
 
 
 @st.fragment(run_every=3.0)
@@ -70,7 +70,7 @@ def show_trainings() -> None:
         st.caption(_("Nobody trains."))
         return
     rows = [(job, job.peek()) for job in jobs]
-    largest = sorted(rows, key=lambda row: (row[0].is_short, -row[0].work))[:MOST_SHOWN]
+    largest = sorted(rows, key=lambda row: (row[0].is_short, -row[0].work))[:MAX_SHOWN]
     for job, snapshot in largest:
         show_training(job, snapshot)
     if len(rows) > len(largest):
@@ -91,7 +91,7 @@ def show_training(job: TrainingJob, snapshot: Snapshot) -> None:
         )
         st.button(_("End"), key=f"end-{job.number}", icon=":material/stop:", on_click=end_one, args=(job.number,))
         sizes = "-".join(str(stage.units) for stage in layers(job.config.model))
-        classes = data_sets.normal_names(job.config)
+        classes = data_sets.joined_normal_names(job.config)
         memory = job_pool.pool().budget.used(job.owner) / MEGABYTE
         st.markdown(
             _(

@@ -221,7 +221,7 @@ def cluster_row(data: DataSet, split: OneClassSplit) -> Row:
 
     def note(done: Any) -> None:
         """Count the bytes that came home."""
-        if not done.cancelled() and isinstance(done.result(), cluster_training.Advanced):
+        if not done.cancelled() and isinstance(done.result(), cluster_training.ChunkResult):
             arrived.append(len(done.result().weights) + len(done.result().state))
 
     def counted(client: Any, task: Any) -> Any:

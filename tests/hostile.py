@@ -13,7 +13,7 @@ from torch import Tensor
 from core.drawing import PictureError, from_canvas_png, from_picture
 
 Random = np.random.Generator
-MOST_MEMORY = 200.0
+MAX_MEMORY = 200.0
 """MB that one drawing or file may take."""
 
 

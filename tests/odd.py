@@ -15,12 +15,12 @@ from torch import Tensor
 
 from core.checkpoint import Checkpoint, CheckpointError, from_bytes, to_bytes
 from core.data.datasets import SOURCES
-from core.data.own import LONGEST_NAME, MOST_KINDS, OwnDataError, kind_name
+from core.data.own import MAX_KINDS, MAX_NAME, OwnDataError, kind_name
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError
 from core.link import names
 from core.metrics import Evaluation
-from core.model import outline, parameter_count
+from core.model import meta_model, parameter_count
 from core.settings import SETTINGS, Choice, LayerSizes, Number, Switch, changed, written
 from core.training import EpochLosses
 
@@ -87,7 +87,7 @@ ODD_NAMES = (
     "don't",
     "(a)",
     "normal",
-    "x" * LONGEST_NAME,
+    "x" * MAX_NAME,
     "ß",
     "Ǆ",
     "∞",
@@ -142,14 +142,14 @@ def settings(random: Random, share: float = 0.4) -> DetectorConfig:
             made = changed(replace(config, normal_classes=tuple(normal.tolist())), asked)
         except SettingError:
             continue
-        if parameter_count(outline(made.model)) < 1_000_000:
+        if parameter_count(meta_model(made.model)) < 1_000_000:
             return made
 
 
 def kinds(random: Random) -> tuple[str, ...]:
     """Names of kinds that a visitor may give."""
     found: dict[str, None] = {}
-    for _ in range(int(random.integers(1, MOST_KINDS + 1))):
+    for _ in range(int(random.integers(1, MAX_KINDS + 1))):
         raw = picked(random, ODD_NAMES) if random.random() < 0.7 else text(random)
         try:
             found[kind_name(raw)] = None
@@ -204,7 +204,7 @@ def figures(random: Random, config: DetectorConfig) -> Evaluation | None:
     return Evaluation(one, two, by_class, three, four)
 
 
-MOST_BYTES = 5_000_000
+MAX_BYTES = 5_000_000
 """Of an upload: a server closes the connection on more."""
 
 
@@ -212,7 +212,7 @@ def checkpoint(random: Random, refused: float = 0.1) -> bytes:
     """A file that the reader accepts and whose parts are as odd as can be; with this probability one that it may refuse."""
     while True:
         data = unread_checkpoint(random)
-        if len(data) > MOST_BYTES:
+        if len(data) > MAX_BYTES:
             continue
         with suppress(CheckpointError):
             if random.random() >= refused:

@@ -18,10 +18,10 @@ from core.drawing import PictureError, read_picture
 from core.ensemble import Ensemble
 from core.experiments.hands import pictures
 from core.presets import read, shipped
-from core.scoring import in_thresholds
+from core.scoring import score_ratio
 from tests.strokes import WAYS, on_canvas, rgba, shaken
 
-SEED, TIMES, LEAST_SIDE = 0, 8, 40
+SEED, TIMES, MIN_SIDE = 0, 8, 40
 PAPER_SHARE = 0.85
 """What is lighter than this share of the paper around it is paper."""
 PAPER, DESK = (226, 225, 220), (88, 56, 40)
@@ -41,13 +41,13 @@ def unsteady() -> list[Labelled]:
 
 
 def of_people(folder: Path) -> list[Labelled]:
-    """Pictures of one digit, dark on light, at least LEAST_SIDE high; their paper, shaded or not, becomes white."""
+    """Pictures of one digit, dark on light, at least MIN_SIDE high; their paper, shaded or not, becomes white."""
     found = []
     for path in pictures(folder):
         grey = ImageOps.exif_transpose(Image.open(path)).convert("L")
         pixels = np.asarray(grey, np.float32)
         paper = np.asarray(grey.filter(ImageFilter.GaussianBlur(grey.height / 8)), np.float32)
-        if grey.height >= LEAST_SIDE and np.median(pixels) > 0.7 * np.quantile(pixels, 0.9):
+        if grey.height >= MIN_SIDE and np.median(pixels) > 0.7 * np.quantile(pixels, 0.9):
             flat = (pixels / np.minimum(np.median(pixels), paper) / PAPER_SHARE).clip(0, 1)
             found.append((int(path.name[0]), Image.fromarray((255 * flat).astype(np.uint8))))
     return found
@@ -141,7 +141,7 @@ def right_on(page: Image.Image, labels: Sequence[int], columns: int, ensemble: E
         cells = [int(y * rows) * columns + int(x * columns) for x, y in middles]
     right = set()
     for cell, each in zip(cells, found, strict=True):
-        ratios = [in_thresholds(float(result.scores[0]), result.threshold) for result in ensemble.infer(each.image)]
+        ratios = [score_ratio(float(result.scores[0]), result.threshold) for result in ensemble.infer(each.image)]
         if 0 <= cell < len(labels) and int(np.argmin(ratios)) == labels[cell]:
             right.add(cell)
     return len(right)

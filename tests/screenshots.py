@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from core.drawing import from_canvas
 from core.ensemble import Ensemble
 from core.presets import read, shipped
-from core.scoring import in_thresholds
+from core.scoring import score_ratio
 from core.server.classroom import Classroom
 from core.server.tasks import Judgement
 from pages.shared.i18n.text import LANGUAGES
@@ -67,7 +67,7 @@ def begin_class(database: str) -> None:
         image = from_canvas(rgba(on_canvas(shaken(ways[turn % len(ways)], random))))
         assert image is not None
         opinions = ensemble.infer(image)
-        ratios = [in_thresholds(float(each.scores[0]), each.threshold) for each in opinions]
+        ratios = [score_ratio(float(each.scores[0]), each.threshold) for each in opinions]
         best = int(np.argmin(ratios))
         five = opinions[5]
         judgement = Judgement(

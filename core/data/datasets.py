@@ -41,7 +41,7 @@ class DamagedDataError(DataError):
 
 
 @dataclass(frozen=True)
-class Digits:
+class LabelledImages:
     """Images float32 (N, 1, 28, 28) in [0, 1], white ink on black; labels int64 (N,)."""
 
     images: Tensor
@@ -53,14 +53,14 @@ class Digits:
 class DataSet:
     """One data set in memory; the training images stay bytes, (N, 28, 28), to be small.
 
-    is_one_pile: no file of its own is for testing; both have all images, and a split says which train.
+    has_no_test_file: no file of its own is for testing; both have all images, and a split says which train.
     """
 
     name: str
     train_images: Tensor
     train_labels: Tensor
-    test: Digits
-    is_one_pile: bool = False
+    test: LabelledImages
+    has_no_test_file: bool = False
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def _read(source: Source, root: Path) -> DataSet:
     for part in (train, test):
         if part.data.shape[1:] != (28, 28) or len(part.data) != len(part.targets):
             raise ValueError("Images and labels do not belong together.")
-    return DataSet(source.name, train.data, train.targets, Digits(as_images(test.data), test.targets, source.name))
+    return DataSet(source.name, train.data, train.targets, LabelledImages(as_images(test.data), test.targets, source.name))
 
 
 def as_images(pixels: Tensor) -> Tensor:
@@ -247,5 +247,5 @@ def _load_uci_digits() -> DataSet:
         FALLBACK,
         (train * 255).round().to(torch.uint8),
         train_labels.long(),
-        Digits(test.unsqueeze(1), test_labels.long(), FALLBACK),
+        LabelledImages(test.unsqueeze(1), test_labels.long(), FALLBACK),
     )

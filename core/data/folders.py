@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from core.data.own import MOST_IMAGES, MOST_KINDS, OwnDataError, OwnImages, kind_name
+from core.data.own import MAX_IMAGES, MAX_KINDS, OwnDataError, OwnImages, kind_name
 from core.errors import UserError, is_raised_in
 
 LOG = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ MAX_PICTURE_BYTES = 5 * MEGABYTE
 MAX_PIXELS = 40_000_000
 """Of all pictures together; a picture of 320 x 320 takes a hundredth of a second to read."""
 
-MAX_ENTRIES = 2 * MOST_IMAGES + MOST_KINDS
+MAX_ENTRIES = 2 * MAX_IMAGES + MAX_KINDS
 """Folders and the hidden files of some systems count too."""
 
 ENTRY_MARK = b"PK\x01\x02"
@@ -74,8 +74,8 @@ def _pictures(archive: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, str]]:
     files = [entry for entry in entries if not entry.is_dir()]
     if not files:
         raise OwnDataError("The zip is empty. Put the pictures of each kind into a folder of its name.")
-    if len(files) > MOST_IMAGES:
-        raise OwnDataError("The zip has {count:,} pictures; it may have {most:,}.", count=len(files), most=MOST_IMAGES)
+    if len(files) > MAX_IMAGES:
+        raise OwnDataError("The zip has {count:,} pictures; it may have {most:,}.", count=len(files), most=MAX_IMAGES)
     unpacked = sum(entry.file_size for entry in files)
     if unpacked > MAX_UNPACKED_BYTES:
         raise OwnDataError(
@@ -136,8 +136,8 @@ def _images(
                 other=_short(folder),
                 kind=kind,
             )
-    if len(kinds) > MOST_KINDS:
-        raise OwnDataError("The zip has {count:,} kinds; it may have {most}.", count=len(kinds), most=MOST_KINDS)
+    if len(kinds) > MAX_KINDS:
+        raise OwnDataError("The zip has {count:,} kinds; it may have {most}.", count=len(kinds), most=MAX_KINDS)
     images, pixels = [], 0
     for entry, _folder in pictures:
         # Not archive.read, which unpacks far more than the list says that there is before it cuts.

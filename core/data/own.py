@@ -13,12 +13,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from core.data.datasets import DataError, DataSet, Digits, Source, as_bytes, as_images
+from core.data.datasets import DataError, DataSet, LabelledImages, Source, as_bytes, as_images
 from core.errors import N_
 from core.framing import SIDE
 
-MOST_KINDS, MOST_IMAGES = 20, 2000
-LONGEST_NAME = 20
+MAX_KINDS, MAX_IMAGES = 20, 2000
+MAX_NAME = 20
 """Characters of a kind's name."""
 
 PREFIX, OWN_NAME = "own-", "own-[0-9a-f]{16}"
@@ -52,13 +52,13 @@ def kind_name(text: str) -> str:
         name = f"\N{FULLWIDTH PLUS SIGN}{name[1:]}"
     if not name:
         raise OwnDataError("A kind needs a name, such as “star”: letters, digits or an emoji.")
-    if len(name) > LONGEST_NAME:
+    if len(name) > MAX_NAME:
         raise _too_long()
     return name
 
 
 def _too_long() -> OwnDataError:
-    return OwnDataError("A kind's name has at most {most} characters.", most=LONGEST_NAME)
+    return OwnDataError("A kind's name has at most {most} characters.", most=MAX_NAME)
 
 
 SIGNS = ".()-'+=?!%" + "".join(map(chr, range(0x1F3FB, 0x1F400)))
@@ -85,13 +85,13 @@ class OwnImages:
     @classmethod
     def of(cls, images: Tensor, names: Sequence[str]) -> "OwnImages":
         """From bytes (N, 28, 28) or numbers in [0, 1] (N, 1, 28, 28), and the name of each one's kind. Raises OwnDataError."""
-        if len(images) > MOST_IMAGES:
-            raise OwnDataError("A data set of one's own has at most {most:,} images.", most=MOST_IMAGES)
+        if len(images) > MAX_IMAGES:
+            raise OwnDataError("A data set of one's own has at most {most:,} images.", most=MAX_IMAGES)
         known = {name: kind_name(name) for name in dict.fromkeys(names)}
         kinds = tuple(dict.fromkeys(known.values()))
-        if len(kinds) > MOST_KINDS:
+        if len(kinds) > MAX_KINDS:
             raise OwnDataError(
-                "A data set of one's own has at most {most} kinds, not {count}.", most=MOST_KINDS, count=len(kinds)
+                "A data set of one's own has at most {most} kinds, not {count}.", most=MAX_KINDS, count=len(kinds)
             )
         places = {kind: place for place, kind in enumerate(kinds)}
         labels = torch.tensor([places[known[name]] for name in names], dtype=torch.int64)
@@ -134,9 +134,8 @@ class OwnImages:
     @cached_property
     def data_set(self) -> DataSet:
         """One pile: which of its images are for testing depends on what is normal (core.data.split.plan_split)."""
-        return DataSet(
-            self.name, self.images, self.labels, Digits(as_images(self.images), self.labels, self.name), is_one_pile=True
-        )
+        every = LabelledImages(as_images(self.images), self.labels, self.name)
+        return DataSet(self.name, self.images, self.labels, every, has_no_test_file=True)
 
 
 def nothing() -> OwnImages:

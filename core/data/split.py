@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from core.data.datasets import DataError, DataSet, Digits, as_images
+from core.data.datasets import DataError, DataSet, LabelledImages, as_images
 from core.data.variation import copies_of, varied
 
 CALIBRATION_SHARE = 0.2
@@ -25,7 +25,7 @@ class OneClassSplit:
 
     train: Tensor
     calibration: Tensor
-    test: Digits
+    test: LabelledImages
     copies: int = 0
     """Of each training image, varied, which train too."""
 
@@ -37,7 +37,7 @@ class OneClassSplit:
     def counts(self) -> tuple[int, int]:
         return len(self.train), len(self.calibration)
 
-    def images(self) -> "OneClassSplit":
+    def materialize(self) -> "OneClassSplit":
         """Itself: the images are there."""
         return self
 
@@ -55,7 +55,7 @@ class PlannedSplit:
     calibration: Tensor
     key: Hashable
     """Equal for equal splits."""
-    test: Digits
+    test: LabelledImages
     copies: int = 0
     seed: int = 0
 
@@ -73,7 +73,7 @@ class PlannedSplit:
             key=(self.key, train, calibration),
         )
 
-    def images(self) -> OneClassSplit:
+    def materialize(self) -> OneClassSplit:
         """The split itself."""
         train = self._images(self.train)
         if self.copies:
@@ -93,7 +93,7 @@ class SplitSource(Protocol):
     @property
     def counts(self) -> tuple[int, int]: ...
 
-    def images(self) -> OneClassSplit: ...
+    def materialize(self) -> OneClassSplit: ...
 
 
 FEWEST = 10
@@ -110,7 +110,7 @@ def plan_split(data: DataSet, normal_classes: Iterable[int], seed: int, vary: bo
     normal = sorted(set(normal_classes))
     if not normal:
         raise EmptySplitError("Choose at least one normal class: the network has to learn something.")
-    if not data.is_one_pile and set(data.test.labels.tolist()) <= set(normal):
+    if not data.has_no_test_file and set(data.test.labels.tolist()) <= set(normal):
         raise EmptySplitError("Every class is normal, so nothing is left to be an anomaly. Take one class away.")
     is_normal = torch.isin(data.train_labels, torch.tensor(normal))
     chosen = is_normal.nonzero().squeeze(1)
@@ -119,15 +119,15 @@ def plan_split(data: DataSet, normal_classes: Iterable[int], seed: int, vary: bo
     order = chosen[torch.randperm(len(chosen), generator=torch.Generator().manual_seed(seed))]
     held_out, test = round(len(order) * CALIBRATION_SHARE), data.test
     calibration, train = order[:held_out], order[held_out:]
-    if data.is_one_pile:
+    if data.has_no_test_file:
         tested = max(1, round(len(order) * TEST_SHARE))
         seen = torch.cat([train[:tested], (~is_normal).nonzero().squeeze(1)]).sort().values
-        train, test = train[tested:], Digits(test.images[seen], test.labels[seen], test.name)
+        train, test = train[tested:], LabelledImages(test.images[seen], test.labels[seen], test.name)
     copies = copies_of(len(train)) if vary else 0
-    key = data.name if data.is_one_pile else id(data), tuple(normal), seed, copies
+    key = data.name if data.has_no_test_file else id(data), tuple(normal), seed, copies
     return PlannedSplit(data, train, calibration, key, test, copies, seed)
 
 
 def split_one_class(data: DataSet, normal_classes: Iterable[int], seed: int, vary: bool = False) -> OneClassSplit:
     """The split of plan_split with its images. Raises EmptySplitError."""
-    return plan_split(data, normal_classes, seed, vary).images()
+    return plan_split(data, normal_classes, seed, vary).materialize()

@@ -9,22 +9,22 @@ from torch import Tensor
 ENOUGH = 1000
 """Images to train on: a set with fewer is filled up with copies."""
 
-LARGEST_TURN = 12.0
+MAX_TURN = 12.0
 """Degrees."""
 
-LARGEST_SLANT = 0.15
+MAX_SLANT = 0.15
 """Pixels to the side for each pixel up."""
 
-LARGEST_STRETCH = 0.15
+MAX_STRETCH = 0.15
 """Share of the size."""
 
-LARGEST_MOVE = 1.5
+MAX_MOVE = 1.5
 """Pixels, of the whole."""
 
-LARGEST_BEND = 2.0
+MAX_BEND = 2.0
 """Pixels, of single parts."""
 
-LARGEST_WIDENING = 0.7
+MAX_WIDENING = 0.7
 """Of the way from a stroke to one that is two pixels wider, or to its erosion."""
 
 PER_BLOCK = 512
@@ -53,10 +53,10 @@ def _varied_once(images: Tensor, random: torch.Generator) -> Tensor:
     def between(largest: float, *shape: int) -> Tensor:
         return largest * (2 * torch.rand(count, *shape, generator=random) - 1)
 
-    turn, slant = torch.deg2rad(between(LARGEST_TURN)), between(LARGEST_SLANT)
-    across, along = 1 + between(LARGEST_STRETCH), 1 + between(LARGEST_STRETCH)
+    turn, slant = torch.deg2rad(between(MAX_TURN)), between(MAX_SLANT)
+    across, along = 1 + between(MAX_STRETCH), 1 + between(MAX_STRETCH)
     cosine, sine = turn.cos(), turn.sin()
-    move = between(LARGEST_MOVE, 2) / (side / 2)
+    move = between(MAX_MOVE, 2) / (side / 2)
     matrix = torch.stack(
         [
             torch.stack([across * cosine, across * (cosine * slant - sine), move[:, 0]], dim=1),
@@ -65,11 +65,11 @@ def _varied_once(images: Tensor, random: torch.Generator) -> Tensor:
         dim=1,
     )  # (N, 2, 3)
     grid = F.affine_grid(matrix, [count, 1, side, side], align_corners=False)
-    bend = between(LARGEST_BEND, 2, 4, 4) / (side / 2)
+    bend = between(MAX_BEND, 2, 4, 4) / (side / 2)
     grid = grid + F.interpolate(bend, side, mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
     moved = F.grid_sample(images, grid, mode="bilinear", align_corners=False)
     thicker, thinner = F.max_pool2d(moved, 3, 1, 1), -F.max_pool2d(-moved, 3, 1, 1)
-    widening = between(LARGEST_WIDENING).view(-1, 1, 1, 1)
+    widening = between(MAX_WIDENING).view(-1, 1, 1, 1)
     # Erosion, but never below half the ink: thin strokes would tear.
     towards = torch.where(widening > 0, thicker, torch.maximum(thinner, 0.5 * moved))
     return torch.lerp(moved, towards, widening.abs()).clamp(0.0, 1.0)

@@ -31,7 +31,7 @@ Scorer = Callable[[Tensor], Tensor]
 Method = Callable[[DetectorConfig, Tensor], Scorer | AutoencoderDetector]
 """Fits on normal training images (N, 1, 28, 28); the settings give data set, classes and seed."""
 
-MOST_IMAGES = 6000
+MAX_IMAGES = 6000
 """Training images of a comparison in the background: a one-class SVM's time grows with their square."""
 
 
@@ -126,8 +126,8 @@ def measure(method: Method, config: DetectorConfig, split: OneClassSplit) -> Tri
 class Comparison:
     """All baselines on one split, one after another, in the background, with as low a priority as training.
 
-    Comparisons with the same turn run one at a time. take_room: called when the turn has come; what it returns is held until
-    the end, and where it raises MemoryFullError nothing is measured. trials, by method, is replaced and never
+    Comparisons with the same turn run one at a time. reserve_memory: called when the turn has come; what it returns is held
+    until the end, and where it raises MemoryFullError nothing is measured. trials, by method, is replaced and never
     changed, so it can be read at any moment; a method that failed is None there.
     """
 
@@ -136,23 +136,23 @@ class Comparison:
         config: DetectorConfig,
         split: SplitSource,
         turn: threading.Lock,
-        take_room: Callable[[], object] = lambda: None,
+        reserve_memory: Callable[[], object] = lambda: None,
     ) -> None:
         self.config = config
-        self.images = min(split.counts[0], MOST_IMAGES)
+        self.images = min(split.counts[0], MAX_IMAGES)
         self.trials: dict[str, Trial | None] = {}
         # The thread alone holds the images, so that they go with it.
-        self._thread = threading.Thread(target=self._run, args=(split, turn, take_room), name="baselines", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(split, turn, reserve_memory), name="baselines", daemon=True)
         self._thread.start()
 
-    def _run(self, source: SplitSource, turn: threading.Lock, take_room: Callable[[], object]) -> None:
+    def _run(self, source: SplitSource, turn: threading.Lock, reserve_memory: Callable[[], object]) -> None:
         lower_priority()
         # One thread, so that a core stays free for the pages.
         with turn, threadpool_limits(1):
             try:
-                _room = take_room()
-                whole = source.images()  # when its turn has come: many that wait would fill the memory
-                split = replace(whole, train=whole.train[:MOST_IMAGES])
+                _room = reserve_memory()
+                whole = source.materialize()  # when its turn has come: many that wait would fill the memory
+                split = replace(whole, train=whole.train[:MAX_IMAGES])
             except MemoryFullError:  # as a training is refused: no fault
                 LOG.info("There is no room for the images of the baselines now")
                 self.trials = dict.fromkeys(BASELINES)

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from core.data.datasets import SOURCES, DataSet, Digits, as_images
+from core.data.datasets import SOURCES, DataSet, LabelledImages, as_images
 from core.data.download import load_or_download
 from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
@@ -145,7 +145,7 @@ def selection_split(data: DataSet, split: OneClassSplit, normal: tuple[int, ...]
     others = torch.cat(chosen)
     images = torch.cat([split.calibration, as_images(data.train_images[others])])
     labels = torch.cat([torch.full((len(split.calibration),), normal[0]), data.train_labels[others]])
-    return replace(split, test=Digits(images, labels, data.name))
+    return replace(split, test=LabelledImages(images, labels, data.name))
 
 
 def run_all(data: DataSet, methods: list[str], configs: Sequence[DetectorConfig], selecting: bool) -> Iterator[Row]:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from core.conformal import at_least_as_high, benjamini_hochberg, p_value
-from core.data.datasets import Digits
+from core.data.datasets import LabelledImages
 from core.data.download import load_or_download
 from core.errors import UserError
 from core.experiments import options
@@ -63,7 +63,7 @@ def realised(scores: Tensor, is_normal: Tensor, share: float, anomalies: float, 
     return Realised(torch.tensor(false_shares, dtype=torch.float64), torch.tensor(caught, dtype=torch.float64))
 
 
-def rows(made: Sequence[Shipped], test: Digits, share: float, anomalies: float, splits: int) -> dict[int, Realised]:
+def rows(made: Sequence[Shipped], test: LabelledImages, share: float, anomalies: float, splits: int) -> dict[int, Realised]:
     """Shipped detectors, by their digits."""
     found = {}
     for entry in made:

@@ -21,7 +21,7 @@ from core.ensemble import Ensemble
 from core.errors import UserError
 from core.experiments import options
 from core.presets import read, shipped
-from core.scoring import in_thresholds
+from core.scoring import score_ratio
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Row:
     @property
     def best(self) -> int:
         """The digit whose detector finds it least strange."""
-        return int(min(self.scores, key=lambda digit: in_thresholds(self.scores[digit], self.thresholds[digit])))
+        return int(min(self.scores, key=lambda digit: score_ratio(self.scores[digit], self.thresholds[digit])))
 
 
 def pictures(folder: Path) -> list[Path]:

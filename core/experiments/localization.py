@@ -39,7 +39,7 @@ STROKE_LENGTH = 8.0
 CHANGED = 0.1
 """A pixel that has changed by more is part of the mask."""
 
-MOST_FALSE = 0.3
+MAX_FALSE = 0.3
 """PRO counts up to this share of unchanged pixels."""
 
 
@@ -85,7 +85,7 @@ def maps_and_masks(detector: AutoencoderDetector, images: Tensor, masks: Tensor)
     for some, own in zip(torch.split(images, 100), torch.split(masks, 100), strict=True):
         seen = poses(preprocess(some, config.preprocessing), config.turns)
         moved = follow(own, some, config.preprocessing, config.turns)
-        maps = error_map(seen, detector.redraw(seen), config.score)
+        maps = error_map(seen, detector.reconstruct_preprocessed(seen), config.score)
         judged, mask, chosen, _ = least_strange(seen, moved, maps, config.turns, config.score)
         parts.append((chosen, mask.squeeze(1), judged))
     maps, masks, judged = (torch.cat(part) for part in zip(*parts, strict=True))
@@ -111,10 +111,10 @@ def localization(maps: Tensor, masks: Tensor) -> Localization:
     # A region counts as much as any other, however large: PRO is a weighted share of changed pixels that are found.
     weights = np.where(is_changed, 1 / np.maximum(np.bincount(regions.ravel()), 1)[regions], 1.0)
     false_shares, found, _ = roc_curve(is_changed.ravel(), sizes.ravel(), sample_weight=weights.ravel())
-    ends = np.interp(MOST_FALSE, false_shares, found)
-    before = false_shares < MOST_FALSE
-    x, y = np.append(false_shares[before], MOST_FALSE), np.append(found[before], ends)
-    return Localization(float(roc_auc_score(is_changed.ravel(), sizes.ravel())), float(np.trapezoid(y, x) / MOST_FALSE))
+    ends = np.interp(MAX_FALSE, false_shares, found)
+    before = false_shares < MAX_FALSE
+    x, y = np.append(false_shares[before], MAX_FALSE), np.append(found[before], ends)
+    return Localization(float(roc_auc_score(is_changed.ravel(), sizes.ravel())), float(np.trapezoid(y, x) / MAX_FALSE))
 
 
 def measure(

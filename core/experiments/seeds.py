@@ -49,7 +49,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Spread:
+class Range:
     """What several seeds gave."""
 
     least: float
@@ -88,10 +88,10 @@ def of_preset(trials: Sequence[Trial], name: str) -> list[Trial]:
     return [each for each in trials if each.preset == name]
 
 
-def spread(trials: Sequence[Trial], figure: str) -> Spread:
+def range_of(trials: Sequence[Trial], figure: str) -> Range:
     """Of one figure, by its field's name."""
     values = [float(getattr(each, figure)) for each in trials]
-    return Spread(min(values), mean(values), max(values))
+    return Range(min(values), mean(values), max(values))
 
 
 def table(trials: Sequence[Trial]) -> str:
@@ -99,8 +99,8 @@ def table(trials: Sequence[Trial]) -> str:
     lines = ["| preset | AUROC | from | to | caught | error on 5s | on others |", "|---|---|---|---|---|---|---|"]
     for name in dict.fromkeys(each.preset for each in trials):
         own = of_preset(trials, name)
-        auroc, caught = spread(own, "auroc"), spread(own, "catch_rate")
-        normal, others = spread(own, "error_normal"), spread(own, "error_others")
+        auroc, caught = range_of(own, "auroc"), range_of(own, "catch_rate")
+        normal, others = range_of(own, "error_normal"), range_of(own, "error_others")
         lines.append(
             f"| {name} | {auroc.mean:.4f} | {auroc.least:.4f} | {auroc.most:.4f} | {caught.mean:.1%} "
             f"| {normal.mean:.4f} | {others.mean:.4f} |"

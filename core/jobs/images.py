@@ -37,7 +37,7 @@ class TrainingImages:
         """The images; whoever asks first makes them, which takes seconds where there are many."""
         with self._lock:
             if self._prepared is None:
-                split = self._source.images()
+                split = self._source.materialize()
                 seen = (_seen(images, self._preprocessing) for images in (split.train, split.calibration))
                 self._prepared = Prepared(split, *seen)
             return self._prepared

@@ -29,7 +29,7 @@ from core.jobs.backend import HaltedError, LocalBackend, TrainingBackend, calibr
 from core.jobs.images import TrainingImages
 from core.jobs.limits import require_allowed, work
 from core.jobs.memory_budget import Claim, Owner, claim_of, claim_of_detector
-from core.model import build, outline
+from core.model import build, meta_model
 from core.training import DivergedError, EpochLosses
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ IDLE_TIMEOUT = 60.0
 DISCONNECT_TIMEOUT = 20.0
 """The same for a visitor without a connection: a bad Wi-Fi comes back sooner, a closed tab never."""
 
-TURN_SECONDS = 1.0
+TIME_SLICE_SECONDS = 1.0
 """Seconds that a job trains before another has its turn."""
 
 FIRST_TURN = 3.0
@@ -117,7 +117,7 @@ class Snapshot:
     ahead: int = 0
     wait: float = 0.0
     is_held: bool = False
-    away: bool = False
+    paused_unattended: bool = False
     stopped_early: bool = False
     error: UserError | None = None
     result: Checkpoint | None = None
@@ -174,9 +174,9 @@ class TrainingJob:
         self._has_begun = False
         self._batches = math.ceil(self._count / config.training.batch_size)
         self._lock = threading.Lock()
-        self._wanted: str = "pause"
+        self._command: str = "pause"
         self._reason: UserError | None = None
-        self._asked = time.monotonic()
+        self._last_polled = time.monotonic()
         # One place for each batch: snapshots are views of those that are trained, and copy nothing.
         self._batch_losses = np.empty(config.training.epochs * self._batches, dtype=np.float32)
         self._trained = 0
@@ -190,7 +190,7 @@ class TrainingJob:
         self._current_made = self._current_asked = self._current_wanted = -math.inf
         self._is_renewal_asked = False
         self._snapshot = self._make_snapshot(JobState.READY, version=0)
-        pool.know(self)
+        pool.register(self)
 
     # Commands, called by pages.
 
@@ -220,9 +220,9 @@ class TrainingJob:
 
     def _leave(self, wanted: str, reason: UserError | None) -> None:
         with self._lock:
-            if self._snapshot.state.is_over or self._wanted == "drop":
+            if self._snapshot.state.is_over or self._command == "drop":
                 return
-            self._wanted, self._reason = wanted, reason
+            self._command, self._reason = wanted, reason
             # A worker is not needed where nothing is under way.
             is_active = self._snapshot.state.is_active
             if self._backend.is_at_rest and (self._pool.withdraw(self) if is_active else wanted == "drop"):
@@ -260,21 +260,21 @@ class TrainingJob:
     @property
     def is_leaving(self) -> bool:
         """It shall neither train nor wait any more."""
-        return self._wanted in ("pause", "drop")
+        return self._command in ("pause", "drop")
 
     @property
     def is_gone(self) -> bool:
         """It is over, or will be: it takes no more commands."""
-        return self._wanted == "drop" or self._snapshot.state.is_over
+        return self._command == "drop" or self._snapshot.state.is_over
 
-    def _publish_rest(self, away: bool = False) -> None:
-        is_ended = self._wanted == "drop" and self._reason
-        self._publish(JobState.FAILED if is_ended else JobState.PAUSED, away=away, error=self._reason)
+    def _publish_rest(self, paused_unattended: bool = False) -> None:
+        is_ended = self._command == "drop" and self._reason
+        self._publish(JobState.FAILED if is_ended else JobState.PAUSED, paused_unattended=paused_unattended, error=self._reason)
         self._current = None  # older than the snapshot's weights, and as heavy
-        if self._wanted == "drop":
-            self._let_go()
+        if self._command == "drop":
+            self._release()
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         """Hold no more than a result, or what a page may still want to see of a failure."""
         result = self._snapshot.result
         self._backend.close()
@@ -285,7 +285,7 @@ class TrainingJob:
 
     def snapshot(self) -> Snapshot:
         """The job as it stands, for its owner: a sign that somebody still looks, so that it does not pause (IDLE_TIMEOUT)."""
-        self._asked = time.monotonic()
+        self._last_polled = time.monotonic()
         return self.peek()
 
     def peek(self) -> Snapshot:
@@ -302,7 +302,7 @@ class TrainingJob:
     @property
     def is_short(self) -> bool:
         """Whether little is left to do: it will soon be over, or one batch is all that is wanted."""
-        return self._wanted in ("step", "stop") or (1 - self.share) * self.work <= SHORT
+        return self._command in ("step", "stop") or (1 - self.share) * self.work <= SHORT
 
     @property
     def share(self) -> float:
@@ -331,7 +331,7 @@ class TrainingJob:
         if images is None:
             assert self._snapshot.result
             return self._snapshot.result.detector
-        model = outline(self.config.model) if snapshot.has_begun else build(self.config.model, self.config.training.seed)
+        model = meta_model(self.config.model) if snapshot.has_begun else build(self.config.model, self.config.training.seed)
         model.load_state_dict(snapshot.weights or model.state_dict(), assign=True)
         split = images.prepared.split
         few = OneClassSplit(split.train[:LIVE_TRAIN], split.calibration[:LIVE_CALIBRATION], split.test, split.copies)
@@ -347,10 +347,10 @@ class TrainingJob:
     def _enqueue(self, wanted: str) -> None:
         with self._lock:
             state = self._snapshot.state
-            if state.is_over or self._wanted == "drop":
+            if state.is_over or self._command == "drop":
                 return
-            self._asked = time.monotonic()
-            self._wanted, self._reason = wanted, None
+            self._last_polled = time.monotonic()
+            self._command, self._reason = wanted, None
             if not state.is_active:
                 self._publish(JobState.QUEUED)
                 self._pool.submit(self)
@@ -365,8 +365,8 @@ class TrainingJob:
                 return True
         except HaltedError as error:
             with self._lock:
-                self._cut_back(self._backend.trained)
-                self._wanted = "drop" if self._wanted == "drop" else "pause"
+                self._discard_lost_batches(self._backend.trained)
+                self._command = "drop" if self._command == "drop" else "pause"
                 self._publish(JobState.PAUSED, error=error)
         except DivergedError as error:
             self._publish(JobState.FAILED, error=error)
@@ -374,7 +374,7 @@ class TrainingJob:
             LOG.exception("A training job failed")
             self._publish(JobState.FAILED, error=UserError("Training failed: {reason}", reason=str(error)))
         if self.is_gone:
-            self._let_go()
+            self._release()
         state, batches = self._snapshot.state.value, self._trained
         LOG.info("A training of %s is %s after %d batches.", self.config.data_set, state, batches)
         return False
@@ -384,17 +384,17 @@ class TrainingJob:
         while True:
             with self._lock:
                 idle_timeout = self.idle_timeout if self._is_connected() else min(self.idle_timeout, DISCONNECT_TIMEOUT)
-                away = time.monotonic() - self._asked > idle_timeout
-                halts = ((self._wanted == "pause" or away) and not self._is_trained) or self._wanted == "drop"
+                paused_unattended = time.monotonic() - self._last_polled > idle_timeout
+                halts = ((self._command == "pause" or paused_unattended) and not self._is_trained) or self._command == "drop"
                 if halts and self._backend.is_at_rest:
-                    self._wanted = "drop" if self._wanted == "drop" else "pause"
-                    self._publish_rest(away)
+                    self._command = "drop" if self._command == "drop" else "pause"
+                    self._publish_rest(paused_unattended)
                     return False
-                if not halts and self._has_begun and (self._wanted == "stop" or self._is_trained):
+                if not halts and self._has_begun and (self._command == "stop" or self._is_trained):
                     break
             if halts:
                 self._backend.suspend()
-                self._cut_back(self._backend.trained)
+                self._discard_lost_batches(self._backend.trained)
             elif not self._has_begun or self._snapshot.state is not JobState.RUNNING:
                 self._begin()
             elif self._pool.is_held or (self._is_turn_over(time.monotonic() - began) and self._pool.has_others(self)):
@@ -408,7 +408,7 @@ class TrainingJob:
         if self._snapshot.state is not JobState.RUNNING:
             self._begin()
         result = self._backend.finish()
-        self._cut_back(self._backend.trained)
+        self._discard_lost_batches(self._backend.trained)
         with self._lock:
             result = replace(result, losses=tuple(self._losses))
             self._publish(JobState.DONE, result=result, stopped_early=not self._is_trained)
@@ -425,7 +425,7 @@ class TrainingJob:
 
     def _is_turn_over(self, seconds: float) -> bool:
         # The first turn of a short training shows its first epoch.
-        longest = FIRST_TURN if self._turns == 0 and not self._losses and self.is_short else TURN_SECONDS
+        longest = FIRST_TURN if self._turns == 0 and not self._losses and self.is_short else TIME_SLICE_SECONDS
         if self._losses and self._pool.is_sibling_behind(self):
             longest = SIBLING_SECONDS
         return seconds > longest
@@ -433,9 +433,9 @@ class TrainingJob:
     def _train_chunk(self) -> None:
         self._pool.yield_to_inference()
         started = time.perf_counter()
-        steps = self._backend.step_many(self._wanted == "step")
+        steps = self._backend.step_many(self._command == "step")
         self._seconds_trained += time.perf_counter() - started
-        self._cut_back(self._backend.trained - len(steps))
+        self._discard_lost_batches(self._backend.trained - len(steps))
         for step in steps:
             self._images_trained += step.images
             self._batch_losses[self._trained] = step.loss
@@ -443,8 +443,8 @@ class TrainingJob:
             if step.epoch_losses:
                 self._losses.append(step.epoch_losses)
         with self._lock:
-            if steps and self._wanted == "step":
-                self._wanted = "pause"
+            if steps and self._command == "step":
+                self._command = "pause"
         now = time.monotonic()
         if any(step.epoch_losses for step in steps) or now - self._published > PUBLISH_EVERY:
             self._publish(JobState.RUNNING)
@@ -461,7 +461,7 @@ class TrainingJob:
             self._current_asked, self._is_renewal_asked = now, True
             self._pool.in_background(self._renew_as_asked)
 
-    def _cut_back(self, trained: int) -> None:
+    def _discard_lost_batches(self, trained: int) -> None:
         """Forget the losses of batches that the backend has lost; trained again, they are the same."""
         self._trained = min(self._trained, trained)
         del self._losses[trained // self._batches :]
@@ -478,20 +478,20 @@ class TrainingJob:
     def _publish(
         self,
         state: JobState,
-        away: bool = False,
+        paused_unattended: bool = False,
         stopped_early: bool = False,
         error: UserError | None = None,
         result: Checkpoint | None = None,
     ) -> None:
         version = self._snapshot.version + 1
-        self._snapshot = self._make_snapshot(state, version, away, stopped_early, error, result)
+        self._snapshot = self._make_snapshot(state, version, paused_unattended, stopped_early, error, result)
         self._published = time.monotonic()
 
     def _make_snapshot(
         self,
         state: JobState,
         version: int,
-        away: bool = False,
+        paused_unattended: bool = False,
         stopped_early: bool = False,
         error: UserError | None = None,
         result: Checkpoint | None = None,
@@ -512,7 +512,7 @@ class TrainingJob:
             images_per_second=speed,
             seconds_left=self._images_left / speed if speed else 0.0,
             weights=last or (self._backend.weights() if self._has_begun else {}),
-            away=away,
+            paused_unattended=paused_unattended,
             stopped_early=stopped_early,
             error=error,
             result=result,

@@ -6,7 +6,7 @@ import os
 from core.detector import DetectorConfig
 from core.device import choose_device
 from core.errors import SettingError
-from core.model import multiplications, outline, parameter_count
+from core.model import meta_model, multiplications, parameter_count
 from core.server.environment import memory_limit, whole_number_from_environment
 
 # ---------------------------------------------------------------- settings of the environment
@@ -15,7 +15,7 @@ LIMITS = {"MAX_EPOCHS": 200, "MAX_PARAMETERS": 5_000_000, "MAX_KEPT_PARAMETERS":
 """What the environment can set, and what is allowed where it does not. MAX_WORK: in trainings of the course's network."""
 
 
-MOST_WORKERS = 256
+MAX_WORKERS = 256
 """Threads that train at a time: more than any machine has cores."""
 
 
@@ -27,7 +27,7 @@ def limit(name: str) -> int:
 
 def training_workers() -> int:
     """How many trainings go on at the same time: TRAINING_WORKERS, else as many as cores. Raises SettingError."""
-    return whole_number_from_environment("TRAINING_WORKERS", min(os.cpu_count() or 1, MOST_WORKERS), most=MOST_WORKERS)
+    return whole_number_from_environment("TRAINING_WORKERS", min(os.cpu_count() or 1, MAX_WORKERS), most=MAX_WORKERS)
 
 
 def require_usable_environment() -> None:
@@ -66,7 +66,7 @@ def _cost(config: DetectorConfig, images: int, epochs: int) -> float:
     if training.broadcasting:
         each += COMPARISON * 784 * min(training.batch_size, images)
     batches = math.ceil(images / training.batch_size)
-    return epochs * (images * each + batches * UPDATE * (parameter_count(outline(config.model)) + OVERHEAD))
+    return epochs * (images * each + batches * UPDATE * (parameter_count(meta_model(config.model)) + OVERHEAD))
 
 
 _COURSE = _cost(DetectorConfig(), 4337, DetectorConfig().training.epochs)  # of MNIST's 5s, 4,337 train
@@ -84,7 +84,7 @@ def require_allowed(config: DetectorConfig, images: int = 0) -> None:
             most=most_epochs,
             count=config.training.epochs,
         )
-    count = parameter_count(outline(config.model))
+    count = parameter_count(meta_model(config.model))
     if count > most_parameters:
         raise SettingError(
             "Here a network has at most {most:,} parameters, not {count:,}: all share one memory. Take smaller layers.",

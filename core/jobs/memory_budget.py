@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from core.detector import DetectorConfig
 from core.errors import SettingError
-from core.model import layers, outline, parameter_count
+from core.model import layers, meta_model, parameter_count
 from core.server.environment import MEGABYTE, memory_limit
 from core.server.process import give_back_memory, memory_in_use
 
@@ -145,7 +145,7 @@ def claim_of(config: DetectorConfig, counts: tuple[int, int], key: Hashable) -> 
     if training.broadcasting:
         batch += 3 * 784 * size**2
     remembered = 2 * images * config.model.latent_dim if config.neighbours else 0
-    numbers = COPIES * parameter_count(outline(config.model)) + training.epochs * batches + batch + remembered
+    numbers = COPIES * parameter_count(meta_model(config.model)) + training.epochs * batches + batch + remembered
     copies = 1 if config.preprocessing == "none" else 2
     return Claim(4 * numbers, (key, config.preprocessing), 4 * 784 * (images + held_out) * copies)
 

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from weakref import WeakSet
 
 from core.jobs.images import SharedImages
-from core.jobs.job import TURN_SECONDS, TrainingJob
+from core.jobs.job import TIME_SLICE_SECONDS, TrainingJob
 from core.jobs.limits import training_workers
 from core.jobs.memory_budget import Budget, Owner
 
@@ -110,7 +110,7 @@ class JobPool:
         with self._changed:
             return len(self._running), len(self._waiting)
 
-    def know(self, job: TrainingJob) -> None:
+    def register(self, job: TrainingJob) -> None:
         """Have it among jobs() for as long as somebody holds it."""
         with self._changed:
             self._known.add(job)
@@ -165,7 +165,7 @@ class JobPool:
                 return Place(turn)
             before = [other for other in self._waiting if shorts[other] is is_short and self._order(other) < self._order(job)]
             is_free = len(self._running) < self.workers
-            return Place(turn, len(before), 0.0 if is_free else (len(before) + 1) * TURN_SECONDS / workers)
+            return Place(turn, len(before), 0.0 if is_free else (len(before) + 1) * TIME_SLICE_SECONDS / workers)
 
     def _order(self, job: TrainingJob) -> tuple[int, float, int]:
         return job.owner.last_turn, job.share, self._waiting.index(job)

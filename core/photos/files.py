@@ -40,7 +40,7 @@ pillow_heif.register_heif_opener(thumbnails=False)
 
 WORKING_SIDE = 1600
 """Larger pictures are read at this size: thirty digits on a sheet have 100 pixels each."""
-SMALLEST_SIDE = 256
+MIN_SIDE = 256
 """Smaller pictures are enlarged, so that a stroke is some pixels wide."""
 
 
@@ -52,7 +52,7 @@ class PictureError(UserError, ValueError):
 class Frame:
     """One frame or page of a picture file, upright.
 
-    pixels: (height, width, 3) bytes, the longer side between SMALLEST_SIDE and WORKING_SIDE, except that a
+    pixels: (height, width, 3) bytes, the longer side between MIN_SIDE and WORKING_SIDE, except that a
     picture of 28x28 stays as it is; number: from 1, of count.
     """
 
@@ -163,9 +163,9 @@ def _upright_rgb(picture: Image.Image) -> Image.Image:
 
 
 def at_working_size(picture: Image.Image) -> Image.Image:
-    """The longer side between SMALLEST_SIDE and WORKING_SIDE."""
+    """The longer side between MIN_SIDE and WORKING_SIDE."""
     longest = max(picture.size)
-    scale = min(max(longest, SMALLEST_SIDE), WORKING_SIDE) / longest
+    scale = min(max(longest, MIN_SIDE), WORKING_SIDE) / longest
     if scale == 1:
         return picture
     width, height = (max(1, round(length * scale)) for length in picture.size)

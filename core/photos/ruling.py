@@ -7,14 +7,14 @@ from scipy import ndimage
 
 Mask = NDArray[np.bool_]
 
-LARGEST_TILT = 6.0
+MAX_TILT = 6.0
 """Degrees: a hand-held camera leans by less."""
 TILT_STEP = 0.1
 """Degrees: over a whole picture a line then stays within a pixel or two."""
 
-FEWEST_LINES = 3
+MIN_LINES = 3
 """One or two may be strokes of a digit."""
-SHORTEST_LINE = 0.25
+MIN_LINE = 0.25
 """Share of the picture's side."""
 THICKEST_LINE = 0.015
 """Share of the picture's side; a pen of a large digit is thicker."""
@@ -44,19 +44,19 @@ def tilt_of_lines(strokes: Mask) -> float:
         return 0.0
     step = max(1, len(x) // 20_000)
     y, x = y[::step], x[::step]
-    steps = round(LARGEST_TILT / TILT_STEP)
+    steps = round(MAX_TILT / TILT_STEP)
     tilts = np.deg2rad(np.arange(-steps, steps + 1) * TILT_STEP)
     heights = [_projection(y - x * np.float32(np.tan(tilt))) for tilt in tilts]
     widths = [_projection(x + y * np.float32(np.tan(tilt))) for tilt in tilts]
     sharpness = [float((np.diff(h) ** 2).sum() + (np.diff(w) ** 2).sum()) for h, w in zip(heights, widths, strict=True)]
     best = int(np.argmax(sharpness))
     lines = _count_lines(heights[best] * step / small.shape[1]) + _count_lines(widths[best] * step / small.shape[0])
-    return float(tilts[best]) if lines >= FEWEST_LINES else 0.0
+    return float(tilts[best]) if lines >= MIN_LINES else 0.0
 
 
 def _count_lines(projection: NDArray[np.float64]) -> int:
     """Lines in the ink's projection, in shares of the picture's side: peaks no wider than a line is thick."""
-    peaks, _ = ndimage.label(projection > SHORTEST_LINE)
+    peaks, _ = ndimage.label(projection > MIN_LINE)
     return int((np.bincount(peaks)[1:] <= THICKEST_LINE * len(projection)).sum())
 
 

@@ -22,7 +22,7 @@ FAINTEST_INK = 0.1
 FAINTEST_CONTRAST = 0.04
 """Share of the paper's brightness by which the faintest pencil stands out where there is no grain."""
 
-SMALLEST_DIGIT = 0.4
+MIN_DIGIT = 0.4
 """Longer side by that of most of the ink's digits; a page number or a tick is smaller."""
 
 MAX_PIECES = 5000
@@ -47,7 +47,7 @@ class Segmentation:
     are_lines_removed: bool
     """Ruling, squared paper or a box was there."""
     ignored: int
-    """Marks less than SMALLEST_DIGIT times as large as the other digits, or wider than any digit; dust is not counted."""
+    """Marks less than MIN_DIGIT times as large as the other digits, or wider than any digit; dust is not counted."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ def _group(contrast: Floats, strokes: Mask, noise: float, are_lines_removed: boo
     groups = _join(boxes.of(kept), areas[kept])
     around, area = boxes.of(kept).joined(groups), np.bincount(groups, weights=areas[kept])
     usual = _weighted_median(around.side, area)
-    is_digit = (around.side >= SMALLEST_DIGIT * usual) & (around.width <= 5 * around.height)
+    is_digit = (around.side >= MIN_DIGIT * usual) & (around.width <= 5 * around.height)
     group_of = np.full(count + 1, -1)
     group_of[kept + 1] = groups
     order = _reading_order(around, np.nonzero(is_digit)[0])

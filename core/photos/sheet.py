@@ -17,10 +17,10 @@ Mask = NDArray[np.bool_]
 SEARCH_SIDE = 400
 """Pixels: the sheet is looked for with the picture's longer side at this size; only strokes need more."""
 
-SMALLEST_AREA = 0.1
+MIN_AREA = 0.1
 """Share of the picture; a smaller block is a blot on the paper."""
 
-LEAST_STEP = 40
+MIN_STEP = 40
 """Of 255: difference in brightness between a sheet and what it lies on."""
 
 DARKEST_SHADOW = 3.5
@@ -28,13 +28,13 @@ DARKEST_SHADOW = 3.5
 OTHER_HUE = 1.3
 """Largest by smallest of these ratios: in the sky's light a shadow is a little blue, wood is brown."""
 
-LEAST_LIT_BORDER = 0.1
+MIN_LIT_BORDER = 0.1
 """Share of the picture's border; light strokes that reach it cover less."""
 
-LONGEST_SHAPE = 2.5
+MAX_SHAPE = 2.5
 """Longer side by shorter side; a till receipt is longer, and so is a bold 1."""
 
-LEAST_OF_QUADRILATERAL = 0.9
+MIN_OF_QUADRILATERAL = 0.9
 """Share of the smallest quadrilateral around it that a sheet's convex hull covers; a disc or a bold 0 covers 0.79."""
 
 
@@ -61,7 +61,7 @@ def find_sheet(colour: Bytes) -> Sheet | None:
     if min(small.shape) < 16:
         return None
     light = small > otsu(small)
-    if not light.any() or light.all() or small[light].mean() - small[~light].mean() < LEAST_STEP:
+    if not light.any() or light.all() or small[light].mean() - small[~light].mean() < MIN_STEP:
         return None
     is_light = is_light_on_dark(small)
     block = light if is_light else ~light
@@ -70,7 +70,7 @@ def find_sheet(colour: Bytes) -> Sheet | None:
     largest = int(areas.argmax())
     rows, columns = ndimage.find_objects(pieces)[largest]
     height, width = rows.stop - rows.start, columns.stop - columns.start
-    if areas[largest] < SMALLEST_AREA * small.size or max(height, width) > LONGEST_SHAPE * min(height, width):
+    if areas[largest] < MIN_AREA * small.size or max(height, width) > MAX_SHAPE * min(height, width):
         return None
     is_whole = rows.start > 0 and columns.start > 0 and rows.stop < small.shape[0] and columns.stop < small.shape[1]
     if not is_whole and (not is_light or _is_shadow(small_colour, light)):
@@ -81,7 +81,7 @@ def find_sheet(colour: Bytes) -> Sheet | None:
     outline += (columns.start, rows.start)
     if is_whole:
         corners = _quadrilateral_around(outline)
-        if _area(outline) < LEAST_OF_QUADRILATERAL * _area(corners):
+        if _area(outline) < MIN_OF_QUADRILATERAL * _area(corners):
             return None
     else:
         corners = _rectangle_around(outline, _tilt_of_longest_side(outline, small.shape))
@@ -93,7 +93,7 @@ def is_ink_light(colour: Bytes) -> bool:
     """Whether a picture (height, width, 3) shows light ink on dark paper, and not a shadow over most of light paper."""
     small = _small(colour)
     light = _grey(small) > otsu(_grey(small))
-    is_lit_paper = _border(light).mean() > LEAST_LIT_BORDER and _is_shadow(small, light)
+    is_lit_paper = _border(light).mean() > MIN_LIT_BORDER and _is_shadow(small, light)
     return is_light_on_dark(_grey(small)) and not is_lit_paper
 
 

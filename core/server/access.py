@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 10.0
+MAX_PAUSE = 10.0
 """Seconds that a browser waits. Each wrong answer doubles the pause."""
 
 REMEMBERED = 60.0
@@ -28,13 +28,13 @@ FREE = 10
 PACE = 1.0
 """Seconds between two looks at answers from an address with more: 86,400 guesses a day."""
 
-LONGEST_QUEUE = 30.0
+MAX_QUEUE = 30.0
 """Seconds; with so many answers waiting, further ones are refused."""
 
-MOST_KNOWN = 10_000
+MAX_KNOWN = 10_000
 """Browsers and addresses that are remembered; the oldest are forgotten first."""
 
-LONGEST_ADDRESS = 64
+MAX_ADDRESS = 64
 """Characters; the longest of IPv6 has 45, and a proxy hands on what it was told."""
 
 Key = TypeVar("Key")
@@ -57,10 +57,10 @@ class PasswordGate:
     def wait(self, browser: str, address: str) -> float:
         """Seconds until this browser's answers are looked at again; 0 for at once."""
         count, last = self._wrong.get((_digest(browser), network(address)), (0, 0.0))
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(count - 1, 10)) if count else 0.0
+        pause = min(MAX_PAUSE, FIRST_PAUSE * 2 ** min(count - 1, 10)) if count else 0.0
         return max(0.0, last + pause - self._clock())
 
-    def turn(self, address: str, longest: float = LONGEST_QUEUE) -> float | None:
+    def turn(self, address: str, longest: float = MAX_QUEUE) -> float | None:
         """Take a place among the answers of an address; seconds until it is looked at.
 
         None, and no place is taken, where it would be more than longest.
@@ -143,7 +143,7 @@ class SignedTokens:
         return hmac.new(self._secret, token.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
-class LetIn:
+class AdmittedSessions:
     """Sessions in which the password was given, by their numbers, which nobody can guess."""
 
     def __init__(self) -> None:
@@ -165,17 +165,17 @@ class LetIn:
 def network(address: str) -> str:
     """What one visitor has for himself: an address of IPv4, 64 bits of IPv6; of other text the beginning."""
     try:
-        parsed = ipaddress.ip_address(address[:LONGEST_ADDRESS])
+        parsed = ipaddress.ip_address(address[:MAX_ADDRESS])
     except ValueError:
-        return address[:LONGEST_ADDRESS]
+        return address[:MAX_ADDRESS]
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
     return str(parsed)
 
 
 def keep_newest(known: OrderedDict[Any, Any]) -> None:
-    """Forget the oldest beyond MOST_KNOWN."""
-    while len(known) > MOST_KNOWN:
+    """Forget the oldest beyond MAX_KNOWN."""
+    while len(known) > MAX_KNOWN:
         known.popitem(last=False)
 
 

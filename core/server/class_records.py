@@ -10,8 +10,8 @@ from typing import Literal
 from core.errors import UserError
 from core.server.tasks import Judgement, Place, Task, ranking
 
-MOST_DETECTOR_BYTES = 8 * 2**20
-MOST_NAME = 40
+MAX_DETECTOR_BYTES = 8 * 2**20
+MAX_NAME = 40
 """Characters."""
 
 COLOURS, ANIMALS = 12, 24
@@ -129,13 +129,13 @@ class Moment:
 
 
 def tidy(text: str) -> str:
-    """A text from outside as one line of MOST_NAME characters at most, without signs that turn what stands beside them."""
+    """A text from outside as one line of MAX_NAME characters at most, without signs that turn what stands beside them."""
     kept = "".join(
         sign
         for sign in " ".join(text.split())
         if unicodedata.category(sign) not in ("Cc", "Cs", "Co", "Cn") and sign not in TURNING
     )
-    return kept[:MOST_NAME].strip()
+    return kept[:MAX_NAME].strip()
 
 
 TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u200b"
@@ -149,4 +149,4 @@ def short_code(length: int) -> str:
 
 def typed(code: str) -> str:
     """A code as it was made, however it was typed."""
-    return "".join(sign for sign in code.upper()[:MOST_NAME] if sign in LETTERS)
+    return "".join(sign for sign in code.upper()[:MAX_NAME] if sign in LETTERS)

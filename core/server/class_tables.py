@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from core.errors import SettingError
-from core.server.class_records import IMAGE_BYTES, MOST_DETECTOR_BYTES, MOST_NAME, Class, Drawing
+from core.server.class_records import IMAGE_BYTES, MAX_DETECTOR_BYTES, MAX_NAME, Class, Drawing
 from core.server.tasks import Judgement, Task
 
 TABLES = sa.MetaData()
@@ -25,7 +25,7 @@ ABOUT = sa.Table(
     sa.Column("one", sa.Integer, primary_key=True, autoincrement=False),  # always 1: a second class has no place
     sa.Column("begun", sa.Float, nullable=False),
     sa.Column("code", sa.String(16), nullable=False),
-    sa.Column("name", sa.String(MOST_NAME), nullable=False),
+    sa.Column("name", sa.String(MAX_NAME), nullable=False),
     sa.Column("digit", sa.Integer, nullable=False),
     sa.Column("task", sa.String(16), nullable=False),
     sa.Column("round", sa.Integer, nullable=False),
@@ -71,7 +71,7 @@ DETECTORS = sa.Table(
     sa.Column("student", NUMBER, nullable=False),
     sa.Column("digit", sa.Integer, nullable=False),
     sa.Column("time", sa.Float, nullable=False),
-    sa.Column("file", sa.LargeBinary(MOST_DETECTOR_BYTES), nullable=False),
+    sa.Column("file", sa.LargeBinary(MAX_DETECTOR_BYTES), nullable=False),
     sa.Column("change", NUMBER, nullable=False, index=True),
 )
 FINGERPRINT = hashlib.sha256("".join(str(CreateTable(each)) for each in TABLES.sorted_tables).encode()).hexdigest()
@@ -88,7 +88,7 @@ LIMITS = {
 """Of a connection whose network is gone without a word, for which a system waits a quarter of an hour (libpq, 34.1.2)."""
 
 Row = sa.RowMapping | Mapping[str, Any]
-LARGEST_RATIO = 1e300
+MAX_RATIO = 1e300
 """For an infinite ratio: not every database keeps one."""
 
 
@@ -178,7 +178,7 @@ def drawing_of(row: Row) -> Drawing:
         row["p_value"],
         bool(row["is_anomaly"]),
         row["best_digit"],
-        ratio if ratio < LARGEST_RATIO else float("inf"),
+        ratio if ratio < MAX_RATIO else float("inf"),
     )
     names = ("number", "student", "round", "sheet", "prediction", "detector", "time", "is_hidden", "change")
     values = {name: row[name] for name in names}

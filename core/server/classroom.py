@@ -38,8 +38,8 @@ from core.server.class_records import (
     ANIMALS,
     COLOURS,
     IMAGE_BYTES,
-    MOST_DETECTOR_BYTES,
-    MOST_NAME,
+    MAX_DETECTOR_BYTES,
+    MAX_NAME,
     ClassError,
     ClassUnavailableError,
     Drawing,
@@ -69,16 +69,16 @@ READ_SECONDS = 0.2
 """Between two looks at the database, for all who ask."""
 LOOK_SECONDS = 0.5
 """The same, for all who only compare what they show with what was seen last (`look`)."""
-LONGEST_WAIT = 5.0
+MAX_WAIT = 5.0
 """For another thread's look at the database, which may not answer."""
 RETRY_SECONDS = 5.0
 """Before a database that did not answer is asked again."""
 
-MOST_STUDENTS, MOST_DRAWINGS, MOST_DETECTORS = 200, 6000, 100
-MOST_OF_A_STUDENT, MOST_DETECTORS_OF_A_STUDENT = 400, 3
-MOST_JOIN_A_MINUTE = 60
+MAX_STUDENTS, MAX_DRAWINGS, MAX_DETECTORS = 200, 6000, 100
+MAX_OF_A_STUDENT, MAX_DETECTORS_OF_A_STUDENT = 400, 3
+MAX_JOIN_A_MINUTE = 60
 """New students from one address, which a whole class shares; each process counts for itself."""
-MOST_A_MINUTE = 20
+MAX_A_MINUTE = 20
 """Drawings of one student; each process counts for itself, before it asks the database."""
 
 
@@ -97,8 +97,8 @@ class Classroom:
         self._moment: Moment | None = None
         self._cleared = -1
         self._problem: ClassUnavailableError | None = None
-        self._joins = MinuteLimit[str](MOST_JOIN_A_MINUTE, clock)  # by address
-        self._drawings = MinuteLimit[int](MOST_A_MINUTE, clock)  # by student
+        self._joins = MinuteLimit[str](MAX_JOIN_A_MINUTE, clock)  # by address
+        self._drawings = MinuteLimit[int](MAX_A_MINUTE, clock)  # by student
         self._read_at = self._asked_at = float("-inf")
 
     # ------------------------------------------------------------ looking
@@ -129,7 +129,7 @@ class Classroom:
         Who comes while another one looks does not wait for a slow database, and has what was seen last.
         """
         must_wait = at_once or (self._moment is None and self._problem is None)
-        if not self._lock.acquire(timeout=LONGEST_WAIT if must_wait else 0):
+        if not self._lock.acquire(timeout=MAX_WAIT if must_wait else 0):
             if must_wait:
                 self._problem = _no_answer()
             if self._problem:
@@ -236,7 +236,7 @@ class Classroom:
     def choose(self, code: str, task: Task) -> None:
         """Set the task for everybody. A list begins anew with each press. Raises NotTheTeacherError."""
         if task not in TASKS:
-            raise ClassError("There is no task “{task}”.", task=str(task)[:MOST_NAME])
+            raise ClassError("There is no task “{task}”.", task=str(task)[:MAX_NAME])
         self._change_class(code, task=task, round=ABOUT.c.round + 1)
 
     def open(self, code: str, is_open: bool) -> None:
@@ -279,8 +279,8 @@ class Classroom:
             for row in rows:
                 if row["browser"] == digest:
                     return Student(row["number"], row["colour"], row["animal"])
-            if len(rows) >= MOST_STUDENTS:
-                raise TooManyError("The class is full: {most} have joined.", most=MOST_STUDENTS)
+            if len(rows) >= MAX_STUDENTS:
+                raise TooManyError("The class is full: {most} have joined.", most=MAX_STUDENTS)
             if address and (wait := self._joins.take(address)):
                 raise TooManyError("Wait {seconds:.0f} s, then try again.", seconds=max(1.0, wait))
             taken = {(row["colour"], row["animal"]) for row in rows}
@@ -324,7 +324,7 @@ class Classroom:
             raise ValueError(f"An image has {IMAGE_BYTES} bytes, not {len(image)}.")
         if self._drawings.take(student):
             raise TooManyError(
-                "You have sent {most} drawings within a minute. Wait a little, and send your best ones.", most=MOST_A_MINUTE
+                "You have sent {most} drawings within a minute. Wait a little, and send your best ones.", most=MAX_A_MINUTE
             )
         with self._change() as (connection, change):
             about = tables.class_of(connection.execute(sa.select(ABOUT)).mappings().one())
@@ -344,12 +344,12 @@ class Classroom:
                 raise ClassError("The teacher has hidden this drawing. Clear the canvas for another one.")
             count = sa.select(sa.func.count()).select_from(DRAWINGS)
             if before is None:
-                if connection.execute(count.where(own)).scalar_one() >= MOST_OF_A_STUDENT:
+                if connection.execute(count.where(own)).scalar_one() >= MAX_OF_A_STUDENT:
                     raise TooManyError(
-                        "You have sent {most} drawings, and the wall takes no more of one person.", most=MOST_OF_A_STUDENT
+                        "You have sent {most} drawings, and the wall takes no more of one person.", most=MAX_OF_A_STUDENT
                     )
-                if connection.execute(count).scalar_one() >= MOST_DRAWINGS:
-                    raise TooManyError("The wall is full: it holds {most:,} drawings.", most=MOST_DRAWINGS)
+                if connection.execute(count).scalar_one() >= MAX_DRAWINGS:
+                    raise TooManyError("The wall is full: it holds {most:,} drawings.", most=MAX_DRAWINGS)
             values = {
                 "student": student,
                 "task": about.task,
@@ -361,7 +361,7 @@ class Classroom:
                 "p_value": judgement.p_value,
                 "is_anomaly": judgement.is_anomaly,
                 "best_digit": judgement.best_digit,
-                "best_ratio": min(judgement.best_ratio, tables.LARGEST_RATIO),
+                "best_ratio": min(judgement.best_ratio, tables.MAX_RATIO),
                 "prediction": prediction,
                 "detector": detector,
                 "time": self._clock(),
@@ -380,22 +380,22 @@ class Classroom:
 
     def share(self, student: int, digit: int, file: bytes) -> str:
         """Give a detector to the class; returns its code. file: a checkpoint that was read and found good."""
-        if len(file) > MOST_DETECTOR_BYTES:
+        if len(file) > MAX_DETECTOR_BYTES:
             raise TooManyError(
                 "This detector has {size:.0f} MB; the class takes {most} MB at most.",
                 size=len(file) / 2**20,
-                most=MOST_DETECTOR_BYTES // 2**20,
+                most=MAX_DETECTOR_BYTES // 2**20,
             )
         with self._change() as (connection, change):
             owners = [row.student for row in connection.execute(sa.select(DETECTORS.c.student))]
             if connection.execute(sa.select(STUDENTS.c.number).where(STUDENTS.c.number == student)).first() is None:
                 raise ClassError("You have not joined this class.")
-            if owners.count(student) >= MOST_DETECTORS_OF_A_STUDENT:
+            if owners.count(student) >= MAX_DETECTORS_OF_A_STUDENT:
                 raise TooManyError(
-                    "You have given {most} detectors to the class, and may give no more.", most=MOST_DETECTORS_OF_A_STUDENT
+                    "You have given {most} detectors to the class, and may give no more.", most=MAX_DETECTORS_OF_A_STUDENT
                 )
-            if len(owners) >= MOST_DETECTORS:
-                raise TooManyError("The class has {most} detectors and takes no more.", most=MOST_DETECTORS)
+            if len(owners) >= MAX_DETECTORS:
+                raise TooManyError("The class has {most} detectors and takes no more.", most=MAX_DETECTORS)
             code = short_code(4)
             values = {"code": code, "student": student, "digit": digit, "time": self._clock(), "file": file, "change": change}
             connection.execute(sa.insert(DETECTORS).values(values))
@@ -435,7 +435,7 @@ class Classroom:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One thread at a time, of which none waits without end for one that the database does not answer."""
-        if not self._lock.acquire(timeout=LONGEST_WAIT):
+        if not self._lock.acquire(timeout=MAX_WAIT):
             raise _no_answer()
         try:
             yield

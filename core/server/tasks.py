@@ -16,7 +16,7 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 
 from core.metrics import ScoredSet
-from core.scoring import in_thresholds
+from core.scoring import score_ratio
 
 Task = Literal["draw", "anything", "fool", "edge", "blind", "free"]
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -43,7 +43,7 @@ class Judgement:
 
     @property
     def ratio(self) -> float:
-        return in_thresholds(self.score, self.threshold)
+        return score_ratio(self.score, self.threshold)
 
 
 class Try(Protocol):

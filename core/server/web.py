@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 from core.errors import SettingError
 from core.server.environment import whole_number_from_environment
 
-MOST_CONNECTIONS = 1000
+MAX_CONNECTIONS = 1000
 """Open pages on one server where MAX_CONNECTIONS does not say."""
 
-MOST_FROM_ONE_ADDRESS = 200
+MAX_FROM_ONE_ADDRESS = 200
 """The same for one address, which a whole school may share."""
 
 
@@ -81,12 +81,12 @@ def public_url() -> str:
 
 def most_connections() -> int:
     """MAX_CONNECTIONS. Raises SettingError."""
-    return whole_number_from_environment("MAX_CONNECTIONS", MOST_CONNECTIONS)
+    return whole_number_from_environment("MAX_CONNECTIONS", MAX_CONNECTIONS)
 
 
 def most_from_one_address() -> int:
     """MAX_CONNECTIONS_PER_ADDRESS. Raises SettingError."""
-    return whole_number_from_environment("MAX_CONNECTIONS_PER_ADDRESS", MOST_FROM_ONE_ADDRESS)
+    return whole_number_from_environment("MAX_CONNECTIONS_PER_ADDRESS", MAX_FROM_ONE_ADDRESS)
 
 
 def require_usable() -> None:

@@ -20,7 +20,7 @@ def show_address(now: Moment) -> None:
     reach = link.reach()
     if reach.obstacle:
         with st.container(key="class-address"):
-            st.warning(link.told(reach.obstacle), icon=":material/wifi_off:")
+            st.warning(link.explain_obstacle(reach.obstacle), icon=":material/wifi_off:")
         return
     is_waiting, is_projector = not now.drawings, link.is_projector()
     with st.container(key="class-address", horizontal=not (is_waiting or is_projector), vertical_alignment="center"):

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.errors import UserError
-from core.server.class_records import MOST_NAME
+from core.server.class_records import MAX_NAME
 from pages.sections.class_wall import show_change
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import access, classroom, keys
@@ -46,7 +46,7 @@ def show_beginning() -> None:
 def show_form() -> None:
     """A name, a digit, and one press."""
     with st.form("class-begin", width=480):
-        st.text_input(_("Name of the class"), max_chars=MOST_NAME, placeholder=_("4b, or anything else"), key=keys.CLASS_NAME)
+        st.text_input(_("Name of the class"), max_chars=MAX_NAME, placeholder=_("4b, or anything else"), key=keys.CLASS_NAME)
         st.segmented_control(_("The detector's digit"), DIGITS, default=5, required=True, format_func=str, key=keys.CLASS_DIGIT)
         st.form_submit_button(_("Begin the class"), type="primary", on_click=begin)
     answer = tab().class_answer
@@ -68,6 +68,6 @@ def begin() -> None:
         return
     name, digit = st.session_state.get(keys.CLASS_NAME) or _("Our class"), st.session_state.get(keys.CLASS_DIGIT)
     try:
-        visitor().class_code = classroom.room().begin(str(name), 5 if digit is None else int(digit))
+        visitor().class_code = classroom.store().begin(str(name), 5 if digit is None else int(digit))
     except UserError as error:
         tab().class_answer = ClassAnswer(BEFORE, translated(error), True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.errors import UserError
-from core.server.class_records import MOST_NAME, Moment, Student, typed
+from core.server.class_records import MAX_NAME, Moment, Student, typed
 from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import _, translated
 from pages.shared.navigation import page_of
@@ -42,7 +42,7 @@ def show_join(now: Moment, who: Student | None, is_teacher: bool) -> None:
             )
         if not is_teacher:
             with st.popover(_("I am the teacher"), type="tertiary"):
-                st.text_input(_("The teacher's code"), max_chars=MOST_NAME, key=keys.CLASS_CODE, type="password")
+                st.text_input(_("The teacher's code"), max_chars=MAX_NAME, key=keys.CLASS_CODE, type="password")
                 st.button(_("Come in"), key="class-code-given", on_click=take_code)
     show_answer(now)
 

@@ -18,7 +18,7 @@ def as_list(now: Moment, most: int) -> str:
         value = formatted(abs(each.worth), ".4f")
         if about.task == "blind":
             value = ngettext("{count} point", "{count} points", int(each.worth))
-        picture = f'<img class="pic" alt="" src="{class_drawings.address(drawing.image)}">'
+        picture = f'<img class="pic" alt="" src="{class_drawings.data_url(drawing.image)}">'
         lines.append(
             f'<li><b>{each.place}</b>{picture}<span>{escape(who)}</span><span class="value">{escape(value)}</span></li>'
         )

@@ -32,7 +32,7 @@ def close_one() -> None:
 
 @class_drawings.remembered(4)
 def _shared(code: str, _begun: float) -> AutoencoderDetector:
-    return from_bytes(classroom.room().checkpoint(code)[1]).detector
+    return from_bytes(classroom.store().checkpoint(code)[1]).detector
 
 
 @class_drawings.remembered(64)
@@ -86,4 +86,4 @@ def show_opened(now: Moment, is_teacher: bool) -> None:
 
 def hide(number: int, is_hidden: bool) -> None:
     """Take a drawing off the wall, or put it back; the code is asked for where it is done. Raises ClassError."""
-    classroom.room().hide(classroom.teachers_code(), number, is_hidden)
+    classroom.store().hide(classroom.teachers_code(), number, is_hidden)

@@ -70,27 +70,27 @@ def show_more(now: Moment) -> None:
 
 def choose(task: Task) -> None:
     """Set the task. Raises ClassError, as all below do for whoever is not the teacher."""
-    classroom.room().choose(classroom.teachers_code(), task)
+    classroom.store().choose(classroom.teachers_code(), task)
     tab().class_opened = 0
 
 
 def set_open(is_open: bool) -> None:
     """Take in drawings, or no more."""
-    classroom.room().open(classroom.teachers_code(), is_open)
+    classroom.store().open(classroom.teachers_code(), is_open)
 
 
 def show_to(seen_by: Seen) -> None:
     """Who sees the wall."""
-    classroom.room().show_wall_to(classroom.teachers_code(), seen_by)
+    classroom.store().show_wall_to(classroom.teachers_code(), seen_by)
 
 
 def clear() -> None:
     """Delete every drawing."""
-    classroom.room().clear(classroom.teachers_code())
+    classroom.store().clear(classroom.teachers_code())
     tab().class_opened = 0
 
 
 def end() -> None:
     """Delete the class."""
-    classroom.room().end(classroom.teachers_code())
+    classroom.store().end(classroom.teachers_code())
     visitor().class_code, tab().class_opened = "", 0

@@ -18,8 +18,8 @@ from pages.shared.i18n.text import _, formatted, language, ngettext, translated
 from pages.shared.state import class_drawings, classroom, keys, link
 from pages.shared.state.visitor import tab, visitor
 
-MOST_IN_SIGHT = 200
-MOST_LISTED = 12
+MAX_IN_SIGHT = 200
+MAX_LISTED = 12
 NEWEST, RANKED = "newest", "ranked"
 
 
@@ -73,12 +73,12 @@ def show_wall() -> None:
             if is_projector:
                 st.html(heading(now))
             show_opened(now, is_teacher)
-            drawings = in_order(now, order, is_teacher)[:MOST_IN_SIGHT]
+            drawings = in_order(now, order, is_teacher)[:MAX_IN_SIGHT]
             ratios = [each.judgement.ratio for each in drawings if not each.is_hidden]
             wall.show(keys.WALL, [card(now, each) for each in drawings], ratios, tab().class_opened, open_one, is_projector)
         with right:
             is_ranked = not is_waiting and now.about.task != "free"
-            most = MOST_LISTED if not is_projector else 2 if is_ranked and now.detectors else 4
+            most = MAX_LISTED if not is_projector else 2 if is_ranked and now.detectors else 4
             if is_ranked:
                 st.html(as_list(now, most))
             if now.detectors:
@@ -139,7 +139,7 @@ def _card(drawing: Drawing, student: Student | None, place: str, _language: str)
     verdict = verdicts.verdict_word(judged.is_anomaly)
     return wall.Card(
         drawing.number,
-        class_drawings.address(drawing.image),
+        class_drawings.data_url(drawing.image),
         score,
         signs.of_verdict(judged.is_anomaly).mark,
         place,

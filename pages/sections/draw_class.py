@@ -24,7 +24,7 @@ def show_class_task() -> None:
         if now is None or who is None:
             return
     except ClassUnavailableError:
-        now = classroom.room().seen
+        now = classroom.store().seen
     tab().class_seen = seen(now)
     st.fragment(show_task, run_every=POLL_SECONDS)()
 
@@ -118,7 +118,7 @@ def send(in_round: int, prediction: bool | None = None) -> None:
         return  # a second tap; the first one has its answer
     try:
         drawing = classroom.send(in_round, prediction)
-        now = classroom.room().now(at_once=True)
+        now = classroom.store().now(at_once=True)
         if now is None:
             return
         told = class_tasks.outcome(drawing, now.about)

@@ -7,7 +7,7 @@ import streamlit as st
 from torch import Tensor
 
 from core.data.folders import MAX_ZIP_BYTES, read_zip, to_zip
-from core.data.own import LONGEST_NAME, OwnDataError, OwnImages, kind_name, nothing
+from core.data.own import MAX_NAME, OwnDataError, OwnImages, kind_name, nothing
 from core.data.split import FEWEST
 from core.drawing import from_picture
 from core.errors import UserError
@@ -17,7 +17,7 @@ from pages.shared.navigation import page_of
 from pages.shared.state import job_pool, keys, own_data
 from pages.shared.state.visitor import tab, visitor
 
-MOST_SHOWN = 60
+MAX_SHOWN = 60
 """Of one kind; each is a small file in the page."""
 
 
@@ -63,7 +63,7 @@ def show_keeping(own: OwnImages, clear: Callable[[], None]) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
-            _("Kind"), key=keys.KIND, max_chars=LONGEST_NAME, placeholder=_("such as star"), persist_state="session", width=180
+            _("Kind"), key=keys.KIND, max_chars=MAX_NAME, placeholder=_("such as star"), persist_state="session", width=180
         )
         st.button(
             _("Keep as example"),
@@ -123,7 +123,7 @@ def show_kept(own: OwnImages) -> None:
                 _("Remove all"), on_click=remove, args=(places, own.name), key=f"remove-kind-{kind}",
                 type="tertiary", icon=":material/delete:",
             )  # fmt: skip
-        cells = [pictures.picture(own.images[place].float() / 255, kind) for place in places[-MOST_SHOWN:]]
+        cells = [pictures.picture(own.images[place].float() / 255, kind) for place in places[-MAX_SHOWN:]]
         st.html(f'<div class="thumbnails">{"".join(cells)}</div>')
 
 

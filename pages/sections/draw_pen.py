@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from core.drawing import PictureError, from_canvas_png
-from pages.sections.draw_verdict import Judged, is_hidden, moment_scores, urgency_of
+from pages.sections.draw_verdict import Judged, is_hidden, moment_scores, priority_of
 from pages.shared.components import live_canvas, replay
 from pages.shared.components.live_canvas import CanvasFrame
 from pages.shared.i18n.text import _
@@ -24,7 +24,7 @@ def follow_pen() -> None:
     frame = live_canvas.frame_of(keys.PEN)
     if frame is None:
         return
-    with job_pool.turn_to_judge(urgency_of(frame.is_whole)), visitor().lock:
+    with job_pool.turn_to_judge(priority_of(frame.is_whole)), visitor().lock:
         image = take_frame(frame, frame.is_whole)
         if image is not None and frame.is_whole:
             judging.add_to_strip(image, "canvas", _("drawing"))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.detector import AutoencoderDetector, Result
 from core.ensemble import Ensemble
-from core.scoring import in_thresholds
+from core.scoring import score_ratio
 from pages.shared.components import replay
 from pages.shared.html import notes, pictures, verdicts
 from pages.shared.html.verdicts import Opinion
@@ -16,7 +16,7 @@ from pages.shared.i18n.glossary import about
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import classroom, data_sets, detectors, job_pool, judging, keys
 from pages.shared.state.drawings import Drawings
-from pages.shared.state.turns import Urgency
+from pages.shared.state.turns import Priority
 from pages.shared.state.visitor import tab, visitor
 
 
@@ -33,7 +33,7 @@ def show_verdict() -> None:
     Everything has its place before the first stroke, so that nothing moves while one draws.
     """
     shown = visitor().drawings
-    with job_pool.turn_to_judge(urgency_of(not is_moving(shown))):
+    with job_pool.turn_to_judge(priority_of(not is_moving(shown))):
         show_judgement(shown)
 
 
@@ -54,7 +54,7 @@ class Judged:
         detector, result = judging.judge(image)
         if not shown.picked:
             shown.canvas.judged_on_screen = image
-        normal = data_sets.normal_names(detector.config)
+        normal = data_sets.joined_normal_names(detector.config)
         return cls(image, detector, result, normal, judging.ask_all(image, may_wait=is_moving(shown)))
 
     def parts(self, shown: Drawings, on_screen: Sequence[Opinion] | None = None) -> dict[str, str]:
@@ -67,7 +67,9 @@ class Judged:
         title = shown.picked.title if shown.picked else _("Your drawing")
         cards = {} if self.opinions is on_screen else {"cards": verdicts.ensemble(self.opinions)}
         return cards | {
-            "verdict": verdicts.verdict(bool(self.result.verdicts[0]), measured(self.result, self.normal), what_it_is(shown)),
+            "verdict": verdicts.verdict(
+                bool(self.result.verdicts[0]), verdict_sentence(self.result, self.normal), what_it_is(shown)
+            ),
             "second-opinion": notes.note(second_opinion(score, threshold, self.normal, self.opinions)),
             "gauge": verdicts.gauge(score, threshold),
             "score": verdicts.number(score),
@@ -80,7 +82,7 @@ class Judged:
 def show_judgement(shown: Drawings) -> None:
     """All of it for what is at hand."""
     config = detectors.detector_config()
-    normal = data_sets.normal_names(config)
+    normal = data_sets.joined_normal_names(config)
     # On a phone it stands below the canvas. It always has a container, or the verdict would be there twice for a moment.
     with st.container(key="problem-above"):
         if shown.problem:
@@ -122,9 +124,9 @@ def show_judgement(shown: Drawings) -> None:
     show_ensemble(parts["cards"], ensemble)
 
 
-def urgency_of(is_whole: bool) -> Urgency:
+def priority_of(is_whole: bool) -> Priority:
     """Of a run of the page, whether or not a stroke is whole."""
-    return Urgency.PAGE if is_whole else Urgency.PEN_MOVING
+    return Priority.PAGE if is_whole else Priority.PEN_MOVING
 
 
 def is_hidden(shown: Drawings) -> bool:
@@ -210,14 +212,14 @@ def show_replay(shown: Drawings, judged: Judged | None, scores: Sequence[float])
     replay.show(keys.REPLAY, scores, threshold, shown.moment, normal, look_again)
 
 
-MOST_TIMES = 1000
+MAX_TIMES = 1000
 """Thresholds; how many more a score is says nothing any more, and where the threshold is 0 there is no number for it."""
 
 
-def measured(result: Result, normal: str) -> str:
+def verdict_sentence(result: Result, normal: str) -> str:
     """The verdict in words of what was measured."""
     # Just above the threshold it still says 1.1 times: “1.0 times” would contradict the verdict.
-    ratio, factor = in_thresholds(float(result.scores[0]), result.threshold), float(result.loop_factors[0])
+    ratio, factor = score_ratio(float(result.scores[0]), result.threshold), float(result.loop_factors[0])
     if bool(result.verdicts[0]) and ratio <= factor:
         return _(
             "Redrawn as “{normal}”, it would score {share:.0%} of the threshold, but its loops are not those of “{normal}”: "
@@ -226,8 +228,8 @@ def measured(result: Result, normal: str) -> str:
             share=ratio / factor,
             ratio=max(ratio, 1.1),
         )
-    if bool(result.verdicts[0]) and ratio > MOST_TIMES:
-        return _("Redrawn as “{normal}”, it scores more than {ratio:,} times the threshold.", normal=normal, ratio=MOST_TIMES)
+    if bool(result.verdicts[0]) and ratio > MAX_TIMES:
+        return _("Redrawn as “{normal}”, it scores more than {ratio:,} times the threshold.", normal=normal, ratio=MAX_TIMES)
     if bool(result.verdicts[0]):
         return _("Redrawn as “{normal}”, it scores {ratio:.1f} times the threshold.", normal=normal, ratio=max(ratio, 1.1))
     if ratio < 0.01:
@@ -240,7 +242,7 @@ def second_opinion(score: float, threshold: float, normal: str, opinions: Sequen
     best = min(opinions, key=lambda opinion: opinion.ratio)
     if best.is_anomaly and score > threshold:
         return _("None of the {count} detectors knows this.", count=len(opinions))
-    if best.name == normal or best.ratio >= in_thresholds(score, threshold):
+    if best.name == normal or best.ratio >= score_ratio(score, threshold):
         return _("None of the other detectors knows it better.")
     return _("The detector of **{name}** knows it better.", name=best.name)
 

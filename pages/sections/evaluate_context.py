@@ -9,7 +9,7 @@ import streamlit as st
 from torch import Tensor
 
 from core.conformal import conformal_rate, conformal_threshold, smallest_rate
-from core.metrics import Histogram, OperatingPoint, ScoredSet, histogram, scored
+from core.metrics import Histogram, OperatingPoint, ScoredSet, histogram, scored_set
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state import detectors, keys
 from pages.shared.state.page_context import PageContext
@@ -35,11 +35,11 @@ class EvaluateContext(PageContext):
     @cached_property
     def all_scored(self) -> ScoredSet:
         """All test images at the test set's own share of anomalies. Raises EvaluationError."""
-        return scored(self.scores, self.labels, self.normal_classes)
+        return scored_set(self.scores, self.labels, self.normal_classes)
 
     def against(self, anomalies: list[int]) -> ScoredSet:
         """The normal test images and those of these classes. Raises EvaluationError."""
-        return scored(self.scores, self.labels, self.normal_classes, anomalies, self.anomaly_share)
+        return scored_set(self.scores, self.labels, self.normal_classes, anomalies, self.anomaly_share)
 
     @property
     def anomaly_share(self) -> float | None:

@@ -6,7 +6,7 @@ import streamlit as st
 from core.conformal import conformal_threshold
 from core.errors import UserError
 from core.experiments.baselines import BASELINES, Comparison
-from core.metrics import scored
+from core.metrics import scored_set
 from pages.sections.evaluate_context import EvaluateContext, numbers, percent, plotly_config
 from pages.shared.charts import evaluation
 from pages.shared.html import report
@@ -116,7 +116,7 @@ def show_second(context: EvaluateContext) -> list[str | go.Figure]:
     try:
         its_test = test_set.images(second.config, its_data)
         its_scores = test_set.scores(second, its_test)
-        its = scored(its_scores, its_test.labels, data_sets.normal_classes_in(its_data, second.config))
+        its = scored_set(its_scores, its_test.labels, data_sets.normal_classes_in(its_data, second.config))
     except UserError as error:
         st.info(translated(error), icon=":material/info:")
         return []
@@ -124,7 +124,7 @@ def show_second(context: EvaluateContext) -> list[str | go.Figure]:
     chart = evaluation.roc(dict(zip(titles, (context.all_scored, its), strict=True)), {})
     columns = [
         {
-            _("Normal"): data_sets.normal_names(judge.config),
+            _("Normal"): data_sets.joined_normal_names(judge.config),
             _("Test images"): f"{data_sets.title_of(images.name)} · {formatted(len(images.labels), ',')}",
             _("AUROC"): formatted(compared.auroc, ".4f"),
             _("Average precision"): formatted(compared.average_precision, ".4f"),

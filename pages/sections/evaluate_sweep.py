@@ -11,7 +11,7 @@ from core.errors import UserError
 from core.experiments.sweep_table import MAX_BYTES, MAX_UPLOADED_ROWS, TABLE, Figure, Row, by_bottleneck, from_bytes, read
 from pages.shared.charts import sweep
 from pages.shared.i18n.glossary import about
-from pages.shared.i18n.lessons import lessons
+from pages.shared.i18n.preset_texts import preset_texts
 from pages.shared.i18n.text import _, formatted, translated
 from pages.shared.state import data_sets, job_pool
 
@@ -69,13 +69,14 @@ def title_of(kind: tuple[tuple[str, str], ...]) -> str:
     """A kind of detector on screen: data set, preset, and what differs from it, in a link's words."""
     parts = dict(kind)
     data_set, preset = parts.pop("data"), parts.pop("preset")
-    return " · ".join([data_sets.title_of(data_set), lessons()[preset].title, *(f"{name}={parts[name]}" for name in parts)])
+    others = [f"{name}={value}" for name, value in parts.items()]
+    return " · ".join([data_sets.title_of(data_set), preset_texts()[preset].title, *others])
 
 
 def normal_names(rows: list[Row], figures: Mapping[str, object]) -> dict[str, str]:
     """The names of the normal classes, by how the table writes them."""
     data_set = rows[0].config.data_set
-    return {normal: data_sets.class_names(data_set, tuple(map(int, normal.split("+")))) for normal in figures}
+    return {normal: data_sets.joined_class_names(data_set, tuple(map(int, normal.split("+")))) for normal in figures}
 
 
 def table(figures: Mapping[str, Mapping[int, Figure]], names: Mapping[str, str], measure: Measure) -> list[dict[str, str]]:

@@ -24,8 +24,8 @@ class LatentContext(PageContext):
         return self.config.model.latent_dim
 
     @cached_property
-    def inside(self) -> latent_space.Space:
-        return latent_space.look(self.detector, self.data, self.test, self.normal_classes)
+    def inside(self) -> latent_space.LatentSpace:
+        return latent_space.of_detector(self.detector, self.data, self.test, self.normal_classes)
 
     @cached_property
     def shown_labels(self) -> Tensor:

@@ -17,7 +17,7 @@ from pages.shared.state import keys, latent_space
 def slider_title(context: LatentContext, number: int) -> str:
     if context.dimensions <= 2:
         return context.axis_name(number)
-    share = float(context.inside.frame.shares[number])
+    share = float(context.inside.projection.explained_variance_ratio[number])
     return _("{axis}: {share:.0%} of the spread", axis=context.axis_name(number), share=share)
 
 
@@ -54,7 +54,7 @@ def show_decoder(context: LatentContext) -> None:
             for number in range(len(low))
         ]
     with middle_column, st.container(key="decoded"):
-        image = latent.decode(detector, inside.frame.latents(torch.tensor([place])))[0]
+        image = latent.decode(detector, inside.projection.inverse_transform(torch.tensor([place])))[0]
         title = _("What the decoder draws here")
         st.html(pictures.figure(pictures.picture(image, title), title))
         st.button(_("Back to the middle"), on_click=lambda: move_to(middle), icon=":material/center_focus_strong:")

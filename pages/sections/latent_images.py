@@ -22,7 +22,7 @@ def offer_two_units(context: LatentContext) -> None:
     """A way to the one kind of bottleneck that is as flat as a screen."""
     if context.dimensions > 2 and TWO_UNITS in detectors.choices():
         name = _SHIPPED.data_set
-        normal = f"{data_sets.title_of(name)} {data_sets.class_names(name, (_SHIPPED.normal_class,))}"
+        normal = f"{data_sets.title_of(name)} {data_sets.joined_class_names(name, (_SHIPPED.normal_class,))}"
         st.button(
             _("Use two units (a detector of {normal})", normal=normal),
             on_click=lambda: detectors.use(TWO_UNITS),
@@ -50,7 +50,7 @@ def ask_layout(dimensions: int) -> str:
 
 def lay_out(context: LatentContext, layout: str, latents: Tensor) -> tuple[Tensor, Tensor, tuple[str, str], str]:
     """Numbers (N,) of the images laid out, their places (N, 2), the axes' names, and a sentence about it."""
-    numbers, frame, dimensions = torch.arange(len(latents)), context.inside.frame, context.dimensions
+    numbers, projection, dimensions = torch.arange(len(latents)), context.inside.projection, context.dimensions
     if layout == "t-sne":
         numbers = torch.cat([numbers[: latent_space.NEIGHBOUR_IMAGES], numbers[len(context.shown_labels) :]])
         with st.spinner(_("Laying out …")):
@@ -61,9 +61,9 @@ def lay_out(context: LatentContext, layout: str, latents: Tensor) -> tuple[Tenso
             ("", ""),
             _("Most neighbours stay neighbours. Distances between groups and their sizes mean nothing."),
         )
-    coordinates = frame.coordinates(latents)
+    coordinates = projection.transform(latents)
     if layout == "pca":
-        share = float(frame.shares[:2].sum())
+        share = float(projection.explained_variance_ratio[:2].sum())
         sentence = _(
             "Two of {dimensions} dimensions: {share:.0%} of the spread of normal images in the latent space.",
             dimensions=dimensions,
@@ -115,7 +115,7 @@ def show_images(context: LatentContext) -> None:
             for row, number in enumerate(numbers.tolist())
             if number >= len(labels) or not classes or int(labels[number]) in classes
         ]
-        show_plane(context, numbers[kept].tolist(), places[kept], scores, axes, whole(places), as_images)
+        show_scatter_map(context, numbers[kept].tolist(), places[kept], scores, axes, whole(places), as_images)
         st.caption(sentence, help=glossary.about({"pca": "principal direction", "t-sne": "t-sne"}.get(layout, "latent space")))
     with right:
         show_chosen(context)
@@ -129,7 +129,7 @@ def whole(places: Tensor) -> scatter_map.Extent:
     return scatter_map.Extent(left, right, bottom, top)
 
 
-def show_plane(
+def show_scatter_map(
     context: LatentContext,
     numbers: list[int],
     places: Tensor,
@@ -141,7 +141,7 @@ def show_plane(
     """The images with these numbers at their places (N, 2)."""
 
     def choose() -> None:
-        tab().chosen_image = scatter_map.chosen_of(keys.IMAGE_PLANE)
+        tab().chosen_image = scatter_map.chosen_of(keys.SCATTER_MAP)
 
     count = len(context.shown_labels)
     points = scatter_map.Points(
@@ -154,7 +154,7 @@ def show_plane(
     )
     label = _("Images in the latent space; arrow keys choose another one")
     sprite = latent_space.sprite(context.inside, context.images, len(context.drawn))
-    scatter_map.choose_point(keys.IMAGE_PLANE, label, axes, extent, points, sprite, context.chosen_number, as_images, choose)
+    scatter_map.choose_point(keys.SCATTER_MAP, label, axes, extent, points, sprite, context.chosen_number, as_images, choose)
 
 
 def show_chosen(context: LatentContext) -> None:

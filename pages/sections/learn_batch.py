@@ -23,7 +23,7 @@ SHOWN = 4
 def _moments(data_set: str, _directory: Path, label: int) -> tuple[Moment, ...]:
     # Many epochs: a hundred batches are three epochs of few images.
     config = replace(COURSE, data_set=data_set, normal_classes=(label,), training=replace(COURSE.training, epochs=100))
-    images = data_sets.split(data_set, _directory, (label,), config.training.seed).images()
+    images = data_sets.split(data_set, _directory, (label,), config.training.seed).materialize()
     return slow_motion(config, images.train, images.calibration[:SHOWN])
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core import ideas
-from core.ideas import IDEAS, Measured
+from core import ablation
+from core.ablation import ABLATION_STEPS, AblationResult
 from core.latent import sample
 from core.metrics import evaluate
 from core.presets import Shipped
@@ -42,20 +42,20 @@ def explained() -> dict[str, tuple[str, str]]:
 
 
 @st.cache_resource(show_spinner=False)
-def _measured(idea: str, label: int, data_set: str, hardest: int, _context: PageContext) -> Measured:
+def _measured(idea: str, label: int, data_set: str, hardest: int, _context: PageContext) -> AblationResult:
     course, best = (detectors.shipped_checkpoint(Shipped(preset, "mnist", label)).detector for preset in ("course", "best"))
-    detector = ideas.with_idea(idea, course, best)
-    return ideas.measured(detector, _context.data.test.images, _context.labels, hardest)
+    detector = ablation.detector_at_step(idea, course, best)
+    return ablation.measure_step(detector, _context.data.test.images, _context.labels, hardest)
 
 
-def measured(idea: str, context: PageContext, hardest: int) -> Measured:
+def measure_step(idea: str, context: PageContext, hardest: int) -> AblationResult:
     """Computed once for all visitors."""
     return _measured(idea, normal_class(context), context.data.name, hardest, context)
 
 
 def show(context: PageContext) -> None:
     """Which class is missed most, and what helps."""
-    looked_at = sample(context.labels, ideas.IMAGES)
+    looked_at = sample(context.labels, ablation.IMAGES)
     normal_classes, threshold = context.config.normal_classes, context.detector.threshold_
     by_class = evaluate(context.scores[looked_at], context.labels[looked_at], normal_classes, threshold).auroc_by_class
     others = other_classes(context)
@@ -80,27 +80,27 @@ def show(context: PageContext) -> None:
     with left:
         say(given, because(context, hardest, by_class[hardest]))
         names = explained()
-        name, purpose = names[IDEAS[lesson.ideas - 1]]
+        name, purpose = names[ABLATION_STEPS[lesson.ideas - 1]]
         st.markdown(_("{number}. **{name}**: {purpose}.", number=lesson.ideas, name=name, purpose=purpose))
-        if lesson.ideas < len(IDEAS):
+        if lesson.ideas < len(ABLATION_STEPS):
             st.button(_("Next idea"), icon=":material/add:", on_click=next_idea)
     with right:
         labels = [context.names[label] for label in others]
         if lesson.ideas == 1:
             chart = charts.shares(labels, [by_class[label] for label in others], others.index(hardest))
             show_chart(chart, "lesson-by-class", _("AUROC by digit"))
-        rows = [measured(idea, context, hardest) for idea in IDEAS[: lesson.ideas]]
+        rows = [measure_step(idea, context, hardest) for idea in ABLATION_STEPS[: lesson.ideas]]
         head = (_("Idea"), _("AUROC"), _("AUROC, {name} alone", name=context.names[hardest]), _("Caught"))
         lines = [
             (names[idea][0], *(formatted(value, spec) for value, spec in zip(values, (".4f", ".4f", ".1%"), strict=True)))
-            for idea, row in zip(IDEAS, rows, strict=False)
+            for idea, row in zip(ABLATION_STEPS, rows, strict=False)
             for values in [(row.auroc, row.auroc_of_hardest, row.caught)]
         ]
         st.html(diagrams.table(head, lines))
         st.caption(
             _(
                 "Computed now on {count:,} test images; caught: where {rate:.0%} of the images of {normal} are alarms.",
-                count=min(ideas.IMAGES, len(context.labels)),
+                count=min(ablation.IMAGES, len(context.labels)),
                 rate=context.config.false_alarm_rate,
                 normal=context.normal,
             )
@@ -151,4 +151,4 @@ def show_examples(context: PageContext, others: Sequence[int]) -> None:
 
 def next_idea() -> None:
     lesson = current_lesson()
-    lesson.ideas = min(lesson.ideas + 1, len(IDEAS))
+    lesson.ideas = min(lesson.ideas + 1, len(ABLATION_STEPS))

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from core.experiments import seeds
-from core.experiments.seeds import Spread
-from core.model import layers, outline, parameter_count
+from core.experiments.seeds import Range
+from core.model import layers, meta_model, parameter_count
 from core.presets import COURSE, PRESETS, Shipped
 from pages.sections.learn_better import below_a_guess
 from pages.sections.learn_context import USUAL_CLASS
@@ -12,7 +12,7 @@ from pages.sections.learn_question import choose, say, two_columns
 from pages.sections.learn_trap import before_and_after, ready
 from pages.shared.html import diagrams
 from pages.shared.i18n.glossary import about
-from pages.shared.i18n.lessons import lessons
+from pages.shared.i18n.preset_texts import preset_texts
 from pages.shared.i18n.text import _, formatted
 from pages.shared.navigation import page_of
 from pages.shared.state import data_sets, detectors
@@ -25,13 +25,13 @@ BETTER, SAME, WORSE = range(3)
 
 def compared(name: str) -> int:
     """How a preset's AUROC compares with the course's: better or worse where no seed of one reaches those of the other."""
-    own, course = (seeds.spread(seeds.of_preset(seeds.read(), each), "auroc") for each in (name, "course"))
+    own, course = (seeds.range_of(seeds.of_preset(seeds.read(), each), "auroc") for each in (name, "course"))
     return BETTER if own.least > course.most else WORSE if own.most < course.least else SAME
 
 
 def show(_context: PageContext) -> None:
     """Choose an experiment, guess how it compares, and see."""
-    known, trials = lessons(), seeds.read()
+    known, trials = preset_texts(), seeds.read()
     names = [name for name in known if seeds.of_preset(trials, name)]
     left, right = two_columns()
     with left:
@@ -99,7 +99,7 @@ def show_figures(name: str) -> None:
 
 def in_numbers(name: str) -> str:
     """Its AUROC and the course's, from the least to the most over the seeds."""
-    own, course = (seeds.spread(seeds.of_preset(seeds.read(), each), "auroc") for each in (name, "course"))
+    own, course = (seeds.range_of(seeds.of_preset(seeds.read(), each), "auroc") for each in (name, "course"))
     return _(
         "AUROC {least:.3f} to {most:.3f}; the course {course_least:.3f} to {course_most:.3f}.",
         least=own.least,
@@ -114,7 +114,7 @@ def remark(name: str) -> str:
     trials = seeds.of_preset(seeds.read(), name)
 
     def mean_of(figure: str, of: str = name) -> float:
-        found: Spread = seeds.spread(seeds.of_preset(seeds.read(), of), figure)
+        found: Range = seeds.range_of(seeds.of_preset(seeds.read(), of), figure)
         return found.mean
 
     if name == "wide":
@@ -157,8 +157,8 @@ def remark(name: str) -> str:
     if name == "convolutional":
         return _(
             "{own:,} parameters instead of {course:,}, and about as good.",
-            own=parameter_count(outline(PRESETS[name].model)),
-            course=parameter_count(outline(COURSE.model)),
+            own=parameter_count(meta_model(PRESETS[name].model)),
+            course=parameter_count(meta_model(COURSE.model)),
         )
     return ""
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.experiments import compression
-from core.model import PIXELS, layers, outline, parameter_count
+from core.model import PIXELS, layers, meta_model, parameter_count
 from pages.sections.learn_context import cells, shuffled
 from pages.sections.learn_question import LETTERS, ask_again, choose, round_of, say, two_columns
 from pages.shared.html import diagrams, pictures
@@ -67,7 +67,7 @@ def show(context: PageContext) -> None:
             ask_again(QUESTION, _("Another image"))
     with right:
         st.html(diagrams.hourglass(layers(model)))
-        st.caption(_("The course's network: {count:,} parameters", count=parameter_count(outline(model))))
+        st.caption(_("The course's network: {count:,} parameters", count=parameter_count(meta_model(model))))
         contents, captions = [pictures.picture(image, _("Test image"))], [_("the image")]
         for letter, units in zip(LETTERS, order, strict=False):
             error = float((image - redrawn[units]).square().mean())

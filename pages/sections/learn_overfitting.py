@@ -52,7 +52,7 @@ def show(context: PageContext) -> None:
     with left:
         jobs = learn_training.jobs_of("overfitting", context)
         result = jobs[0].snapshot().losses if jobs and jobs[0].snapshot().state.is_over else ()
-        say(given, told(result) if result else expected())
+        say(given, describe_curve(result) if result else expected())
         st.button(_("Train now"), icon=":material/play_arrow:", type="primary", on_click=begin, args=(normal_class(context),))
         learn_training.show_problem()
     with right:
@@ -61,7 +61,7 @@ def show(context: PageContext) -> None:
 
 def few(context: PageContext) -> bytes:
     """The images to learn from, as one picture."""
-    images = _few(context.data.name, normal_class(context)).images().train
+    images = _few(context.data.name, normal_class(context)).materialize().train
     rows = [torch.cat(list(row.squeeze(1)), dim=1) for row in torch.split(images, IMAGES // 5)]
     return pictures.png((torch.cat(rows) * 255).round().to(torch.uint8).numpy())
 
@@ -79,7 +79,7 @@ def expected() -> str:
     )
 
 
-def told(curve: Sequence[EpochLosses]) -> str:
+def describe_curve(curve: Sequence[EpochLosses]) -> str:
     """What the curves show, as they are."""
     least = min(curve, key=lambda each: each.validation)
     values = {

@@ -28,11 +28,11 @@ def is_for_a_teacher() -> bool:
 
 
 def _show(question: str, options: Sequence[str], option_of: Callable[[Any], int], about: str) -> None:
-    room = classroom.room()
+    room = classroom.store()
     classroom.about()  # looked at here, and by whoever is in the class
 
     def answers() -> Sequence[Any]:
-        return visitors.kept().answers(question, about, room.seen.about.begun if room.seen else 0.0)
+        return visitors.registry().answers(question, about, room.seen.about.begun if room.seen else 0.0)
 
     said = answers()
     run_by_timer_only_if(lambda: answers() != said)

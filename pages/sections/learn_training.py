@@ -52,7 +52,7 @@ Show = Callable[[Sequence[TrainingJob], Sequence[Snapshot]], None]
 def look(kind: Kind, context: PageContext, show: Show) -> None:
     """Show the trainings, again and again while one of them runs. Those that nobody was looking at go on, others when asked."""
     for job in jobs_of(kind, context):
-        if is_paused(snapshot := job.snapshot()) and snapshot.away:
+        if is_paused(snapshot := job.snapshot()) and snapshot.paused_unattended:
             job.resume()
     snapshots = [job.snapshot() for job in jobs_of(kind, context)]
     active = [snapshot for snapshot in snapshots if snapshot.state.is_active]

@@ -30,7 +30,7 @@ def show_live(overlaid: Sequence[Run], config: DetectorConfig | None) -> None:
 
     Without a job it is what these settings gave, and never what others did.
     """
-    if training_job.collect() or training_job.has_news():
+    if training_job.collect() or training_job.needs_rerun():
         st.rerun()
     training = visitor().job
     config = config and replace(config, data_set=data_sets.at_hand(config.data_set).data.name)
@@ -112,7 +112,7 @@ def show_reconstructions(detector: AutoencoderDetector) -> None:
     data = data_sets.at_hand(config.data_set, may_download=False).data
     if data.name != config.data_set:
         return  # its drawings are gone, and what is here instead has other classes
-    test, names = data_sets.split_of(config, data).test, data_sets.normal_names(config)
+    test, names = data_sets.split_of(config, data).test, data_sets.joined_normal_names(config)
     for title, chosen in zip(
         (
             _("Test images of {names}, and below each its reconstruction", names=names),

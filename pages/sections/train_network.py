@@ -5,7 +5,7 @@ import torch
 
 from core.data.datasets import DataSet
 from core.detector import DetectorConfig
-from core.model import layers, outline, parameter_count
+from core.model import layers, meta_model, parameter_count
 from pages.shared.html import diagrams, pictures
 from pages.shared.i18n.text import _
 
@@ -20,7 +20,7 @@ def show_network(config: DetectorConfig, data: DataSet) -> None:
         _(
             "{sizes}: {count:,} parameters. The bottleneck passes on {latent} numbers of {pixels}.",
             sizes="-".join(str(stage.units) for stage in stages),
-            count=parameter_count(outline(config.model)),
+            count=parameter_count(meta_model(config.model)),
             latent=config.model.latent_dim,
             pixels=stages[0].units,
         )

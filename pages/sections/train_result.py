@@ -50,7 +50,7 @@ def show_result(made: Checkpoint) -> None:
                 (_("Anomalies caught"), formatted(found.catch_rate, ".1%"), "recall"),
             ):
                 st.metric(name, value, help=about(word), width="content")
-        names = data_sets.names_in(made.config)
+        names = data_sets.names_of_config(made.config)
         st.caption(_("AUROC against each other class"))
         st.dataframe(
             [{names[label]: formatted(value, ".3f") for label, value in found.auroc_by_class.items()}], hide_index=True

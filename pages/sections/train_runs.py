@@ -18,7 +18,7 @@ def show_runs() -> list[Run]:
     rows = [
         {
             _("Run"): run.name,
-            _("Normal"): data_sets.normal_names(run.config),
+            _("Normal"): data_sets.joined_normal_names(run.config),
             _("Data set"): data_sets.title_of(run.config.data_set),
             _("Layers"): "-".join(str(stage.units) for stage in layers(run.config.model)),
             _("Epochs"): len(run.losses),

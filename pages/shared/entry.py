@@ -24,7 +24,7 @@ def run() -> None:
     """One run for one visitor: the page that is asked for, or the password's form."""
     # Before st.navigation, whose page icons would otherwise become the tab's icon and be fetched from the web.
     st.set_page_config(page_icon="🔍", layout="wide")
-    monitor.settle()
+    monitor.set_up_process()
     visitors.arrive()
     if visitor().is_over:
         visitors.load_anew()
@@ -32,7 +32,7 @@ def run() -> None:
     resolve_language()
     visitors.remember_widgets()
     access.take_token()
-    may_enter, is_teacher = access.is_open(), access.is_teacher()
+    may_enter, is_teacher = access.may_enter(), access.is_teacher()
     link.read()
     # A visitor without the password has no page whose code could be run.
     pages = {entry.as_page(None if may_enter else access.ask): entry for entry in PAGES if is_teacher or not entry.for_teacher}
@@ -62,7 +62,7 @@ def load() -> None:
     require_usable_environment()
     job_pool.require_usable_scheduler()
     web.require_usable()
-    classroom.room()
+    classroom.store()
     with without_visitor():
         for entry in PAGES:
             assert callable(entry.show)
@@ -76,7 +76,7 @@ def load() -> None:
 
 def begin() -> None:
     """Settle what needs a running server: the log, which the web server sets up before, memory, and the canvas."""
-    monitor.settle()
+    monitor.set_up_process()
     drawing_canvas()
 
 

@@ -104,7 +104,7 @@ def _share(page: str) -> None:
     st.caption(_("This link opens the same page with the same settings:"))
     st.code(link.link(page, tuple(hide), projector), language=None, wrap_lines=True)
     if obstacle := link.reach().obstacle:
-        st.caption(link.told(obstacle))
+        st.caption(link.explain_obstacle(obstacle))
 
 
 def _help() -> None:
@@ -182,7 +182,7 @@ def upload() -> None:
 
 
 def _job_line() -> None:
-    if training_job.collect() or training_job.has_news():
+    if training_job.collect() or training_job.needs_rerun():
         st.rerun()
     training = visitor().job
     if training is None:

@@ -5,7 +5,7 @@ from core.server.process import keep_giving_back_memory, keep_no_large_blocks
 from pages.shared.state.once import once
 
 
-def settle() -> None:
+def set_up_process() -> None:
     """Once in a server's life: the log becomes JSON lines, and memory of sessions that are gone goes back."""
     _settled()
 

@@ -187,14 +187,14 @@ OF_WIDGETS = {"deferred_file", "dataframe_chunk"}
 OF_THE_DOOR = {"string_value", "trigger_value"}
 """What the widgets of the password's form send."""
 
-MOST_FILES = 20
+MAX_FILES = 20
 """Files that one message announces."""
 
 
-def refuse_messages(is_let_in: Callable[..., bool], cookie: str) -> None:
+def refuse_messages(is_admitted: Callable[..., bool], cookie: str) -> None:
     """Have every session drop what only a developer sends, and what a visitor has no use for who is not let in.
 
-    Streamlit obeys clear_cache from anybody, which throws away what all visitors share. is_let_in: of a session's number
+    Streamlit obeys clear_cache from anybody, which throws away what all visitors share. is_admitted: of a session's number
     and of what its browser's cookie says.
     """
     if hasattr(AppSession.handle_backmsg, "__wrapped__"):
@@ -207,10 +207,10 @@ def refuse_messages(is_let_in: Callable[..., bool], cookie: str) -> None:
         if (
             kind not in OF_BROWSERS
             or (kind == "backend_operation_request" and msg.backend_operation_request.WhichOneof("payload") not in OF_WIDGETS)
-            or (kind == "file_urls_request" and len(msg.file_urls_request.file_names) > MOST_FILES)
+            or (kind == "file_urls_request" and len(msg.file_urls_request.file_names) > MAX_FILES)
         ):
             return
-        if not is_let_in(session.id, _cookies(session.id).get(cookie, "")):
+        if not is_admitted(session.id, _cookies(session.id).get(cookie, "")):
             if kind not in ("rerun_script", "app_heartbeat"):
                 return
             asked = msg.rerun_script.widget_states.widgets
@@ -296,7 +296,7 @@ def _cookies(session_id: str) -> Mapping[str, str]:
     return found.client.client_context.cookies if found and found.client and found.client.client_context else {}
 
 
-def keep_no_sessions_of_strangers(is_let_in: Callable[..., bool], cookie: str) -> None:
+def keep_no_sessions_of_strangers(is_admitted: Callable[..., bool], cookie: str) -> None:
     """Have a session end with its connection unless its visitor is let in.
 
     Streamlit keeps the last 128 that lost their connection, for two minutes; strangers would push the class out.
@@ -307,7 +307,7 @@ def keep_no_sessions_of_strangers(is_let_in: Callable[..., bool], cookie: str) -
 
     @wraps(original)
     def disconnect_session(manager: WebsocketSessionManager, session_id: str) -> None:
-        if manager.is_active_session(session_id) and not is_let_in(session_id, _cookies(session_id).get(cookie, "")):
+        if manager.is_active_session(session_id) and not is_admitted(session_id, _cookies(session_id).get(cookie, "")):
             manager.mark_session_nonresumable(session_id)
         original(manager, session_id)
 
@@ -334,7 +334,7 @@ def share_script_loop() -> None:
     app_session._close_script_event_loop = lambda loop: None
 
 
-def settle_uploads(sessions: Sequence[str], most: int) -> None:
+def evict_uploads(sessions: Sequence[str], most: int) -> None:
     """After a file has come: of sessions that ended meanwhile all is forgotten, of the others the oldest beyond so many bytes.
 
     sessions: of one browser, the newest last. Streamlit looks before the file comes whether its session is there, and would

@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Server, draw, open_page
 from tests.strokes import WAYS, on_canvas
 
-MOST_WORDS = 120
+MAX_WORDS = 120
 
 
 def words(texts: list[str]) -> int:
@@ -31,4 +31,4 @@ def test_the_way_to_understanding_is_one_click_one_stroke_and_few_words(page: Pa
         assert told.count() > 0
         read += told.all_inner_texts()
     print(f"{words(read)} words: {read}")
-    assert words(read) <= MOST_WORDS
+    assert words(read) <= MAX_WORDS

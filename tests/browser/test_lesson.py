@@ -12,7 +12,7 @@ pytestmark = pytest.mark.journey
 TALLER = {12, 13}
 """Steps whose answer is as long as the screen of a laptop; their questions fit."""
 
-MOST_TABS = 80
+MAX_TABS = 80
 """More than twice as many as a step has places for the keyboard."""
 
 
@@ -47,7 +47,7 @@ def answer(page: Page, by_keyboard: bool = False) -> None:
 def reach(page: Page, what: Locator) -> None:
     """Press Tab, and arrows inside of a group, until it has the keyboard, which can be seen."""
     expect(what).to_be_visible()
-    for _press in range(MOST_TABS):
+    for _press in range(MAX_TABS):
         if what.evaluate("each => each === document.activeElement"):
             assert what.evaluate("each => each.matches(':focus-visible')")
             return

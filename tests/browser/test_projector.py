@@ -7,8 +7,8 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
 
+from core.ablation import ABLATION_STEPS
 from core.data.datasets import load
-from core.ideas import IDEAS
 from core.server.classroom import Classroom
 from core.server.tasks import Judgement
 from pages.shared.i18n.text import LANGUAGES
@@ -125,7 +125,7 @@ def test_every_step_of_the_lesson_is_one_screen_before_and_after_its_answer(lang
         on_one_screen(page)
         answer(page)
         expect(page.locator(".st-key-lesson-answer")).to_be_visible()
-        for number in range(2, len(IDEAS) + 1) if step == 8 else ():  # with all that its button adds
+        for number in range(2, len(ABLATION_STEPS) + 1) if step == 8 else ():  # with all that its button adds
             page.locator(".st-key-lesson").get_by_test_id("stBaseButton-secondary").click()
             expect(page.locator(".figures tbody tr")).to_have_count(number)
         on_one_screen(page)

@@ -35,7 +35,7 @@ from pages.shared.state.keys import UPLOADED_CHECKPOINT
 from pages.shared.state.lesson import STEPS
 from tests import odd
 from tests.browser.conftest import REAL_DATA, start_server
-from tests.hostile import CANVASES, FILES, MOST_MEMORY, READERS, STRONG, outcome, peak_memory
+from tests.hostile import CANVASES, FILES, MAX_MEMORY, READERS, STRONG, outcome, peak_memory
 from tests.load.classroom import ELSEWHERE
 from tests.load.server import Row, show, sketches
 from tests.load.visitor import Part, Visitor, is_canvas
@@ -100,7 +100,7 @@ def drawings(first: int, cases: int) -> list[Row]:
     return [
         Row("drawings and files", f"{cases:,}", f"{sum(ends.values()):,}", sum(ends.values()) == cases, f"{took:.0f} s"),
         *[Row(f"  ended as {end}", "", f"{count:,}", None) for end, count in ends.most_common()],
-        Row("most memory that one took", f"<= {MOST_MEMORY:.0f} MB", f"{most:.0f} MB", most <= MOST_MEMORY),
+        Row("most memory that one took", f"<= {MAX_MEMORY:.0f} MB", f"{most:.0f} MB", most <= MAX_MEMORY),
     ]
 
 
@@ -246,7 +246,7 @@ async def begin(url: str, page: str, number: int) -> Visitor:
         await visitor.open(page, step)
     if page == "draw":
         await draw(visitor)
-    for _ in range(MOST_OPENED):
+    for _ in range(MAX_OPENED):
         closed = [part for part in visitor.parts.values() if part.kind == "expandable" and part.widget not in visitor._states]
         closed = [part for part in closed if part.widget and not part.content.expandable.expanded]
         if not closed:
@@ -255,7 +255,7 @@ async def begin(url: str, page: str, number: int) -> Visitor:
     return visitor
 
 
-MOST_OPENED = 10
+MAX_OPENED = 10
 """What is closed on one page, and what is closed in there."""
 
 

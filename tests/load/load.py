@@ -49,7 +49,7 @@ PAUSE = 5.0
 LONGEST = 900.0
 """Seconds after which a class is sent home."""
 
-MOST_OF_FAIR = 1.35
+MAX_OF_FAIR = 1.35
 """How many times its fair share the slowest training may take: what all trainings need, shared by all cores."""
 
 
@@ -129,9 +129,9 @@ async def class_trains(server: Server, count: int, quiet: float) -> list[Row]:
         Row("one training alone", "", f"{single:.1f} s", None),
         Row(
             "slowest job",
-            f"<= {MOST_OF_FAIR * fair:.0f} s",
+            f"<= {MAX_OF_FAIR * fair:.0f} s",
             f"{max(ended, default=0):.0f} s",
-            max(ended, default=1e9) <= MOST_OF_FAIR * fair,
+            max(ended, default=1e9) <= MAX_OF_FAIR * fair,
             f"{max(ended, default=0) / fair:.2f} of a fair share of {count} x {single:.1f} s / {os.cpu_count()} cores",
         ),
         Row(
@@ -670,7 +670,7 @@ def search_memory(count: int, most: int, seconds: float, seeds: Sequence[int]) -
     return kept
 
 
-USUAL, LONGEST_REST = 0.05, 1.0
+USUAL, MAX_REST = 0.05, 1.0
 """Seconds, as in pages/shared/components/messages.js: after an answer a pen that moves rests, the longer the slower it was."""
 
 
@@ -702,7 +702,7 @@ class Artist:
                     moved.append(asyncio.create_task(visitor.move_pen(frames[number], False)))
                     asked = time.monotonic()
                     await asyncio.wait(moved[-1:], timeout=began + STROKE - asked)  # the pen is lifted all the same
-                    sent, rest = number, min((time.monotonic() - asked) ** 2 / USUAL, LONGEST_REST)
+                    sent, rest = number, min((time.monotonic() - asked) ** 2 / USUAL, MAX_REST)
                 await asyncio.sleep(min(rest, max(0.0, began + STROKE - time.monotonic())))
             self.lifted.append(await visitor.move_pen(frames[-1], True))
             await asyncio.sleep(LIFTED)

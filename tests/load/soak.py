@@ -10,7 +10,7 @@ minute one sample counts, the lowest. How many sessions the server holds at such
 training that is not over (whose optimiser weighs twice the network), how many a trained network, and how many hogs
 there are, is chance, and the visitors know it. Least squares explain the memory by the time and these counts
 together; the change with time is the slope. It is called flat where it is 0 within its standard error, or at most
-MOST_CLIMB either way, and that says something only where the error is small: LARGEST_ERROR. A leak of sessions would
+MAX_CLIMB either way, and that says something only where the error is small: MAX_ERROR. A leak of sessions would
 show in the open files, three for each: their means in the two halves of what counts are compared, and those of the
 threads; a hundred visitors come in that time.
 """
@@ -44,10 +44,10 @@ TRAINED = (*(COURSE,) * 6, TRAP, HOG)
 """What a visitor trains, if it does: of eight one falls into the trap, and one takes all that may be taken."""
 
 UPLOADED = tuple(entry.path for entry in shipped())[:3]
-MOST_CLIMB = 1.0
+MAX_CLIMB = 1.0
 """MB a minute: a lesson of 90 minutes may cost 90 MB."""
 
-LARGEST_ERROR = 2.0
+MAX_ERROR = 2.0
 """MB a minute; a longer run has a smaller one: 40 minutes are enough on a machine that does nothing else."""
 
 FORGOTTEN = 120.0
@@ -204,12 +204,12 @@ def report(samples: list[Sample], minutes: float, warm_up: float) -> bool:
         Row("highest memory", "", f"{max(s.memory for s in warm):.0f} MB", None, "between two moments of giving back"),
         Row(
             "slope of the memory",
-            f"0 within its error, or {MOST_CLIMB:g} MB/min",
+            f"0 within its error, or {MAX_CLIMB:g} MB/min",
             f"{climb:+.2f} MB/min",
-            abs(climb) <= max(error, MOST_CLIMB),
+            abs(climb) <= max(error, MAX_CLIMB),
             f"with what is held being equal; {len(lowest)} samples",
         ),
-        Row("standard error of the slope", f"< {LARGEST_ERROR:g} MB/min", f"{error:.2f} MB/min", error < LARGEST_ERROR),
+        Row("standard error of the slope", f"< {MAX_ERROR:g} MB/min", f"{error:.2f} MB/min", error < MAX_ERROR),
     ]
     for what, value, its_error in zip(
         ("session", "training", "trained network", "hog"), found.values[1:], found.errors[1:], strict=True

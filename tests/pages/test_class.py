@@ -44,8 +44,8 @@ HOSTILE = "<img src=x onerror=alert(1)>![a](//b.cd) `x`.safetensors"
 def password(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("CLASS_PASSWORD", "ünü 5")
     monkeypatch.setattr(access, "_browser", lambda: "one")
-    access._let_in.forget()
-    access._door.cache_clear()
+    access._admitted_sessions.forget()
+    access._gate.cache_clear()
     return "ünü 5"
 
 
@@ -138,7 +138,7 @@ def may_see_status(app: AppTest) -> bool:
 )
 def test_status_is_for_whoever_has_the_token(monkeypatch: pytest.MonkeyPatch, secret: str, given: str, may: bool) -> None:
     monkeypatch.setenv("STATUS_TOKEN", secret)
-    access._door.cache_clear()
+    access._gate.cache_clear()
     app = open_status({"token": given} if given else {})
     assert "token" not in app.query_params
     assert not app.warning

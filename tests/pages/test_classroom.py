@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 from core import checkpoint
 from core.presets import Shipped
 from core.server.class_records import ClassError, ClassUnavailableError, Drawing, Moment, NotTheTeacherError
-from core.server.classroom import MOST_A_MINUTE, Classroom
+from core.server.classroom import MAX_A_MINUTE, Classroom
 from core.server.tasks import TASKS, Judgement, Task
 from pages.sections import class_archive, class_begin, class_wall, draw_class
 from pages.shared.state import access, class_drawings, classroom, keys, latent_space, own_data, visitors
@@ -85,13 +85,13 @@ def line(app: AppTest) -> str:
 
 
 def now() -> Moment:
-    found = classroom.room().now(at_once=True)
+    found = classroom.store().now(at_once=True)
     assert found
     return found
 
 
 def test_the_answers_of_the_lesson_are_counted_of_the_class_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(visitors.kept(), "_kept", {})
+    monkeypatch.setattr(visitors.registry(), "_kept", {})
     question, about = "hourglass", "5-uci-digits"
 
     def told(app: AppTest) -> str:
@@ -101,14 +101,14 @@ def test_the_answers_of_the_lesson_are_counted_of_the_class_where_there_is_one(m
     teacher = begin()
     people = [visitor_of(join()), visitor_of(join()), visitor_of(open_page())]
     for number, who in enumerate(people):
-        visitors.kept()._kept[str(number)] = who
+        visitors.registry()._kept[str(number)] = who
         who.lessons[about] = Lesson()
         who.lessons[about].give(question, 0, None)
     go_to(teacher, "learn")
     assert told(teacher).startswith("2 answers"), "one is not of the class"
     people[0].student = None
     assert told(teacher).startswith("1 answer"), "one has left it"
-    classroom.room().end(now().about.code)
+    classroom.store().end(now().about.code)
     assert told(teacher).startswith("3 answers"), "without a class everybody counts"
 
 
@@ -190,11 +190,11 @@ def test_what_was_drawn_for_another_task_is_not_sent_to_the_new_one() -> None:
     app = put(join(), five())
     press(app, "send-drawing")
     for task in ("anything", "blind"):
-        classroom.room().choose(now().about.code, task)
+        classroom.store().choose(now().about.code, task)
         press(app, "send-drawing")
         assert "The task has changed" in line(app)
         assert [each.round for each in now().drawings.values()] == [1]
-        classroom.room().choose(now().about.code, "draw")
+        classroom.store().choose(now().about.code, "draw")
         checked(app.run())
 
 
@@ -234,7 +234,7 @@ def test_a_student_has_none_of_the_teachers_buttons_and_what_they_call_refuses_h
         assert "Only the teacher can do this." in caplog.text
         caplog.clear()
     with pytest.raises(NotTheTeacherError):
-        classroom.room().choose("", "fool")
+        classroom.store().choose("", "fool")
     assert now() is before
     assert class_teacher.choose
 
@@ -247,7 +247,7 @@ def test_the_teachers_code_opens_the_buttons_elsewhere_and_guesses_wait(monkeypa
     assert "not the teacher's code" in app.error[0].value
     app.text_input(key="class-code").set_value(now().about.code)
     with monkeypatch.context() as patch:
-        patch.setattr(access, "_waits", lambda _door: 3.0)
+        patch.setattr(access, "_waits", lambda _gate: 3.0)
         press(app, "class-code-given")
     assert "Wait 3 s" in app.error[0].value
     assert not has(app, "class-teacher")
@@ -259,7 +259,7 @@ def test_a_page_runs_again_only_when_something_is_new_on_it() -> None:
     """The teacher's wall with each drawing, a student's line with the task, the place and the canvas only."""
     begin()
     ada, bob = join(), join()
-    mine = classroom.room()
+    mine = classroom.store()
     numbers = [visitor_of(app).student.number for app in (ada, bob)]
     of_ada = partial(draw_class.shown, visitor_of(ada), numbers[0])
     before = of_ada(now())
@@ -291,7 +291,7 @@ def test_what_changes_while_a_page_is_drawn_is_not_missed(page: str, monkeypatch
     def meanwhile() -> object:
         found = answer()
         if page == "draw":
-            classroom.room().choose(now().about.code, "edge")
+            classroom.store().choose(now().about.code, "edge")
         else:
             send(five(), next(sheets))
         assert now()
@@ -328,12 +328,12 @@ def test_no_old_number_can_stay_after_clear() -> None:
 def test_who_floods_the_wall_gets_a_sentence() -> None:
     begin()
     app = put(join(), five())
-    for sheet in range(1, MOST_A_MINUTE + 1):
+    for sheet in range(1, MAX_A_MINUTE + 1):
         put(app, five(), sheet)
         press(app, "send-drawing")
     put(app, five(), 100)
     press(app, "send-drawing")
-    assert f"{MOST_A_MINUTE} drawings within a minute" in line(app)
+    assert f"{MAX_A_MINUTE} drawings within a minute" in line(app)
 
 
 def test_a_database_that_is_away_when_one_sends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,7 +370,7 @@ def test_a_database_that_fails_in_the_middle_of_a_page_breaks_nothing(monkeypatc
 
 
 def test_without_its_database_the_class_keeps_its_detector(monkeypatch: pytest.MonkeyPatch) -> None:
-    classroom.room().begin("4b", 3)
+    classroom.store().begin("4b", 3)
     assert now()
     monkeypatch.setattr(Classroom, "now", Mock(side_effect=ClassUnavailableError("Away.")))
     assert classroom.the_classs_choice() == Choice(shipped=Shipped("best", "mnist", 3))
@@ -474,7 +474,7 @@ def test_a_detector_that_lets_nothing_pass_is_not_given() -> None:
 def test_the_best_come_first_and_no_two_drawings_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of hundreds from each of thirty that would take longer than the time between two looks."""
     begin()
-    mine = classroom.room()
+    mine = classroom.store()
     ada, bob = (mine.join(name).number for name in ("ada", "bob"))
     for sheet, (who, score) in enumerate([(ada, 0.05), (ada, 0.03), (bob, 0.02), (bob, 0.04)]):
         mine.send(who, bytes(784), Judgement(score, 0.1, 0.4, False), sheet)
@@ -486,7 +486,7 @@ def test_a_link_to_the_classs_drawings_means_them_as_they_are() -> None:
     begin()
     code = now().about.code
     for task, count in (("anything", 7), ("draw", 12)):
-        classroom.room().choose(code, cast(Task, task))
+        classroom.store().choose(code, cast(Task, task))
         for sheet in range(count):
             send((five() if task == "draw" else scribble()).roll(sheet, 3), sheet)
     app = open_page("train")
@@ -535,7 +535,7 @@ def test_what_is_taken_away_has_a_folder_for_each_kind_and_nothing_hidden() -> N
     press(app, "send-drawing")
     put(app, scribble(), 2)
     press(app, "send-drawing")
-    classroom.room().hide(now().about.code, 3)
+    classroom.store().hide(now().about.code, 3)
     names = zipfile.ZipFile(io.BytesIO(class_archive.as_folders(now()))).namelist()
     assert names == ["5/00001.png", "not 5/00002.png"]
     table = class_archive.as_csv(now(), {1: "Red wolf"}, "en").decode().splitlines()
@@ -560,8 +560,8 @@ def test_what_a_shared_detector_judged_is_of_no_kind() -> None:
 
 def send(image: torch.Tensor, sheet: int, detector: str = "", browser: str = "another") -> None:
     """As a browser of its own would, with figures that do not matter here."""
-    who = classroom.room().join(browser)
-    classroom.room().send(who.number, pixels(image), Judgement(0.1, 0.2, 0.5, False, 5, 0.5), sheet, detector=detector)
+    who = classroom.store().join(browser)
+    classroom.store().send(who.number, pixels(image), Judgement(0.1, 0.2, 0.5, False, 5, 0.5), sheet, detector=detector)
 
 
 def pixels(image: torch.Tensor) -> bytes:
@@ -574,7 +574,7 @@ def test_the_classs_drawings_are_a_data_set_for_whoever_may_see_the_wall() -> No
     assert title not in app.selectbox(key="data-set").options, "nothing was drawn"
     code = now().about.code
     for task, count in (("anything", 7), ("draw", 12)):
-        classroom.room().choose(code, cast(Task, task))
+        classroom.store().choose(code, cast(Task, task))
         for sheet in range(count):
             send((five() if task == "draw" else scribble()).roll(sheet, 3), sheet)
     checked(app.run())
@@ -590,7 +590,7 @@ def test_the_classs_drawings_are_a_data_set_for_whoever_may_see_the_wall() -> No
 
     # It is chosen, and stays what it is while the page is open; opened again, it has what was drawn and hidden since.
     checked(app.selectbox(key="data-set").set_value(source.name).run())
-    classroom.room().hide(code, max(now().drawings))
+    classroom.store().hide(code, max(now().drawings))
     checked(app.run())
     assert app.selectbox(key="data-set").value == source.name
     assert app.selectbox(key="data-set").options.count(title) == 1
@@ -605,14 +605,14 @@ def test_the_classs_drawings_are_a_data_set_for_whoever_may_see_the_wall() -> No
     assert later.name in visitor_of(app).sources, "it stays what the detector was trained on"
 
     # Only the teacher sees the wall: nobody else has its drawings.
-    classroom.room().show_wall_to(code, "teacher")
+    classroom.store().show_wall_to(code, "teacher")
     go_to(app, "home")
     assert title not in go_to(app, "train").selectbox(key="data-set").options
     assert title in go_to(teacher, "train").selectbox(key="data-set").options
     # Nobody has them when the wall is cleared, or the class is over.
-    classroom.room().show_wall_to(code, "everybody")
+    classroom.store().show_wall_to(code, "everybody")
     assert title in checked(app.run()).selectbox(key="data-set").options
-    classroom.room().clear(code)
+    classroom.store().clear(code)
     assert title not in checked(app.run()).selectbox(key="data-set").options
     assert not visitor_of(app).sources
     assert not own_data.of_class().lately
@@ -622,7 +622,7 @@ def test_the_classs_drawings_are_a_data_set_for_whoever_may_see_the_wall() -> No
     go_to(teacher, "class")
     card = weakref.ref(class_wall.card(now(), next(iter(now().drawings.values()))))
     assert card() is not None, "made once for all who look"
-    classroom.room().end(code)
+    classroom.store().end(code)
     go_to(teacher, "class")
     gc.collect()
     assert card() is None
@@ -639,7 +639,7 @@ def test_pictures_of_the_classs_drawings_are_not_kept_and_others_are(monkeypatch
     checked(app.run())
     latent_space._sprite("made while there is a class", b"", five())
     assert len(made) == 1, "kept, while the class is there"
-    classroom.room().end(now().about.code)
+    classroom.store().end(now().about.code)
     checked(app.run())
     latent_space._sprite("made while there is a class", b"", five())
     assert len(made) == 2, "gone with the class"
@@ -662,11 +662,11 @@ def test_of_a_class_that_is_over_nothing_is_told(monkeypatch: pytest.MonkeyPatch
     press(other, "take-detector")
     assert "No detector of the class has the code" in other.error[0].value
 
-    classroom.room().end(now().about.code)
+    classroom.store().end(now().about.code)
     checked(teacher.run())
     assert teacher.text_input(key="class-name")
     assert not teacher.error
-    classroom.room().begin("5c")
+    classroom.store().begin("5c")
     for student in (app, other):
         press(go_to(student, "class"), "join-class")
         go_to(student, "draw")
@@ -677,7 +677,7 @@ def test_of_a_class_that_is_over_nothing_is_told(monkeypatch: pytest.MonkeyPatch
 
 def test_the_end_is_seen_by_everybody(without_data: Path) -> None:
     teacher, app = begin(), join()
-    classroom.room().end(now().about.code)
+    classroom.store().end(now().about.code)
     checked(app.run())
     assert not has(app, "class-task")
     checked(teacher.run())

@@ -29,9 +29,9 @@ from pages.sections import draw_verdict
 from pages.sections.draw_pen import take_frame
 from pages.shared.components.live_canvas import CanvasFrame
 from pages.shared.state import job_pool, pens
-from pages.shared.state.drawings import MOST_MOMENTS, Moments
+from pages.shared.state.drawings import MAX_MOMENTS, Moments
 from pages.shared.state.pens import Pen as PenOfTab
-from pages.shared.state.turns import Turns, Urgency
+from pages.shared.state.turns import Priority, PrioritySemaphore
 from pages.shared.state.visitor import Choice, acting_for
 from tests.pages.conftest import checked, go_to, has, html_of, inside, number_in, open_page, plain, verdicts, visitor_of
 from tests.strokes import WAYS, on_canvas, rgba
@@ -145,7 +145,9 @@ def test_loops_that_alone_make_the_anomaly_are_named(monkeypatch: pytest.MonkeyP
 
     def told(score: float, factor: float) -> str:
         scores, verdict_of = torch.tensor([score]), torch.tensor([int(score > 2)])
-        return draw_verdict.measured(Result(one, one, one, scores, one, one, verdict_of, torch.tensor([factor]), 2.0), "5")
+        return draw_verdict.verdict_sentence(
+            Result(one, one, one, scores, one, one, verdict_of, torch.tensor([factor]), 2.0), "5"
+        )
 
     assert told(3.0, 2.0) == (
         "Redrawn as “5”, it would score 75% of the threshold, but its loops are not those of “5”: 1.5 times the threshold."
@@ -318,22 +320,22 @@ def test_a_removed_file_is_judged_no_more(digit: Digit, pen: Pen) -> None:
     assert number_in(checked(app.run()), "score") == drawn, "the drawing on the canvas is judged again"
 
 
-class OnlyOnce(Turns):
+class OnlyOnce(PrioritySemaphore):
     """One place: who has it must not ask for it again, or would wait for ever."""
 
     def __init__(self) -> None:
         super().__init__(1)
-        self.taken = list[Urgency]()
+        self.taken = list[Priority]()
 
-    def _enter(self, urgency: Urgency) -> None:
+    def _enter(self, priority: Priority) -> None:
         assert self._free
-        super()._enter(urgency)
-        self.taken.append(urgency)
+        super()._enter(priority)
+        self.taken.append(priority)
 
 
-@pytest.mark.parametrize(("is_whole", "urgency"), [(False, Urgency.PEN_MOVING), (True, Urgency.PAGE)])
+@pytest.mark.parametrize(("is_whole", "priority"), [(False, Priority.PEN_MOVING), (True, Priority.PAGE)])
 def test_a_page_asks_for_one_turn(
-    is_whole: bool, urgency: Urgency, pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch
+    is_whole: bool, priority: Priority, pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turns = OnlyOnce()
     monkeypatch.setattr(job_pool, "_turns", lambda: turns)
@@ -343,7 +345,7 @@ def test_a_page_asks_for_one_turn(
     visitor_of(app).drawings.canvas.is_stroke_whole = is_whole
     turns.taken.clear()
     checked(app.run())
-    assert set(turns.taken) == {urgency}
+    assert set(turns.taken) == {priority}
 
 
 def frame(pen: Pen, seconds: float, generation: int = 0) -> CanvasFrame:
@@ -360,9 +362,9 @@ def way_of(app: AppTest) -> PenOfTab:
     return found  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize(("is_whole", "urgency"), [(False, Urgency.PEN_MOVING), (True, Urgency.PEN_LIFTED)])
+@pytest.mark.parametrize(("is_whole", "priority"), [(False, Priority.PEN_MOVING), (True, Priority.PEN_LIFTED)])
 def test_a_quick_answer_to_a_lifted_pen_comes_first(
-    is_whole: bool, urgency: Urgency, pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch
+    is_whole: bool, priority: Priority, pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turns = OnlyOnce()
     app = open_page("draw")
@@ -370,7 +372,7 @@ def test_a_quick_answer_to_a_lifted_pen_comes_first(
     way, drawn = way_of(app), replace(frame(pen, 1.0), is_whole=is_whole)
     monkeypatch.setattr(job_pool, "_turns", lambda: turns)
     assert in_a_thread(lambda: way.answer_to(drawn, way.canvas_state))
-    assert turns.taken == [urgency]
+    assert turns.taken == [priority]
 
 
 def test_a_lifted_pen_has_its_answer_though_the_page_was_quicker(pen: Pen, digit: Digit) -> None:
@@ -583,11 +585,11 @@ def test_moments_of_a_drawing_are_bounded_and_keep_each_end() -> None:
     moments = Moments()
     for number in range(1, 1001):
         moments.add(frame_of(number / 1000), number % 100 == 0)
-    assert len(moments.images) <= MOST_MOMENTS
+    assert len(moments.images) <= MAX_MOMENTS
     assert [values(moments)[end - 1] for end in moments.ends] == [number / 10 for number in range(1, 11)]
     for number in range(500):
         moments.add(frame_of(number / 500), True)
-    assert len(moments.images) <= MOST_MOMENTS
+    assert len(moments.images) <= MAX_MOMENTS
     assert len(moments.ends) == 510
 
 
@@ -611,12 +613,12 @@ def test_the_score_of_each_moment_is_asked_for_once() -> None:
 
     detector = cast(AutoencoderDetector, SimpleNamespace(decision_function=decision_function))
     moments = Moments()
-    for number in range(3 * MOST_MOMENTS):
+    for number in range(3 * MAX_MOMENTS):
         moments.add(frame_of(number / 1000), number % 10 == 9)
         assert moments.scores(detector) == pytest.approx([float(image.mean()) for image in moments.images])
     moments.back_to(len(moments.ends) - 2, frame_of(0.5))
     assert moments.scores(detector) == pytest.approx([float(image.mean()) for image in moments.images])
-    assert len(asked) == 3 * MOST_MOMENTS
+    assert len(asked) == 3 * MAX_MOMENTS
 
 
 @pytest.mark.parametrize("looked_at", [0, 2])

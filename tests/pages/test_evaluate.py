@@ -18,7 +18,7 @@ from torch import Tensor
 from core import checkpoint
 from core.checkpoint import Checkpoint
 from core.conformal import conformal_threshold
-from core.data.datasets import FALLBACK, DataSet, Digits, load
+from core.data.datasets import FALLBACK, DataSet, LabelledImages, load
 from core.data.split import PlannedSplit
 from core.detector import AutoencoderDetector
 from core.errors import SettingError
@@ -394,7 +394,7 @@ def test_baselines_are_measured_in_the_background_and_kept(monkeypatch: pytest.M
     baselines._comparisons().begun.clear()
     app = open_page("evaluate")
     with monkeypatch.context() as patch:
-        patch.setattr(PlannedSplit, "images", Mock(side_effect=MemoryError))
+        patch.setattr(PlannedSplit, "materialize", Mock(side_effect=MemoryError))
         start()
     checked(app.run())
     assert "A method failed and is not in the table." in [warning.value for warning in app.warning]
@@ -419,7 +419,7 @@ def test_a_visitor_has_one_comparison_at_a_time_and_few_are_remembered(monkeypat
     monkeypatch.setattr(baselines, "_comparisons", lambda: made)
     monkeypatch.setattr(baselines, "Comparison", Slow)
     monkeypatch.setattr(baselines, "visitor", lambda: Mock(owner=owner))
-    monkeypatch.setattr(baselines, "MOST_KEPT", 3)
+    monkeypatch.setattr(baselines, "MAX_KEPT", 3)
     baselines.start(FALLBACK, (5,))
     baselines.start(FALLBACK, (5,))  # is there already
     with pytest.raises(SettingError, match="still being measured"):
@@ -438,7 +438,7 @@ def test_a_visitor_has_one_comparison_at_a_time_and_few_are_remembered(monkeypat
 
 
 def only(data: DataSet, chosen: Tensor) -> DataSet:
-    return replace(data, test=Digits(data.test.images[chosen], data.test.labels[chosen], data.test.name))
+    return replace(data, test=LabelledImages(data.test.images[chosen], data.test.labels[chosen], data.test.name))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import PageLink
 from torch import Tensor
 
-from core.data.datasets import FALLBACK, DataSet, Digits, load
+from core.data.datasets import FALLBACK, DataSet, LabelledImages, load
 from core.detector import AutoencoderDetector
 from pages.shared.state import data_sets
 from tests.pages.conftest import NAMES, html_of, open_page, plain, verdicts
@@ -33,7 +33,7 @@ def pixels(html: str) -> list[NDArray[np.uint8]]:
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(png)))) for png in found]
 
 
-def typical(test: Digits, label: int) -> Tensor:
+def typical(test: LabelledImages, label: int) -> Tensor:
     """Among the first hundred of a class, the image nearest to their mean, found one by one; (1, 1, 28, 28)."""
     images = test.images[test.labels == label][:100].numpy()
     distances = [float(np.square(image - images.mean(axis=0)).sum()) for image in images]

@@ -82,8 +82,8 @@ def test_points_lie_where_normal_images_spread_widest(
     app: AppTest, shown: Tensor, mnist: DataSet, best: AutoencoderDetector
 ) -> None:
     fives = as_images(mnist.train_images[mnist.train_labels == 5][: latent_space.NORMAL_IMAGES])
-    frame = latent.frame_of(latent.encode(best, fives))
-    expected = frame.coordinates(latent.encode(best, mnist.test.images[shown]))
+    projection = latent.fit_projection(latent.encode(best, fives))
+    expected = projection.transform(latent.encode(best, mnist.test.images[shown]))
     sent = sent_to(app, "plane-images")
     for values, axis in (("x", 0), ("y", 1)):
         assert sent["points"][values] == pytest.approx(expected[:, axis].tolist(), abs=1e-3)
@@ -154,15 +154,15 @@ def test_what_is_to_be_predicted_is_not_shown_here(app: AppTest, mnist: DataSet,
 def test_sliders_and_map_move_the_decoder(app: AppTest, best: AutoencoderDetector, mnist: DataSet) -> None:
     open_section(app, MOVE)
     fives = as_images(mnist.train_images[mnist.train_labels == 5][: latent_space.NORMAL_IMAGES])
-    frame = latent.frame_of(latent.encode(best, fives))
-    middle = latent.decode(best, frame.latents(torch.zeros(1, 6)))[0]
+    projection = latent.fit_projection(latent.encode(best, fives))
+    middle = latent.decode(best, projection.inverse_transform(torch.zeros(1, 6)))[0]
     assert shown_pictures(app, "decoded") == [address(middle)]
     map_before = sent_to(app, "plane-map")
 
     app.slider(key="direction-0").set_value(1.5)
     checked(app.slider(key="direction-1").set_value(-2.0).run())
     place = torch.tensor([[1.5, -2.0, 0.0, 0.0, 0.0, 0.0]])
-    assert shown_pictures(app, "decoded") == [address(latent.decode(best, frame.latents(place))[0])]
+    assert shown_pictures(app, "decoded") == [address(latent.decode(best, projection.inverse_transform(place))[0])]
     map_after = sent_to(app, "plane-map")
     assert map_after["cursor"] == pytest.approx([1.5, -2.0])
     assert map_after["backdrop"] == map_before["backdrop"], "moving in the map does not change it"
@@ -181,9 +181,9 @@ def test_the_map_is_drawn_along_the_axes_of_the_images_that_are_there(uci: DataS
     visitor_of(app).own = own = OwnImages.of(uci.train_images[chosen], ["5"] * len(chosen))
     for source, fives in ((FALLBACK, uci.train_images[uci.train_labels == 5]), (own.name, own.images)):
         visitor_of(app).test_source = visitor_of(app).choice, source
-        frame = latent.frame_of(latent.encode(best, as_images(fives[: latent_space.NORMAL_IMAGES])))
+        projection = latent.fit_projection(latent.encode(best, as_images(fives[: latent_space.NORMAL_IMAGES])))
         cells = latent.grid((-3.0, -3.0), (3.0, 3.0), latent_space.MAP_CELLS, latent_space.MAP_CELLS)
-        drawn = latent.decode(best, frame.latents(torch.cat([cells, torch.zeros(len(cells), 4)], dim=1)))
+        drawn = latent.decode(best, projection.inverse_transform(torch.cat([cells, torch.zeros(len(cells), 4)], dim=1)))
         assert sent_to(checked(app.run()), "plane-map")["backdrop"] == pictures.tiles(drawn, columns=latent_space.MAP_CELLS)
 
 

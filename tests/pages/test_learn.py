@@ -21,11 +21,11 @@ from core.quiz import KINDS, questions
 from pages.learn import steps
 from pages.sections.learn_unit import four_units, without_each
 from pages.shared.html.pictures import picture
-from pages.shared.i18n.lessons import lessons
+from pages.shared.i18n.preset_texts import preset_texts
 from pages.shared.state import keys
 from pages.shared.state.lesson import QUESTIONS_OF_QUIZ, STEPS, Lesson
 from pages.shared.state.visitor import Choice, Visitor
-from pages.shared.state.visitors import kept
+from pages.shared.state.visitors import registry
 from pages.status import PAUSED
 from tests.conftest import REAL_DATA, WaitUntil
 from tests.pages.conftest import (
@@ -72,7 +72,7 @@ def answered(app: AppTest) -> str:
 @pytest.fixture
 def without_the_server() -> Iterator[None]:
     yield
-    kept()._kept.clear()
+    registry()._kept.clear()
 
 
 def test_links_lead_to_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -415,7 +415,7 @@ def test_a_training_that_nobody_looked_at_goes_on_when_somebody_does(step: int, 
     job = training_of(app, step, wait_until)
     job.idle_timeout = 0.0
     wait_until(lambda: job.peek().state is JobState.PAUSED)
-    assert job.peek().away
+    assert job.peek().paused_unattended
     job.idle_timeout = IDLE_TIMEOUT
     checked(app.run())
     wait_until(lambda: job.peek().state is JobState.RUNNING)
@@ -482,9 +482,9 @@ def test_an_experiment_shows_the_figures_of_its_file_and_can_be_used_everywhere(
 
 
 def test_every_preset_has_its_lesson(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages.shared.i18n.lessons._", lambda text, **_values: text)
-    assert lessons().keys() == PRESETS.keys()
-    assert len({lesson.text for lesson in lessons().values()}) == len(PRESETS)
+    monkeypatch.setattr("pages.shared.i18n.preset_texts._", lambda text, **_values: text)
+    assert preset_texts().keys() == PRESETS.keys()
+    assert len({lesson.text for lesson in preset_texts().values()}) == len(PRESETS)
 
 
 @pytest.mark.usefixtures("without_data")
@@ -601,7 +601,7 @@ def said_by_others(app: AppTest, *answers: tuple[str, object]) -> None:
         other = Visitor()
         other.lessons[about] = Lesson()
         other.lessons[about].give(question, value, None)
-        kept()._kept[f"other {len(kept()._kept)}"] = other
+        registry()._kept[f"other {len(registry()._kept)}"] = other
 
 
 def teacher_at(step: int) -> AppTest:

@@ -12,7 +12,7 @@ from streamlit.testing.v1.element_tree import PageLink
 
 import pages
 from core.data import datasets as data_module
-from core.data.datasets import DataSet, Digits, MissingDataError, Source
+from core.data.datasets import DataSet, LabelledImages, MissingDataError, Source
 from core.experiments import seeds
 from core.presets import CHECKPOINTS, COURSE, PRESETS
 from pages.shared.i18n import catalogues, text
@@ -56,7 +56,7 @@ def test_a_new_data_set_with_fewer_classes_is_offered_and_trained(monkeypatch: p
     def read(_directory: Path) -> DataSet:
         labels = torch.arange(90) % 3
         images = (torch.arange(90 * 784).view(90, 28, 28) % 251 * (1 + labels[:, None, None]) % 251).to(torch.uint8)
-        return DataSet("mine", images, labels, Digits(images.unsqueeze(1) / 255, labels, "mine"))
+        return DataSet("mine", images, labels, LabelledImages(images.unsqueeze(1) / 255, labels, "mine"))
 
     monkeypatch.setitem(data_module.SOURCES, "mine", Source("mine", "My own", ("a", "b", "c"), read=read))
     app = open_page("train")

@@ -54,7 +54,7 @@ def test_first_visitor_reads_what_the_page_waits_for(
     monkeypatch.setattr(ForwardMsgQueue, "enqueue", sent)
     monkeypatch.setattr(AutoencoderDetector, "decision_function", slow)
     test_set._scores.clear()
-    latent_space._look.clear()
+    latent_space._of_detector.clear()
     open_page(name)
     assert before == [([sentence], [title])]
     assert not any(spinning.values())

@@ -12,12 +12,12 @@ from core.server import access
 from core.server.access import (
     FIRST_PAUSE,
     FREE,
-    LONGEST_PAUSE,
-    LONGEST_QUEUE,
-    MOST_KNOWN,
+    MAX_KNOWN,
+    MAX_PAUSE,
+    MAX_QUEUE,
     PACE,
     REMEMBERED,
-    LetIn,
+    AdmittedSessions,
     MinuteLimit,
     PasswordGate,
     network,
@@ -66,7 +66,7 @@ def test_each_wrong_answer_doubles_the_pause_up_to_a_limit(door: PasswordGate, c
         assert not door.verify("a", HERE, "wrong")
         pauses.append(door.wait("a", HERE))
         clock.now += pauses[-1]
-    assert pauses == [1, 2, 4, 8, LONGEST_PAUSE, LONGEST_PAUSE]
+    assert pauses == [1, 2, 4, 8, MAX_PAUSE, MAX_PAUSE]
 
 
 def test_nothing_is_looked_at_during_a_pause(door: PasswordGate, clock: Clock) -> None:
@@ -102,7 +102,7 @@ def test_many_guesses_at_a_time_are_looked_at_one_after_another(door: PasswordGa
     assert [turn for turn in turns if turn == 0] == [0] * FREE
     paced = [turn for turn in turns[FREE:] if turn is not None]
     assert paced == [PACE * number for number in range(1, len(paced) + 1)]
-    assert paced[-1] <= LONGEST_QUEUE
+    assert paced[-1] <= MAX_QUEUE
     assert turns[-1] is None, "who waits too long is told"
     assert door.turn("10.0.0.2") == 0, "another address waits for nobody"
 
@@ -124,10 +124,10 @@ def test_a_class_that_comes_at_once_waits_for_nothing(door: PasswordGate, clock:
 
 
 def test_wrong_answers_are_forgotten_and_do_not_pile_up(door: PasswordGate, clock: Clock) -> None:
-    for number in range(MOST_KNOWN + 100):
+    for number in range(MAX_KNOWN + 100):
         door.turn(f"10.1.{number // 256}.{number % 256}")
         door.verify(f"browser {number}", HERE, "wrong")
-    assert len(door._wrong) == len(door._answers) == MOST_KNOWN
+    assert len(door._wrong) == len(door._answers) == MAX_KNOWN
     clock.now += REMEMBERED + 1
     assert door.turn(HERE) == 0
     assert not door.verify("last", HERE, "wrong")
@@ -171,13 +171,13 @@ def test_whoever_has_many_addresses_of_ipv6_is_one(address: str, other: str, is_
 
 
 def test_who_was_let_in_is_known_by_either_key_and_nobody_by_none() -> None:
-    let_in = LetIn()
+    let_in = AdmittedSessions()
     let_in.add("session", "")
     let_in.add("other session", "browser")
     assert let_in.holds("session", "unknown")
     assert let_in.holds("", "browser")
     assert not let_in.holds("", "")
-    for number in range(MOST_KNOWN):
+    for number in range(MAX_KNOWN):
         let_in.add(str(number))
     assert not let_in.holds("session"), "the oldest are forgotten"
 

@@ -81,13 +81,13 @@ def test_images_that_cannot_be_made_are_a_failure_that_is_told(wait_until: WaitU
 def test_a_comparison_counts_in_the_budget_while_it_is_fitted_and_leaves_the_pages_first(
     split: OneClassSplit, monkeypatch: pytest.MonkeyPatch, wait_until: WaitUntil
 ) -> None:
-    class Room:
+    class MemoryReservation:
         pass
 
-    rooms, priorities, counted = WeakSet[Room](), list[int](), list[int]()
+    rooms, priorities, counted = WeakSet[MemoryReservation](), list[int](), list[int]()
 
-    def take_room() -> Room:
-        rooms.add(room := Room())
+    def reserve_memory() -> MemoryReservation:
+        rooms.add(room := MemoryReservation())
         return room
 
     def method(_asked: DetectorConfig, _train: Tensor) -> Scorer:
@@ -98,7 +98,7 @@ def test_a_comparison_counts_in_the_budget_while_it_is_fitted_and_leaves_the_pag
     monkeypatch.setattr(baselines, "BASELINES", {"method": method})
     turn = threading.Lock()
     with turn:
-        comparison = Comparison(UCI, split, turn, take_room)
+        comparison = Comparison(UCI, split, turn, reserve_memory)
         assert not rooms, "it waits for its turn"
     wait_until(lambda: not comparison.running)
     assert counted == [1]
@@ -119,6 +119,6 @@ def test_without_memory_nothing_is_measured(split: OneClassSplit, wait_until: Wa
 def test_few_images_are_enough_and_many_are_cut(split: OneClassSplit, monkeypatch: pytest.MonkeyPatch) -> None:
     for method in BASELINES.values():
         assert torch.isfinite(method(UCI, split.train[:8])(split.test.images)).all()
-    monkeypatch.setattr(baselines, "MOST_IMAGES", 20)
+    monkeypatch.setattr(baselines, "MAX_IMAGES", 20)
     monkeypatch.setattr(baselines, "BASELINES", {})
     assert Comparison(UCI, split, threading.Lock()).images == 20

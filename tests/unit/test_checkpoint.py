@@ -361,9 +361,9 @@ def usable(found: Checkpoint) -> bool:
     """Whether all that pages read of a detector is a number."""
     result = found.detector.infer(PROBES)
     latents = latent.encode(found.detector, PROBES)
-    frame = latent.frame_of(latents)
-    drawn = latent.decode(found.detector, frame.latents(torch.full((1, len(frame.steps)), 3.0)))
-    numbers = [result.scores, result.reconstructions, result.error_maps, latents, frame.coordinates(latents), drawn]
+    projection = latent.fit_projection(latents)
+    drawn = latent.decode(found.detector, projection.inverse_transform(torch.full((1, len(projection.scale)), 3.0)))
+    numbers = [result.scores, result.reconstructions, result.error_maps, latents, projection.transform(latents), drawn]
     figures = [loss for each in found.losses for loss in astuple(each)]
     figures += [value for value in asdict(found.evaluation).values() if isinstance(value, float)] if found.evaluation else []
     figures += found.evaluation.auroc_by_class.values() if found.evaluation else []

@@ -24,7 +24,7 @@ Rooms = Callable[[], Classroom]
 @pytest.fixture
 def rooms(class_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:
     """Makes one more process's view of the same database; students may send as much as they like."""
-    monkeypatch.setattr(classroom, "MOST_A_MINUTE", 10_000)
+    monkeypatch.setattr(classroom, "MAX_A_MINUTE", 10_000)
     made = []
 
     def room() -> Classroom:
@@ -182,7 +182,7 @@ def test_a_database_that_says_nothing_is_not_waited_for_without_end(
 
 
 def test_nobody_waits_without_end_for_a_thread_that_has_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classroom, "LONGEST_WAIT", 0.1, raising=False)
+    monkeypatch.setattr(classroom, "MAX_WAIT", 0.1, raising=False)
     room = Classroom(f"sqlite:///{tmp_path}/class.sqlite")
     room.begin("4b")
     waits, answer, read = threading.Event(), threading.Event(), room._read

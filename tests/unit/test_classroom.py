@@ -20,14 +20,14 @@ from core.server.class_records import (
     ANIMALS,
     COLOURS,
     LETTERS,
-    MOST_NAME,
+    MAX_NAME,
     ClassError,
     ClassUnavailableError,
     NotTheTeacherError,
     TooManyError,
     tidy,
 )
-from core.server.classroom import DAY, MOST_A_MINUTE, MOST_JOIN_A_MINUTE, MOST_STUDENTS, Classroom
+from core.server.classroom import DAY, MAX_A_MINUTE, MAX_JOIN_A_MINUTE, MAX_STUDENTS, Classroom
 from core.server.tasks import Judgement
 from deploy import replica
 from pages.shared.state import classroom as state_of_class
@@ -96,7 +96,7 @@ def test_what_is_sent_is_there_for_every_process(room: Classroom, url: str) -> N
 
 def test_a_class_behind_one_address_joins_at_once_and_whoever_joins_without_end_waits(room: Classroom, clock: Clock) -> None:
     room.begin("4b")
-    for number in range(MOST_JOIN_A_MINUTE):
+    for number in range(MAX_JOIN_A_MINUTE):
         room.join(f"student {number}", "203.0.113.7")
     with pytest.raises(TooManyError, match="Wait 60 s"):
         room.join("one more", "203.0.113.7")
@@ -238,7 +238,7 @@ def test_a_closed_wall_takes_in_nothing(room: Classroom) -> None:
 def test_who_sends_without_end_gets_a_sentence_and_nobody_else_notices(room: Classroom, clock: Clock) -> None:
     room.begin("4b")
     hog, fox = room.join("a"), room.join("b")
-    for sheet in range(MOST_A_MINUTE):
+    for sheet in range(MAX_A_MINUTE):
         room.send(hog.number, IMAGE, JUDGED, sheet)
     for sheet in range(1000):
         with pytest.raises(TooManyError, match="within a minute"):
@@ -250,9 +250,9 @@ def test_who_sends_without_end_gets_a_sentence_and_nobody_else_notices(room: Cla
 
 def test_bounds_of_students_drawings_and_detectors(room: Classroom, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     room.begin("4b")
-    monkeypatch.setattr(classroom, "MOST_STUDENTS", 2)
-    monkeypatch.setattr(classroom, "MOST_OF_A_STUDENT", 2)
-    monkeypatch.setattr(classroom, "MOST_DRAWINGS", 3)
+    monkeypatch.setattr(classroom, "MAX_STUDENTS", 2)
+    monkeypatch.setattr(classroom, "MAX_OF_A_STUDENT", 2)
+    monkeypatch.setattr(classroom, "MAX_DRAWINGS", 3)
     fox, owl = room.join("a"), room.join("b")
     with pytest.raises(TooManyError, match="class is full"):
         room.join("c")
@@ -264,17 +264,17 @@ def test_bounds_of_students_drawings_and_detectors(room: Classroom, monkeypatch:
     room.send(owl.number, IMAGE, JUDGED, 1)
     with pytest.raises(TooManyError, match="wall is full"):
         room.send(owl.number, IMAGE, JUDGED, 2)
-    for _again in range(classroom.MOST_DETECTORS_OF_A_STUDENT):
+    for _again in range(classroom.MAX_DETECTORS_OF_A_STUDENT):
         room.share(fox.number, 5, b"file")
     with pytest.raises(TooManyError, match="may give no more"):
         room.share(fox.number, 5, b"file")
-    monkeypatch.setattr(classroom, "MOST_DETECTOR_BYTES", 10)
+    monkeypatch.setattr(classroom, "MAX_DETECTOR_BYTES", 10)
     with pytest.raises(TooManyError, match="MB"):
         room.share(owl.number, 5, bytes(11))
 
 
 def test_names_are_enough_for_everybody(room: Classroom) -> None:
-    assert COLOURS * ANIMALS >= MOST_STUDENTS
+    assert COLOURS * ANIMALS >= MAX_STUDENTS
     room.begin("4b")
     names = {(each.colour, each.animal) for each in (room.join(str(number)) for number in range(40))}
     assert len(names) == 40
@@ -361,7 +361,7 @@ def test_a_class_is_deleted_when_its_time_is_up(room: Classroom, clock: Clock, t
 def test_a_server_deletes_a_class_at_which_nobody_looks(
     room: Classroom, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state_of_class, "room", lambda: room)
+    monkeypatch.setattr(state_of_class, "store", lambda: room)
     room.begin("4b")
     clock.seconds += DAY + 1
     folder = tmp_path / "data"
@@ -388,7 +388,7 @@ def test_only_the_owner_of_the_server_reads_the_file(room: Classroom, tmp_path: 
 def test_days_of_a_class_that_are_no_number_are_told(days: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLASS_DAYS", days)
     with pytest.raises(SettingError, match=f"CLASS_DAYS.*“{days}”"):
-        state_of_class.room()
+        state_of_class.store()
 
 
 def test_another_schema_begins_anew_and_leaves_other_tables_alone(room: Classroom, url: str) -> None:
@@ -470,7 +470,7 @@ def test_a_file_that_is_no_database_is_told(room: Classroom) -> None:
         ("الصف الرابع", "الصف الرابع"),
         ("🦊 Füchse 👩‍🏫", "🦊 Füchse 👩‍🏫"),
         ("\x00\x07a\ud800", "a"),
-        ("x" * 500, "x" * MOST_NAME),
+        ("x" * 500, "x" * MAX_NAME),
     ],
     ids=["space", "markup", "turned", "right-to-left", "emoji", "control", "long"],
 )
@@ -493,7 +493,7 @@ SENDS = """
 import sys
 from core.server import classroom
 from core.server.tasks import Judgement
-classroom.MOST_A_MINUTE = 1_000_000
+classroom.MAX_A_MINUTE = 1_000_000
 room = classroom.Classroom(sys.argv[1])
 who = room.join(sys.argv[2])
 for sheet in range(int(sys.argv[3])):

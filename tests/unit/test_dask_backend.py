@@ -121,10 +121,10 @@ def test_a_training_on_the_first_images_only_has_the_same_images_on_the_cluster(
     config = replace(small, training=replace(small.training, vary=True))
     whole = plan_split(uci, config.normal_classes, config.training.seed, vary=True)
     few = whole.first(40 * (1 + whole.copies), 10)
-    images = few.images()
+    images = few.materialize()
     assert len(images.train) == few.counts[0] == 40 * (1 + whole.copies) < whole.counts[0]
     assert images.copies == whole.copies > 0
-    assert torch.equal(images.calibration, whole.images().calibration[:10])
+    assert torch.equal(images.calibration, whole.materialize().calibration[:10])
     here = AutoencoderDetector(config).fit_split(images)
     job = TrainingJob(config, few, pool, backend=DaskBackend(config, uci, few, joined))
     job.resume()

@@ -18,7 +18,7 @@ from torch import Tensor
 from torchvision import datasets, transforms
 
 from core.data import download as download_module
-from core.data.datasets import DamagedDataError, DataError, DataSet, Digits, MissingDataError, as_images, load
+from core.data.datasets import DamagedDataError, DataError, DataSet, LabelledImages, MissingDataError, as_images, load
 from core.data.download import Download, DownloadError, download
 from core.data.split import EmptySplitError, split_one_class
 
@@ -49,7 +49,7 @@ def numbered() -> DataSet:
     images = torch.zeros(230, 28, 28, dtype=torch.uint8)
     images[:, 0, 0], images[:, 0, 1] = torch.arange(230) % 16, torch.arange(230) // 16
     labels = (torch.arange(230) * 7) % 10
-    return DataSet("mnist", images, labels, Digits(torch.zeros(10, 1, 28, 28), torch.arange(10), "mnist"))
+    return DataSet("mnist", images, labels, LabelledImages(torch.zeros(10, 1, 28, 28), torch.arange(10), "mnist"))
 
 
 def numbers(images: Tensor) -> list[int]:

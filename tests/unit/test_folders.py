@@ -18,7 +18,7 @@ from torchvision.datasets import ImageFolder
 
 from core.data import folders
 from core.data.folders import MAX_ENTRIES, MAX_ZIP_BYTES, read_zip, to_zip
-from core.data.own import MOST_KINDS, OwnDataError, OwnImages
+from core.data.own import MAX_KINDS, OwnDataError, OwnImages
 from core.drawing import from_picture
 from tests.signs import SIGNS, many, on_canvas
 from tests.strokes import rgba
@@ -163,7 +163,7 @@ REFUSED = {
     "a large file": (bytes(MAX_ZIP_BYTES + 1), "it may have 20 MB"),
     "many entries": (zipped({f"star/{number}.png": b"" for number in range(MAX_ENTRIES + 1)}), "entries; it may have"),
     "many pixels": (zipped({f"star/{number}.jpg": large() for number in range(3)}), "million pixels together"),
-    "many kinds": (zipped({f"kind {number}/a.png": STAR for number in range(MOST_KINDS + 1)}), "kinds; it may have"),
+    "many kinds": (zipped({f"kind {number}/a.png": STAR for number in range(MAX_KINDS + 1)}), "kinds; it may have"),
     "a long name": (zipped({"x" * 21 + "/a.png": STAR}), "at most 20 characters"),
     "one kind twice": (
         zipped({"my_star/a.png": STAR, "my star/b.png": STAR}),

@@ -64,7 +64,7 @@ def test_a_gpu_trains_the_detector_that_the_cpu_trains(name: str, gpu: str, pool
     made, there = (trained(TrainingJob(config, SPLIT, pool, torch.device(device))) for device in ("cpu", gpu))
     for own, other in zip(made.losses, there.losses, strict=True):
         assert (other.train, other.validation) == pytest.approx((own.train, own.validation), rel=0.02)
-    test = SPLIT.images().test
+    test = SPLIT.materialize().test
     assert measure(there.detector, test).auroc == pytest.approx(measure(made.detector, test).auroc, abs=0.005)
     assert there.detector.device == torch.device("cpu"), "pages judge on the CPU"
     again = from_bytes(to_bytes(there)).detector
@@ -74,8 +74,8 @@ def test_a_gpu_trains_the_detector_that_the_cpu_trains(name: str, gpu: str, pool
 @pytest.mark.parametrize("gpu", GPUS)
 def test_images_are_judged_on_a_gpu_as_on_the_cpu(gpu: str) -> None:
     config = replace(preset("best", "mnist"), data_set="uci-digits")
-    detector = AutoencoderDetector(config).fit_split(SPLIT.images())
-    test = SPLIT.images().test
+    detector = AutoencoderDetector(config).fit_split(SPLIT.materialize())
+    test = SPLIT.materialize().test
     own = detector.infer(test.images[:200])
     detector.model.to(gpu)
     detector.device = torch.device(gpu)
@@ -91,7 +91,7 @@ def test_a_training_on_a_gpu_is_watched_paused_and_stopped(gpu: str, pool: JobPo
     until(lambda: len(job.snapshot().losses) >= 1)
     live = job.detector()
     assert live.device == torch.device("cpu")
-    assert live.infer(SPLIT.images().test.images[:4]).scores.isfinite().all()
+    assert live.infer(SPLIT.materialize().test.images[:4]).scores.isfinite().all()
     job.pause()
     until(lambda: job.snapshot().state is JobState.PAUSED)
     before = job.snapshot().batch

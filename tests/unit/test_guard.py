@@ -73,10 +73,10 @@ def test_an_address_opens_as_many_pages_as_it_may_and_others_are_let_in(monkeypa
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> Mock:
     """Everybody is let in; the sessions "one" and "tab" are of one browser."""
-    monkeypatch.setattr(guard, "is_let_in", lambda _session, _cookie: True)
+    monkeypatch.setattr(guard, "is_admitted", lambda _session, _cookie: True)
     tabs = {"one": ("one", "tab"), "tab": ("one", "tab")}
-    monkeypatch.setattr(guard, "kept", lambda: Mock(sessions_with=lambda session: tabs.get(session, (session,))))
-    monkeypatch.setattr(guard, "settle_uploads", settled := Mock())
+    monkeypatch.setattr(guard, "registry", lambda: Mock(sessions_with=lambda session: tabs.get(session, (session,))))
+    monkeypatch.setattr(guard, "evict_uploads", settled := Mock())
     return settled
 
 
@@ -140,7 +140,7 @@ def test_a_pen_is_found_where_the_app_is_served(below: str, path: str, monkeypat
 @pytest.mark.parametrize("below", ["", "/x/y/"])
 def test_the_door_stands_where_the_app_is_served(below: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamlit.get_option", {"server.baseUrlPath": below}.get)
-    monkeypatch.setattr(guard, "is_let_in", lambda _session, _cookie: False)
+    monkeypatch.setattr(guard, "is_admitted", lambda _session, _cookie: False)
 
     async def run() -> None:
         admission = guard.Admission(Held())

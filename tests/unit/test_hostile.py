@@ -8,7 +8,7 @@ import pytest
 from torch import Tensor
 
 from core.drawing import from_canvas_png, from_picture
-from tests.hostile import CANVASES, FILES, MOST_MEMORY, READERS, STRONG, Random, outcome, peak_memory
+from tests.hostile import CANVASES, FILES, MAX_MEMORY, READERS, STRONG, Random, outcome, peak_memory
 
 Reader = Callable[[bytes], Tensor | None]
 Make = Callable[[Random], bytes]
@@ -31,7 +31,7 @@ def test_no_drawing_and_no_file_takes_much_memory(name: str) -> None:
     for read in READERS:
         before = peak_memory(forget=True)
         outcome(read, data)
-        assert peak_memory() - before <= MOST_MEMORY, read.__name__
+        assert peak_memory() - before <= MAX_MEMORY, read.__name__
 
 
 @pytest.mark.parametrize("kind", ["SVG", "PostScript"])

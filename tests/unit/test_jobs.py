@@ -471,7 +471,7 @@ def test_one_owner_runs_one_job_at_a_time(
 def test_two_trainings_of_one_owner_go_side_by_side(
     long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.job.TURN_SECONDS", 1e6)
+    monkeypatch.setattr("core.jobs.job.TIME_SLICE_SECONDS", 1e6)
     monkeypatch.setattr("core.jobs.job.SIBLING_SECONDS", 0.05)
     pool, owner = JobPool(workers=2), Owner()
     first, second = (TrainingJob(long, split, pool, owner=owner) for _ in range(2))
@@ -502,8 +502,8 @@ def test_a_job_taken_up_again_at_once_never_runs_twice(
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Turns of two hundredths of a second, so that many fit into a test."""
-    monkeypatch.setattr(jobs_module, "TURN_SECONDS", 0.02)
+    """PrioritySemaphore of two hundredths of a second, so that many fit into a test."""
+    monkeypatch.setattr(jobs_module, "TIME_SLICE_SECONDS", 0.02)
     monkeypatch.setattr(jobs_module, "FIRST_TURN", 0.02)
 
 
@@ -592,7 +592,7 @@ def test_a_job_that_becomes_short_while_its_place_is_asked_for_has_one(
 def test_the_first_turn_shows_an_epoch(small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil") -> None:
     """However short turns are: else the first point comes a whole round later."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs_module, "TURN_SECONDS", 0.0)
+        patch.setattr(jobs_module, "TIME_SLICE_SECONDS", 0.0)
         pool = JobPool(workers=1)
         jobs = [TrainingJob(replace(small, training=replace(small.training, batch_size=8)), split, pool) for _ in range(3)]
         for job in jobs:
@@ -619,7 +619,7 @@ def test_a_waiting_job_is_told_a_wait_of_turns_and_not_of_days(
     asked = pool._turn
     told = newcomer.snapshot().wait
     reach(RUNNING, newcomer, wait_until)
-    assert told <= 2 * jobs_module.TURN_SECONDS
+    assert told <= 2 * jobs_module.TIME_SLICE_SECONDS
     assert turns[0] - asked <= 2
     for job in (*hogs, newcomer):
         job.drop()
@@ -629,7 +629,7 @@ def test_what_waits_holds_settings_only(long: DetectorConfig, split: OneClassSpl
     class Counted(OneClassSplit):
         made = 0
 
-        def images(self) -> OneClassSplit:
+        def materialize(self) -> OneClassSplit:
             Counted.made += 1
             return self
 
@@ -795,12 +795,12 @@ def test_abandoned_job_pauses_and_can_go_on(
     finish(new_job(small), wait_until)
     snapshot = abandoned.snapshot()
     trained = len(snapshot.batch_losses)
-    assert (snapshot.state, snapshot.away) == (PAUSED, True)
+    assert (snapshot.state, snapshot.paused_unattended) == (PAUSED, True)
     assert 0 < trained < 200 * len(split.train)
     abandoned.idle_timeout = 60.0
     abandoned.resume()
     wait_until(lambda: len(abandoned.snapshot().batch_losses) > trained)
-    assert (state(abandoned), abandoned.snapshot().away) == (RUNNING, False)
+    assert (state(abandoned), abandoned.snapshot().paused_unattended) == (RUNNING, False)
 
 
 def test_a_job_that_pauses_lets_go_of_its_live_detector(
@@ -840,7 +840,7 @@ def test_a_job_whose_browser_is_gone_pauses_sooner(
     assert job._snapshot.state is RUNNING
     connected = False
     wait_until(lambda: job._snapshot.state is PAUSED)
-    assert job._snapshot.away
+    assert job._snapshot.paused_unattended
 
 
 def test_looking_at_a_job_keeps_it_going(new_job: NewJob, long: DetectorConfig, wait_until: "WaitUntil") -> None:

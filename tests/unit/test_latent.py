@@ -57,44 +57,44 @@ def cloud() -> Tensor:
     return torch.randn(400, 5, generator=random) * torch.tensor([4.0, 3.0, 1.0, 0.5, 0.1]) @ slanted + 7.0
 
 
-def test_frame_is_what_the_covariance_says(cloud: Tensor) -> None:
-    frame = latent.frame_of(cloud, count=3)
+def test_projection_is_what_the_covariance_says(cloud: Tensor) -> None:
+    projection = latent.fit_projection(cloud, count=3)
     values, vectors = np.linalg.eigh(np.cov(cloud.numpy().astype(np.float64), rowvar=False))
     values, vectors = values[::-1], vectors[:, ::-1]
-    np.testing.assert_allclose(frame.origin, cloud.mean(dim=0), rtol=1e-4)
-    np.testing.assert_allclose(frame.steps, np.sqrt(values[:3]), rtol=1e-3)
-    np.testing.assert_allclose(frame.shares, values[:3] / values.sum(), rtol=1e-3)
-    alike = np.abs(frame.directions.numpy() @ vectors[:, :3])
+    np.testing.assert_allclose(projection.origin, cloud.mean(dim=0), rtol=1e-4)
+    np.testing.assert_allclose(projection.scale, np.sqrt(values[:3]), rtol=1e-3)
+    np.testing.assert_allclose(projection.explained_variance_ratio, values[:3] / values.sum(), rtol=1e-3)
+    alike = np.abs(projection.directions.numpy() @ vectors[:, :3])
     np.testing.assert_allclose(alike, np.eye(3), atol=1e-2)
-    coordinates = frame.coordinates(cloud)
+    coordinates = projection.transform(cloud)
     np.testing.assert_allclose(coordinates.mean(dim=0), np.zeros(3), atol=1e-4)
     np.testing.assert_allclose(coordinates.std(dim=0), np.ones(3), rtol=1e-3)
 
 
 def test_coordinates_lead_back(cloud: Tensor) -> None:
-    whole = latent.frame_of(cloud, count=5)
-    torch.testing.assert_close(whole.latents(whole.coordinates(cloud)), cloud, rtol=1e-3, atol=1e-3)
-    part = latent.frame_of(cloud, count=2)
+    whole = latent.fit_projection(cloud, count=5)
+    torch.testing.assert_close(whole.inverse_transform(whole.transform(cloud)), cloud, rtol=1e-3, atol=1e-3)
+    part = latent.fit_projection(cloud, count=2)
     places = torch.tensor([[0.0, 0.0], [1.5, -2.0]])
-    torch.testing.assert_close(part.coordinates(part.latents(places)), places, rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(part.latents(places)[0], cloud.mean(dim=0), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(part.transform(part.inverse_transform(places)), places, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(part.inverse_transform(places)[0], cloud.mean(dim=0), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("units", [1, 2])
 def test_one_and_two_units_are_their_own_coordinates(units: int, cloud: Tensor) -> None:
-    frame = latent.frame_of(cloud[:, :units])
-    assert torch.equal(frame.coordinates(cloud[:, :units]), cloud[:, :units])
-    assert float(frame.shares.sum()) == pytest.approx(1.0)
+    projection = latent.fit_projection(cloud[:, :units])
+    assert torch.equal(projection.transform(cloud[:, :units]), cloud[:, :units])
+    assert float(projection.explained_variance_ratio.sum()) == pytest.approx(1.0)
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("shape", [(50, 1), (50, 2), (50, 6), (3, 6), (2000, 900)])
 def test_a_dead_bottleneck_still_has_a_frame(shape: tuple[int, int]) -> None:
     dead = torch.zeros(shape)
-    frame = latent.frame_of(dead)
-    assert bool(frame.coordinates(dead).isfinite().all())
-    assert bool(frame.shares.isfinite().all())
-    assert bool((frame.steps > 0).all())
+    projection = latent.fit_projection(dead)
+    assert bool(projection.transform(dead).isfinite().all())
+    assert bool(projection.explained_variance_ratio.isfinite().all())
+    assert bool((projection.scale > 0).all())
 
 
 def test_interpolation_begins_and_ends_at_its_ends(cloud: Tensor) -> None:

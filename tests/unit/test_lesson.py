@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import rotate
 
-from core import ideas
+from core import ablation
 from core.checkpoint import read
 from core.data.datasets import DataSet
 from core.data.split import OneClassSplit, split_one_class
@@ -22,7 +22,7 @@ from core.detector import AutoencoderDetector
 from core.drawing import read_picture
 from core.experiments import compression, seeds
 from core.latent import sample
-from core.model import outline, parameter_count
+from core.model import meta_model, parameter_count
 from core.one_batch import MOMENTS, Moment, slow_motion
 from core.photos import worksheet
 from core.presets import COURSE, PRESETS, Shipped
@@ -34,7 +34,7 @@ from pages.sections.learn_overfitting import BATCH, EPOCHS, HELD_OUT, IMAGES, RI
 from tests.pages.conftest import ROOT
 
 TRIALS = seeds.read()
-AUROC = {name: seeds.spread(seeds.of_preset(TRIALS, name), "auroc") for name in seeds.COMPARED}
+AUROC = {name: seeds.range_of(seeds.of_preset(TRIALS, name), "auroc") for name in seeds.COMPARED}
 
 
 # ---------------------------------------------------------------- over seeds
@@ -136,7 +136,7 @@ def test_the_mean_image_is_what_broadcasting_and_one_epoch_draw() -> None:
 
 
 def test_small_filters_have_far_fewer_weights() -> None:
-    own, course = (parameter_count(outline(PRESETS[name].model)) for name in ("convolutional", "course"))
+    own, course = (parameter_count(meta_model(PRESETS[name].model)) for name in ("convolutional", "course"))
     assert own < course / 5
 
 
@@ -195,7 +195,7 @@ def test_two_hundred_epochs_on_fifty_images_overfit(mnist: DataSet, seed: int) -
 def test_ideas_end_at_the_best_detector_and_begin_at_the_courses(uci: DataSet) -> None:
     course, best = (read(Shipped(name, "mnist", 5).path).detector for name in ("course", "best"))
     images = uci.test.images[:40]
-    ends = {name: ideas.with_idea(name, course, best).decision_function(images) for name in ("course", "loops")}
+    ends = {name: ablation.detector_at_step(name, course, best).decision_function(images) for name in ("course", "loops")}
     assert torch.equal(ends["course"], course.decision_function(images))
     assert torch.allclose(ends["loops"], best.decision_function(images))
     assert (course.config, best.config) == (COURSE, PRESETS["best"]), "shared detectors stay as they are"
@@ -206,7 +206,7 @@ def test_turns_help_what_is_written_aslant(mnist: DataSet) -> None:
     fives = mnist.test.images[mnist.test.labels == 5][:400]
     alarms = {}
     for name in ("memory", "turns"):
-        detector = ideas.with_idea(name, course, best)
+        detector = ablation.detector_at_step(name, course, best)
         line = detector.decision_function(fives).double().quantile(0.95)
         turned = [rotate(fives, angle, InterpolationMode.BILINEAR) for angle in (-25, -15, 15, 25)]
         alarms[name] = [float((detector.decision_function(images) > line).double().mean()) for images in turned]
@@ -222,8 +222,8 @@ def test_what_passes_for_a_5_is_often_a_1(mnist: DataSet) -> None:
 @pytest.mark.parametrize("normal", [3, 5, 7])
 def test_what_is_caught_has_at_most_the_rate_of_false_alarms(uci: DataSet, normal: int) -> None:
     detector = read(Shipped("course", "mnist", normal).path).detector
-    found = ideas.measured(detector, uci.test.images, uci.test.labels, hardest=1)
-    chosen = sample(uci.test.labels, ideas.IMAGES)
+    found = ablation.measure_step(detector, uci.test.images, uci.test.labels, hardest=1)
+    chosen = sample(uci.test.labels, ablation.IMAGES)
     scores, labels = detector.decision_function(uci.test.images[chosen]).double(), uci.test.labels[chosen]
     normals = scores[labels == normal].sort(descending=True).values
     line = normals[int(detector.config.false_alarm_rate * len(normals))]
@@ -233,15 +233,17 @@ def test_what_is_caught_has_at_most_the_rate_of_false_alarms(uci: DataSet, norma
 def test_what_each_idea_wins(mnist: DataSet) -> None:
     course, best = (read(Shipped(name, "mnist", 5).path).detector for name in ("course", "best"))
     found = {
-        name: ideas.measured(ideas.with_idea(name, course, best), mnist.test.images, mnist.test.labels, hardest=1)
-        for name in ideas.IDEAS
+        name: ablation.measure_step(
+            ablation.detector_at_step(name, course, best), mnist.test.images, mnist.test.labels, hardest=1
+        )
+        for name in ablation.ABLATION_STEPS
     }
     assert found["ink"].auroc_of_hardest > found["course"].auroc_of_hardest + 0.05, "what has little ink can no longer hide"
     assert found["weigh"].auroc > found["ink"].auroc
     assert found["strokes"].auroc > found["weigh"].auroc + 0.01
     assert found["loops"].auroc >= max(each.auroc for each in found.values()) - 1e-9
     assert found["loops"].caught > 0.97
-    chosen = sample(mnist.test.labels, ideas.IMAGES)
+    chosen = sample(mnist.test.labels, ablation.IMAGES)
     scores = course.decision_function(mnist.test.images[chosen])
     assert found["course"].auroc == pytest.approx(roc_auc_score(mnist.test.labels[chosen] != 5, scores))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from core.data.datasets import Digits
+from core.data.datasets import LabelledImages
 from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError
@@ -19,7 +19,7 @@ from core.jobs.job import JobState, TrainingJob
 from core.jobs.limits import require_allowed, work
 from core.jobs.memory_budget import Budget, Claim, MemoryFullError, Owner, claim_of
 from core.jobs.pool import JobPool
-from core.model import ModelConfig, multiplications, outline, parameter_count
+from core.model import ModelConfig, meta_model, multiplications, parameter_count
 from core.presets import PRESETS, preset
 from core.server import environment
 from core.server.environment import memory_limit
@@ -39,7 +39,7 @@ LARGE = ModelConfig(hidden_sizes=(2048, 350), latent_dim=350)
 def test_multiplications_of_dense_layers_are_their_weights_and_filters_count_for_every_place() -> None:
     course = DetectorConfig().model
     biases = 512 + 256 + 128 + 256 + 512 + 784
-    assert multiplications(course) == parameter_count(outline(course)) - biases
+    assert multiplications(course) == parameter_count(meta_model(course)) - biases
     linear = 2 * 32 * 49 * 8
     filters = 16 * 9 * 14 * 14 + 16 * 32 * 9 * 7 * 7 + 32 * 16 * 16 * 7 * 7 + 16 * 16 * 14 * 14
     assert multiplications(ModelConfig("convolutional", (), 8)) == linear + filters
@@ -250,7 +250,7 @@ def test_many_remembered_images_are_compared_in_blocks() -> None:
 def test_a_training_takes_no_more_than_it_claims(config: DetectorConfig, count: int, wait_until: "WaitUntil") -> None:
     images = torch.rand(count, 1, 28, 28)
     few = torch.rand(100, 1, 28, 28)
-    test = Digits(few, torch.arange(100) % 10, "random")
+    test = LabelledImages(few, torch.arange(100) % 10, "random")
     # What torch takes once for all is not this training's.
     AutoencoderDetector(DetectorConfig(training=TrainConfig(epochs=1))).fit_split(OneClassSplit(few, few, test))
     before = peak_memory(forget=True)

@@ -16,7 +16,7 @@ from sklearn.metrics import (
 )
 from torch import Tensor
 
-from core.metrics import EvaluationError, ScoredSet, evaluate, histogram, scored
+from core.metrics import EvaluationError, ScoredSet, evaluate, histogram, scored_set
 
 
 def auroc_by_pairs(normal: list[float], strange: list[float]) -> float:
@@ -79,7 +79,7 @@ def test_figures_equal_a_count_of_pairs(scored_300: tuple[Tensor, Tensor]) -> No
 
 
 def test_a_working_point_by_hand() -> None:
-    point = scored(torch.tensor([1.0, 3.0, 2.0, 4.0, 9.0]), torch.tensor([5, 5, 0, 1, 1]), [5]).at(2.0)
+    point = scored_set(torch.tensor([1.0, 3.0, 2.0, 4.0, 9.0]), torch.tensor([5, 5, 0, 1, 1]), [5]).at(2.0)
     assert (point.true_negatives, point.false_alarms, point.false_negatives, point.true_positives) == (
         1,
         1,
@@ -92,7 +92,7 @@ def test_a_working_point_by_hand() -> None:
 
 @pytest.mark.parametrize(("threshold", "counts"), [(-1.0, (0, 2, 0, 2)), (9.0, (2, 0, 2, 0))])
 def test_everything_and_nothing_called_an_anomaly(threshold: float, counts: tuple[int, ...]) -> None:
-    point = scored(torch.tensor([1.0, 3.0, 2.0, 9.0]), torch.tensor([5, 5, 0, 1]), [5]).at(threshold)
+    point = scored_set(torch.tensor([1.0, 3.0, 2.0, 9.0]), torch.tensor([5, 5, 0, 1]), [5]).at(threshold)
     assert (point.true_negatives, point.false_alarms, point.false_negatives, point.true_positives) == counts
     assert point.recall == (1.0 if threshold < 0 else 0.0)
     assert math.isnan(point.precision) == (threshold > 0), "the share of nothing is no number"
@@ -107,7 +107,7 @@ def test_a_working_point_equals_scikit_learns(
     scores, labels = scored_300
     kept = [label in (5, *(anomalies if anomalies is not None else range(10))) for label in labels.tolist()]
     truth, alarm = (labels != 5).numpy()[kept], (scores.double() > threshold).numpy()[kept]
-    point = scored(scores, labels, [5], anomalies).at(threshold)
+    point = scored_set(scores, labels, [5], anomalies).at(threshold)
     assert point.precision == precision_score(truth, alarm)
     assert point.recall == recall_score(truth, alarm)
     assert point.f1 == f1_score(truth, alarm)
@@ -118,17 +118,17 @@ def test_a_working_point_equals_scikit_learns(
 
 def test_areas_equal_scikit_learns_to_the_last_digit(scored_300: tuple[Tensor, Tensor]) -> None:
     scores, labels = scored_300
-    compared = scored(scores, labels, [2, 5])
+    compared = scored_set(scores, labels, [2, 5])
     truth = ~np.isin(labels.numpy(), [2, 5])
     assert compared.auroc == roc_auc_score(truth, scores.numpy())
     assert compared.average_precision == average_precision_score(truth, scores.numpy())
     for label in (0, 7):
         kept = np.isin(labels.numpy(), [2, 5, label])
-        assert scored(scores, labels, [2, 5], [label]).auroc == roc_auc_score(truth[kept], scores.numpy()[kept])
+        assert scored_set(scores, labels, [2, 5], [label]).auroc == roc_auc_score(truth[kept], scores.numpy()[kept])
 
 
 def test_the_best_f1_is_the_best_of_all_thresholds(scored_300: tuple[Tensor, Tensor]) -> None:
-    compared = scored(*scored_300, [5])
+    compared = scored_set(*scored_300, [5])
     every = [compared.at(threshold).f1 for threshold in (-1.0, *np.unique(compared.scores))]
     assert compared.at(compared.best_f1_threshold).f1 == max(every)
 
@@ -136,7 +136,7 @@ def test_the_best_f1_is_the_best_of_all_thresholds(scored_300: tuple[Tensor, Ten
 def test_thinned_curves_keep_their_ends_and_their_area() -> None:
     random = torch.Generator().manual_seed(1)
     labels = torch.randint(0, 10, (10_000,), generator=random)
-    compared = scored(torch.rand(10_000, generator=random) + 0.5 * (labels != 5), labels, [5])
+    compared = scored_set(torch.rand(10_000, generator=random) + 0.5 * (labels != 5), labels, [5])
     roc, precision_recall = compared.roc, compared.precision_recall
     for curve in (roc, precision_recall):
         assert 50 < len(curve.x) <= 400
@@ -147,7 +147,7 @@ def test_thinned_curves_keep_their_ends_and_their_area() -> None:
 
 
 def test_a_curve_of_equal_scores_is_the_diagonal() -> None:
-    roc = scored(torch.ones(20), torch.arange(20) % 10, [5]).roc
+    roc = scored_set(torch.ones(20), torch.arange(20) % 10, [5]).roc
     assert (roc.x.tolist(), roc.y.tolist()) == ([0.0, 1.0], [0.0, 1.0])
 
 
@@ -166,7 +166,7 @@ def test_what_cannot_be_compared_is_said_in_words(
     scores: list[float], labels: list[int], anomalies: list[int] | None, says: str
 ) -> None:
     with pytest.raises(EvaluationError, match=says):
-        scored(torch.tensor(scores), torch.tensor(labels, dtype=torch.int64), [5], anomalies)
+        scored_set(torch.tensor(scores), torch.tensor(labels, dtype=torch.int64), [5], anomalies)
 
 
 # ---------------------------------------------------------------- histogram

@@ -9,7 +9,7 @@ import torch
 from core import checkpoint
 from core.checkpoint import Checkpoint, CheckpointMismatchError
 from core.data.datasets import SOURCES, DataSet
-from core.data.own import LONGEST_NAME, MOST_IMAGES, MOST_KINDS, OwnDataError, OwnImages, kind_name, nothing
+from core.data.own import MAX_IMAGES, MAX_KINDS, MAX_NAME, OwnDataError, OwnImages, kind_name, nothing
 from core.data.split import EmptySplitError, plan_split, split_one_class
 from core.data.variation import ENOUGH, copies_of, varied
 from core.detector import VARIED_NEIGHBOURS, AutoencoderDetector, DetectorConfig
@@ -65,8 +65,8 @@ def own() -> OwnImages:
         ("", None),
         ("***", None),
         ("\u200b\n\t", None),
-        ("x" * LONGEST_NAME, "x" * LONGEST_NAME),
-        ("x" * (LONGEST_NAME + 1), None),
+        ("x" * MAX_NAME, "x" * MAX_NAME),
+        ("x" * (MAX_NAME + 1), None),
         ("x" * 1_000_000, None),
     ],
     ids=lambda value: None if value is None else hashlib.sha256(str(value).encode()).hexdigest()[:8],
@@ -95,12 +95,12 @@ def test_images_keep_their_order_and_their_kinds(own: OwnImages) -> None:
 
 
 def test_no_more_images_or_kinds_than_there_is_room_for() -> None:
-    many_images = torch.zeros(MOST_IMAGES, 28, 28, dtype=torch.uint8)
-    full = OwnImages.of(many_images, ["star"] * MOST_IMAGES)
-    with pytest.raises(OwnDataError, match=f"at most {MOST_IMAGES:,} images"):
+    many_images = torch.zeros(MAX_IMAGES, 28, 28, dtype=torch.uint8)
+    full = OwnImages.of(many_images, ["star"] * MAX_IMAGES)
+    with pytest.raises(OwnDataError, match=f"at most {MAX_IMAGES:,} images"):
         full.with_more(many_images[:1], ["star"])
-    names = [f"kind {number}" for number in range(MOST_KINDS + 1)]
-    with pytest.raises(OwnDataError, match=f"at most {MOST_KINDS} kinds"):
+    names = [f"kind {number}" for number in range(MAX_KINDS + 1)]
+    with pytest.raises(OwnDataError, match=f"at most {MAX_KINDS} kinds"):
         OwnImages.of(many_images[: len(names)], names)
     assert len(nothing()) == 0
 
@@ -110,7 +110,7 @@ def test_no_more_images_or_kinds_than_there_is_room_for() -> None:
 
 def test_what_trains_and_calibrates_is_not_tested(own: OwnImages) -> None:
     plan = plan_split(own.data_set, (0,), seed=3, vary=True)
-    split = plan.images()
+    split = plan.materialize()
     tested = [image.numpy().tobytes() for image in split.test.images]
     used = [image.numpy().tobytes() for image in torch.cat([split.train[: len(plan.train)], split.calibration])]
     assert (len(plan.train), len(plan.calibration), len(split.test.labels)) == (10, 3, 2 + 12)
@@ -239,7 +239,7 @@ def test_a_checkpoint_carries_the_names_of_its_kinds(made: Checkpoint) -> None:
         {"class_names": ("star", "<b>")},
         {"class_names": ("star", 5)},
         {"class_names": ("star", "x" * 21)},
-        {"class_names": tuple(f"kind {number}" for number in range(MOST_KINDS + 1))},
+        {"class_names": tuple(f"kind {number}" for number in range(MAX_KINDS + 1))},
         {"data_set": "own-"},
         {"data_set": "own-../../etc/passwd"},
         {"data_set": "mnist"},

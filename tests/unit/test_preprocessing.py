@@ -17,10 +17,10 @@ from core.preprocessing import (
     INK_LEVELS,
     deskew,
     enclosed_side,
+    pose_angles,
     poses,
     preprocess,
     preprocess_steps,
-    turn_angles,
 )
 
 PICTURES = arrays(np.float32, st.tuples(st.integers(1, 60), st.integers(1, 60)), elements=st.floats(0, 1, width=32))
@@ -317,15 +317,15 @@ def test_steps_end_with_what_the_network_sees(uci: DataSet) -> None:
 
 def test_poses_are_the_images_and_then_turns_either_way(uci: DataSet) -> None:
     images = deskew(uci.test.images[:5])
-    assert turn_angles(0) == [0]
-    assert turn_angles(2) == [0, -8, 8, -16, 16]
+    assert pose_angles(0) == [0]
+    assert pose_angles(2) == [0, -8, 8, -16, 16]
     assert torch.equal(poses(images, 0), images)
     assert torch.equal(poses(images, 2)[:5], images)
 
 
 def test_a_pose_is_turned_clockwise_and_deskewed(uci: DataSet) -> None:
     images = deskew(uci.test.images[:20])
-    for angle, pose in zip(turn_angles(2), poses(images, 2).view(5, *images.shape), strict=True):
+    for angle, pose in zip(pose_angles(2), poses(images, 2).view(5, *images.shape), strict=True):
         # Sampled once instead of twice, so a little sharper.
         apart = (pose - deskew(moved_and_turned(angle)(images))).abs().mean()
         other_way = (pose - deskew(moved_and_turned(-angle)(images))).abs().mean()

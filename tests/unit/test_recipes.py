@@ -9,7 +9,7 @@ import torch
 from core.checkpoint import Checkpoint, from_bytes, to_bytes
 from core.data import datasets as data_module
 from core.data import download as download_module
-from core.data.datasets import DataSet, Digits, MissingDataError, Source, load
+from core.data.datasets import DataSet, LabelledImages, MissingDataError, Source, load
 from core.data.download import load_or_download
 from core.data.split import split_one_class
 from core.detector import AutoencoderDetector
@@ -25,7 +25,7 @@ def stripes(_directory: Path) -> DataSet:
     images = torch.zeros(90, 28, 28, dtype=torch.uint8)
     for number, label in enumerate(labels.tolist()):
         images[number, 4:24, 5 + 7 * label + number % 2 : 8 + 7 * label] = 200
-    return DataSet("stripes", images, labels, Digits(images.unsqueeze(1) / 255, labels, "stripes"))
+    return DataSet("stripes", images, labels, LabelledImages(images.unsqueeze(1) / 255, labels, "stripes"))
 
 
 @pytest.fixture

@@ -11,16 +11,16 @@ from torch import Tensor
 
 from core.preprocessing import enclosed_side
 from core.scoring import (
-    LEAST_DEVIATION,
+    MIN_DEVIATION,
     ScoreConfig,
     ShapeMismatchError,
     anomaly_score,
     error_map,
-    in_thresholds,
     least_strange,
     loop_factor,
     map_score,
     require_same_shape,
+    score_ratio,
     usual_loops,
 )
 from core.training import mean_squared_error
@@ -155,9 +155,9 @@ def test_usual_loops_by_hand() -> None:
     images = torch.ones(4, 1, 28, 28)
     for image, side in zip(images, (2, 2, 4, 8), strict=True):
         image[0, 10 : 10 + side, 10 : 10 + side] = 0.0
-    assert usual_loops(enclosed_side(images)).tolist() == pytest.approx([4.0, (6.0 + LEAST_DEVIATION**2) ** 0.5])
+    assert usual_loops(enclosed_side(images)).tolist() == pytest.approx([4.0, (6.0 + MIN_DEVIATION**2) ** 0.5])
     # One image, or all alike: the deviation is no less than the size of a speck.
-    assert usual_loops(enclosed_side(images[:1])).tolist() == pytest.approx([2.0, LEAST_DEVIATION])
+    assert usual_loops(enclosed_side(images[:1])).tolist() == pytest.approx([2.0, MIN_DEVIATION])
 
 
 @pytest.mark.parametrize(
@@ -165,5 +165,5 @@ def test_usual_loops_by_hand() -> None:
     [(3.0, 2.0, 1.5), (2.0, 2.0, 1.0), (0.0, 0.0, 1.0), (1e-9, 0.0, math.inf), (0.0, 2.0, 0.0)],
 )
 def test_a_score_in_thresholds_is_above_1_exactly_where_it_is_an_anomaly(score: float, threshold: float, wanted: float) -> None:
-    assert in_thresholds(score, threshold) == wanted
+    assert score_ratio(score, threshold) == wanted
     assert (wanted > 1) == (score > threshold)

@@ -114,20 +114,20 @@ PAGES = (
 )
 
 
-def obeyed(messages: Sequence[BackMsg], is_let_in: bool, monkeypatch: pytest.MonkeyPatch) -> list[BackMsg]:
+def obeyed(messages: Sequence[BackMsg], is_admitted: bool, monkeypatch: pytest.MonkeyPatch) -> list[BackMsg]:
     """What a session is given of the messages of a visitor."""
     accepted: list[BackMsg] = []
     monkeypatch.setattr(AppSession, "handle_backmsg", lambda _session, message: accepted.append(message))
-    streamlit_internals.refuse_messages(lambda *_keys: is_let_in, "browser")
+    streamlit_internals.refuse_messages(lambda *_keys: is_admitted, "browser")
     session: Any = SimpleNamespace(id="one")
     for message in messages:
         AppSession.handle_backmsg(session, message)
     return accepted
 
 
-@pytest.mark.parametrize("is_let_in", [True, False])
-def test_what_only_a_developer_sends_is_dropped(is_let_in: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not obeyed(DEVELOPERS, is_let_in, monkeypatch)
+@pytest.mark.parametrize("is_admitted", [True, False])
+def test_what_only_a_developer_sends_is_dropped(is_admitted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not obeyed(DEVELOPERS, is_admitted, monkeypatch)
     known = {field.name for field in BackMsg.DESCRIPTOR.oneofs_by_name["type"].fields}
     assert known == {message.WhichOneof("type") for message in (*DEVELOPERS[:-1], *PAGES)}, "a new kind of message"
 
@@ -152,7 +152,7 @@ def test_of_a_stranger_only_the_forms_own_values_are_taken(monkeypatch: pytest.M
 
 
 def test_a_message_announces_few_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    many = BackMsg(file_urls_request=FileURLsRequest(file_names=["a"] * (streamlit_internals.MOST_FILES + 1)))
+    many = BackMsg(file_urls_request=FileURLsRequest(file_names=["a"] * (streamlit_internals.MAX_FILES + 1)))
     assert not obeyed([many], True, monkeypatch)
 
 
@@ -277,14 +277,14 @@ class FakeRuntime:
 def test_of_a_session_that_ended_no_file_is_kept_and_of_others_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
     running = FakeRuntime("a")
     monkeypatch.setattr(streamlit.runtime, "get_instance", lambda: running)
-    streamlit_internals.settle_uploads(["a"], 300)
+    streamlit_internals.evict_uploads(["a"], 300)
     assert running.held("a") == ["0", "1", "2"]
-    streamlit_internals.settle_uploads(["a"], 250)
-    streamlit_internals.settle_uploads(["b"], 300)
+    streamlit_internals.evict_uploads(["a"], 250)
+    streamlit_internals.evict_uploads(["b"], 300)
     assert (running.held("a"), running.held("b")) == (["1", "2"], [])
     two_tabs = FakeRuntime("a", "b")
     monkeypatch.setattr(streamlit.runtime, "get_instance", lambda: two_tabs)
-    streamlit_internals.settle_uploads(["b", "a"], 400)
+    streamlit_internals.evict_uploads(["b", "a"], 400)
     assert (two_tabs.held("b"), two_tabs.held("a")) == (["2"], ["0", "1", "2"])
     assert {"remove_file", "remove_session_files"} <= set(dir(MemoryUploadedFileManager))
     assert "session_id" in inspect.signature(Runtime.is_active_session).parameters

@@ -105,14 +105,14 @@ GO_ON = """
 import json, sys
 from pathlib import Path
 import core
-from core.model import outline
+from core.model import meta_model
 from core.training import TrainConfig, Trainer
 from safetensors.torch import load_file
 from tests.unit.test_training import MODEL
 
 folder = Path(sys.argv[1])
 images = load_file(folder / "images")
-model = outline(MODEL)
+model = meta_model(MODEL)
 model.load_state_dict(load_file(folder / "weights"), assign=True)
 run = Trainer(model, images["train"], images["calibration"], TrainConfig(**json.loads(sys.argv[2])))
 run.restore(load_file(folder / "state"))

@@ -1,20 +1,20 @@
-"""Turns: as many at a time as there are places, the most urgent first."""
+"""PrioritySemaphore: as many at a time as there are places, the most urgent first."""
 
 import threading
 
-from pages.shared.state.turns import Turns, Urgency
+from pages.shared.state.turns import Priority, PrioritySemaphore
 from tests.conftest import WaitUntil
 
 
 def test_the_most_urgent_is_next_and_of_equals_who_came_first(wait_until: WaitUntil) -> None:
-    turns, served, threads = Turns(1), list[tuple[Urgency, int]](), list[threading.Thread]()
+    turns, served, threads = PrioritySemaphore(1), list[tuple[Priority, int]](), list[threading.Thread]()
 
-    def ask(urgency: Urgency, number: int) -> None:
-        with turns.turn(urgency):
-            served.append((urgency, number))
+    def ask(priority: Priority, number: int) -> None:
+        with turns.turn(priority):
+            served.append((priority, number))
 
-    asked = [(urgency, number) for number in range(3) for urgency in reversed(Urgency)]
-    with turns.turn(Urgency.PEN_MOVING):
+    asked = [(priority, number) for number in range(3) for priority in reversed(Priority)]
+    with turns.turn(Priority.PEN_MOVING):
         assert not turns.is_crowded
         for count, each in enumerate(asked, start=1):
             threads.append(threading.Thread(target=ask, args=each))
@@ -29,12 +29,12 @@ def test_the_most_urgent_is_next_and_of_equals_who_came_first(wait_until: WaitUn
 
 
 def test_never_more_at_a_time_than_places_and_never_fewer_where_somebody_waits() -> None:
-    turns, together = Turns(2), threading.Barrier(2)
+    turns, together = PrioritySemaphore(2), threading.Barrier(2)
     inside, most = [0], [0]
     lock = threading.Lock()
 
     def ask(number: int) -> None:
-        with turns.turn(Urgency(number % 3)):
+        with turns.turn(Priority(number % 3)):
             with lock:
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
@@ -52,12 +52,12 @@ def test_never_more_at_a_time_than_places_and_never_fewer_where_somebody_waits()
 
 
 def test_whoever_fails_gives_the_place_back() -> None:
-    turns = Turns(1)
+    turns = PrioritySemaphore(1)
     for _ in range(2):
         try:
-            with turns.turn(Urgency.PAGE):
+            with turns.turn(Priority.PAGE):
                 raise ValueError
         except ValueError:
             pass
-    with turns.turn(Urgency.PAGE):
+    with turns.turn(Priority.PAGE):
         assert not turns.is_crowded

@@ -13,7 +13,7 @@ from deploy import replica
 from pages.shared.state import visitor as visitor_module
 from pages.shared.state import visitors as visitors_module
 from pages.shared.state.visitor import Visitor
-from pages.shared.state.visitors import KEPT_SECONDS, MOST_DISCONNECTED, Visitors
+from pages.shared.state.visitors import KEPT_SECONDS, MAX_DISCONNECTED, Visitors
 
 TOKENS = SignedTokens(b"secret")
 
@@ -58,7 +58,7 @@ def wait(world: World, visitors: Visitors, seconds: float) -> None:
     until = world.now + seconds
     while world.now < until:
         world.now = min(until, world.now + 15.0)
-        visitors.forget_the_gone()
+        visitors.evict_disconnected()
 
 
 def test_a_reload_finds_the_same_visitor(world: World, visitors: Visitors) -> None:
@@ -125,12 +125,12 @@ def test_many_reloads_leave_one_visitor_and_few_sessions(world: World, visitors:
 def test_of_too_many_who_are_gone_those_who_left_first_are_let_go(world: World, visitors: Visitors) -> None:
     stays = come(world, visitors, TOKENS.new(), "stays")
     left = []
-    for number in range(MOST_DISCONNECTED + 5):
+    for number in range(MAX_DISCONNECTED + 5):
         left.append(come(world, visitors, TOKENS.new(), str(number)))
         world.connected.remove(str(number))
         world.now += 1
-    visitors.forget_the_gone()
-    assert [visitor.is_over for visitor in left] == [True] * 5 + [False] * MOST_DISCONNECTED
+    visitors.evict_disconnected()
+    assert [visitor.is_over for visitor in left] == [True] * 5 + [False] * MAX_DISCONNECTED
     assert not stays.is_over
 
 
@@ -148,22 +148,22 @@ def leave(world: World, visitors: Visitors, count: int, address: str) -> list[Vi
 
 def test_strangers_of_one_address_push_only_each_other_out(world: World, visitors: Visitors) -> None:
     students = leave(world, visitors, 35, "203.0.113.7")
-    strangers = leave(world, visitors, 2 * MOST_DISCONNECTED, "198.51.100.1")
-    visitors.forget_the_gone()
+    strangers = leave(world, visitors, 2 * MAX_DISCONNECTED, "198.51.100.1")
+    visitors.evict_disconnected()
     assert not any(student.is_over for student in students)
-    assert sum(not stranger.is_over for stranger in strangers) == MOST_DISCONNECTED - len(students)
+    assert sum(not stranger.is_over for stranger in strangers) == MAX_DISCONNECTED - len(students)
 
 
 def test_who_has_not_given_the_password_is_let_go_with_his_connection(
     world: World, visitors: Visitors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLASS_PASSWORD", "secret")
-    students = leave(world, visitors, MOST_DISCONNECTED, "203.0.113.7")
+    students = leave(world, visitors, MAX_DISCONNECTED, "203.0.113.7")
     for student in students:
         student.is_admitted = True
     waits = come(world, visitors, TOKENS.new(), "at the door")
-    strangers = leave(world, visitors, 2 * MOST_DISCONNECTED, "203.0.113.7")
-    visitors.forget_the_gone()
+    strangers = leave(world, visitors, 2 * MAX_DISCONNECTED, "203.0.113.7")
+    visitors.evict_disconnected()
     assert not any(student.is_over for student in students)
     assert all(stranger.is_over for stranger in strangers)
     assert not waits.is_over
@@ -180,18 +180,18 @@ def test_who_comes_back_while_others_are_let_go_is_kept(world: World, visitors: 
     goes.job = Last()  # type: ignore[assignment]
     world.connected.remove(tokens[0])
     world.now += 1
-    visitors.forget_the_gone()
+    visitors.evict_disconnected()
     world.connected.remove(tokens[1])
     world.now += 2 * KEPT_SECONDS
-    visitors.forget_the_gone()
+    visitors.evict_disconnected()
     assert (goes.is_over, returns.is_over) == (True, False)
     assert come(world, visitors, tokens[0], "again") is returns
 
 
 def test_nobody_is_let_go_in_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[threading.Thread] = []
-    looks = Mock(forget_the_gone=lambda: threads.append(threading.current_thread()))
-    monkeypatch.setattr(visitors_module, "kept", lambda: looks)
+    looks = Mock(evict_disconnected=lambda: threads.append(threading.current_thread()))
+    monkeypatch.setattr(visitors_module, "registry", lambda: looks)
 
     async def look_once() -> None:
         looking = asyncio.create_task(replica.forget_the_gone(0.0))

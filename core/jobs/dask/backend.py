@@ -38,7 +38,7 @@ from core.jobs.backend import HaltedError, calibrate_and_measure
 from core.jobs.dask.workers import broadcast, by_reference, forgotten_with_images, images, take_back
 from core.jobs.images import Prepared, TrainingImages
 from core.jobs.pool import JobPool
-from core.model import Autoencoder, build, outline
+from core.model import Autoencoder, build, meta_model
 from core.preprocessing import Preprocessing
 from core.training import DivergedError, Step, Trainer
 
@@ -67,16 +67,16 @@ HEARTBEAT = 5.0
 RETRY_AFTER = 0.5
 """Seconds for which a scheduler that did not answer is not asked again: thirty jobs shall not wait one after another."""
 
-MOST_TRIES = 3
+MAX_TRIES = 3
 """How often in a row a training goes back to what is at home before it pauses."""
 
-MOST_WORKERS = 64
+MAX_WORKERS = 64
 """Threads that wait for the cluster."""
 
 T = TypeVar("T")
 
 
-def _is_news(record: logging.LogRecord) -> bool:
+def _is_worth_logging(record: logging.LogRecord) -> bool:
     """Whether a line of asyncio's log says more than that Dask gave up a result.
 
     Where a worker dies between finishing a task and handing its result over, Dask drops a task of its own
@@ -85,10 +85,10 @@ def _is_news(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], AllExit))
 
 
-logging.getLogger("asyncio").addFilter(_is_news)
+logging.getLogger("asyncio").addFilter(_is_worth_logging)
 
 
-class Advanced(NamedTuple):
+class ChunkResult(NamedTuple):
     """What a task gives: the batches, the seconds they took, the network's weights, and where the Trainer stands."""
 
     steps: tuple[Step, ...]
@@ -100,7 +100,9 @@ class Advanced(NamedTuple):
 # ---------------------------------------------------------------- in a worker
 
 
-def step_many(settings: str, counts: tuple[int, int], batches: int, before: Advanced | tuple[bytes, bytes] | None) -> Advanced:
+def step_many(
+    settings: str, counts: tuple[int, int], batches: int, before: ChunkResult | tuple[bytes, bytes] | None
+) -> ChunkResult:
     """So many batches after what was before, from the beginning if that is None. counts: _images. Raises DivergedError."""
     config = config_from(json.loads(settings))
     prepared = _images_of(config, counts)
@@ -113,10 +115,10 @@ def step_many(settings: str, counts: tuple[int, int], batches: int, before: Adva
     started = time.perf_counter()
     steps = tuple(trainer.step() for _ in range(batches))
     seconds = time.perf_counter() - started
-    return Advanced(steps, seconds, save_tensors(trainer.model.state_dict()), save_tensors(trainer.state()))
+    return ChunkResult(steps, seconds, save_tensors(trainer.model.state_dict()), save_tensors(trainer.state()))
 
 
-def snapshot_of(advanced: Advanced) -> Advanced:
+def snapshot_of(advanced: ChunkResult) -> ChunkResult:
     """What the page shows, without what only the next task needs."""
     return advanced._replace(state=b"")
 
@@ -156,7 +158,7 @@ forgotten_with_images(_images.cache_clear)
 
 
 def _network(config: DetectorConfig, weights: bytes) -> Autoencoder:
-    model = outline(config.model)
+    model = meta_model(config.model)
     model.load_state_dict(load_tensors(weights), assign=True)
     return model
 
@@ -246,7 +248,7 @@ class Cluster:
             self._failed = time.monotonic(), self.explained(error)
             raise self._failed[1] from error
         if self._may_grow:
-            self._pool.grow(min(threads, MOST_WORKERS))
+            self._pool.grow(min(threads, MAX_WORKERS))
         return client
 
     def _connected(self) -> Client:
@@ -286,8 +288,8 @@ class Chunk:
     """A task that was asked for. end: batches trained after it; snapshot: what comes home of it."""
 
     end: int
-    task: "distributed.Future[Advanced]"
-    snapshot: "Future[Advanced]"
+    task: "distributed.Future[ChunkResult]"
+    snapshot: "Future[ChunkResult]"
 
 
 class DaskBackend:
@@ -308,7 +310,7 @@ class DaskBackend:
         self._is_to_release = False
         self._client: Client | None = None
         self._chunks: deque[Chunk] = deque()
-        self._last: distributed.Future[Advanced] | None = None  # the task after which `trained` batches are trained
+        self._last: distributed.Future[ChunkResult] | None = None  # the task after which `trained` batches are trained
         # Weights and state after `_checkpoint_batches` batches; None is the beginning.
         self._checkpoint: tuple[bytes, bytes] | None = None
         self._checkpoint_batches = 0
@@ -358,7 +360,7 @@ class DaskBackend:
             LOG.warning("A training on the cluster goes back to batch %d: %s", self._checkpoint_batches, error)
             self._go_back()
             self._tries += 1
-            if self._tries > MOST_TRIES or isinstance(error, (HaltedError, KilledWorker)):
+            if self._tries > MAX_TRIES or isinstance(error, (HaltedError, KilledWorker)):
                 self._tries = 0
                 raise self._with_place(self._cluster.explained(error)) from error
         return ()
@@ -434,7 +436,7 @@ class DaskBackend:
         self._woken.clear()
         return future.done()
 
-    def _keep(self, advanced: Advanced) -> None:
+    def _keep(self, advanced: ChunkResult) -> None:
         self._checkpoint, self._checkpoint_batches = (advanced.weights, advanced.state), self.trained
 
     def suspend(self) -> None:
@@ -500,7 +502,7 @@ class DaskBackend:
         except Exception as error:
             LOG.warning("A training ends here and not on the cluster: %s", error)
             return calibrate_and_measure(
-                AutoencoderDetector(self._config, _network(self._config, weights)), self._split.images()
+                AutoencoderDetector(self._config, _network(self._config, weights)), self._split.materialize()
             )
         finally:
             self._leave()

@@ -19,7 +19,7 @@ EARLIER_COLOURS = ("#1f8a8a", "#8c564b", "#2f8fd0", "#a0559a", "#8a7a2b")
 EARLIER_DASHES = ("dot", "dash", "dashdot", "longdash", "longdashdot")
 NORMAL_COLOUR, ANOMALY_COLOUR = signs.NORMAL.bright, signs.ANOMALY.bright
 MARK_COLOUR = "#8a8a94"
-MOST_BATCH_POINTS = 1000
+MAX_BATCH_POINTS = 1000
 PROJECTOR_ROOM, PROJECTOR_HEIGHT = 2.75, 1.7
 """How many times as wide a figure's margins are on a projector, and how many times as high it is, for its larger text."""
 
@@ -77,7 +77,7 @@ def loss_curves(
     """
     figure = go.Figure()
     if len(batch_losses):
-        stride = max(1, len(batch_losses) // MOST_BATCH_POINTS)
+        stride = max(1, len(batch_losses) // MAX_BATCH_POINTS)
         chosen = np.arange(0, len(batch_losses), stride)
         figure.add_scatter(
             x=((chosen + 1) / batches).tolist(),

@@ -17,7 +17,7 @@ from core.presets import preset
 from core.settings import SETTINGS, changed
 from pages.shared.forms import setting_widgets
 from pages.shared.i18n.glossary import about
-from pages.shared.i18n.lessons import lessons
+from pages.shared.i18n.preset_texts import preset_texts
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import data_sets, job_pool, keys, own_data
 from pages.shared.state.keys import of_setting
@@ -158,7 +158,7 @@ def ask(disabled: bool, change_rate: Callable[[], None] | None = None) -> bool:
     )
     _show_problem(problems, keys.NORMAL_CLASSES)
     st.toggle(_("Several normal classes"), key=keys.SEVERAL_CLASSES, on_change=take_several, **keep)
-    presets = lessons(data_set)
+    presets = preset_texts(data_set)
     st.selectbox(
         _("Preset"),
         list(presets),

@@ -27,7 +27,7 @@ def ask(context: PageContext) -> None:
         help=_("The same kinds by other hands and pens: a class with a normal one's name is normal, all others are anomalies."),
         width=260,
     )
-    if shown == own and context.data.is_one_pile:
+    if shown == own and context.data.has_no_test_file:
         st.caption(
             _(
                 "Of {normal} these are the few drawings that neither trained the network nor set its threshold; of the other "

@@ -55,10 +55,10 @@ def picture(image: Tensor, alt: str) -> str:
 
 def png_picture(file: bytes, alt: str) -> str:
     """A picture that is a file already."""
-    return f'<img class="pic" alt="{escape(alt)}" src="{png_address(file)}">'
+    return f'<img class="pic" alt="{escape(alt)}" src="{png_data_url(file)}">'
 
 
-def png_address(file: bytes) -> str:
+def png_data_url(file: bytes) -> str:
     """The address of a picture that is a file already."""
     return f"data:image/png;base64,{base64.b64encode(file).decode()}"
 

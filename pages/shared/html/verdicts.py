@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.detector import Result
 from core.metrics import OperatingPoint
-from core.scoring import in_thresholds
+from core.scoring import score_ratio
 from pages.shared.html import signs
 from pages.shared.html.pictures import picture, triple
 from pages.shared.i18n.text import _, formatted
@@ -57,7 +57,7 @@ def number(value: float) -> str:
 
 def position(score: float, threshold: float) -> float:
     """Where a score stands between 0 and 1, with the threshold in the middle and no end to the right."""
-    ratio = in_thresholds(score, threshold)
+    ratio = score_ratio(score, threshold)
     return ratio / (1.0 + ratio) if math.isfinite(ratio) else 1.0
 
 
@@ -89,7 +89,7 @@ class Opinion:
     @property
     def ratio(self) -> float:
         """The score in thresholds."""
-        return in_thresholds(self.score, self.threshold)
+        return score_ratio(self.score, self.threshold)
 
     @property
     def fit(self) -> float:

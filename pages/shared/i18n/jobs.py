@@ -29,7 +29,7 @@ def job_sentence(snapshot: Snapshot) -> str:
         return _("Training, one turn in {turn:.0f}: {where}", turn=snapshot.turn, where=where)
     if snapshot.state is JobState.RUNNING:
         return _("Training: {where}", where=where)
-    if snapshot.state is JobState.PAUSED and snapshot.away:
+    if snapshot.state is JobState.PAUSED and snapshot.paused_unattended:
         return _("Paused, because nobody was looking: {where}", where=where)
     if snapshot.state is JobState.PAUSED:
         return _("Paused: {where}", where=where)

@@ -28,7 +28,7 @@ _spoken = ContextVar("spoken", default="")
 
 
 @contextmanager
-def speaking(code: str) -> Iterator[None]:
+def use_language(code: str) -> Iterator[None]:
     """In this language, whatever the session's is, also where no page runs."""
     before = _spoken.set(code)
     try:
@@ -136,7 +136,7 @@ def translated(error: UserError) -> str:
     return _(error.template, **{name: _shown(value) for name, value in error.values.items()})
 
 
-MOST_QUOTED = 200
+MAX_QUOTED = 200
 """Characters of a text from outside that are shown."""
 
 _WORD = r"[^\W_](?:\w*[^\W_])?"
@@ -151,7 +151,7 @@ def plain(text: str) -> str:
     for nothing.
     """
     line = " ".join(text.split())
-    line = line if len(line) <= MOST_QUOTED else line[: MOST_QUOTED - 1] + "…"
+    line = line if len(line) <= MAX_QUOTED else line[: MAX_QUOTED - 1] + "…"
     line = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line)
     if not line or _HARMLESS.fullmatch(line):
         return line

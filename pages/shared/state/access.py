@@ -7,7 +7,7 @@ from functools import cache
 import streamlit as st
 
 from core.errors import N_
-from core.server.access import LONGEST_QUEUE, LetIn, PasswordGate
+from core.server.access import MAX_QUEUE, AdmittedSessions, PasswordGate
 from pages.shared.i18n.text import _
 from pages.shared.state import visitors
 from pages.shared.state.once import once
@@ -22,23 +22,23 @@ IN_A_TAB = N_("Open it in a tab of its own")
 
 
 @cache
-def _door(secret: str) -> PasswordGate:
+def _gate(secret: str) -> PasswordGate:
     return PasswordGate(secret)
 
 
 @once
-def _let_in() -> LetIn:
-    return LetIn()
+def _admitted_sessions() -> AdmittedSessions:
+    return AdmittedSessions()
 
 
-def is_let_in(session: str, cookie: str = "") -> bool:
+def is_admitted(session: str, cookie: str = "") -> bool:
     """Whether a visitor may have more than the password's form: by the number of a session, or by a browser's cookie.
 
     The one answer to this question for what the server refuses before any page runs.
     """
     if not os.environ.get("CLASS_PASSWORD"):
         return True
-    return _let_in().holds(session) or visitors.kept().is_admitted(cookie)
+    return _admitted_sessions().holds(session) or visitors.registry().is_admitted(cookie)
 
 
 def _address() -> str:
@@ -49,14 +49,14 @@ def _browser() -> str:
     return st.context.cookies.get(visitors.cookie_name(), "")
 
 
-def is_open() -> bool:
+def may_enter() -> bool:
     """Whether this visitor may see the pages: no CLASS_PASSWORD is set, or it was given."""
     return not os.environ.get("CLASS_PASSWORD") or visitor().is_admitted
 
 
 def ask() -> None:
     """The password's form, and nothing else."""
-    door = _door(os.environ["CLASS_PASSWORD"])
+    door = _gate(os.environ["CLASS_PASSWORD"])
     with st.form("door", width=400):
         st.markdown(_("This class has a password."))
         answer = st.text_input(_("Password"), type="password", max_chars=200)
@@ -67,7 +67,7 @@ def ask() -> None:
         st.warning(_("Wait {seconds:.0f} s, then try again.", seconds=max(1.0, wait)))
     elif door.verify(_browser(), _address(), answer):
         visitor().is_admitted = True
-        _let_in().add(session_id())
+        _admitted_sessions().add(session_id())
         st.rerun()
     else:
         st.error(_("That is not the password."))
@@ -79,7 +79,7 @@ def _waits(door: PasswordGate) -> float:
         return wait
     turn = door.turn(_address())
     if turn is None:
-        return LONGEST_QUEUE
+        return MAX_QUEUE
     time.sleep(turn)  # the visitor's own thread
     return 0.0
 
@@ -93,7 +93,7 @@ def take_token() -> None:
     if given:
         # A secret does not stay in the address, from where it would be shared.
         del st.query_params["token"]
-        if token and not _waits(_door(token)) and _door(token).verify(_browser(), _address(), given):
+        if token and not _waits(_gate(token)) and _gate(token).verify(_browser(), _address(), given):
             visitor().is_teacher = True
 
 
@@ -107,18 +107,18 @@ def is_teacher() -> bool:
 
 def wait_for(secret: str) -> float:
     """Seconds until this visitor may guess this secret; 0 for now."""
-    return _waits(_door(secret))
+    return _waits(_gate(secret))
 
 
 def knows(secret: str, given: str) -> bool:
     """Whether the visitor gave this secret; a wrong answer makes him wait."""
-    return _door(secret).verify(_browser(), _address(), given)
+    return _gate(secret).verify(_browser(), _address(), given)
 
 
 def has_token(given: str, address: str) -> bool:
     """Whether this is the STATUS_TOKEN; for a program, which waits for no turn and is told from others by what it says."""
     token = os.environ.get("STATUS_TOKEN", "")
-    return bool(token) and _door(token).turn(address, 0.0) == 0 and _door(token).verify(given, address, given)
+    return bool(token) and _gate(token).turn(address, 0.0) == 0 and _gate(token).verify(given, address, given)
 
 
 def _sits_at_the_server() -> bool:

@@ -14,11 +14,11 @@ from pages.shared.state import data_sets, job_pool
 from pages.shared.state.once import once
 from pages.shared.state.visitor import visitor
 
-MOST_KEPT = 50
+MAX_KEPT = 50
 """Comparisons whose figures are remembered."""
 
 
-class Room:
+class MemoryReservation:
     """Counts in the budget of memory for as long as a comparison holds it."""
 
 
@@ -64,12 +64,12 @@ def start(name: str, normal_classes: tuple[int, ...]) -> None:
         claim = Claim(4 * 784 * sum(data.counts))
         budget.require(owner, claim)
 
-        def take_room() -> Room:
-            budget.claim(room := Room(), None, claim)
+        def reserve_memory() -> MemoryReservation:
+            budget.claim(room := MemoryReservation(), None, claim)
             return room
 
-        made = Comparison(config, data, all_of_them.turn, take_room)
+        made = Comparison(config, data, all_of_them.turn, reserve_memory)
         all_of_them.begun[name, normal_classes] = all_of_them.asked[owner] = made
         ended = [key for key, each in all_of_them.begun.items() if not each.running]
-        for key in ended[: max(0, len(all_of_them.begun) - MOST_KEPT)]:
+        for key in ended[: max(0, len(all_of_them.begun) - MAX_KEPT)]:
             del all_of_them.begun[key]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from core.data.datasets import Source
-from core.data.own import MOST_IMAGES, TITLE_OF_CLASS, OwnImages
+from core.data.own import MAX_IMAGES, TITLE_OF_CLASS, OwnImages
 from core.server.class_records import ClassUnavailableError, Drawing, Moment
 from core.server.tasks import kind_of
 from pages.shared.html import pictures
@@ -37,7 +37,7 @@ class ClassDataSet:
         with self._lock:
             at = now.about.begun, now.about.code, now.change
             if at != self._at:
-                digit, drawn = now.about.digit, now.judged_by_the_class()[-MOST_IMAGES:]
+                digit, drawn = now.about.digit, now.judged_by_the_class()[-MAX_IMAGES:]
                 drawn.sort(key=lambda each: kind_of(each.task, digit) != str(digit))
                 images = OwnImages.of(*images_by_kind(drawn, digit))
                 self._at, self._made = at, images.source(TITLE_OF_CLASS) if drawn else None
@@ -108,6 +108,6 @@ def as_tensor(image: bytes) -> Tensor:
 
 
 @remembered(4096)
-def address(image: bytes) -> str:
+def data_url(image: bytes) -> str:
     """A drawing's bytes as the address of a picture."""
-    return pictures.png_address(pictures.png(as_pixels(image)))
+    return pictures.png_data_url(pictures.png(as_pixels(image)))

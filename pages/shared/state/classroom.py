@@ -35,7 +35,7 @@ def _room(url: str, days: int) -> Classroom:
     return Classroom(url, days)
 
 
-def room() -> Classroom:
+def store() -> Classroom:
     """The class of this server. Raises SettingError."""
     return _room(_url(), days())
 
@@ -47,7 +47,7 @@ def days() -> int:
 
 def moment() -> Moment | None:
     """The class as it is now; None without one. Raises ClassUnavailableError."""
-    return room().now()
+    return store().now()
 
 
 def about() -> Class | None:
@@ -64,7 +64,7 @@ def last_known() -> Moment | None:
     try:
         return moment()
     except ClassUnavailableError:
-        return room().seen
+        return store().seen
 
 
 def run_again_only_if_changed(shown: Callable[[Moment | None], object], now: Moment | None) -> None:
@@ -73,7 +73,7 @@ def run_again_only_if_changed(shown: Callable[[Moment | None], object], now: Mom
     shown: all that the fragment shows, or something that changes with it; called without a visitor (`run_by_timer_only_if`).
     now: what the fragment shows; others may have seen a newer one meanwhile.
     """
-    here = room()
+    here = store()
     before = shown(now)
 
     def is_due() -> bool:
@@ -102,14 +102,14 @@ def student() -> Student | None:
     if now is None:
         return None
     if who.class_begun != now.about.begun:
-        who.student, who.class_begun = room().student_of(_browser()), now.about.begun
+        who.student, who.class_begun = store().student_of(_browser()), now.about.begun
     return who.student
 
 
 def join() -> None:
     """Become a student of the class, with the class's detector in use. Raises ClassError."""
-    joined = room().join(_browser(), visitor().address)
-    now = room().now(at_once=True)
+    joined = store().join(_browser(), visitor().address)
+    now = store().now(at_once=True)
     if now is None:
         raise ClassError("There is no class now.")
     visitor().student, visitor().class_begun = joined, now.about.begun
@@ -119,7 +119,7 @@ def join() -> None:
 def leave() -> None:
     """Be nobody in the class any more; what was drawn stays."""
     if about() is not None:
-        room().leave(_browser())
+        store().leave(_browser())
     visitor().student = None
 
 
@@ -131,7 +131,7 @@ def teachers_code() -> str:
     if access.is_teacher():
         return now.code
     try:
-        return visitor().class_code if room().is_teacher(visitor().class_code) else ""
+        return visitor().class_code if store().is_teacher(visitor().class_code) else ""
     except ClassUnavailableError:
         return ""
 
@@ -184,13 +184,13 @@ def give_detector() -> str:
             alarms=alarms,
             count=len(held_out),
         )
-    given[what] = room().share(who.number, made.config.normal_classes[0], to_bytes(made))
+    given[what] = store().share(who.number, made.config.normal_classes[0], to_bytes(made))
     return given[what]
 
 
 def take_detector(code: str, name: str) -> None:
     """Put a detector of the class in use. Raises ClassError, or CheckpointError and SettingError as an upload does."""
-    shared, file = room().checkpoint(code)
+    shared, file = store().checkpoint(code)
     origin = SHARED + shared.code
     for number, run in enumerate(detectors.runs()):
         if run.origin == origin and run.detector:
@@ -223,7 +223,7 @@ def sheet_of(who: Visitor) -> int:
 
 def sent() -> Drawing | None:
     """What is on the wall of the drawing on the canvas, in this round, as it was seen last."""
-    now, who = room().seen, visitor().student
+    now, who = store().seen, visitor().student
     if now is None or who is None:
         return None
     same = (now.about.round, sheet(), shared_code())
@@ -267,7 +267,7 @@ def send(in_round: int, prediction: bool | None = None) -> Drawing:
     if prediction is not None and is_known_beforehand():
         raise ClassError(SEEN_BEFOREHAND)
     pixels = pictures.grey_pixels(image).tobytes()
-    return room().send(who.number, pixels, judgement(image, _judge()), sheet(), prediction, shared_code(), in_round)
+    return store().send(who.number, pixels, judgement(image, _judge()), sheet(), prediction, shared_code(), in_round)
 
 
 def _judge() -> AutoencoderDetector:

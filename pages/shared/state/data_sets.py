@@ -103,7 +103,7 @@ def names_of(data_set_name: str) -> tuple[str, ...]:
     return _shown(data_set_name, _given_names(data_set_name))
 
 
-def names_in(config: DetectorConfig) -> tuple[str, ...]:
+def names_of_config(config: DetectorConfig) -> tuple[str, ...]:
     """The same of a detector's data set, also where that is not here."""
     return _shown(config.data_set, config.names)
 
@@ -126,9 +126,9 @@ def title_of(data_set_name: str) -> str:
     return _(SOURCES[data_set_name].title)
 
 
-def normal_names(config: DetectorConfig) -> str:
+def joined_normal_names(config: DetectorConfig) -> str:
     """What a detector calls normal, as text: “5”, or “star, moon”."""
-    return ", ".join(names_in(config)[label] for label in config.normal_classes)
+    return ", ".join(names_of_config(config)[label] for label in config.normal_classes)
 
 
 def normal_classes_in(data: DataSet, config: DetectorConfig) -> tuple[int, ...]:
@@ -139,6 +139,6 @@ def normal_classes_in(data: DataSet, config: DetectorConfig) -> tuple[int, ...]:
     return tuple(label for label, name in enumerate(_given_names(data.name)) if name in normal)
 
 
-def class_names(data_set_name: str, classes: tuple[int, ...]) -> str:
+def joined_class_names(data_set_name: str, classes: tuple[int, ...]) -> str:
     """Names of classes as text: “5”, or “3, 5”."""
     return ", ".join(names_of(data_set_name)[label] for label in classes)

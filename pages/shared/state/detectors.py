@@ -12,7 +12,7 @@ from core.ensemble import Ensemble
 from core.jobs.limits import limit
 from core.jobs.memory_budget import claim_of_detector
 from core.presets import Shipped, shipped
-from pages.shared.i18n.lessons import lessons
+from pages.shared.i18n.preset_texts import preset_texts
 from pages.shared.i18n.text import _
 from pages.shared.state import data_sets, job_pool
 from pages.shared.state.once import once
@@ -27,7 +27,7 @@ def shipped_checkpoint(choice: Shipped) -> Checkpoint:
 def ensemble(data_set_name: str) -> tuple[list[str], Ensemble]:
     """The shipped best detectors of a data set, else MNIST's, and what each calls normal."""
     made = _ensemble("mnist" if is_own(data_set_name) else data_set_name)
-    return [data_sets.normal_names(each.config) for each in made.detectors], made
+    return [data_sets.joined_normal_names(each.config) for each in made.detectors], made
 
 
 @once
@@ -46,7 +46,7 @@ def runs() -> list[Run]:
 
 def choices() -> list[Choice]:
     """Every detector that can be chosen now."""
-    available = [Choice(shipped=entry) for name in SOURCES for preset in lessons() for entry in shipped(name, preset)]
+    available = [Choice(shipped=entry) for name in SOURCES for preset in preset_texts() for entry in shipped(name, preset)]
     kept = [Choice(run=number) for number, run in enumerate(runs()) if run.detector]
     return ([TRAINING] if visitor().has_job_begun else []) + kept[::-1] + available
 
@@ -171,13 +171,13 @@ def detector_config() -> DetectorConfig:
 def choice_title(chosen: Choice) -> str:
     """What a detector is called on screen."""
     if chosen.shipped:
-        data_set, kind = chosen.shipped.data_set, lessons()[chosen.shipped.preset].title
-        normal = data_sets.class_names(data_set, (chosen.shipped.normal_class,))
+        data_set, kind = chosen.shipped.data_set, preset_texts()[chosen.shipped.preset].title
+        normal = data_sets.joined_class_names(data_set, (chosen.shipped.normal_class,))
     elif chosen.run is not None:
         run = runs()[chosen.run]
-        data_set, normal, kind = run.config.data_set, data_sets.normal_names(run.config), run.name
+        data_set, normal, kind = run.config.data_set, data_sets.joined_normal_names(run.config), run.name
     else:
         training = visitor().job
         assert training is not None
-        data_set, normal, kind = training.config.data_set, data_sets.normal_names(training.config), _("in training")
+        data_set, normal, kind = training.config.data_set, data_sets.joined_normal_names(training.config), _("in training")
     return f"{normal} · {data_sets.title_of(data_set)} · {kind}"

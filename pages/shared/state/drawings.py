@@ -18,8 +18,8 @@ from pages.shared.html.verdicts import Opinion
 
 CANVAS_SIDE = 320
 """Pixels."""
-MOST_ON_STRIP = 24
-MOST_MOMENTS = 200
+MAX_ON_STRIP = 24
+MAX_MOMENTS = 200
 """Of one drawing; at 3 KB each."""
 SHARE_OF_TEN = 0.1
 """Of the time while a pen moves, for the ten detectors: one pass of all takes several times as long as one answer."""
@@ -71,7 +71,7 @@ class Moments:
     def add(self, image: Tensor, is_whole: bool) -> None:
         """The next image; is_whole: with it a stroke ends."""
         if not self.images or self.images[-1] is not image:
-            if len(self.images) >= MOST_MOMENTS:
+            if len(self.images) >= MAX_MOMENTS:
                 self._thin_out()
             self.images.append(image)
         if is_whole:
@@ -101,7 +101,7 @@ class Moments:
     def _thin_out(self) -> None:
         """Keep every second image, and the end of each stroke as far as there is room."""
         kept = [number for number in range(len(self.images)) if number % 2 == 0 or number + 1 in self.ends]
-        kept = kept[1 - MOST_MOMENTS :]
+        kept = kept[1 - MAX_MOMENTS :]
         self.images = [self.images[number] for number in kept]
         self.ends = [sum(number < end for number in kept) for end in self.ends]
         self._keep_scores(kept)

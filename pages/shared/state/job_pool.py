@@ -19,7 +19,7 @@ from core.jobs.memory_budget import Claim, MemoryFullError
 from core.jobs.pool import JobPool
 from core.server.environment import MEGABYTE
 from pages.shared.state.once import once
-from pages.shared.state.turns import Turns, Urgency
+from pages.shared.state.turns import Priority, PrioritySemaphore
 from pages.shared.state.visitor import visitor
 from pages.shared.streamlit_internals import connected_sessions, uploaded_bytes
 
@@ -66,14 +66,14 @@ def reading_files() -> threading.Semaphore:
 
 
 @once
-def _turns() -> Turns:
-    return Turns(os.cpu_count() or 1)
+def _turns() -> PrioritySemaphore:
+    return PrioritySemaphore(os.cpu_count() or 1)
 
 
 @contextmanager
-def turn_to_judge(urgency: Urgency) -> Iterator[None]:
+def turn_to_judge(priority: Priority) -> Iterator[None]:
     """Inside, a drawing is judged, before any training: as many at a time as cores, the most urgent first."""
-    with pool().inference_priority(), _turns().turn(urgency):
+    with pool().inference_priority(), _turns().turn(priority):
         yield
 
 

@@ -10,7 +10,7 @@ from core.preprocessing import preprocess_steps
 from pages.shared.html import pictures
 from pages.shared.html.verdicts import Opinion
 from pages.shared.state import data_sets, detectors, job_pool
-from pages.shared.state.drawings import MOST_ON_STRIP, SHARE_OF_TEN, Origin, Picked, StripDrawing
+from pages.shared.state.drawings import MAX_ON_STRIP, SHARE_OF_TEN, Origin, Picked, StripDrawing
 from pages.shared.state.visitor import visitor
 
 
@@ -85,7 +85,7 @@ def add_to_strip(image: Tensor, origin: Origin, title: str) -> None:
         pictures.grey_pixels(image),
         origin,
         title,
-        data_sets.normal_names(detector.config),
+        data_sets.joined_normal_names(detector.config),
         float(result.scores[0]),
         result.threshold,
         bool(result.verdicts[0]),
@@ -96,4 +96,4 @@ def add_to_strip(image: Tensor, origin: Origin, title: str) -> None:
         if last and last.origin == origin == "canvas" and last.generation == entry.generation:
             drawings.strip = [*drawings.strip[:-1], entry]
         else:
-            drawings.strip = [*drawings.strip, entry][-MOST_ON_STRIP:]
+            drawings.strip = [*drawings.strip, entry][-MAX_ON_STRIP:]

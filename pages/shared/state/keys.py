@@ -31,7 +31,7 @@ THRESHOLD_LINE, KEPT_RATE, ANOMALY_SHARE = "threshold-line", "kept-rate", "anoma
 COMPARED_CLASSES, HARDEST_CLASS, FIGURE_FORMAT = "against", "hardest", "figure-format"
 
 # Look inside.
-IMAGE_PLANE, IMAGE_MAP = "plane-images", "plane-map"
+SCATTER_MAP, IMAGE_MAP = "plane-images", "plane-map"
 WALK_FROM, WALK_TO = "walk-from", "walk-to"
 
 # Learn.

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from core import latent
-from core.data.datasets import DataSet, Digits, as_images
+from core.data.datasets import DataSet, LabelledImages, as_images
 from core.detector import AutoencoderDetector
-from core.latent import Frame
+from core.latent import LatentProjection
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _
 from pages.shared.state import class_drawings
@@ -19,15 +19,15 @@ MAP_CELLS = 15
 
 
 @dataclass(frozen=True)
-class Space:
+class LatentSpace:
     """Where images lie, and how far normal ones reach.
 
     key: equal for equal spaces. shown: (N,) numbers of test images of every class; latents: (N, D), scores: (N,), theirs.
-    low, middle, high: (K,), the reach of normal images along the frame's directions.
+    low, middle, high: (K,), the reach of normal images along the projection's directions.
     """
 
     key: str
-    frame: Frame
+    projection: LatentProjection
     shown: Tensor
     latents: Tensor
     scores: Tensor
@@ -36,29 +36,31 @@ class Space:
     high: Tensor
 
 
-def look(detector: AutoencoderDetector, data: DataSet, test: Digits, normal_classes: tuple[int, ...]) -> Space:
+def of_detector(
+    detector: AutoencoderDetector, data: DataSet, test: LabelledImages, normal_classes: tuple[int, ...]
+) -> LatentSpace:
     """The space as this detector's encoder lays it out, with a data set's images in it: test, and which classes are normal."""
     with st.spinner(_("Encoding the test images…")):
-        return _look(detector.key, f"{data.name} {len(test.labels)}", detector, data, test, normal_classes)
+        return _of_detector(detector.key, f"{data.name} {len(test.labels)}", detector, data, test, normal_classes)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def _look(
-    key: str, data_name: str, _detector: AutoencoderDetector, _data: DataSet, _test: Digits, _normal: tuple[int, ...]
-) -> Space:
+def _of_detector(
+    key: str, data_name: str, _detector: AutoencoderDetector, _data: DataSet, _test: LabelledImages, _normal: tuple[int, ...]
+) -> LatentSpace:
     is_normal = torch.isin(_data.train_labels, torch.tensor(_normal, dtype=torch.int64))
     is_normal = is_normal if is_normal.any() else ~is_normal  # of another data set, which has nothing of the normal kind
     normal = latent.encode(_detector, as_images(_data.train_images[is_normal][:NORMAL_IMAGES]))
-    frame = latent.frame_of(normal)
+    projection = latent.fit_projection(normal)
     if normal.shape[1] > 2:
-        low, middle, high = (torch.full_like(frame.steps, reach) for reach in (-3.0, 0.0, 3.0))
+        low, middle, high = (torch.full_like(projection.scale, reach) for reach in (-3.0, 0.0, 3.0))
     else:
-        low, middle, high = frame.coordinates(normal).quantile(torch.tensor([0.002, 0.5, 0.998]), dim=0)
+        low, middle, high = projection.transform(normal).quantile(torch.tensor([0.002, 0.5, 0.998]), dim=0)
     shown = latent.sample(_test.labels, TEST_IMAGES)
     images = _test.images[shown]
     scores = _detector.decision_function(images)
     latents, high = latent.encode(_detector, images), torch.maximum(high, low + 1e-3)
-    return Space(f"{key} {data_name}", frame, shown, latents, scores, low, middle, high)
+    return LatentSpace(f"{key} {data_name}", projection, shown, latents, scores, low, middle, high)
 
 
 def neighbours(latents: Tensor) -> Tensor:
@@ -71,7 +73,7 @@ def _neighbours(key: bytes, _latents: Tensor) -> Tensor:
     return latent.neighbour_map(_latents)
 
 
-def sprite(space: Space, images: Tensor, drawings: int) -> str:
+def sprite(space: LatentSpace, images: Tensor, drawings: int) -> str:
     """Images (N, 1, 28, 28), those of the space and at the end so many drawings, as tiles of one picture."""
     return _sprite(space.key, images[len(images) - drawings :].numpy().tobytes(), images)
 
@@ -82,18 +84,18 @@ def _sprite(key: str, drawings: bytes, _images: Tensor) -> str:
     return pictures.tiles(_images, columns=32)
 
 
-def decoded_map(detector: AutoencoderDetector, space: Space, place: list[float]) -> tuple[str, float]:
+def decoded_map(detector: AutoencoderDetector, space: LatentSpace, place: list[float]) -> tuple[str, float]:
     """What the decoder draws all over the first two directions, with the others where `place` has them; and its aspect."""
     return _decoded_map(space.key, tuple(place[2:]), detector, space)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _decoded_map(key: str, others: tuple[float, ...], _detector: AutoencoderDetector, _space: Space) -> tuple[str, float]:
+def _decoded_map(key: str, others: tuple[float, ...], _detector: AutoencoderDetector, _space: LatentSpace) -> tuple[str, float]:
     low, high = (values[:2].tolist() for values in (_space.low, _space.high))
     rows = 1 if len(low) == 1 else MAP_CELLS
     cells = latent.grid((*low, 0.0)[:2], (*high, 1.0)[:2], MAP_CELLS, rows)
     coordinates = torch.cat([cells[:, : len(low)], torch.tensor(others).expand(len(cells), -1)], dim=1)
-    drawn = latent.decode(_detector, _space.frame.latents(coordinates))
+    drawn = latent.decode(_detector, _space.projection.inverse_transform(coordinates))
     return pictures.tiles(drawn, columns=MAP_CELLS), MAP_CELLS / rows
 
 

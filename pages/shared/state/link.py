@@ -26,7 +26,7 @@ PROJECTOR = "projector"
 OF_THE_APP = ("lang", "hide", "view", "step")
 """Parts that are about the page and not about the detector; the first three stay in the address on every page."""
 
-MOST_CHARACTERS = 2000
+MAX_CHARACTERS = 2000
 
 
 def read() -> None:
@@ -49,7 +49,7 @@ def read() -> None:
 
 def _apply(parts: Mapping[str, str]) -> None:
     """Give the visitor what the parts say; raises UserError before anything was changed."""
-    if sum(len(name) + len(text) for name, text in parts.items()) > MOST_CHARACTERS:
+    if sum(len(name) + len(text) for name, text in parts.items()) > MAX_CHARACTERS:
         raise LinkError("It is longer than any link of this program.")
     hidden = [name for name in parts.get("hide", "").split(",") if name]
     for part, values, known in (
@@ -191,7 +191,7 @@ def reach() -> Reach:
     return addresses.reach(st.context.url or "", listens_on, "X-Forwarded-For" in st.context.headers)
 
 
-def told(obstacle: Obstacle) -> str:
+def explain_obstacle(obstacle: Obstacle) -> str:
     """Why others cannot get in, and what to do."""
     return {
         Obstacle.LISTENS_HERE_ONLY: _(

@@ -15,7 +15,7 @@ from pages.shared.state.visitor import visitor
 BYTES_OF_PIXEL = 1 + 4
 """Of one's own drawings: as they are kept, and as the data set hands them on."""
 
-MOST_SOURCES = 8
+MAX_SOURCES = 8
 """Data sets as they were for earlier trainings, of one visitor; and the class's, as they were lately."""
 
 
@@ -38,7 +38,7 @@ class ClassSources:
             for name in told:
                 self.lately.pop(name, None)
             self.lately |= told
-            for oldest in list(self.lately)[:-MOST_SOURCES]:
+            for oldest in list(self.lately)[:-MAX_SOURCES]:
                 del self.lately[oldest]
         return told
 
@@ -133,5 +133,5 @@ def remember(name: str) -> None:
     with visitor().lock:
         kept.pop(name, None)
         kept[name] = found
-        for oldest in list(kept)[:-MOST_SOURCES]:
+        for oldest in list(kept)[:-MAX_SOURCES]:
             del kept[oldest]

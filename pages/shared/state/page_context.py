@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from core.data.datasets import DataSet, Digits
+from core.data.datasets import DataSet, LabelledImages
 from core.detector import AutoencoderDetector, DetectorConfig
 from pages.shared.state import data_sets, detectors, test_set
 from pages.shared.state.data_sets import DataAtHand
@@ -38,7 +38,7 @@ class PageContext:
         return self.at_hand.data
 
     @cached_property
-    def test(self) -> Digits:
+    def test(self) -> LabelledImages:
         """The test images: none on which the detector was trained."""
         return test_set.images(self.config, self.data)
 
@@ -55,7 +55,7 @@ class PageContext:
     @cached_property
     def normal(self) -> str:
         """The normal classes as text: “5”, or “3, 5”."""
-        return data_sets.normal_names(self.config)
+        return data_sets.joined_normal_names(self.config)
 
     @cached_property
     def normal_classes(self) -> tuple[int, ...]:

@@ -11,9 +11,9 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from pages.shared.components.live_canvas import CanvasFrame
-from pages.shared.i18n.text import language, speaking
+from pages.shared.i18n.text import language, use_language
 from pages.shared.state import job_pool
-from pages.shared.state.turns import Urgency
+from pages.shared.state.turns import Priority
 from pages.shared.state.visitor import Tab, Visitor, acting_for, tab, visitor
 
 PATH = "/pen/"
@@ -40,9 +40,9 @@ class Pen:
 
     def answer_to(self, frame: CanvasFrame, state: tuple[object, int]) -> dict[str, Any]:
         """In any thread; nothing where the canvas is not any more in the state in which it was when the frame came."""
-        urgency = Urgency.PEN_LIFTED if frame.is_whole else Urgency.PEN_MOVING
+        priority = Priority.PEN_LIFTED if frame.is_whole else Priority.PEN_MOVING
         # The turn comes before the lock: who waits for a turn must not keep the page waiting, which may have it.
-        with job_pool.turn_to_judge(urgency), acting_for(self.visitor, self.tab), speaking(self.code), self.visitor.lock:
+        with job_pool.turn_to_judge(priority), acting_for(self.visitor, self.tab), use_language(self.code), self.visitor.lock:
             told, losses = self.canvas_state
             return self.answer(frame) if told is state[0] and losses == state[1] else {}
 

@@ -39,7 +39,7 @@ def _looks_seldom() -> bool | None:
     return snapshot.state is JobState.QUEUED or snapshot.is_held or snapshot.turn > 3
 
 
-def has_news() -> bool:
+def needs_rerun() -> bool:
     """Whether the page has to run again: the job's first turn has come, or it moves faster or slower than it is looked at."""
     with visitor().lock:
         if visitor().is_job_wanted and visitor().has_job_begun:

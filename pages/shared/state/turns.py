@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from itertools import count
 
 
-class Urgency(IntEnum):
+class Priority(IntEnum):
     """What a turn is for, the most urgent first."""
 
     PEN_LIFTED = 0
@@ -16,7 +16,7 @@ class Urgency(IntEnum):
     PEN_MOVING = 2
 
 
-class Turns:
+class PrioritySemaphore:
     """So many at a time; of those who wait the most urgent is next, of equals who came first.
 
     Threads that share Python's one interpreter would all be served at the same time, and all late. Whoever has a turn must
@@ -25,7 +25,7 @@ class Turns:
 
     def __init__(self, places: int) -> None:
         self._free = places
-        self._waiting: list[tuple[Urgency, int, threading.Event]] = []
+        self._waiting: list[tuple[Priority, int, threading.Event]] = []
         self._numbers = count()
         self._lock = threading.Lock()
 
@@ -35,21 +35,21 @@ class Turns:
         return bool(self._waiting)
 
     @contextmanager
-    def turn(self, urgency: Urgency) -> Iterator[None]:
+    def turn(self, priority: Priority) -> Iterator[None]:
         """Wait for a place, and have it as long as the block lasts."""
-        self._enter(urgency)
+        self._enter(priority)
         try:
             yield
         finally:
             self._leave()
 
-    def _enter(self, urgency: Urgency) -> None:
+    def _enter(self, priority: Priority) -> None:
         with self._lock:
             if self._free:
                 self._free -= 1
                 return
             called = threading.Event()
-            heappush(self._waiting, (urgency, next(self._numbers), called))
+            heappush(self._waiting, (priority, next(self._numbers), called))
         called.wait()
 
     def _leave(self) -> None:

@@ -24,7 +24,7 @@ from pages.shared.streamlit_internals import cookie_secret, session_id
 KEPT_SECONDS = 600.0
 """Seconds for which a visitor without a connection is kept."""
 
-MOST_DISCONNECTED = 100
+MAX_DISCONNECTED = 100
 """Visitors without a connection; of more, those are let go who left first from the address that has the most of them.
 
 As many sessions Streamlit keeps itself.
@@ -84,8 +84,8 @@ class Visitors:
     def _take_out(self, gone: Visitor) -> None:
         self._kept = {token: known for token, known in self._kept.items() if known is not gone}
 
-    def forget_the_gone(self) -> None:
-        """Let go of whoever has had no connection for long, and of some where they are too many (MOST_DISCONNECTED).
+    def evict_disconnected(self) -> None:
+        """Let go of whoever has had no connection for long, and of some where they are too many (MAX_DISCONNECTED).
 
         Of whoever has not given the password at once: anybody can be such a visitor, and as many as he likes.
         """
@@ -101,7 +101,7 @@ class Visitors:
                 ranked.append((places[known.address], seconds, known))
                 places[known.address] += 1
         ranked.sort(key=lambda entry: entry[:2])
-        for _, _, known in ranked[MOST_DISCONNECTED:]:
+        for _, _, known in ranked[MAX_DISCONNECTED:]:
             self._let_go(known, now)
 
     def _let_go(self, known: Visitor, now: float) -> None:
@@ -115,7 +115,7 @@ class Visitors:
 
 
 @cache
-def kept() -> Visitors:
+def registry() -> Visitors:
     """Those of this server."""
     return Visitors(SignedTokens(cookie_secret()))
 
@@ -133,14 +133,14 @@ def arrive() -> None:
     """Find the visitor of the session that runs; a session that begins takes up what the last one left."""
     if keys.VISITOR not in st.session_state:
         token = str(st.context.cookies.get(cookie_name(), ""))
-        found = kept().find(token, session_id(), st.context.ip_address or "")
+        found = registry().find(token, session_id(), st.context.ip_address or "")
         st.session_state[keys.VISITOR] = found
         st.session_state.update(found.restored)
         if found.language:
             st.session_state[keys.LANGUAGE] = found.language
         for job in found.jobs():
             snapshot = job.snapshot()
-            if snapshot.state is JobState.PAUSED and snapshot.away:
+            if snapshot.state is JobState.PAUSED and snapshot.paused_unattended:
                 job.resume()
     visitor().presence.note(session_id(), time.monotonic())
 
@@ -153,7 +153,7 @@ def remember_widgets() -> None:
 
 def start_afresh() -> None:
     """Forget all that the visitor has, the password included; each of his tabs loads the first page anew."""
-    kept().forget(visitor())
+    registry().forget(visitor())
 
 
 LOAD_ANEW = """

@@ -19,7 +19,7 @@ def card(made: Checkpoint, title: str) -> str:
 
 
 def _normal(made: Checkpoint) -> str:
-    return data_sets.normal_names(made.config)
+    return data_sets.joined_normal_names(made.config)
 
 
 def _data(made: Checkpoint) -> list[str]:
@@ -65,7 +65,7 @@ def _figures(made: Checkpoint) -> list[str]:
     figures = made.evaluation
     if figures is None:
         return [report.heading(_("Figures")), report.paragraph(_("Not measured."))]
-    names = data_sets.names_in(made.config)
+    names = data_sets.names_of_config(made.config)
     rows = {
         _("AUROC"): formatted(figures.auroc, ".4f"),
         _("Average precision"): formatted(figures.average_precision, ".4f"),

@@ -8,37 +8,37 @@ from pages.shared.i18n.text import _
 
 
 @dataclass(frozen=True)
-class PresetLesson:
+class PresetText:
     """A preset's title, and in one or two sentences what it shows."""
 
     title: str
     text: str
 
 
-def lessons(data_set: str = "mnist") -> dict[str, PresetLesson]:
+def preset_texts(data_set: str = "mnist") -> dict[str, PresetText]:
     """Every preset of core.presets, in the order in which a teacher would show them; one without a lesson by its name.
 
     data_set: on which they are to be trained.
     """
     known = {
-        "best": PresetLesson(
+        "best": PresetText(
             _("Best detector"),
             _("Upright strokes of one width, a memory instead of free redrawing, a score that forgives a hair's breadth.")
             if preset("best", data_set).preprocessing != "none"
             else _("Images as they are, a memory instead of free redrawing, a score that forgives a hair's breadth."),
         ),
-        "course": PresetLesson(
+        "course": PresetText(
             _("The course"),
             _("A plain network and the mean squared error. What has little ink has little to get wrong, and may pass."),
         ),
-        "two-units": PresetLesson(
+        "two-units": PresetText(
             _("Two-unit bottleneck"),
             _(
                 "{count} numbers for a whole image: enough for what is typical, no more. Every reconstruction is blurred.",
                 count=_numbers("two-units"),
             ),
         ),
-        "narrow": PresetLesson(
+        "narrow": PresetText(
             _("Narrow bottleneck"),
             _(
                 "{count} numbers instead of {course}, and no ReLU that would silence some.",
@@ -46,7 +46,7 @@ def lessons(data_set: str = "mnist") -> dict[str, PresetLesson]:
                 course=_numbers("course"),
             ),
         ),
-        "wide": PresetLesson(
+        "wide": PresetText(
             _("Bottleneck too wide"),
             _(
                 "{count} numbers for {pixels} pixels: nothing has to be left out, so whatever comes is copied rather well.",
@@ -54,21 +54,21 @@ def lessons(data_set: str = "mnist") -> dict[str, PresetLesson]:
                 pixels=PIXELS,
             ),
         ),
-        "few-epochs": PresetLesson(
+        "few-epochs": PresetText(
             _("Too few epochs"),
             _("After one pass it draws nearly the same mean image, whatever it sees."),
         ),
-        "denoising": PresetLesson(
+        "denoising": PresetText(
             _("Noise added"),
             _("The input is noisy, the target clean: the network has to know what is normal, not only copy it."),
         ),
-        "broadcasting": PresetLesson(
+        "broadcasting": PresetText(
             _("The broadcasting trap"),
             _("Shapes that do not match: every image is compared with every other, and the network learns the mean image."),
         ),
-        "convolutional": PresetLesson(_("Convolutional"), _("Small filters that slide over the image: far fewer weights.")),
+        "convolutional": PresetText(_("Convolutional"), _("Small filters that slide over the image: far fewer weights.")),
     }
-    return known | {name: PresetLesson(name, "") for name in PRESETS if name not in known}
+    return known | {name: PresetText(name, "") for name in PRESETS if name not in known}
 
 
 def _numbers(preset_name: str) -> int:

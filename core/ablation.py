@@ -7,21 +7,21 @@ from torch import Tensor
 
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.latent import sample
-from core.metrics import scored
+from core.metrics import scored_set
 from core.scoring import ScoreConfig
 
 IMAGES = 2000
 """Test images that each idea is judged on: two seconds instead of ten."""
 
-IDEAS = ("course", "ink", "weigh", "strokes", "memory", "turns", "loops")
+ABLATION_STEPS = ("course", "ink", "weigh", "strokes", "memory", "turns", "loops")
 """In their order; each has those before it, but for the network, which is another one from strokes on."""
 
-ON_COURSE_NETWORK = IDEAS[:3]
+ON_COURSE_NETWORK = ABLATION_STEPS[:3]
 """Those that share the network of the course's detector."""
 
 
 @dataclass(frozen=True)
-class Measured:
+class AblationResult:
     """auroc: against all anomalies; auroc_of_hardest: against one class alone; caught: share of anomalies above the
     threshold that at most the false-alarm rate of the normal images is above."""
 
@@ -30,7 +30,7 @@ class Measured:
     caught: float
 
 
-def with_idea(name: str, course: AutoencoderDetector, best: AutoencoderDetector) -> AutoencoderDetector:
+def detector_at_step(name: str, course: AutoencoderDetector, best: AutoencoderDetector) -> AutoencoderDetector:
     """The detector with all ideas up to this one, not calibrated; it shares a network with one of the two."""
     weighed = replace(best.config.score, loop_weight=0.0)
     changes: dict[str, DetectorConfig] = {
@@ -47,13 +47,13 @@ def with_idea(name: str, course: AutoencoderDetector, best: AutoencoderDetector)
     return made
 
 
-def measured(detector: AutoencoderDetector, images: Tensor, labels: Tensor, hardest: int) -> Measured:
+def measure_step(detector: AutoencoderDetector, images: Tensor, labels: Tensor, hardest: int) -> AblationResult:
     """On images (N, 1, 28, 28) with labels (N,), sampled evenly; hardest: the class that is looked at alone.
 
     Raises EvaluationError.
     """
     chosen = sample(labels, IMAGES)
     scores, labels, normal = detector.decision_function(images[chosen]), labels[chosen], detector.config.normal_classes
-    against_all = scored(scores, labels, normal)
+    against_all = scored_set(scores, labels, normal)
     caught = against_all.at_false_alarms(detector.config.false_alarm_rate).recall
-    return Measured(against_all.auroc, scored(scores, labels, normal, (hardest,)).auroc, caught)
+    return AblationResult(against_all.auroc, scored_set(scores, labels, normal, (hardest,)).auroc, caught)
