@@ -140,10 +140,10 @@ def multiplications(config: ModelConfig) -> int:
 
 @torch.inference_mode()
 def activation_bounds(model: Autoencoder, *latents: Tensor) -> tuple[float, float]:
-    """Bounds on the size of a latent, and of every number that the network computes of any image in [0, 1] before the sigmoid.
+    """Upper bounds on the size of any latent and of any activation before the sigmoid, for every image in [0, 1].
 
-    latents: (1, latent_dim), none negative: others that the decoder may be asked to draw. The network with all its
-    weights made positive, on a white image, reaches at least as far at every unit: no sum is larger than that of the sizes.
+    latents: (1, latent_dim), none negative: further latents that the decoder may be given. By the triangle inequality the
+    network with the absolute values of its weights, on an image of ones, bounds every unit.
     """
     positive = {name: value.detach().abs() for name, value in model.state_dict().items()}
     furthest = [0.0]

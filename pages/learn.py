@@ -1,4 +1,4 @@
-"""Learn: the course in small steps, each with a question first."""
+"""Learn: the lesson in small steps, each with a question first."""
 
 from collections.abc import Callable
 

@@ -21,13 +21,16 @@ class EmptySplitError(DataError):
 
 @dataclass(frozen=True)
 class OneClassSplit:
-    """Normal images for training (80 %), some of them copies, and for calibration (20 %), and the whole test set."""
+    """Normal images for training (80 %), some of them copies, and for calibration (20 %), and the whole test set.
+
+    The calibration images also give the validation loss, by which nothing is chosen; on screen they are the held-out images.
+    """
 
     train: Tensor
     calibration: Tensor
     test: LabelledImages
     copies: int = 0
-    """Of each training image, varied, which train too."""
+    """Augmented copies of each training image, which are trained on too."""
 
     @property
     def key(self) -> Hashable:
@@ -38,7 +41,7 @@ class OneClassSplit:
         return len(self.train), len(self.calibration)
 
     def materialize(self) -> "OneClassSplit":
-        """Itself: the images are there."""
+        """The split itself: its images are in memory already."""
         return self
 
 
@@ -46,8 +49,8 @@ class OneClassSplit:
 class PlannedSplit:
     """Which images a one-class split will hold, before anybody needs them; a few kilobytes instead of a hundred megabytes.
 
-    train, calibration: numbers of images of the training file. test: what is for testing. copies: of each training image
-    there are so many that are varied, made by the seed.
+    train, calibration: indices (N,) into the images of the training file. test: what is for testing. copies:
+    augmented copies of each training image, made by the seed.
     """
 
     data: DataSet
@@ -74,7 +77,7 @@ class PlannedSplit:
         )
 
     def materialize(self) -> OneClassSplit:
-        """The split itself."""
+        """The split with its images in memory, augmented copies included."""
         train = self._images(self.train)
         if self.copies:
             train = varied(train, self.copies, self.seed)

@@ -1,8 +1,8 @@
 """Detectors and baselines on the same images: one normal class, the whole test set, AUROC and rates.
 
-python -m core.experiments.benchmark --digits 0-9 --seeds 3 --methods best course --json results.json
-python -m core.experiments.benchmark --methods best no-recall no-blur no-ink square no-straightening --digits 0-9
-python -m core.experiments.benchmark --select --digits 2,3,5,8
+python -m core.experiments.benchmark --normal 0-9 --seeds 3 --methods best course --json results.json
+python -m core.experiments.benchmark --methods best no-recall no-blur no-ink square no-straightening --normal 0-9
+python -m core.experiments.benchmark --select --normal 2,3,5,8
 python -m core.experiments.benchmark --shifts
 
 --select never opens the test file: it compares settings on held-out normal images against other

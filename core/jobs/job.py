@@ -1,8 +1,8 @@
 """Training in the background: jobs that have fair turns and never outlive their page.
 
 A job is driven by whichever worker of its JobPool takes it up, for a turn of about a second; pages only ever read
-immutable snapshots. What waits for its first turn holds settings only. The pool holds a job while it waits or runs and
-otherwise only knows of it, so a paused job whose visitor is gone is freed with him. The batches are computed
+immutable snapshots. A job that has not started holds its settings only. The pool keeps strong references to queued and
+running jobs and weak ones to all others, so a paused job is freed together with its visitor. The batches are computed
 by the job's TrainingBackend: this process, unless another is given.
 """
 
@@ -46,7 +46,7 @@ LIVE_AT_MOST = 1.5
 """Seconds that a live detector may be old; pages look at least once a second."""
 
 LIVE_WANTED = 5.0
-"""Seconds after a look in which a job that ends its turn still has its live detector made for the next look."""
+"""Where the live detector was asked for within so many seconds, it is renewed when a time slice ends, for the next request."""
 
 IDLE_TIMEOUT = 60.0
 """Seconds for which nobody looks before a job pauses; a browser wakes a hidden tab once a minute."""
@@ -98,8 +98,9 @@ class Snapshot:
     state, empty before the first turn. images_per_second: in its turns; seconds_left: with those of
     others in between; both are 0 until they are known. turn: it has one turn in so many. ahead: how
     many jobs have their turn before this QUEUED one; wait: seconds until its own is likely to come.
-    is_held: nobody's training has a turn for now. error: why a job FAILED, or why it PAUSED by itself. rate_changes: the
-    learning rates that were set during a pause, each with the number of batches that were trained before it.
+    is_held: nobody's training has a turn for now. paused_unattended: it PAUSED because nobody looked;
+    stopped_early: it was stopped before its last epoch. error: why a job FAILED, or why it PAUSED by
+    itself. rate_changes: the learning rates that were set during a pause, each with the number of batches that were trained before it.
     """
 
     state: JobState

@@ -17,7 +17,8 @@ SHARE_OF_VISITOR = 0.25
 """The most that one visitor may have of what the server has for all."""
 
 SMALL = 64 * MEGABYTE
-"""A claim up to this size may use all that is left; larger ones leave RESERVED to such as this: the course's fits."""
+"""Claims up to this size may use the whole budget; larger ones leave the share RESERVED free, so that a training of the
+course's network always fits."""
 
 RESERVED = 0.2
 

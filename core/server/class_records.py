@@ -129,17 +129,17 @@ class Moment:
 
 
 def tidy(text: str) -> str:
-    """A text from outside as one line of MAX_NAME characters at most, without signs that turn what stands beside them."""
+    """A text from outside as one line of MAX_NAME characters at most, without control characters and BIDI_AND_ZERO_WIDTH."""
     kept = "".join(
         sign
         for sign in " ".join(text.split())
-        if unicodedata.category(sign) not in ("Cc", "Cs", "Co", "Cn") and sign not in TURNING
+        if unicodedata.category(sign) not in ("Cc", "Cs", "Co", "Cn") and sign not in BIDI_AND_ZERO_WIDTH
     )
     return kept[:MAX_NAME].strip()
 
 
-TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u200b"
-"""Signs that change the direction of what follows, or are seen by nobody; a script that runs from right to left needs none."""
+BIDI_AND_ZERO_WIDTH = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u200b"
+"""Characters that change the direction of the text beside them, or are invisible; no script needs them to be read."""
 
 
 def short_code(length: int) -> str:

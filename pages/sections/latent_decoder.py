@@ -18,7 +18,7 @@ def slider_title(context: LatentContext, number: int) -> str:
     if context.dimensions <= 2:
         return context.axis_name(number)
     share = float(context.inside.projection.explained_variance_ratio[number])
-    return _("{axis}: {share:.0%} of the spread", axis=context.axis_name(number), share=share)
+    return _("{axis}: {share:.0%} of the variance", axis=context.axis_name(number), share=share)
 
 
 def move_to(place: list[float]) -> None:

@@ -65,7 +65,7 @@ def lay_out(context: LatentContext, layout: str, latents: Tensor) -> tuple[Tenso
     if layout == "pca":
         share = float(projection.explained_variance_ratio[:2].sum())
         sentence = _(
-            "Two of {dimensions} dimensions: {share:.0%} of the spread of normal images in the latent space.",
+            "Two of {dimensions} dimensions: {share:.0%} of the variance of normal images in the latent space.",
             dimensions=dimensions,
             share=share,
         )

@@ -33,7 +33,7 @@ def explained() -> dict[str, tuple[str, str]]:
         ),
         "strokes": (
             _("Strokes of one width"),
-            _("straighten each image, give all strokes one width, and train a better network on these"),
+            _("deskew each image, give all strokes one width, and train a better network on these"),
         ),
         "memory": (_("Remember"), _("instead of the image, redraw the training images that are most like it, and average")),
         "turns": (_("Turn"), _("look at each image turned a little, too; it helps what is written aslant")),

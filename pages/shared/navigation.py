@@ -89,7 +89,7 @@ PAGES = (
         N_("Learn"),
         ":material/school:",
         N_("**Learn** step by step"),
-        N_("The course in small steps: guess first, then see."),
+        N_("The lesson in small steps: guess first, then see."),
     ),
     PageEntry(
         "class",

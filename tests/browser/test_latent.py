@@ -79,7 +79,7 @@ def test_drawing_lands_on_the_plane_and_the_map_moves_the_decoder(page: Page, se
         page.mouse.down()
         page.mouse.move(box["x"] + end * box["width"], box["y"] + 0.5 * box["height"], steps=5)
         page.mouse.up()
-        expect(slider).to_contain_text(re.compile("spread" + value))
+        expect(slider).to_contain_text(re.compile("variance" + value))
 
     page.get_by_role("tab", name="Walk").click()
     expect(page.locator(".st-key-walk-steps img")).to_have_count(9)

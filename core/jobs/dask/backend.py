@@ -2,8 +2,8 @@
 
 A task trains a given number of batches from a given state and gives the next state, which stays on
 its worker for the task that follows: pausing is to ask for no more. Nothing but the task itself decides
-what comes out, so that Dask may run it again wherever a worker died. What is at home is the state after
-each epoch and at each pause; when the cluster is gone, the training goes on from there.
+what comes out, so that Dask may run it again wherever a worker died. The app's own process keeps a checkpoint,
+the state after each epoch and at each pause; when the cluster is gone, the training goes on from there.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ RETRY_AFTER = 0.5
 """Seconds for which a scheduler that did not answer is not asked again: thirty jobs shall not wait one after another."""
 
 MAX_TRIES = 3
-"""How often in a row a training goes back to what is at home before it pauses."""
+"""How often in a row a training goes back to the checkpoint before it pauses."""
 
 MAX_WORKERS = 64
 """Threads that wait for the cluster."""
@@ -285,7 +285,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A task that was asked for. end: batches trained after it; snapshot: what comes home of it."""
+    """A task that was asked for. end: batches trained after it; snapshot: what is fetched of it."""
 
     end: int
     task: "distributed.Future[ChunkResult]"
@@ -331,7 +331,7 @@ class DaskBackend:
         """Nothing is kept here that only training needs."""
 
     def set_learning_rate(self, rate: float) -> None:
-        """What is at home is where the training goes on; before its first batch that is the beginning, as it is planned."""
+        """The training goes on from the checkpoint; before its first batch that is the beginning, as it is planned."""
         if self._checkpoint is None:
             settings = config_from(json.loads(self._settings))
             changed = replace(settings, training=replace(settings.training, learning_rate=rate))
@@ -420,7 +420,7 @@ class DaskBackend:
     def _ask(self, client: Client, begin: int, end: int) -> Chunk:
         before = self._chunks[-1].task if self._chunks else self._last or self._checkpoint
         task = client.submit(by_reference(step_many), self._settings, self._split.counts, end - begin, before, pure=False)
-        # An epoch's end comes home whole.
+        # An epoch's end is fetched whole.
         ends_epoch = begin // self._batches < end // self._batches
         shown = task if ends_epoch else client.submit(by_reference(snapshot_of), task, pure=False)
         return Chunk(end, task, self._notified(_fetched(client, shown)))
@@ -440,17 +440,17 @@ class DaskBackend:
         self._checkpoint, self._checkpoint_batches = (advanced.weights, advanced.state), self.trained
 
     def suspend(self) -> None:
-        """Bring the state home and leave the cluster; without an answer, what is at home has to do."""
+        """Fetch the state and release the cluster; without an answer, the last checkpoint has to do."""
         self._forget()
         if self._client and self._last and self.trained != self._checkpoint_batches:
             try:
                 self._keep(_fetched(self._client, self._last).result(CONNECTING))
             except Exception as error:
-                LOG.warning("The state of a training did not come home from the cluster: %s", error)
+                LOG.warning("The state of a training could not be fetched from the cluster: %s", error)
         self._go_back()
 
     def _go_back(self) -> None:
-        """Leave the cluster and stand where what is at home stands."""
+        """Leave the cluster and go back to the checkpoint."""
         self._leave()
         if self.trained != self._checkpoint_batches:
             self.trained = self._checkpoint_batches
@@ -509,7 +509,7 @@ class DaskBackend:
 
 
 def _fetched(client: Client, task: "distributed.Future[T]") -> "Future[T]":
-    """The task's result, on its way home.
+    """The task's result, while it is fetched.
 
     client.gather, cancelled, would leave tasks of its own whose exceptions nobody takes: asyncio logs each with a traceback.
     """

@@ -1,4 +1,4 @@
-"""What studies and trainings on Dask's workers share: images that are there, and functions that are found there."""
+"""What sweeps and trainings on Dask's workers share: images that are there, and functions that are found there."""
 
 from collections.abc import Callable
 from importlib import import_module

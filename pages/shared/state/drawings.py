@@ -29,21 +29,22 @@ Origin = Literal["canvas", "test image", "picture"]
 
 @dataclass
 class Canvas:
-    """The drawing on the canvas.
-
-    generation: how often it was cleared. strokes: the latest strokes, of_strokes: what they are as (1, 1, 28, 28), or None.
-    image: the drawing, with what is seen of a stroke that the pen still draws. is_stroke_whole: whether the pen is lifted.
-    judged_on_screen: the image whose verdict was on screen last. losses: how often a page was left or opened anew, and with
-    it a stroke that the canvas had not sent may have been lost.
-    """
+    """The drawing on the canvas."""
 
     generation: int = 0
+    """How often it was cleared."""
     losses: int = 0
+    """How often the page was left or opened anew, by which a stroke that the canvas had not sent yet may have been lost."""
     strokes: dict[str, Any] | None = None
+    """The strokes that the canvas sent last."""
     of_strokes: Tensor | None = None
+    """The same strokes as an image (1, 1, 28, 28)."""
     image: Tensor | None = None
+    """The drawing as an image, with what is seen of a stroke that the pen still draws."""
     is_stroke_whole: bool = True
+    """Whether the pen is lifted."""
     judged_on_screen: Tensor | None = None
+    """The image whose verdict was on screen last."""
     moments: "Moments" = field(default_factory=lambda: Moments())
 
     @property
@@ -115,24 +116,25 @@ class Moments:
 
 @dataclass
 class CanvasOnScreen:
-    """The canvas of one tab.
-
-    opened: part of its key; with a new number it begins anew with the strokes `initial`, which must not change otherwise, or
-    the canvas loads them and a stroke in progress is lost. visit, generation: for which it was opened. seen: the strokes
-    that it sent last, or was given. frame_seconds, png, image: of the newest frame that the pen sent, see live_canvas.
-    opinions: whose cards the last quick answer had. answers: how many quick answers there were.
-    """
+    """The canvas of one tab."""
 
     opened: int = 0
+    """Part of its key: with a new number the component begins anew."""
     visit: int = -1
     generation: int = 0
+    """The visit of the page, and the canvas's generation, for which it was opened."""
     initial: dict[str, Any] | None = None
+    """The strokes with which it was opened; if they changed, the component would load them and lose a stroke in progress."""
     seen: dict[str, Any] | None = None
+    """The strokes that it sent last, or was given."""
     frame_seconds: float = 0.0
     png: bytes = b""
     image: Tensor | None = None
+    """These three are of the newest frame that the pen sent, see live_canvas."""
     opinions: Sequence[Opinion] | None = None
+    """The opinions on the cards of the last quick answer."""
     answers: int = 0
+    """How many quick answers there were."""
 
     def show(self, canvas: Canvas, visit: int) -> bool:
         """Begin anew on another visit of the page, and where another tab has cleared the drawing or drawn; whether it did."""

@@ -19,8 +19,8 @@ class Priority(IntEnum):
 class PrioritySemaphore:
     """So many at a time; of those who wait the most urgent is next, of equals who came first.
 
-    Threads that share Python's one interpreter would all be served at the same time, and all late. Whoever has a turn must
-    not ask for another, or all may wait for each other for ever.
+    Threads share Python's global interpreter lock: requests that are served at the same time would all be late. It is not
+    reentrant: whoever asks for a turn while having one can cause a deadlock.
     """
 
     def __init__(self, places: int) -> None:

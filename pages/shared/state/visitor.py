@@ -102,59 +102,62 @@ class Presence:
 
 @dataclass(eq=False)
 class Visitor:
-    """What one browser has; found again after a reload (pages/shared/state/visitors.py).
-
-    owner: as trainings and memory know them. address: from where he came last, by `network` in core/server/access.py.
-    job: the training, until it is over and its result is a run, or it is reset.
-    is_job_wanted: it is to be the detector in use from its first turn on.
-    thresholds: that the visitor has set, by detector; None is the calibrated one. at_own_threshold: the detector in use as it
-    was made, and at such a threshold: the same object until something changes, for what is remembered of it.
-    own: the drawings kept as examples. sources: such data sets as they were when something was trained on them, and those of
-    uploaded detectors. test_source: a detector, and the data set whose images are put before it instead of its own.
-    trap, overfitting: Learn's trainings. lessons: what was said and drawn there, by what it
-    was about. step: of the lesson;
-    first_step: what Learn showed while its address had no step.
-    last_ended: the last training with its settings, as they stood at its end.
-    student: as whom the visitor joined the class that began at class_begun. class_code: what he gave for the teacher's code.
-    given: codes of the detectors that he gave to a class, by when it began, the run and its threshold.
-    class_secret: by what he is found in the class where he has no cookie. first_sheet: what numbers of his canvases begin with,
-    so that they are nobody else's.
-    restored: values of widgets, for a new tab. is_over: it was forgotten, and its tabs have to begin anew. lock: held while
-    several fields change together, since two tabs may run at once.
-    """
+    """What one browser has; found again after a reload (pages/shared/state/visitors.py)."""
 
     presence: Presence = field(default_factory=Presence, repr=False)
     owner: Owner = field(default_factory=Owner, repr=False)
+    """The owner of the trainings and of the memory that they take."""
     address: str = ""
+    """Where the browser connected from last, by `network` in core/server/access.py."""
 
     language: str = ""
     is_admitted: bool = False
     is_teacher: bool = False
     choice: Choice = USUAL
     thresholds: dict[Choice, float | None] = field(default_factory=dict)
+    """Thresholds that the visitor has set, by detector; None is the calibrated one."""
     at_own_threshold: tuple[AutoencoderDetector, AutoencoderDetector] | None = None
+    """Cache: the detector in use as it was made, and its copy at the visitor's threshold. The same copy is returned until
+    something changes, so that caches keyed by identity hit."""
     runs: list[Run] = field(default_factory=list)
     job: TrainingJob | None = None
+    """The training, until it is over and its result is a run, or it is reset."""
     is_job_wanted: bool = False
+    """The training is to be the detector in use from its first turn on."""
     last_ended: tuple[DetectorConfig, Snapshot] | None = None
+    """The settings of the last training that ended, and its last snapshot."""
     trap: tuple[TrainingJob, ...] = ()
     overfitting: tuple[TrainingJob, ...] = ()
+    """This one and `trap` are the trainings of the lesson."""
     lessons: dict[str, Lesson] = field(default_factory=dict)
+    """What was answered and drawn in the lesson, by the detector and data set that it was about."""
     drawings: Drawings = field(default_factory=Drawings)
     own: OwnImages = field(default_factory=nothing)
+    """The drawings kept as examples."""
     sources: dict[str, Source] = field(default_factory=dict)
+    """Data sets of somebody's own, by name, as they were when something was trained on them, or of an uploaded detector."""
     test_source: "tuple[Choice, str] | None" = None
+    """A detector, and the data set whose images are put before it instead of its own."""
     step: int = 1
     first_step: int = 1
+    """The lesson's step that was shown while the address had none."""
     student: Student | None = None
     class_begun: float = 0.0
+    """When the class began that the visitor joined as `student`."""
     class_code: str = ""
+    """What was given as the teacher's code."""
     given: dict[tuple[float, int, float], str] = field(default_factory=dict)
+    """Codes of the detectors that were given to a class, by when it began, the run, and its threshold."""
     class_secret: str = field(default_factory=secrets.token_urlsafe, repr=False)
+    """Identifies the visitor in the class where the browser has no cookie."""
     first_sheet: int = field(default_factory=lambda: secrets.randbits(40))
+    """A random offset, by which the numbers of the visitor's canvases are unique."""
     restored: dict[str, Any] = field(default_factory=dict)
+    """Values of widgets, for a new tab."""
     is_over: bool = False
+    """The server has forgotten this visitor; tabs that are still open begin anew."""
     lock: Any = field(default_factory=threading.RLock, repr=False)
+    """Held while several fields change together: two tabs may run at once."""
 
     @property
     def has_job_begun(self) -> bool:
