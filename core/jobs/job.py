@@ -100,7 +100,8 @@ class Snapshot:
     many jobs have their turn before this QUEUED one; wait: seconds until its own is likely to come.
     is_held: nobody's training has a turn for now. paused_unattended: it PAUSED because nobody looked;
     stopped_early: it was stopped before its last epoch. error: why a job FAILED, or why it PAUSED by
-    itself. rate_changes: the learning rates that were set during a pause, each with the number of batches that were trained before it.
+    itself. rate_changes: the learning rates that were set during a pause, each with the number of batches that
+    were trained before it.
     """
 
     state: JobState
