@@ -11,7 +11,7 @@ from core.detector import DetectorConfig
 from core.errors import UserError
 from core.jobs.job import JobState, TrainingJob
 from core.training import TrainConfig
-from pages.shared.state import job_pool
+from pages.shared.state import access, job_pool
 from tests.pages.conftest import checked, go_to, visitor_of
 from tests.pages.test_class import open_status
 
@@ -34,6 +34,7 @@ def press(app: AppTest, label: str) -> AppTest:
 
 def test_the_teacher_sees_and_ends_and_holds_the_trainings(monkeypatch: pytest.MonkeyPatch, wait_until: "WaitUntil") -> None:
     monkeypatch.setenv("STATUS_TOKEN", "open sesame")
+    monkeypatch.setattr(access, "_browser", lambda: "one")
     student, hogs = training(), [training(1e6) for _ in range(3)]
     app = go_to(open_status({"token": "open sesame"}), "status")
     lines = [each.value for each in app.markdown if each.value.startswith("**Visitor")]
