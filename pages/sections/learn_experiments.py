@@ -63,11 +63,10 @@ def show(_context: PageContext) -> None:
             is_open = given is not None
             if given:
                 say(given, in_numbers(chosen), remark(chosen))
-        if is_open:
-            st.button(_("Use it on every page"), on_click=put_in_use, args=(chosen,), icon=":material/troubleshoot:")
     with right:
         if is_open:
             show_figures(chosen)
+            st.button(_("Use it on every page"), on_click=put_in_use, args=(chosen,), icon=":material/troubleshoot:")
         else:
             st.html(diagrams.hourglass(layers(PRESETS[chosen].model)))
 
