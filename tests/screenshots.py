@@ -93,7 +93,7 @@ def show(page: Page, server: Server, name: str, language: str) -> None:
     if name == "class":
         expect(page.locator(".drawings img").first).to_be_visible()
     if name == "evaluate":
-        expect(page.locator(".st-key-roc .main-svg").first).to_be_visible()
+        expect(page.locator(".st-key-histogram .main-svg").first).to_be_visible()
     if name == "latent":
         page.get_by_role("tab").nth(1).click()
         expect(page.locator(".st-key-decoded img").first).to_be_visible()
@@ -174,6 +174,7 @@ def lesson(browser: Browser, server: Server) -> None:
                 answer(page)
                 expect(page.locator(".st-key-lesson-answer")).to_be_visible()
             settled(page)
+            until(page, "!document.querySelector('[data-testid=stSkeleton]')")
             path = OUTPUT / f"step-{step:02d}-{height}-{state}.png"
             page.screenshot(path=path)
             print(path)

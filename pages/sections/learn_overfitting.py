@@ -45,18 +45,20 @@ def show(context: PageContext) -> None:
             (_("Fall to the end"), _("Fall, then stay level"), _("Fall, then rise")),
             2,
         )
-    if given is None:
+    jobs = learn_training.jobs_of("overfitting", context) if given else ()
+    if not jobs:
         with right:
             st.html(f'<div class="lesson-few">{pictures.png_picture(few(context), _("The images to learn from"))}</div>')
+    if given is None:
         return
     with left:
-        jobs = learn_training.jobs_of("overfitting", context)
         result = jobs[0].snapshot().losses if jobs and jobs[0].snapshot().state.is_over else ()
         say(given, describe_curve(result) if result else expected())
         st.button(_("Train now"), icon=":material/play_arrow:", type="primary", on_click=begin, args=(normal_class(context),))
         learn_training.show_problem()
-    with right:
-        learn_training.look("overfitting", context, show_curves)
+    if jobs:
+        with right:
+            learn_training.look("overfitting", context, show_curves)
 
 
 def few(context: PageContext) -> bytes:

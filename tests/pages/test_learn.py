@@ -376,6 +376,7 @@ def overfitted(epochs: int, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPat
     """The step on overfitting after its training of so many epochs."""
     monkeypatch.setattr("pages.sections.learn_overfitting.EPOCHS", epochs)
     app = say(at_step(11), "overfitting", 2)
+    assert any("lesson-few" in each for each in html_of(app)), "the images stay until they are trained on"
     press(app, "Train now")
     (job,) = visitor_of(app).overfitting
     wait_until(lambda: job.snapshot().state is JobState.DONE)
