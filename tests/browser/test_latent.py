@@ -69,7 +69,7 @@ def test_drawing_lands_on_the_plane_and_the_map_moves_the_decoder(page: Page, se
     before = picture.get_attribute("src")
     canvas.click(position=point(canvas, 0.75, 0.5))
     expect(picture).not_to_have_attribute("src", before or "")
-    expect(slider).to_contain_text(re.compile(r"spread1\.[45]\d"))
+    expect(slider).to_contain_text(re.compile(r"variance1\.[45]\d"))
 
     box = canvas.bounding_box()
     assert box
