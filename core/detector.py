@@ -52,7 +52,7 @@ class DetectorConfig:
     """Every setting of a detector, with the course's values as defaults.
 
     class_names: of a data set of somebody's own, which not everybody knows; empty for the others.
-    neighbours: 0 lets the network reconstruct_preprocessed whatever its bottleneck can express. Otherwise the
+    neighbours: 0 lets the network redraw whatever its bottleneck can express. Otherwise the
         reconstruction is the mean of this many remembered images, redrawn: those training images
         whose latents are nearest. Only what was seen can then be redrawn (after MemAE, Gong et al. 2019).
     turns: each image is also looked at turned, so many steps of 8 degrees either way, and judged in

@@ -264,7 +264,8 @@ class Classroom:
         with self._change(code) as (connection, _):
             for table in (ABOUT, *CONTENTS):
                 connection.execute(sa.delete(table))
-        self._delete_file()
+        with suppress(ClassUnavailableError):  # the class is gone, and what is left of the file is empty
+            self._delete_file()
 
     # ------------------------------------------------------------ students
 

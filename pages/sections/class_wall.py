@@ -31,7 +31,7 @@ def seen(now: Moment | None) -> object:
 def show_change() -> None:
     """Look whether a class has begun or ended, and show nothing."""
     try:
-        now = classroom.moment()
+        now, _student = classroom.moment(), classroom.student()  # what the page needs: it may have failed to get either
         if tab().class_seen != seen(now):
             st.rerun()
         classroom.run_again_only_if_changed(seen, now)

@@ -99,7 +99,8 @@ def change(make: Callable[[OwnImages], OwnImages]) -> bool:
     tab().own_problem = None
     with who.lock:
         try:
-            own_data.keep(make(who.own))
+            if (made := make(who.own)) is not who.own:
+                own_data.keep(made)
         except UserError as error:
             tab().own_problem = error
             return False

@@ -157,7 +157,7 @@ def test_a_database_that_does_not_answer_is_told_in_a_sentence() -> None:
 def test_a_database_that_says_nothing_is_not_waited_for_without_end(
     running_postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(class_tables, "ANSWER_SECONDS", 1, raising=False)
+    monkeypatch.setattr(class_tables, "ANSWER_SECONDS", 1)
     url = running_postgres.database()
     room = Classroom(url)
     room.begin("4b")
@@ -182,7 +182,7 @@ def test_a_database_that_says_nothing_is_not_waited_for_without_end(
 
 
 def test_nobody_waits_without_end_for_a_thread_that_has_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classroom, "MAX_WAIT", 0.1, raising=False)
+    monkeypatch.setattr(classroom, "MAX_WAIT", 0.1)
     room = Classroom(f"sqlite:///{tmp_path}/class.sqlite")
     room.begin("4b")
     waits, answer, read = threading.Event(), threading.Event(), room._read

@@ -502,7 +502,7 @@ def test_a_job_taken_up_again_at_once_never_runs_twice(
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """PrioritySemaphore of two hundredths of a second, so that many fit into a test."""
+    """Turns of two hundredths of a second, so that many fit into a test."""
     monkeypatch.setattr(jobs_module, "TIME_SLICE_SECONDS", 0.02)
     monkeypatch.setattr(jobs_module, "FIRST_TURN", 0.02)
 
