@@ -10,6 +10,7 @@ from core.data.folders import read_zip, to_zip
 from core.data.own import TITLE_OF_CLASS, OwnImages, nothing
 from core.data.split import plan_split
 from core.drawing import from_canvas, from_picture
+from core.jobs.job import TrainingJob
 from core.presets import Shipped
 from pages.sections import draw_examples
 from pages.shared.state import job_pool, own_data
@@ -223,7 +224,8 @@ def test_another_drawing_leaves_the_detector_what_it_was_trained_on(signs: OwnIm
     assert app.selectbox(key="test-source").options.count("My drawings") == 1
 
 
-def test_a_training_whose_drawings_are_gone_goes_on_without_images(signs: OwnImages) -> None:
+def training_on(signs: OwnImages) -> tuple[AppTest, TrainingJob]:
+    """Train, where a training on these drawings was started."""
     app = open_page("train")
     visitor_of(app).own = signs
     checked(app.run())
@@ -231,6 +233,11 @@ def test_a_training_whose_drawings_are_gone_goes_on_without_images(signs: OwnIma
     press(app, "start")
     job = visitor_of(app).job
     assert job
+    return app, job
+
+
+def test_a_training_whose_drawings_are_gone_goes_on_without_images(signs: OwnImages) -> None:
+    app, job = training_on(signs)
     rerun_until(app, lambda _app: job.snapshot().has_begun)
     job.pause()
     shown = "Test images of star, and below each its reconstruction"
@@ -246,13 +253,7 @@ def test_a_training_whose_drawings_are_gone_goes_on_without_images(signs: OwnIma
 
 @pytest.mark.parametrize("left", [0, 40])
 def test_a_training_keeps_its_drawings_chosen_until_it_is_over(left: int, signs: OwnImages) -> None:
-    app = open_page("train")
-    visitor_of(app).own = signs
-    checked(app.run())
-    checked(app.selectbox(key="data-set").set_value(signs.name).run())
-    press(app, "start")
-    job = visitor_of(app).job
-    assert job
+    app, job = training_on(signs)
     job.pause()
     visitor_of(app).own = signs.without(range(left, 45)) if left else nothing()
     for page in ("draw", "train"):
