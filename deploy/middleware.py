@@ -1,6 +1,8 @@
-"""What a request passes beside the guard: the cookie of its visitor, and Streamlit's own files from memory."""
+"""What a request passes beside the guard: lost connections, the cookie of its visitor, Streamlit's own files from memory."""
 
+import asyncio
 import mimetypes
+from contextlib import suppress
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
@@ -17,6 +19,25 @@ A page below /draw first asks for /draw/_stcore/health, gets 404, and then finds
 
 def opens_page(scope: Scope) -> bool:
     return scope["type"] == "http" and not any(part in scope["path"] for part in OF_OPEN_PAGES)
+
+
+class LostConnections:
+    """Drops what is sent over a WebSocket whose browser has left; that it has, the app is told when it next receives.
+
+    Streamlit takes a failed send as the end, receives once more all the same, and logs the error that this is.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_if_connected(message: Message) -> None:
+            with suppress(OSError):
+                await send(message)
+            if message["type"] == "websocket.accept":
+                await asyncio.sleep(0)  # uvicorn says nothing here of a connection just lost, only after a turn of the loop
+
+        await self._app(scope, receive, send_if_connected if scope["type"] == "websocket" else send)
 
 
 class VisitorCookie:

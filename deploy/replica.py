@@ -28,7 +28,7 @@ import uvicorn
 from starlette.middleware import Middleware
 
 from deploy import connections, systemd
-from deploy.middleware import FrontendFiles, VisitorCookie
+from deploy.middleware import FrontendFiles, LostConnections, VisitorCookie
 from deploy.shutdown import ConnectedBrowsers, ending, leave
 from pages.shared.streamlit_internals import (
     base_path,
@@ -50,9 +50,8 @@ def middleware() -> list[Middleware]:
     """What a request passes, the outermost first; after `load`, which refuses settings that it cannot read."""
     from deploy.guard import Admission, ConnectionLimits, Headers
 
-    return [
-        Middleware(part) for part in (Headers, ConnectionLimits, ConnectedBrowsers, VisitorCookie, Admission, FrontendFiles)
-    ]
+    parts = (Headers, ConnectionLimits, LostConnections, ConnectedBrowsers, VisitorCookie, Admission, FrontendFiles)
+    return [Middleware(part) for part in parts]
 
 
 def load() -> None:

@@ -6,12 +6,17 @@ from unittest.mock import Mock
 
 import pytest
 from starlette.requests import Request
-from starlette.routing import Match
+from starlette.routing import Match, WebSocketRoute
 from starlette.types import Message, Receive, Scope, Send
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime import Runtime
+from streamlit.web.server.starlette.starlette_websocket import StarletteSessionClient, create_websocket_handler
 
 from core.jobs.memory_budget import Budget
 from core.server.environment import MEGABYTE
 from deploy import guard, pen
+from deploy.middleware import LostConnections
 from pages.shared.state import job_pool, pens
 from tests.conftest import PATIENCE
 
@@ -188,6 +193,40 @@ def test_a_connection_lost_within_a_frame_is_no_error(monkeypatch: pytest.Monkey
     assert asyncio.run(pen.answer(Request(scope, receive))).status_code == 400
     assert held.waiting == 0
     assert not messages
+
+
+def test_a_browser_that_leaves_while_it_is_answered_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """It sends a message and closes its tab, while the server still writes to it."""
+    failed = asyncio.Event()
+    incoming: list[Message] = [
+        {"type": "websocket.connect"},
+        {"type": "websocket.receive", "bytes": BackMsg().SerializeToString()},
+        {"type": "websocket.disconnect", "code": 1005},
+    ]
+
+    async def receive() -> Message:
+        if incoming[0]["type"] == "websocket.receive":
+            await failed.wait()
+            await asyncio.sleep(0)  # whoever sends is told first
+        return incoming.pop(0)
+
+    async def send(message: Message) -> None:
+        if message["type"] == "websocket.send":
+            failed.set()
+            raise OSError("as uvicorn's ClientDisconnected")
+
+    def connect_session(client: StarletteSessionClient, **_: object) -> str:
+        client.write_forward_msg(ForwardMsg())
+        return "session"
+
+    runtime = Mock(spec=Runtime)
+    runtime.connect_session = connect_session
+    path = "/_stcore/stream"
+    app = LostConnections(WebSocketRoute(path, create_websocket_handler(runtime)))
+    asyncio.run(app({"type": "websocket", "path": path, "headers": [], "subprotocols": []}, receive, send))
+    assert not incoming
+    assert not caplog.records
+    runtime.disconnect_session.assert_called_once()
 
 
 def test_a_connection_lost_within_a_file_is_no_error(settled: Mock) -> None:
