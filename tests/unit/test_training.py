@@ -125,7 +125,7 @@ print(json.dumps([[step.loss, step.epoch_losses and [step.epoch_losses.train, st
     [
         pytest.param(0, id="the beginning", marks=pytest.mark.slow),
         pytest.param(3, id="the middle"),
-        pytest.param(7, id="an epoch's end"),
+        pytest.param(7, id="an epoch's end", marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.parametrize("schedule", [pytest.param("constant", marks=pytest.mark.slow), "one-cycle"])
