@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from core.conformal import at_least_as_high, conformal_threshold, p_value
+from core.data.augmentation import augment, copies_per_image
 from core.data.datasets import SOURCES, DataSet
 from core.data.split import OneClassSplit, split_one_class
-from core.data.variation import copies_of, varied
 from core.errors import UserError
 from core.memory import decode_each_once, reconstruct_from_memory, squared_norms
 from core.model import Autoencoder, ModelConfig, build, layers, parameter_count
@@ -152,7 +152,7 @@ class AutoencoderDetector:
         calibration: Tensor | None = None,
         after_epoch: Callable[[EpochLosses], None] = lambda _: None,
     ) -> "AutoencoderDetector":
-        """Train on normal images (N, 1, 28, 28), and on varied copies where the settings say so, then calibrate; returns self.
+        """Train on normal images (N, 1, 28, 28), and on augmented copies where config says so, then calibrate; returns self.
 
         Without calibration images, a fifth of the images, chosen by seed, is held out for that.
         """
@@ -162,8 +162,8 @@ class AutoencoderDetector:
             held_out = max(1, len(images) // 5)
             images, calibration = images[order[held_out:]], images[order[:held_out]]
         if self.config.training.vary:
-            copies = copies_of(len(images))
-            images = varied(images, copies, seed)
+            copies = copies_per_image(len(images))
+            images = augment(images, copies, seed)
         return self._fit(images, calibration, after_epoch, copies)
 
     def fit_split(
@@ -206,7 +206,7 @@ class AutoencoderDetector:
     def calibrate(self, images: Tensor, copies: int = 0) -> "AutoencoderDetector":
         """Set threshold_ from held-out normal images (N, 1, 28, 28); returns self.
 
-        copies: so many varied copies of each training image are remembered too, and are left out together with it.
+        copies: so many augmented copies of each training image are remembered too, and are left out together with it.
         """
         skip_nearest = VARIED_NEIGHBOURS * (1 + copies) if copies else SAME_WRITER_NEIGHBOURS
         return self.set_calibration(self.calibration_scores(images, skip_nearest))

@@ -33,7 +33,7 @@ class TrainConfig:
         (denoising autoencoder, Vincent et al. 2008).
     broadcasting: make the course's mistake and compare every image with every reconstruction of the
         batch; the best that a network can then do is draw the mean image.
-    vary: train on varied copies of the images too (core/data/variation.py); who makes a Trainer hands them on.
+    vary: train on augmented copies of the images too (core/data/augmentation.py); who makes a Trainer hands them on.
     """
 
     epochs: int = 10

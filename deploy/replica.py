@@ -106,7 +106,7 @@ async def forget_what_is_over(seconds: float) -> None:
 
     while True:
         with suppress(UserError):
-            await asyncio.to_thread(classroom.moment)
+            await asyncio.to_thread(classroom.snapshot)
         await asyncio.sleep(seconds)
 
 

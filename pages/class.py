@@ -17,7 +17,7 @@ from pages.shared.streamlit_internals import begin_again_with_app
 def show() -> None:
     """The page."""
     try:
-        now, who = classroom.moment(), classroom.student()
+        now, who = classroom.snapshot(), classroom.student()
     except UserError as error:
         st.title(_("The class"))
         st.error(translated(error), icon=":material/error:")

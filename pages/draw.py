@@ -16,7 +16,7 @@ from pages.sections.draw_verdict import show_verdict
 from pages.shared.components.canvas import draw_on_canvas
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import detectors, job_pool, judging, keys
-from pages.shared.state.drawings import CANVAS_SIDE, Moments
+from pages.shared.state.drawings import CANVAS_SIDE, DrawingHistory
 from pages.shared.state.visitor import TRAINING, tab, visitor
 from pages.shared.streamlit_internals import begin_again_with_app
 
@@ -87,13 +87,13 @@ def take_strokes(strokes: dict[str, Any], png: bytes) -> None:
     except PictureError as error:
         st.error(translated(error), icon=":material/error:")
         return
-    if not canvas.is_stroke_whole and canvas.stroke_count <= len(canvas.moments.ends):
+    if not canvas.is_stroke_whole and canvas.stroke_count <= len(canvas.history.ends):
         return  # the pen is down again, and what is seen of its stroke is newer
     if canvas.of_strokes is not None and canvas.image is not None and torch.equal(canvas.of_strokes, canvas.image):
         canvas.of_strokes = canvas.image  # what the pen sent, which is judged already
     canvas.image, canvas.is_stroke_whole = canvas.of_strokes, True
     shown.return_to_canvas()
-    canvas.moments.back_to(canvas.stroke_count, canvas.image)
+    canvas.history.back_to(canvas.stroke_count, canvas.image)
     if canvas.image is not None:
         judging.add_to_strip(canvas.image, "canvas", _("drawing"))
 
@@ -107,7 +107,7 @@ def clear() -> None:
             judging.add_to_strip(shown.canvas.image, "canvas", _("drawing"))
         shown.canvas.generation += 1
         shown.canvas.strokes = shown.canvas.of_strokes = shown.canvas.image = shown.canvas.judged_on_screen = None
-        shown.canvas.is_stroke_whole, shown.canvas.moments = True, Moments()
+        shown.canvas.is_stroke_whole, shown.canvas.history = True, DrawingHistory()
         shown.return_to_canvas()
         shown.opinions = None
         tab().canvas.show(shown.canvas, tab().visit)

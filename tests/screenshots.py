@@ -74,7 +74,7 @@ def begin_class(database: str) -> None:
             float(five.scores[0]), five.threshold, float(five.p_values[0]), bool(five.verdicts[0]), best, ratios[best]
         )
         pixels = (255 * image).round().to(torch.uint8).numpy().tobytes()
-        room.send(room.join(f"student {turn % 6}").number, pixels, judgement, sheet=turn)
+        room.send(room.join(f"student {turn % 6}").number, pixels, judgement, generation=turn)
 
 
 def show(page: Page, server: Server, name: str, language: str) -> None:

@@ -7,8 +7,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from core.data.augmentation import augment, copies_per_image
 from core.data.datasets import DataError, DataSet, LabelledImages, as_images
-from core.data.variation import copies_of, varied
 
 CALIBRATION_SHARE = 0.2
 TEST_SHARE = 0.1
@@ -80,7 +80,7 @@ class PlannedSplit:
         """The split with its images in memory, augmented copies included."""
         train = self._images(self.train)
         if self.copies:
-            train = varied(train, self.copies, self.seed)
+            train = augment(train, self.copies, self.seed)
         return OneClassSplit(train, self._images(self.calibration), self.test, self.copies)
 
     def _images(self, chosen: Tensor) -> Tensor:
@@ -106,7 +106,7 @@ FEWEST = 10
 def plan_split(data: DataSet, normal_classes: Iterable[int], seed: int, vary: bool = False) -> PlannedSplit:
     """Keep only normal images of the training file, 80 % to train and 20 % to calibrate, shuffled by seed.
 
-    vary: add varied copies of the images that train. Of a set that is one pile, a tenth of the normal images and all others
+    vary: add augmented copies of the images that train. Of a set that is one pile, a tenth of the normal images and all others
     are for testing, and nothing need be an anomaly. Raises EmptySplitError when no class or, where the test set is a file of
     its own, every class is normal, or fewer than ten images remain.
     """
@@ -126,7 +126,7 @@ def plan_split(data: DataSet, normal_classes: Iterable[int], seed: int, vary: bo
         tested = max(1, round(len(order) * TEST_SHARE))
         seen = torch.cat([train[:tested], (~is_normal).nonzero().squeeze(1)]).sort().values
         train, test = train[tested:], LabelledImages(test.images[seen], test.labels[seen], test.name)
-    copies = copies_of(len(train)) if vary else 0
+    copies = copies_per_image(len(train)) if vary else 0
     key = data.name if data.has_no_test_file else id(data), tuple(normal), seed, copies
     return PlannedSplit(data, train, calibration, key, test, copies, seed)
 

@@ -71,7 +71,7 @@ class Student:
 class Drawing:
     """One drawing on the wall.
 
-    image: 28 × 28 bytes of grey. sheet: the number of its canvas in its student's browser: a drawing that goes on replaces
+    image: 28 × 28 bytes of grey. generation: the number of its canvas in its browser: a drawing that goes on replaces
     the one before. detector: the code of the shared detector that judged it; empty for the class's own.
     prediction: in the task `blind`, whether the student said that it is an anomaly.
     """
@@ -80,7 +80,7 @@ class Drawing:
     student: int
     task: Task
     round: int
-    sheet: int
+    generation: int
     image: bytes = field(repr=False)
     judgement: Judgement
     prediction: bool | None
@@ -101,7 +101,7 @@ class SharedDetector:
 
 
 @dataclass(frozen=True)
-class Moment:
+class ClassSnapshot:
     """The class as it is at one moment; never changed. drawings: by number, the oldest first, hidden ones included."""
 
     change: int

@@ -51,7 +51,7 @@ DRAWINGS = sa.Table(
     sa.Column("student", NUMBER, nullable=False),
     sa.Column("task", sa.String(16), nullable=False),
     sa.Column("round", sa.Integer, nullable=False),
-    sa.Column("sheet", NUMBER, nullable=False),
+    sa.Column("generation", NUMBER, nullable=False),
     sa.Column("image", sa.LargeBinary(IMAGE_BYTES), nullable=False),
     *(sa.Column(name, sa.Float, nullable=False) for name in ("score", "threshold", "p_value", "best_ratio")),
     sa.Column("is_anomaly", sa.Boolean, nullable=False),
@@ -180,6 +180,6 @@ def drawing_of(row: Row) -> Drawing:
         row["best_digit"],
         ratio if ratio < MAX_RATIO else float("inf"),
     )
-    names = ("number", "student", "round", "sheet", "prediction", "detector", "time", "is_hidden", "change")
+    names = ("number", "student", "round", "generation", "prediction", "detector", "time", "is_hidden", "change")
     values = {name: row[name] for name in names}
     return Drawing(task=cast(Task, row["task"]), image=bytes(row["image"]), judgement=judgement, **values)

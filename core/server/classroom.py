@@ -5,11 +5,11 @@ How it is used:
     room = Classroom("sqlite:///data/class.sqlite")   # opens nothing yet; one for each process
     code = room.begin("4b", digit=5)                  # the teacher's code
     fox = room.join("any secret of this browser")     # a Student; the same one for the same secret
-    room.send(fox.number, image, judgement, sheet=0)  # committed when this returns; a Drawing
-    room.now()                                        # a Moment: all of it, cheap to ask for; None without a class
+    room.send(fox.number, image, judgement, generation=0)  # committed when this returns; a Drawing
+    room.now()                                        # a ClassSnapshot: all of it, cheap to ask for; None without a class
     room.choose(code, "fool")                         # the teacher's: choose, hide, clear, open, show_wall_to, end
 
-Every process that has the same database has the same class: `Moment.change` is a number that grows with every change, and
+Every process that has the same database has the same class: `ClassSnapshot.change` grows with every change, and
 `now` reads only what is newer than what it has seen, at most every READ_SECONDS. Whoever is not the teacher cannot do what
 the teacher does: the code is asked for here. Where there is no class, nothing is opened: a SQLite file is looked for; another
 database, which CLASS_DATABASE_URL names, is asked.
@@ -41,9 +41,9 @@ from core.server.class_records import (
     MAX_DETECTOR_BYTES,
     MAX_NAME,
     ClassError,
+    ClassSnapshot,
     ClassUnavailableError,
     Drawing,
-    Moment,
     NotTheTeacherError,
     Seen,
     SharedDetector,
@@ -94,7 +94,7 @@ class Classroom:
         self._lock = threading.RLock()
         self._engine: sa.Engine | None = None
         self._file: tuple[int, int] | None = None  # of SQLite: which file is open
-        self._moment: Moment | None = None
+        self._snapshot: ClassSnapshot | None = None
         self._cleared = -1
         self._problem: ClassUnavailableError | None = None
         self._joins = MinuteLimit[str](MAX_JOIN_A_MINUTE, clock)  # by address
@@ -104,9 +104,9 @@ class Classroom:
     # ------------------------------------------------------------ looking
 
     @property
-    def seen(self) -> Moment | None:
+    def seen(self) -> ClassSnapshot | None:
         """The class as it was seen last; asks nothing of the database."""
-        return self._moment
+        return self._snapshot
 
     @property
     def has_problem(self) -> bool:
@@ -123,35 +123,35 @@ class Classroom:
         with suppress(ClassUnavailableError):  # kept, and raised for whoever calls `now`
             self.now()
 
-    def now(self, at_once: bool = False) -> Moment | None:
+    def now(self, at_once: bool = False) -> ClassSnapshot | None:
         """The class as it is now, or as it was READ_SECONDS ago; None without one. at_once: as it is.
 
         Who comes while another one looks does not wait for a slow database, and has what was seen last.
         """
-        must_wait = at_once or (self._moment is None and self._problem is None)
+        must_wait = at_once or (self._snapshot is None and self._problem is None)
         if not self._lock.acquire(timeout=MAX_WAIT if must_wait else 0):
             if must_wait:
                 self._problem = _no_answer()
             if self._problem:
                 raise self._problem
-            return self._moment
+            return self._snapshot
         try:
             since = time.monotonic() - self._read_at
             if self._problem and since < RETRY_SECONDS and not at_once:
                 raise self._problem
             if at_once or since >= READ_SECONDS:
                 try:
-                    self._moment, self._problem = self._read(), None
+                    self._snapshot, self._problem = self._read(), None
                 except ClassUnavailableError as error:
                     self._problem = error
                     raise
                 finally:
                     self._read_at = time.monotonic()
-            return self._moment
+            return self._snapshot
         finally:
             self._lock.release()
 
-    def _read(self) -> Moment | None:
+    def _read(self) -> ClassSnapshot | None:
         if not self._may_exist():
             self._close()
             return None
@@ -164,9 +164,9 @@ class Classroom:
         self._delete(about["code"])
         return None
 
-    def _read_changes(self, connection: sa.Connection, about: tables.Row) -> Moment:
+    def _read_changes(self, connection: sa.Connection, about: tables.Row) -> ClassSnapshot:
         """What is newer than what is known. What changes meanwhile is read again the next time."""
-        known = self._moment
+        known = self._snapshot
         if known and (
             known.about.begun != about["begun"] or known.about.code != about["code"] or self._cleared != about["cleared"]
         ):
@@ -190,7 +190,7 @@ class Classroom:
             students, drawings = {**known.students, **students}, {**known.drawings, **drawings}
             detectors = {**known.detectors, **detectors}
         in_order = dict(sorted(drawings.items()))
-        read = Moment(
+        read = ClassSnapshot(
             about["change"],
             tables.class_of(about),
             MappingProxyType(students),
@@ -198,7 +198,7 @@ class Classroom:
             MappingProxyType(detectors),
         )
         # Together: where the connection breaks before, what was taken away is still to be left out.
-        self._moment, self._cleared = read, about["cleared"]
+        self._snapshot, self._cleared = read, about["cleared"]
         return read
 
     def _is_over(self, about: tables.Row) -> bool:
@@ -310,7 +310,7 @@ class Classroom:
         student: int,
         image: bytes,
         judgement: Judgement,
-        sheet: int,
+        generation: int,
         prediction: bool | None = None,
         detector: str = "",
         in_round: int | None = None,
@@ -318,7 +318,7 @@ class Classroom:
         """Put a drawing on the wall, for the task at hand; it is committed when this returns.
 
         in_round: of the task for which it was drawn, where that has to be the one at hand.
-        The same sheet in the same round replaces what it was before, but in `blind`, where the first one stands.
+        A drawing on the same canvas in the same round replaces what it was before, but in `blind`, where the first one stands.
         Raises TooManyError for too many of one student, or of all; ClassError where the class takes in none.
         """
         if len(image) != IMAGE_BYTES:
@@ -337,7 +337,12 @@ class Classroom:
             own = DRAWINGS.c.student == student
             if connection.execute(sa.select(STUDENTS.c.number).where(STUDENTS.c.number == student)).first() is None:
                 raise ClassError("You have not joined this class.")
-            same = own & (DRAWINGS.c.round == about.round) & (DRAWINGS.c.sheet == sheet) & (DRAWINGS.c.detector == detector)
+            same = (
+                own
+                & (DRAWINGS.c.round == about.round)
+                & (DRAWINGS.c.generation == generation)
+                & (DRAWINGS.c.detector == detector)
+            )
             before = connection.execute(sa.select(DRAWINGS.c.number, DRAWINGS.c.is_hidden).where(same)).first()
             if before and about.task == "blind":
                 raise ClassError("This drawing is on the wall already. Clear the canvas for the next one.")
@@ -355,7 +360,7 @@ class Classroom:
                 "student": student,
                 "task": about.task,
                 "round": about.round,
-                "sheet": sheet,
+                "generation": generation,
                 "image": image,
                 "score": judgement.score,
                 "threshold": judgement.threshold,
@@ -492,7 +497,7 @@ class Classroom:
         with self._lock:
             if self._engine:
                 self._engine.dispose()
-            self._engine = self._file = self._moment = None
+            self._engine = self._file = self._snapshot = None
             self._read_at = float("-inf")
 
     close = _close
@@ -517,7 +522,7 @@ class Classroom:
                         for each in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
                             with suppress(OSError):  # another process has it open, where such files cannot be deleted
                                 each.unlink(missing_ok=True)
-            self._moment = None
+            self._snapshot = None
             self._look_again()
 
     def _is_empty(self) -> bool:

@@ -5,14 +5,14 @@ from html import escape
 
 import streamlit as st
 
-from core.server.class_records import Moment
+from core.server.class_records import ClassSnapshot
 from pages.shared.html.qr import qr_code
 from pages.shared.i18n.text import _
 from pages.shared.state import link
 from pages.shared.streamlit_internals import base_path
 
 
-def show_address(now: Moment) -> None:
+def show_address(now: ClassSnapshot) -> None:
     """For the teacher: large until the first drawing is there, then one line with the code in a box.
 
     On the projector the code stays, beside the wall.

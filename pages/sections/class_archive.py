@@ -8,7 +8,7 @@ from html import escape
 
 import streamlit as st
 
-from core.server.class_records import Drawing, Moment
+from core.server.class_records import ClassSnapshot, Drawing
 from core.server.tasks import counts, figures, kind_of, points
 from pages.sections import class_tasks
 from pages.shared import csv_file
@@ -18,7 +18,7 @@ from pages.shared.i18n.text import _, formatted, language
 from pages.shared.state import class_drawings
 
 
-def show_take_away(now: Moment) -> None:
+def show_take_away(now: ClassSnapshot) -> None:
     """Three files, made when they are asked for, from what the page has now."""
     st.markdown(f"**{_('Take away')}**")
     # Files are made outside of the session: names and words are settled here.
@@ -32,7 +32,7 @@ def show_take_away(now: Moment) -> None:
             st.download_button(label, make, name, mime, icon=icon, on_click="ignore")
 
 
-def as_folders(now: Moment) -> bytes:
+def as_folders(now: ClassSnapshot) -> bytes:
     """A zip in torchvision's ImageFolder layout: a folder for each kind; what a shared detector judged is of none."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as files:
@@ -63,7 +63,7 @@ COLUMNS = (
 )
 
 
-def rows(now: Moment, names: dict[int, str]) -> Iterator[tuple[str | int | float, ...]]:
+def rows(now: ClassSnapshot, names: dict[int, str]) -> Iterator[tuple[str | int | float, ...]]:
     """One row a drawing that is not hidden; what a shared detector judged has no kind and does not count."""
     words = {None: "", True: "anomaly", False: "normal"}
     for each in now.shown():
@@ -78,12 +78,12 @@ def rows(now: Moment, names: dict[int, str]) -> Iterator[tuple[str | int | float
         )
 
 
-def as_csv(now: Moment, names: dict[int, str], code: str) -> bytes:
+def as_csv(now: ClassSnapshot, names: dict[int, str], code: str) -> bytes:
     """The table, as a spreadsheet of this language opens it."""
     return csv_file.as_csv(code, COLUMNS, rows(now, names))
 
 
-def as_report(now: Moment, names: dict[int, str]) -> str:
+def as_report(now: ClassSnapshot, names: dict[int, str]) -> str:
     """One page that needs no network: the class's figures, and all drawings by task."""
     about, found = now.about, figures(now.about.digit, now.judged_by_the_class())
     nothing = "–"

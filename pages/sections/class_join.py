@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.errors import UserError
-from core.server.class_records import MAX_NAME, Moment, Student, typed
+from core.server.class_records import MAX_NAME, ClassSnapshot, Student, typed
 from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import _, translated
 from pages.shared.navigation import page_of
@@ -13,7 +13,7 @@ from pages.shared.state import access, classroom, keys
 from pages.shared.state.visitor import ClassAnswer, tab, visitor
 
 
-def show_join(now: Moment, who: Student | None, is_teacher: bool) -> None:
+def show_join(now: ClassSnapshot, who: Student | None, is_teacher: bool) -> None:
     """What one should know before one begins, and one press; afterwards the made-up name and the way to Draw."""
     with st.container(key="class-join", horizontal=True, vertical_alignment="center"):
         if who is not None:
@@ -47,7 +47,7 @@ def show_join(now: Moment, who: Student | None, is_teacher: bool) -> None:
     show_answer(now)
 
 
-def show_answer(now: Moment) -> None:
+def show_answer(now: ClassSnapshot) -> None:
     """Why the last press did nothing."""
     answer = tab().class_answer
     if answer and answer.is_refused and answer.about == (now.about.begun, now.about.round, -1):

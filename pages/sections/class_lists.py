@@ -2,14 +2,14 @@
 
 from html import escape
 
-from core.server.class_records import Moment
+from core.server.class_records import ClassSnapshot
 from core.server.tasks import fooled
 from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import _, formatted, ngettext
 from pages.shared.state import class_drawings
 
 
-def as_list(now: Moment, most: int) -> str:
+def as_list(now: ClassSnapshot, most: int) -> str:
     """Who stands where in this task."""
     about = now.about
     lines = []
@@ -30,7 +30,7 @@ def as_list(now: Moment, most: int) -> str:
     return f"<h3>{escape(_('The list'))}</h3>{body}"
 
 
-def detectors_fooled_least(now: Moment, most: int) -> str:
+def detectors_fooled_least(now: ClassSnapshot, most: int) -> str:
     """Whose detector was fooled least."""
     lines = []
     for each in fooled(now.detectors.values(), now.shown())[:most]:

@@ -8,7 +8,7 @@ from core.checkpoint import from_bytes
 from core.detector import AutoencoderDetector, Result
 from core.errors import UserError
 from core.presets import Shipped
-from core.server.class_records import Moment
+from core.server.class_records import ClassSnapshot
 from pages.sections import class_tasks
 from pages.sections.class_join import answered
 from pages.shared.components import wall
@@ -47,7 +47,7 @@ def _pictures(image: bytes, detector: AutoencoderDetector) -> str:
     return pictures.triple(result.images[0], result.reconstructions[0], result.error_maps[0])
 
 
-def show_opened(now: Moment, is_teacher: bool) -> None:
+def show_opened(now: ClassSnapshot, is_teacher: bool) -> None:
     """One drawing with reconstruction and error map; the teacher can hide it."""
     drawing = now.drawings.get(tab().class_opened)
     if drawing is None or (drawing.is_hidden and not is_teacher):

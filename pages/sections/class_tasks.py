@@ -1,6 +1,6 @@
 """The class's tasks in words: what is asked, by which rule it is ranked, and what became of a drawing."""
 
-from core.server.class_records import Class, Drawing, Moment
+from core.server.class_records import Class, ClassSnapshot, Drawing
 from core.server.tasks import BLIND_TRIES, CLOSE_POINTS, TASKS, Task, counts, points
 from pages.shared.html import verdicts
 from pages.shared.i18n.text import _, ngettext
@@ -105,7 +105,7 @@ def outcome(drawing: Drawing, about: Class) -> str:
     return _("On the wall, but it does not count: the detector for {other} knows it better.", other=judged.best_digit)
 
 
-def place(now: Moment, student: int) -> str:
+def place(now: ClassSnapshot, student: int) -> str:
     """Where a student stands in the list; empty where he does not."""
     own = now.places.get(student)
     if own is None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.server.class_records import Moment, Seen
+from core.server.class_records import ClassSnapshot, Seen
 from core.server.tasks import TASKS, Task
 from pages.sections import class_tasks
 from pages.sections.class_archive import show_take_away
@@ -12,7 +12,7 @@ from pages.shared.state import classroom
 from pages.shared.state.visitor import tab, visitor
 
 
-def show_controls(now: Moment) -> None:
+def show_controls(now: ClassSnapshot) -> None:
     """One row: the tasks, and a box with the rest. They are drawn for the teacher only, and do nothing for anybody else."""
     about = now.about
     with st.container(key="class-teacher", horizontal=True, vertical_alignment="center"):
@@ -32,7 +32,7 @@ def show_controls(now: Moment) -> None:
                 show_more(now)
 
 
-def show_more(now: Moment) -> None:
+def show_more(now: ClassSnapshot) -> None:
     """Close, who sees the wall, clear, the code, take away, end."""
     about = now.about
     is_for_all = about.seen_by == "everybody"

@@ -6,7 +6,7 @@ from html import escape
 import streamlit as st
 
 from core.errors import UserError
-from core.server.class_records import Drawing, Moment, Student
+from core.server.class_records import ClassSnapshot, Drawing, Student
 from pages.sections import class_tasks
 from pages.sections.class_address import show_address
 from pages.sections.class_lists import as_list, detectors_fooled_least
@@ -23,7 +23,7 @@ MAX_LISTED = 12
 NEWEST, RANKED = "newest", "ranked"
 
 
-def seen(now: Moment | None) -> object:
+def seen(now: ClassSnapshot | None) -> object:
     """What the page around the wall depends on; where it has changed the whole page runs anew."""
     return now and (now.about, not now.drawings)
 
@@ -31,7 +31,7 @@ def seen(now: Moment | None) -> object:
 def show_change() -> None:
     """Look whether a class has begun or ended, and show nothing."""
     try:
-        now, _student = classroom.moment(), classroom.student()  # what the page needs: it may have failed to get either
+        now, _student = classroom.snapshot(), classroom.student()  # what the page needs: it may have failed to get either
         if tab().class_seen != seen(now):
             st.rerun()
         classroom.run_again_only_if_changed(seen, now)
@@ -42,7 +42,7 @@ def show_change() -> None:
 def show_wall() -> None:
     """The wall as it is now; looked at again twice a second."""
     try:
-        now = classroom.moment()
+        now = classroom.snapshot()
     except UserError as error:
         classroom.run_again_in_any_case()
         st.error(translated(error), icon=":material/error:")
@@ -99,7 +99,7 @@ def ask_order() -> str:
     return str(chosen)
 
 
-def heading(now: Moment) -> str:
+def heading(now: ClassSnapshot) -> str:
     """The task, its rule, and how many are there."""
     about = now.about
     students = ngettext("{count} student", "{count} students", len(now.students))
@@ -114,7 +114,7 @@ def heading(now: Moment) -> str:
     )
 
 
-def in_order(now: Moment, order: str, is_teacher: bool) -> Sequence[Drawing]:
+def in_order(now: ClassSnapshot, order: str, is_teacher: bool) -> Sequence[Drawing]:
     """What is on the wall: the newest first, to the teacher hidden ones too; or this task's list, then what does not count."""
     if order == RANKED:
         best = {place.drawing: now.drawings[place.drawing] for place in now.places.values()}
@@ -124,7 +124,7 @@ def in_order(now: Moment, order: str, is_teacher: bool) -> Sequence[Drawing]:
     return visible[::-1]
 
 
-def card(now: Moment, drawing: Drawing) -> wall.Card:
+def card(now: ClassSnapshot, drawing: Drawing) -> wall.Card:
     """One drawing for the component."""
     own = now.places.get(drawing.student)
     place = str(own.place) if own and own.drawing == drawing.number else ""

@@ -5,7 +5,7 @@ from html import escape
 
 import streamlit as st
 
-from core.server.class_records import ClassError, ClassUnavailableError, Moment, Student
+from core.server.class_records import ClassError, ClassSnapshot, ClassUnavailableError, Student
 from pages.sections import class_tasks
 from pages.shared.html import verdicts
 from pages.shared.i18n.names import name_of
@@ -20,7 +20,7 @@ POLL_SECONDS = 1.5
 def show_class_task() -> None:
     """The task and the way to the wall; nothing for whoever is no student. Where that is not known, it is found out."""
     try:
-        now, who = classroom.moment(), classroom.student()
+        now, who = classroom.snapshot(), classroom.student()
         if now is None or who is None:
             return
     except ClassUnavailableError:
@@ -29,19 +29,19 @@ def show_class_task() -> None:
     st.fragment(show_task, run_every=POLL_SECONDS)()
 
 
-def seen(now: Moment | None) -> object:
+def seen(now: ClassSnapshot | None) -> object:
     """What the rest of the page depends on: another round may hide the verdict, or show it again.
 
-    In blind the sheet too: what was predicted is seen, and the next drawing is not.
+    In blind the canvas too: what was predicted is seen, and the next drawing is not.
     """
     is_blind = now is not None and now.about.task == "blind"
-    return now and (now.about.begun, is_blind, now.about.is_open, is_blind and classroom.sheet())
+    return now and (now.about.begun, is_blind, now.about.is_open, is_blind and classroom.generation())
 
 
 def show_task() -> None:
     """Look at the class again. A stroke is not disturbed: only where the verdict comes or goes the page runs anew."""
     try:
-        now, who = classroom.moment(), classroom.student()
+        now, who = classroom.snapshot(), classroom.student()
     except ClassUnavailableError as error:
         classroom.run_again_in_any_case()
         if visitor().student is not None:
@@ -58,22 +58,22 @@ def show_task() -> None:
             show_buttons(now)
 
 
-def shown(mine: Visitor, student: int, now: Moment | None) -> object:
+def shown(mine: Visitor, student: int, now: ClassSnapshot | None) -> object:
     """What the line below is made of, without the texts. Another tab of this browser may change what is the visitor's."""
     own = now and now.places.get(student)
     where = (own.place, len(now.places)) if now and own else None
     is_seen = mine.drawings.canvas.is_verdict_seen
-    return now and now.about, where, classroom.sheet_of(mine), is_seen, mine.student, mine.choice, mine.language
+    return now and now.about, where, classroom.generation_of(mine), is_seen, mine.student, mine.choice, mine.language
 
 
-def text(now: Moment, who: Student) -> str:
+def text(now: ClassSnapshot, who: Student) -> str:
     """The task, who one is, the place in the list, and what became of the drawing that was sent last, or the rule."""
     about, answer = now.about, tab().class_answer
     where = class_tasks.place(now, who.number)
     line, kind = class_tasks.brief_rule(about.task, about.digit), "rule"
     if not about.is_open:
         line = _("The teacher has closed the wall.")
-    elif answer and answer.about == (about.begun, about.round, classroom.sheet()):
+    elif answer and answer.about == (about.begun, about.round, classroom.generation()):
         line, kind = answer.text, "refused" if answer.is_refused else "answer"
     elif classroom.is_known_beforehand():
         line, kind = _(classroom.SEEN_BEFOREHAND), "refused"
@@ -86,7 +86,7 @@ def text(now: Moment, who: Student) -> str:
     )
 
 
-def show_buttons(now: Moment) -> None:
+def show_buttons(now: ClassSnapshot) -> None:
     """One press sends the drawing; where the verdict is to be predicted, there is a button for each prediction."""
     about = now.about
     if not classroom.is_judged_by_the_class():
@@ -122,8 +122,8 @@ def send(in_round: int, prediction: bool | None = None) -> None:
         if now is None:
             return
         told = class_tasks.outcome(drawing, now.about)
-        tab().class_answer = ClassAnswer((now.about.begun, drawing.round, drawing.sheet), told, False)
+        tab().class_answer = ClassAnswer((now.about.begun, drawing.round, drawing.generation), told, False)
         if drawing.task == "blind":
             tab().class_seen = None  # the verdict is shown now
     except ClassError as error:
-        tab().class_answer = ClassAnswer(classroom.in_this_round(classroom.sheet()), translated(error), True)
+        tab().class_answer = ClassAnswer(classroom.in_this_round(classroom.generation()), translated(error), True)

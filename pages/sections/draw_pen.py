@@ -68,5 +68,5 @@ def take_frame(frame: CanvasFrame, is_whole: bool) -> Tensor | None:
     canvas.image, canvas.is_stroke_whole = image, is_whole
     shown.return_to_canvas()
     if image is not None:
-        canvas.moments.add(image, is_whole)
+        canvas.history.add(image, is_whole)
     return image

@@ -23,7 +23,7 @@ from pages.shared.state.visitor import tab, visitor
 def look_again() -> None:
     """Bring back the moment of the drawing that was pointed at; the last one is the drawing as it is."""
     shown = visitor().drawings
-    count, moment = len(shown.canvas.moments.images), replay.moment_of(keys.REPLAY)
+    count, moment = len(shown.canvas.history.images), replay.moment_of(keys.REPLAY)
     shown.moment = moment if moment is not None and 0 <= moment < count - 1 else None
 
 
@@ -152,7 +152,7 @@ def what_it_is(shown: Drawings) -> str:
         return _(
             "Moment {number:,} of {count:,} of your drawing",
             number=shown.moment + 1,
-            count=len(shown.canvas.moments.images),
+            count=len(shown.canvas.history.images),
         )
     return ""
 
@@ -203,7 +203,7 @@ def moment_scores(shown: Drawings, judged: Judged | None) -> list[float]:
     if judged is None or shown.picked:
         return []
     latest = float(judged.result.scores[0]) if shown.moment is None else None
-    return shown.canvas.moments.scores(judged.detector, latest)
+    return shown.canvas.history.scores(judged.detector, latest)
 
 
 def show_replay(shown: Drawings, judged: Judged | None, scores: Sequence[float]) -> None:

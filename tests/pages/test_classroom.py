@@ -19,7 +19,7 @@ from streamlit.testing.v1 import AppTest
 
 from core import checkpoint
 from core.presets import Shipped
-from core.server.class_records import ClassError, ClassUnavailableError, Drawing, Moment, NotTheTeacherError
+from core.server.class_records import ClassError, ClassSnapshot, ClassUnavailableError, Drawing, NotTheTeacherError
 from core.server.classroom import MAX_A_MINUTE, Classroom
 from core.server.tasks import TASKS, Judgement, Task
 from pages.sections import class_archive, class_begin, class_wall, draw_class
@@ -66,11 +66,11 @@ def scribble() -> torch.Tensor:
     return torch.eye(28).flip(0).clamp(max=1)[None, None].clone()
 
 
-def put(app: AppTest, image: torch.Tensor, sheet: int = 0) -> AppTest:
+def put(app: AppTest, image: torch.Tensor, generation: int = 0) -> AppTest:
     """Draw it, on the canvas of this number."""
     canvas = visitor_of(app).drawings.canvas
     canvas.image = canvas.of_strokes = image
-    canvas.generation = sheet
+    canvas.generation = generation
     visitor_of(app).drawings.return_to_canvas()
     return checked(app.run())
 
@@ -84,7 +84,7 @@ def line(app: AppTest) -> str:
     return plain(" ".join(html_of(inside(app, "class-task"))))
 
 
-def now() -> Moment:
+def now() -> ClassSnapshot:
     found = classroom.store().now(at_once=True)
     assert found
     return found
@@ -328,8 +328,8 @@ def test_no_old_number_can_stay_after_clear() -> None:
 def test_who_floods_the_wall_gets_a_sentence() -> None:
     begin()
     app = put(join(), five())
-    for sheet in range(1, MAX_A_MINUTE + 1):
-        put(app, five(), sheet)
+    for generation in range(1, MAX_A_MINUTE + 1):
+        put(app, five(), generation)
         press(app, "send-drawing")
     put(app, five(), 100)
     press(app, "send-drawing")
@@ -476,8 +476,8 @@ def test_the_best_come_first_and_no_two_drawings_are_compared(monkeypatch: pytes
     begin()
     mine = classroom.store()
     ada, bob = (mine.join(name).number for name in ("ada", "bob"))
-    for sheet, (who, score) in enumerate([(ada, 0.05), (ada, 0.03), (bob, 0.02), (bob, 0.04)]):
-        mine.send(who, bytes(784), Judgement(score, 0.1, 0.4, False), sheet)
+    for generation, (who, score) in enumerate([(ada, 0.05), (ada, 0.03), (bob, 0.02), (bob, 0.04)]):
+        mine.send(who, bytes(784), Judgement(score, 0.1, 0.4, False), generation)
     monkeypatch.setattr(Drawing, "__eq__", Mock(side_effect=AssertionError))
     assert [each.number for each in class_wall.in_order(now(), class_wall.RANKED, False)] == [3, 2, 4, 1]
 
@@ -487,8 +487,8 @@ def test_a_link_to_the_classs_drawings_means_them_as_they_are() -> None:
     code = now().about.code
     for task, count in (("anything", 7), ("draw", 12)):
         classroom.store().choose(code, cast(Task, task))
-        for sheet in range(count):
-            send((five() if task == "draw" else scribble()).roll(sheet, 3), sheet)
+        for generation in range(count):
+            send((five() if task == "draw" else scribble()).roll(generation, 3), generation)
     app = open_page("train")
     (source,) = own_data.of_class().lately.values()
     checked(app.selectbox(key="data-set").set_value(source.name).run())
@@ -558,10 +558,10 @@ def test_what_a_shared_detector_judged_is_of_no_kind() -> None:
     assert [bytes(image.flatten().tolist()) for image in source.read(Path()).train_images] == [pixels(five())]
 
 
-def send(image: torch.Tensor, sheet: int, detector: str = "", browser: str = "another") -> None:
+def send(image: torch.Tensor, generation: int, detector: str = "", browser: str = "another") -> None:
     """As a browser of its own would, with figures that do not matter here."""
     who = classroom.store().join(browser)
-    classroom.store().send(who.number, pixels(image), Judgement(0.1, 0.2, 0.5, False, 5, 0.5), sheet, detector=detector)
+    classroom.store().send(who.number, pixels(image), Judgement(0.1, 0.2, 0.5, False, 5, 0.5), generation, detector=detector)
 
 
 def pixels(image: torch.Tensor) -> bytes:
@@ -575,8 +575,8 @@ def test_the_classs_drawings_are_a_data_set_for_whoever_may_see_the_wall() -> No
     code = now().about.code
     for task, count in (("anything", 7), ("draw", 12)):
         classroom.store().choose(code, cast(Task, task))
-        for sheet in range(count):
-            send((five() if task == "draw" else scribble()).roll(sheet, 3), sheet)
+        for generation in range(count):
+            send((five() if task == "draw" else scribble()).roll(generation, 3), generation)
     checked(app.run())
     assert title in app.selectbox(key="data-set").options
     (source,) = own_data.of_class().lately.values()

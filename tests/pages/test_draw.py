@@ -29,7 +29,7 @@ from pages.sections import draw_verdict
 from pages.sections.draw_pen import take_frame
 from pages.shared.components.live_canvas import CanvasFrame
 from pages.shared.state import job_pool, pens
-from pages.shared.state.drawings import MAX_MOMENTS, Moments
+from pages.shared.state.drawings import MAX_FRAMES, DrawingHistory
 from pages.shared.state.pens import Pen as PenOfTab
 from pages.shared.state.turns import Priority, PrioritySemaphore
 from pages.shared.state.visitor import Choice, acting_for
@@ -220,7 +220,7 @@ def test_a_stroke_that_the_canvas_did_not_send_is_lost_when_the_page_is_left(pen
     assert in_a_thread(lambda: way.answer_to(frame(pen, 1.5), late)) == {}, "a frame that waited while the page was left"
     assert drawings.canvas.image is None
     pen.drawn = None
-    assert drawings.canvas.moments.images == []
+    assert drawings.canvas.history.images == []
     pen.draw(digit(7))
     score = number_in(checked(app.run()), "score")
     move(5, 2.0)
@@ -228,7 +228,7 @@ def test_a_stroke_that_the_canvas_did_not_send_is_lost_when_the_page_is_left(pen
     go_to(app, "home")
     go_to(app, "draw")
     assert number_in(app, "score") == score, "what is on the canvas"
-    assert len(drawings.canvas.moments.images) == 1
+    assert len(drawings.canvas.history.images) == 1
     assert drawings.canvas.is_stroke_whole
     assert verdicts(app) == ["Anomaly"]
 
@@ -563,45 +563,45 @@ def frame_of(image: float) -> torch.Tensor:
     return torch.full((1, 1, 28, 28), image)
 
 
-def values(moments: Moments) -> list[float]:
-    return [round(float(image.mean()), 3) for image in moments.images]
+def values(history: DrawingHistory) -> list[float]:
+    return [round(float(image.mean()), 3) for image in history.images]
 
 
 def test_moments_of_a_drawing_follow_undo_and_redo() -> None:
-    moments = Moments()
+    history = DrawingHistory()
     for number in range(1, 7):
-        moments.add(frame_of(number / 10), number in (3, 6))
-    moments.back_to(2, frame_of(0.6))
-    assert (values(moments), moments.ends) == ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [3, 6]), "the canvas sends what is known"
-    moments.back_to(1, frame_of(0.3))
-    assert (values(moments), moments.ends) == ([0.1, 0.2, 0.3], [3]), "undone"
-    moments.back_to(2, frame_of(0.6))
-    assert (values(moments), moments.ends) == ([0.1, 0.2, 0.3, 0.6], [3, 4]), "redone"
-    moments.back_to(0, None)
-    assert (values(moments), moments.ends) == ([], [])
+        history.add(frame_of(number / 10), number in (3, 6))
+    history.back_to(2, frame_of(0.6))
+    assert (values(history), history.ends) == ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [3, 6]), "the canvas sends what is known"
+    history.back_to(1, frame_of(0.3))
+    assert (values(history), history.ends) == ([0.1, 0.2, 0.3], [3]), "undone"
+    history.back_to(2, frame_of(0.6))
+    assert (values(history), history.ends) == ([0.1, 0.2, 0.3, 0.6], [3, 4]), "redone"
+    history.back_to(0, None)
+    assert (values(history), history.ends) == ([], [])
 
 
 def test_moments_of_a_drawing_are_bounded_and_keep_each_end() -> None:
-    moments = Moments()
+    history = DrawingHistory()
     for number in range(1, 1001):
-        moments.add(frame_of(number / 1000), number % 100 == 0)
-    assert len(moments.images) <= MAX_MOMENTS
-    assert [values(moments)[end - 1] for end in moments.ends] == [number / 10 for number in range(1, 11)]
+        history.add(frame_of(number / 1000), number % 100 == 0)
+    assert len(history.images) <= MAX_FRAMES
+    assert [values(history)[end - 1] for end in history.ends] == [number / 10 for number in range(1, 11)]
     for number in range(500):
-        moments.add(frame_of(number / 500), True)
-    assert len(moments.images) <= MAX_MOMENTS
-    assert len(moments.ends) == 510
+        history.add(frame_of(number / 500), True)
+    assert len(history.images) <= MAX_FRAMES
+    assert len(history.ends) == 510
 
 
 def test_the_score_of_each_moment_is_the_detectors(best: AutoencoderDetector) -> None:
     images = load(FALLBACK).test.images[:6]
-    moments = Moments()
+    history = DrawingHistory()
     for number, image in enumerate(images[:, None], start=1):
-        moments.add(image, False)
-        found = moments.scores(best, float(best.decision_function(image)) if number % 2 else None)
+        history.add(image, False)
+        found = history.scores(best, float(best.decision_function(image)) if number % 2 else None)
         assert found == pytest.approx(best.decision_function(images[:number]).tolist(), abs=1e-6)
     other = checkpoint.read(Shipped("best", "mnist", 7).path).detector
-    assert moments.scores(other) == pytest.approx(other.decision_function(images).tolist(), abs=1e-6)
+    assert history.scores(other) == pytest.approx(other.decision_function(images).tolist(), abs=1e-6)
 
 
 def test_the_score_of_each_moment_is_asked_for_once() -> None:
@@ -612,13 +612,13 @@ def test_the_score_of_each_moment_is_asked_for_once() -> None:
         return images.mean(dim=(1, 2, 3))
 
     detector = cast(AutoencoderDetector, SimpleNamespace(decision_function=decision_function))
-    moments = Moments()
-    for number in range(3 * MAX_MOMENTS):
-        moments.add(frame_of(number / 1000), number % 10 == 9)
-        assert moments.scores(detector) == pytest.approx([float(image.mean()) for image in moments.images])
-    moments.back_to(len(moments.ends) - 2, frame_of(0.5))
-    assert moments.scores(detector) == pytest.approx([float(image.mean()) for image in moments.images])
-    assert len(asked) == 3 * MAX_MOMENTS
+    history = DrawingHistory()
+    for number in range(3 * MAX_FRAMES):
+        history.add(frame_of(number / 1000), number % 10 == 9)
+        assert history.scores(detector) == pytest.approx([float(image.mean()) for image in history.images])
+    history.back_to(len(history.ends) - 2, frame_of(0.5))
+    assert history.scores(detector) == pytest.approx([float(image.mean()) for image in history.images])
+    assert len(asked) == 3 * MAX_FRAMES
 
 
 @pytest.mark.parametrize("looked_at", [0, 2])
@@ -628,7 +628,7 @@ def test_a_moment_looked_at_again_is_judged_and_said(pen: Pen, digit: Digit, bes
     checked(app.run())
     images = load(FALLBACK).test.images[:4]
     shown = visitor_of(app).drawings
-    shown.canvas.moments.images[:0] = list(images[:, None])
+    shown.canvas.history.images[:0] = list(images[:, None])
     shown.moment = looked_at
     assert number_in(checked(app.run()), "score") == pytest.approx(float(best.decision_function(images)[looked_at]), abs=5.1e-5)
     assert f"Moment {looked_at + 1} of 5 of your drawing" in verdict(app)

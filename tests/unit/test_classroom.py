@@ -81,12 +81,12 @@ def test_what_is_sent_is_there_for_every_process(room: Classroom, url: str) -> N
     fox = other.join("secret")
     assert room.join("secret") == fox
     assert (room.student_of("secret"), room.student_of("another")) == (fox, None)
-    sent = other.send(fox.number, IMAGE, JUDGED, sheet=3, prediction=True)
+    sent = other.send(fox.number, IMAGE, JUDGED, generation=3, prediction=True)
     now = room.now(at_once=True)
     assert now
     assert (now.about.name, now.about.digit, now.about.task) == ("4b", 7, "draw")
     assert now.drawings[sent.number] == sent
-    assert (sent.image, sent.judgement, sent.prediction, sent.sheet) == (IMAGE, JUDGED, True, 3)
+    assert (sent.image, sent.judgement, sent.prediction, sent.generation) == (IMAGE, JUDGED, True, 3)
     room.choose(code, "edge")
     later = other.now(at_once=True)
     assert later
@@ -238,11 +238,11 @@ def test_a_closed_wall_takes_in_nothing(room: Classroom) -> None:
 def test_who_sends_without_end_gets_a_sentence_and_nobody_else_notices(room: Classroom, clock: Clock) -> None:
     room.begin("4b")
     hog, fox = room.join("a"), room.join("b")
-    for sheet in range(MAX_A_MINUTE):
-        room.send(hog.number, IMAGE, JUDGED, sheet)
-    for sheet in range(1000):
+    for generation in range(MAX_A_MINUTE):
+        room.send(hog.number, IMAGE, JUDGED, generation)
+    for generation in range(1000):
         with pytest.raises(TooManyError, match="within a minute"):
-            room.send(hog.number, IMAGE, JUDGED, sheet)
+            room.send(hog.number, IMAGE, JUDGED, generation)
     room.send(fox.number, IMAGE, JUDGED, 1)
     clock.seconds += 61
     room.send(hog.number, IMAGE, JUDGED, 2000)
@@ -256,8 +256,8 @@ def test_bounds_of_students_drawings_and_detectors(room: Classroom, monkeypatch:
     fox, owl = room.join("a"), room.join("b")
     with pytest.raises(TooManyError, match="class is full"):
         room.join("c")
-    for sheet in (1, 2):
-        room.send(fox.number, IMAGE, JUDGED, sheet)
+    for generation in (1, 2):
+        room.send(fox.number, IMAGE, JUDGED, generation)
     with pytest.raises(TooManyError, match="no more of one person"):
         room.send(fox.number, IMAGE, JUDGED, 3)
     room.send(fox.number, IMAGE, JUDGED, 2)  # replaced, not added
@@ -496,8 +496,8 @@ from core.server.tasks import Judgement
 classroom.MAX_A_MINUTE = 1_000_000
 room = classroom.Classroom(sys.argv[1])
 who = room.join(sys.argv[2])
-for sheet in range(int(sys.argv[3])):
-    drawing = room.send(who.number, bytes(784), Judgement(0.05, 0.1, 0.4, False, 5, 0.5), sheet)
+for generation in range(int(sys.argv[3])):
+    drawing = room.send(who.number, bytes(784), Judgement(0.05, 0.1, 0.4, False, 5, 0.5), generation)
     print(drawing.number, flush=True)
 """
 

@@ -23,7 +23,7 @@ from core.drawing import read_picture
 from core.experiments import compression, seeds
 from core.latent import sample
 from core.model import meta_model, parameter_count
-from core.one_batch import MOMENTS, Moment, slow_motion
+from core.one_batch import BATCHES_SEEN, NetworkState, slow_motion
 from core.photos import worksheet
 from core.presets import COURSE, PRESETS, Shipped
 from core.quiz import CLEARLY, KINDS, questions
@@ -254,16 +254,16 @@ def test_what_each_idea_wins(mnist: DataSet) -> None:
 def test_slow_motion_is_the_training_itself(split: OneClassSplit) -> None:
     config = replace(COURSE, data_set="uci-digits", training=replace(COURSE.training, epochs=100))
     images = split.calibration[:4]
-    moments = slow_motion(config, split.train, images)
-    assert tuple(moment.batches for moment in moments) == MOMENTS
-    assert moments[0].moved == 0.0
-    assert moments[0].loss > moments[1].loss > moments[-1].loss
+    states = slow_motion(config, split.train, images)
+    assert tuple(state.batches for state in states) == BATCHES_SEEN
+    assert states[0].moved == 0.0
+    assert states[0].loss > states[1].loss > states[-1].loss
     detector = AutoencoderDetector(config)
     trainer = detector.trainer(split.train, split.train[:1])
     for _number in range(10):
         trainer.step()
-    assert torch.allclose(detector.reconstruct(images), moments[2].reconstructions)
-    assert moments[2].loss == pytest.approx(F.mse_loss(moments[2].reconstructions, images).item())
+    assert torch.allclose(detector.reconstruct(images), states[2].reconstructions)
+    assert states[2].loss == pytest.approx(F.mse_loss(states[2].reconstructions, images).item())
 
 
 @pytest.mark.parametrize("label", [0, 1, 5, 8])
@@ -271,22 +271,22 @@ def test_first_the_image_gets_black_and_the_strokes_come_later(mnist: DataSet, l
     config = replace(COURSE, normal_classes=(label,), training=replace(COURSE.training, epochs=100))
     images = split_one_class(mnist, (label,), config.training.seed)
     shown = images.calibration[:4]
-    moments = slow_motion(config, images.train, shown)
-    halved = next(moment for moment in moments if moment.loss < moments[0].loss / 2)
+    states = slow_motion(config, images.train, shown)
+    halved = next(state for state in states if state.loss < states[0].loss / 2)
 
-    def error(moment: Moment, where: torch.Tensor) -> float:
-        return float((shown - moment.reconstructions).square()[where].mean())
+    def error(state: NetworkState, where: torch.Tensor) -> float:
+        return float((shown - state.reconstructions).square()[where].mean())
 
     black, ink = shown == 0, shown > 0.5
-    assert error(halved, black) < error(moments[0], black) / 4
-    assert error(halved, ink) > error(moments[0], ink), "no stroke is there yet"
-    assert error(moments[-1], ink) < error(halved, ink)
+    assert error(halved, black) < error(states[0], black) / 4
+    assert error(halved, ink) > error(states[0], ink), "no stroke is there yet"
+    assert error(states[-1], ink) < error(halved, ink)
 
 
 def test_the_error_is_halved_within_what_is_shown(split: OneClassSplit) -> None:
     config = replace(COURSE, data_set="uci-digits", training=replace(COURSE.training, epochs=100))
-    moments = slow_motion(config, split.train, split.calibration[:4])
-    assert moments[-1].loss < moments[0].loss / 2
+    states = slow_motion(config, split.train, split.calibration[:4])
+    assert states[-1].loss < states[0].loss / 2
 
 
 # ---------------------------------------------------------------- quiz

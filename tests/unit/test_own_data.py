@@ -1,4 +1,4 @@
-"""A data set of one's own: names, bounds, the split of a single pile, and varied copies."""
+"""A data set of one's own: names, bounds, the split of a single pile, and augmented copies."""
 
 import hashlib
 from dataclasses import replace
@@ -8,10 +8,10 @@ import torch
 
 from core import checkpoint
 from core.checkpoint import Checkpoint, CheckpointMismatchError
+from core.data.augmentation import ENOUGH, augment, copies_per_image
 from core.data.datasets import SOURCES, DataSet
 from core.data.own import MAX_IMAGES, MAX_KINDS, MAX_NAME, OwnDataError, OwnImages, kind_name, nothing
 from core.data.split import EmptySplitError, plan_split, split_one_class
-from core.data.variation import ENOUGH, copies_of, varied
 from core.detector import VARIED_NEIGHBOURS, AutoencoderDetector, DetectorConfig
 from core.link import LinkError, decode, encode
 from core.model import ModelConfig
@@ -129,7 +129,7 @@ def test_nine_are_too_few(own: OwnImages) -> None:
         plan_split(own.without(range(6)).data_set, (0,), seed=1)
 
 
-# ---------------------------------------------------------------- varied copies
+# ---------------------------------------------------------------- augmented copies
 
 
 def test_copies_come_from_training_images_only_and_from_the_seed(own: OwnImages) -> None:
@@ -138,15 +138,15 @@ def test_copies_come_from_training_images_only_and_from_the_seed(own: OwnImages)
     assert torch.equal(split.calibration, plain.calibration)
     assert torch.equal(split.test.images, plain.test.images)
     assert torch.equal(split.train[:10], plain.train), "the images themselves come first"
-    assert torch.equal(split.train, varied(plain.train, split.copies, 3)), "copies of nothing else"
+    assert torch.equal(split.train, augment(plain.train, split.copies, 3)), "copies of nothing else"
     assert len(split.train) == 10 * (1 + split.copies) >= ENOUGH
     assert torch.equal(split.train, split_one_class(own.data_set, (0,), seed=3, vary=True).train)
-    assert not torch.equal(split.train[10:], varied(plain.train, split.copies, 4)[10:])
+    assert not torch.equal(split.train[10:], augment(plain.train, split.copies, 4)[10:])
 
 
 def test_a_copy_is_the_same_sign_a_little_different() -> None:
     star, moon = many("star", 1, 0), many("moon", 1, 0)
-    copies = varied(star, 200, seed=0)[1:]
+    copies = augment(star, 200, seed=0)[1:]
     assert copies.shape == (200, 1, 28, 28)
     assert float(copies.min()) >= 0
     assert float(copies.max()) <= 1
@@ -160,7 +160,7 @@ def test_a_copy_is_the_same_sign_a_little_different() -> None:
 
 @pytest.mark.parametrize(("count", "copies"), [(1, ENOUGH - 1), (10, ENOUGH // 10 - 1), (ENOUGH, 1), (10 * ENOUGH, 1)])
 def test_few_images_have_many_copies(count: int, copies: int) -> None:
-    assert copies_of(count) == copies
+    assert copies_per_image(count) == copies
 
 
 def test_without_varying_losses_are_what_they_were(uci: DataSet, small: DetectorConfig) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.data.datasets import Source
 from core.data.own import MAX_IMAGES, TITLE_OF_CLASS, OwnImages
-from core.server.class_records import ClassUnavailableError, Drawing, Moment
+from core.server.class_records import ClassSnapshot, ClassUnavailableError, Drawing
 from core.server.tasks import kind_of
 from pages.shared.html import pictures
 from pages.shared.state import classroom, own_data
@@ -32,7 +32,7 @@ class ClassDataSet:
         self._at: object = None
         self._made: Source | None = None
 
-    def of(self, now: Moment) -> Source | None:
+    def of(self, now: ClassSnapshot) -> Source | None:
         """The newest that are not hidden, of the digit first, as that is what is usually normal; None before the first."""
         with self._lock:
             at = now.about.begun, now.about.code, now.change
@@ -84,7 +84,7 @@ def forget() -> None:
 def sources() -> list[Source]:
     """The class's data set for the visitor at hand; none without a class, and where only the teacher may see the wall."""
     try:
-        now = classroom.moment()
+        now = classroom.snapshot()
     except ClassUnavailableError:
         return []
     made = _data_set().of(now) if now else None

@@ -12,7 +12,7 @@ from core.data.datasets import data_directory
 from core.detector import AutoencoderDetector
 from core.errors import N_
 from core.presets import Shipped
-from core.server.class_records import Class, ClassError, ClassUnavailableError, Drawing, Moment, Student
+from core.server.class_records import Class, ClassError, ClassSnapshot, ClassUnavailableError, Drawing, Student
 from core.server.classroom import Classroom
 from core.server.environment import whole_number_from_environment
 from core.server.tasks import Judgement
@@ -45,7 +45,7 @@ def days() -> int:
     return whole_number_from_environment("CLASS_DAYS", 1)
 
 
-def moment() -> Moment | None:
+def snapshot() -> ClassSnapshot | None:
     """The class as it is now; None without one. Raises ClassUnavailableError."""
     return store().now()
 
@@ -53,21 +53,21 @@ def moment() -> Moment | None:
 def about() -> Class | None:
     """What holds for all in the class; None without one, or where its database does not answer."""
     try:
-        now = moment()
+        now = snapshot()
     except ClassUnavailableError:
         return None
     return now.about if now else None
 
 
-def last_known() -> Moment | None:
+def last_known() -> ClassSnapshot | None:
     """The class as it is now, or, where its database does not answer, as it was seen last."""
     try:
-        return moment()
+        return snapshot()
     except ClassUnavailableError:
         return store().seen
 
 
-def run_again_only_if_changed(shown: Callable[[Moment | None], object], now: Moment | None) -> None:
+def run_again_only_if_changed(shown: Callable[[ClassSnapshot | None], object], now: ClassSnapshot | None) -> None:
     """Said by a fragment that looks at the class by a timer: it need not run again before this is another than it is now.
 
     shown: all that the fragment shows, or something that changes with it; called without a visitor (`run_by_timer_only_if`).
@@ -98,7 +98,7 @@ def _browser() -> str:
 
 def student() -> Student | None:
     """The student that this visitor joined as; asked of the database once for each class. Raises ClassUnavailableError."""
-    now, who = moment(), visitor()
+    now, who = snapshot(), visitor()
     if now is None:
         return None
     if who.class_begun != now.about.begun:
@@ -206,19 +206,19 @@ def take_detector(code: str, name: str) -> None:
 
 
 def in_this_round(part: int) -> tuple[float, int, int]:
-    """What an answer is about that holds for this round of this class, and for a sheet or another part of it."""
+    """What an answer is about that holds for this round of this class, and for a canvas or another part of it."""
     now = last_known()
     return (now.about.begun, now.about.round, part) if now else (0.0, 0, part)
 
 
-def sheet() -> int:
+def generation() -> int:
     """The number of the canvas as it is now, among all that this visitor has had."""
-    return sheet_of(visitor())
+    return generation_of(visitor())
 
 
-def sheet_of(who: Visitor) -> int:
+def generation_of(who: Visitor) -> int:
     """The same of a certain visitor."""
-    return who.first_sheet + who.drawings.canvas.generation
+    return who.first_generation + who.drawings.canvas.generation
 
 
 def sent() -> Drawing | None:
@@ -226,9 +226,9 @@ def sent() -> Drawing | None:
     now, who = store().seen, visitor().student
     if now is None or who is None:
         return None
-    same = (now.about.round, sheet(), shared_code())
+    same = (now.about.round, generation(), shared_code())
     mine = (each for each in now.drawings.values() if each.student == who.number)
-    return next((each for each in mine if (each.round, each.sheet, each.detector) == same), None)
+    return next((each for each in mine if (each.round, each.generation, each.detector) == same), None)
 
 
 def hides_verdict() -> bool:
@@ -267,7 +267,7 @@ def send(in_round: int, prediction: bool | None = None) -> Drawing:
     if prediction is not None and is_known_beforehand():
         raise ClassError(SEEN_BEFOREHAND)
     pixels = pictures.grey_pixels(image).tobytes()
-    return store().send(who.number, pixels, judgement(image, _judge()), sheet(), prediction, shared_code(), in_round)
+    return store().send(who.number, pixels, judgement(image, _judge()), generation(), prediction, shared_code(), in_round)
 
 
 def _judge() -> AutoencoderDetector:

@@ -19,7 +19,7 @@ from pages.shared.html.verdicts import Opinion
 CANVAS_SIDE = 320
 """Pixels."""
 MAX_ON_STRIP = 24
-MAX_MOMENTS = 200
+MAX_FRAMES = 200
 """Of one drawing; at 3 KB each."""
 SHARE_OF_TEN = 0.1
 """Of the time while a pen moves, for the ten detectors: one pass of all takes several times as long as one answer."""
@@ -45,7 +45,7 @@ class Canvas:
     """Whether the pen is lifted."""
     judged_on_screen: Tensor | None = None
     """The image whose verdict was on screen last."""
-    moments: "Moments" = field(default_factory=lambda: Moments())
+    history: "DrawingHistory" = field(default_factory=lambda: DrawingHistory())
 
     @property
     def is_verdict_seen(self) -> bool:
@@ -59,7 +59,7 @@ class Canvas:
 
 
 @dataclass
-class Moments:
+class DrawingHistory:
     """How the drawing came about: its images (1, 1, 28, 28) while the pen moved, the oldest first.
 
     ends: for each stroke, how many images there are up to its end.
@@ -72,7 +72,7 @@ class Moments:
     def add(self, image: Tensor, is_whole: bool) -> None:
         """The next image; is_whole: with it a stroke ends."""
         if not self.images or self.images[-1] is not image:
-            if len(self.images) >= MAX_MOMENTS:
+            if len(self.images) >= MAX_FRAMES:
                 self._thin_out()
             self.images.append(image)
         if is_whole:
@@ -102,7 +102,7 @@ class Moments:
     def _thin_out(self) -> None:
         """Keep every second image, and the end of each stroke as far as there is room."""
         kept = [number for number in range(len(self.images)) if number % 2 == 0 or number + 1 in self.ends]
-        kept = kept[1 - MAX_MOMENTS :]
+        kept = kept[1 - MAX_FRAMES :]
         self.images = [self.images[number] for number in kept]
         self.ends = [sum(number < end for number in kept) for end in self.ends]
         self._keep_scores(kept)
@@ -207,7 +207,7 @@ class Drawings:
         """What is before the detector, (1, 1, 28, 28); None while nothing is drawn."""
         if self.picked:
             return self.picked.image
-        return self.canvas.image if self.moment is None else self.canvas.moments.images[self.moment]
+        return self.canvas.image if self.moment is None else self.canvas.history.images[self.moment]
 
     def lose_stroke(self) -> None:
         """The page was left before the canvas sent a stroke, which is on no canvas any more."""
@@ -215,7 +215,7 @@ class Drawings:
         canvas.losses += 1  # frames of it may still wait for their answer
         if canvas.image is not canvas.of_strokes:
             canvas.image, self.moment = canvas.of_strokes, None
-            canvas.moments.back_to(canvas.stroke_count, canvas.image)
+            canvas.history.back_to(canvas.stroke_count, canvas.image)
         canvas.is_stroke_whole = True
 
     def return_to_canvas(self) -> None:

@@ -150,7 +150,7 @@ class Visitor:
     """Codes of the detectors that were given to a class, by when it began, the run, and its threshold."""
     class_secret: str = field(default_factory=secrets.token_urlsafe, repr=False)
     """Identifies the visitor in the class where the browser has no cookie."""
-    first_sheet: int = field(default_factory=lambda: secrets.randbits(40))
+    first_generation: int = field(default_factory=lambda: secrets.randbits(40))
     """A random offset, by which the numbers of the visitor's canvases are unique."""
     restored: dict[str, Any] = field(default_factory=dict)
     """Values of widgets, for a new tab."""

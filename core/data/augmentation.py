@@ -31,12 +31,12 @@ PER_BLOCK = 512
 """Copies that are made at a time: intermediate tensors take ten times the memory."""
 
 
-def copies_of(count: int) -> int:
+def copies_per_image(count: int) -> int:
     """How many copies are made of each of so many images: one at least, and as many as make them ENOUGH."""
     return max(1, math.ceil(ENOUGH / max(count, 1)) - 1)
 
 
-def varied(images: Tensor, copies: int, seed: int) -> Tensor:
+def augment(images: Tensor, copies: int, seed: int) -> Tensor:
     """Images (N, 1, 28, 28) in [0, 1], and after them so many copies of all: (N * (1 + copies), 1, 28, 28).
 
     Each copy is turned, slanted, stretched, moved and bent a little, and its strokes are thinner or thicker; the same seed
@@ -44,10 +44,10 @@ def varied(images: Tensor, copies: int, seed: int) -> Tensor:
     """
     random = torch.Generator().manual_seed(seed)
     wanted = images.repeat(copies, 1, 1, 1)
-    return torch.cat([images, *(_varied_once(block, random) for block in torch.split(wanted, PER_BLOCK))])
+    return torch.cat([images, *(_augment_once(block, random) for block in torch.split(wanted, PER_BLOCK))])
 
 
-def _varied_once(images: Tensor, random: torch.Generator) -> Tensor:
+def _augment_once(images: Tensor, random: torch.Generator) -> Tensor:
     count, side = len(images), images.shape[-1]
 
     def between(largest: float, *shape: int) -> Tensor:
