@@ -11,8 +11,8 @@ from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state.page_context import PageContext
 
-SHARES: tuple[float | None, ...] = (0.01, 0.1, None)
-"""Of anomalies among the images, as near as whole images come to it; None is all that the test set has."""
+SHARES = (0.01, 0.1, 1.0)
+"""Of anomalies among the images, as near as whole images come to it; 1 takes all that the test set has."""
 
 FALSE_SHARE = 0.05
 """Of the alarms at most so many shall be false."""
@@ -38,24 +38,24 @@ class Discoveries:
         return self.alarms - self.false_alarms
 
 
-def mixed(is_normal: Tensor, share: float | None) -> Tensor:
+def mixed(is_normal: Tensor, share: float) -> Tensor:
     """Indices of all normal images (N,) and of so many anomalies, drawn by a fixed seed, that they are this share; sorted."""
     normals, anomalies = is_normal.nonzero().flatten(), (~is_normal).nonzero().flatten()
-    if share is None:
+    if share == 1:
         return torch.arange(len(is_normal))
     wanted = max(1, round(len(normals) * share / (1 - share)))
     drawn = torch.randperm(len(anomalies), generator=torch.Generator().manual_seed(0))[:wanted]
     return torch.cat([normals, anomalies[drawn]]).sort().values
 
 
-def shares_there(is_normal: Tensor) -> dict[float | None, float]:
+def shares_there(is_normal: Tensor) -> dict[float, float]:
     """SHARES, and what share of images (N,) anomalies really are in the mixture for each; equal mixtures are there once."""
     mixtures = {share: mixed(is_normal, share) for share in SHARES}
     last = {len(chosen): share for share, chosen in mixtures.items()}
     return {share: float((~is_normal[mixtures[share]]).double().mean()) for share in last.values()}
 
 
-def compare(context: PageContext, share: float | None) -> tuple[Discoveries, Discoveries]:
+def compare(context: PageContext, share: float) -> tuple[Discoveries, Discoveries]:
     """What the threshold in use finds among the test images, and what Benjamini and Hochberg's rule does."""
     chosen = mixed(context.is_normal, share)
     calibration, is_normal = context.detector.calibration_scores_, context.is_normal[chosen]
@@ -70,11 +70,11 @@ def compare(context: PageContext, share: float | None) -> tuple[Discoveries, Dis
 def show(context: PageContext) -> None:
     """Both rules on the same images, among which anomalies are as rare as one likes."""
     there = shares_there(context.is_normal)
-    titles = {share: formatted(real, ".0%") if share else _("as in the test set") for share, real in there.items()}
+    titles = {share: formatted(real, ".0%") if share < 1 else _("as in the test set") for share, real in there.items()}
     share = st.segmented_control(
         _("Anomalies among the images"),
         list(titles),
-        default=0.1 if 0.1 in titles else None,
+        default=0.1 if 0.1 in titles else 1.0,
         required=True,
         format_func=titles.__getitem__,
         key="discovery-share",

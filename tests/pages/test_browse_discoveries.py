@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.data.datasets import DataSet
 from core.detector import AutoencoderDetector
+from pages.sections import browse_discoveries
 from pages.sections.browse_discoveries import mixed, shares_there
 from tests.pages.conftest import checked, open_page
 
@@ -21,7 +22,7 @@ def cells(app: AppTest) -> list[list[str]]:
     return app.table[0].value.astype(str).to_numpy().tolist()
 
 
-def expected(detector: AutoencoderDetector, data: DataSet, share: float | None) -> list[tuple[int, int]]:
+def expected(detector: AutoencoderDetector, data: DataSet, share: float) -> list[tuple[int, int]]:
     """Alarms, and false ones among them, of the threshold and of Benjamini and Hochberg's rule."""
     chosen = mixed(data.test.labels == 5, share)
     result = detector.infer(data.test.images[chosen])
@@ -30,10 +31,8 @@ def expected(detector: AutoencoderDetector, data: DataSet, share: float | None) 
     return [(int(found.sum()), int((found & is_normal).sum())) for found in (result.verdicts.numpy() == 1, by_rule)]
 
 
-@pytest.mark.parametrize(("choice", "share"), [(0.01, 0.01), (0.1, 0.1), (None, None)])
-def test_the_counts_are_right(
-    app: AppTest, best: AutoencoderDetector, uci: DataSet, choice: float | None, share: float | None
-) -> None:
+@pytest.mark.parametrize(("choice", "share"), [(0.01, 0.01), (0.1, 0.1), (1.0, 1.0)])
+def test_the_counts_are_right(app: AppTest, best: AutoencoderDetector, uci: DataSet, choice: float, share: float) -> None:
     control = next(group for group in app.button_group if group.label == "Anomalies among the images")
     checked(control.set_value(choice).run())
     for row, (alarms, false_alarms) in zip(cells(app), expected(best, uci, share), strict=True):
@@ -52,8 +51,14 @@ def test_each_choice_is_named_by_the_share_that_is_there(app: AppTest, uci: Data
 
 
 def test_of_few_images_no_mixture_is_offered_twice() -> None:
-    assert shares_there(torch.arange(32) < 2) == {0.1: 1 / 3, None: 30 / 32}
-    assert shares_there(torch.ones(9, dtype=torch.bool)) == {None: 0.0}
+    assert shares_there(torch.arange(32) < 2) == {0.1: 1 / 3, 1.0: 30 / 32}
+    assert shares_there(torch.ones(9, dtype=torch.bool)) == {1.0: 0.0}
+
+
+def test_where_one_mixture_is_left_it_is_pressed(without_data: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browse_discoveries, "shares_there", lambda _: {browse_discoveries.SHARES[-1]: 0.5})
+    control = next(group for group in open_page("browse").button_group if group.label == "Anomalies among the images")
+    assert control.value is not None
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
@@ -63,4 +68,4 @@ def test_the_mixture_has_all_normals_and_the_wanted_share(share: float) -> None:
     assert len(np.unique(chosen)) == len(chosen)
     assert int(is_normal[chosen].sum()) == 1000
     assert float((~is_normal[chosen]).float().mean()) == pytest.approx(share, abs=0.001)
-    assert torch.equal(mixed(is_normal, None), torch.arange(2000))
+    assert torch.equal(mixed(is_normal, 1.0), torch.arange(2000))
