@@ -24,7 +24,7 @@ def opens_page(scope: Scope) -> bool:
 class LostConnections:
     """Drops what is sent over a WebSocket whose browser has left; that it has, the app is told when it next receives.
 
-    Streamlit takes a failed send as the end, receives once more all the same, and logs the error that this is.
+    Streamlit takes a failed send as the end, receives once more all the same, and fails; the log would name it as an error.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -32,7 +32,8 @@ class LostConnections:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_if_connected(message: Message) -> None:
-            with suppress(OSError):
+            # uvicorn's OSError says that a browser has left, its RuntimeError that one was given up because it fell silent.
+            with suppress(OSError, *([RuntimeError] if message["type"] == "websocket.send" else [])):
                 await send(message)
             if message["type"] == "websocket.accept":
                 await asyncio.sleep(0)  # uvicorn says nothing here of a connection just lost, only after a turn of the loop

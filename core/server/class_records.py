@@ -71,8 +71,8 @@ class Student:
 class Drawing:
     """One drawing on the wall.
 
-    image: 28 × 28 bytes of grey. generation: the number of its canvas in its browser: a drawing that goes on replaces
-    the one before. detector: the code of the shared detector that judged it; empty for the class's own.
+    image: 28 × 28 bytes of grey. generation: the number of its canvas, of all that its student has had: a drawing that goes
+    on replaces the one before. detector: the code of the shared detector that judged it; empty for the class's own.
     prediction: in the task `blind`, whether the student said that it is an anomaly.
     """
 

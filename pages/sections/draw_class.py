@@ -32,7 +32,7 @@ def show_class_task() -> None:
 def seen(now: ClassSnapshot | None) -> object:
     """What the rest of the page depends on: another round may hide the verdict, or show it again.
 
-    In blind the canvas too: what was predicted is seen, and the next drawing is not.
+    In blind the canvas's number too: what was predicted is seen, and the next drawing is not.
     """
     is_blind = now is not None and now.about.task == "blind"
     return now and (now.about.begun, is_blind, now.about.is_open, is_blind and classroom.generation())

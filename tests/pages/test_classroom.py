@@ -284,7 +284,7 @@ def test_what_changes_while_a_page_is_drawn_is_not_missed(page: str, monkeypatch
     """Somebody else sees it first, before the page has said what it shows."""
     begin()
     app = go_to(join(), page)
-    sheets = iter(range(100))
+    generations = iter(range(100))
     asked, is_due = ("teachers_code", "student")[page == "draw"], Mock()
     answer = getattr(classroom, asked)
 
@@ -293,11 +293,11 @@ def test_what_changes_while_a_page_is_drawn_is_not_missed(page: str, monkeypatch
         if page == "draw":
             classroom.store().choose(now().about.code, "edge")
         else:
-            send(five(), next(sheets))
+            send(five(), next(generations))
         assert now()
         return found
 
-    send(five(), next(sheets))
+    send(five(), next(generations))
     monkeypatch.setattr(classroom, "run_by_timer_only_if", is_due)
     monkeypatch.setattr(Classroom, "look", lambda _room: None)
     checked(app.run())

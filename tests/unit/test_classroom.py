@@ -165,7 +165,7 @@ def test_a_look_that_finds_no_database_is_kept_as_a_problem(
     assert room.seen, "what was seen last is still known"
 
 
-def test_the_same_sheet_replaces_and_another_round_does_not(room: Classroom) -> None:
+def test_the_same_canvas_replaces_and_another_round_does_not(room: Classroom) -> None:
     code, worse = room.begin("4b"), Judgement(0.2, 0.1, 0.01, True, 3, 0.2)
     fox, owl = room.join("a"), room.join("b")
     first = room.send(fox.number, IMAGE, worse, 1)

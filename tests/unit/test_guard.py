@@ -1,6 +1,7 @@
 """How much one visitor may take at the same time: connections, uploads, frames of a pen."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from unittest.mock import Mock
 
@@ -195,8 +196,17 @@ def test_a_connection_lost_within_a_frame_is_no_error(monkeypatch: pytest.Monkey
     assert not messages
 
 
-def test_a_browser_that_leaves_while_it_is_answered_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
-    """It sends a message and closes its tab, while the server still writes to it."""
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(OSError("uvicorn's ClientDisconnected"), id="it closed its tab"),
+        pytest.param(RuntimeError("Unexpected ASGI message 'websocket.send'"), id="it fell silent and was given up"),
+    ],
+)
+def test_a_browser_that_leaves_while_it_is_answered_is_no_error(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    """It sends a message and leaves, while the server still writes to it."""
+    streamlit_log = logging.getLogger("streamlit.web.server.starlette.starlette_websocket")
+    streamlit_log.addHandler(caplog.handler)  # Streamlit's loggers hand nothing on
     failed = asyncio.Event()
     incoming: list[Message] = [
         {"type": "websocket.connect"},
@@ -213,7 +223,7 @@ def test_a_browser_that_leaves_while_it_is_answered_is_no_error(caplog: pytest.L
     async def send(message: Message) -> None:
         if message["type"] == "websocket.send":
             failed.set()
-            raise OSError("as uvicorn's ClientDisconnected")
+            raise error
 
     def connect_session(client: StarletteSessionClient, **_: object) -> str:
         client.write_forward_msg(ForwardMsg())
@@ -223,7 +233,10 @@ def test_a_browser_that_leaves_while_it_is_answered_is_no_error(caplog: pytest.L
     runtime.connect_session = connect_session
     path = "/_stcore/stream"
     app = LostConnections(WebSocketRoute(path, create_websocket_handler(runtime)))
-    asyncio.run(app({"type": "websocket", "path": path, "headers": [], "subprotocols": []}, receive, send))
+    try:
+        asyncio.run(app({"type": "websocket", "path": path, "headers": [], "subprotocols": []}, receive, send))
+    finally:
+        streamlit_log.removeHandler(caplog.handler)
     assert not incoming
     assert not caplog.records
     runtime.disconnect_session.assert_called_once()
