@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -239,6 +240,24 @@ def test_drawings_and_no_others_images_leave_the_cluster_with_the_last_training_
             for job in jobs:
                 job.drop()
         wait_until(lambda: kept(client) == ([], {uci.name}))
+
+
+def test_drawings_travel_once_for_a_training_that_runs_to_its_end(
+    joined: cluster_training.Cluster,
+    new_own_job: NewJob,
+    own: DataSet,
+    small: DetectorConfig,
+    wait_until: "WaitUntil",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(joined, "prepare", Mock(wraps=joined.prepare))
+    monkeypatch.setattr(joined, "release", Mock(wraps=joined.release))
+    job = new_own_job(small)
+    job.resume()
+    wait_until(lambda: state(job).is_over)
+    assert state(job) is DONE
+    joined.prepare.assert_called_once_with(own)  # type: ignore[attr-defined]
+    joined.release.assert_called_once_with(own.name)  # type: ignore[attr-defined]
 
 
 def test_drawings_that_a_client_left_behind_go_with_the_next_that_are_taken_back(cluster: Cluster, uci: DataSet) -> None:

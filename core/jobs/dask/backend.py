@@ -366,6 +366,7 @@ class DaskBackend:
             raise
         except Exception as error:
             LOG.warning("A training on the cluster goes back to batch %d: %s", self._checkpoint_batches, error)
+            self._leave()
             self._go_back()
             self._tries += 1
             if self._tries > MAX_TRIES or isinstance(error, (HaltedError, KilledWorker)):
@@ -448,7 +449,11 @@ class DaskBackend:
         self._checkpoint, self._checkpoint_batches = (advanced.weights, advanced.state), self.trained
 
     def suspend(self) -> None:
-        """Fetch the state and release the cluster; without an answer, the last checkpoint has to do."""
+        self._settle()
+        self._leave()
+
+    def _settle(self) -> None:
+        """Want no more and fetch the state; without an answer, the last checkpoint has to do."""
         self._forget()
         if self._client and self._last and self.trained != self._checkpoint_batches:
             try:
@@ -458,8 +463,8 @@ class DaskBackend:
         self._go_back()
 
     def _go_back(self) -> None:
-        """Leave the cluster and go back to the checkpoint."""
-        self._leave()
+        """Go on from the checkpoint."""
+        self._last = None
         if self.trained != self._checkpoint_batches:
             self.trained = self._checkpoint_batches
             self._weights = (
@@ -496,8 +501,8 @@ class DaskBackend:
         )
 
     def finish(self) -> Checkpoint:
-        """On the cluster, else here."""
-        self.suspend()
+        """On the cluster, which is left only then, else here."""
+        self._settle()
         weights = save_tensors(self._weights)
         try:
             while (client := self._connected()) is None:
