@@ -260,6 +260,24 @@ def test_drawings_travel_once_for_a_training_that_runs_to_its_end(
     joined.release.assert_called_once_with(own.name)  # type: ignore[attr-defined]
 
 
+def test_drawings_leave_the_cluster_with_a_training_that_dies_of_an_error(
+    new_own_job: NewJob,
+    pool: JobPool,
+    cluster: Cluster,
+    long: DetectorConfig,
+    wait_until: "WaitUntil",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = new_own_job(long)
+    job.resume()
+    wait_until(lambda: count(job) > 1)
+    monkeypatch.setattr(pool, "yield_to_inference", Mock(side_effect=RuntimeError("by the test")))
+    wait_until(lambda: state(job).is_over)
+    assert str(job.snapshot().error) == "Training failed: by the test"
+    with Client(cluster.address, set_as_default=False) as client:
+        wait_until(lambda: kept(client)[0] == [])
+
+
 def test_drawings_that_a_client_left_behind_go_with_the_next_that_are_taken_back(cluster: Cluster, uci: DataSet) -> None:
     data = OwnImages.of(uci.train_images[:20], ["5"] * 20).data_set
     with Client(cluster.address, set_as_default=False) as watching:

@@ -336,7 +336,8 @@ class DaskBackend:
         return self._client is None and self._preparing is None
 
     def close(self) -> None:
-        """Nothing is kept here that only training needs."""
+        """Leave the cluster where that was not done: the job died of an error."""
+        self._leave()
 
     def set_learning_rate(self, rate: float) -> None:
         """The training goes on from the checkpoint; before its first batch that is the beginning, as it is planned."""
