@@ -6,6 +6,7 @@ import logging
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from threading import Event
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
@@ -276,6 +277,28 @@ def test_drawings_leave_the_cluster_with_a_training_that_dies_of_an_error(
     assert str(job.snapshot().error) == "Training failed: by the test"
     with Client(cluster.address, set_as_default=False) as client:
         wait_until(lambda: kept(client)[0] == [])
+
+
+def test_nobody_waits_for_a_scheduler_that_is_asked_to_give_drawings_back(
+    joined: cluster_training.Cluster, own: DataSet, uci: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined.prepare(own).result(30)
+    is_asked, answers, threads = Event(), Event(), joined.threads
+
+    def silent(client: Client) -> int:
+        if not is_asked.is_set():
+            is_asked.set()
+            answers.wait()
+        return threads(client)
+
+    monkeypatch.setattr(joined, "threads", silent)
+    joined.release(own.name)
+    assert is_asked.wait(30)
+    try:
+        assert joined.prepare(uci).result(10).status == "running"
+    finally:
+        answers.set()
+        joined.release(uci.name)
 
 
 def test_drawings_that_a_client_left_behind_go_with_the_next_that_are_taken_back(cluster: Cluster, uci: DataSet) -> None:

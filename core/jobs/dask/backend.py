@@ -218,19 +218,19 @@ class Cluster:
         with self._counting:
             self._users[data_set] -= 1
             self._users += Counter()  # only what is wanted is kept
-        if is_own(data_set):
+            is_last = not self._users[data_set]
+        if is_last and is_own(data_set):
             threading.Thread(target=self._take_back, args=(data_set,), name="cluster", daemon=True).start()
 
     def _take_back(self, data_set: str) -> None:
-        with self._turn:
-            client = self._client
-            if self._users[data_set] or client is None or client.status != "running":
-                return
-            try:
-                self.threads(client)  # as a scheduler that does not answer would keep the turn
-                take_back(client, data_set)
-            except Exception as error:
-                LOG.warning("Drawings may have stayed on the cluster at %s: %s", self.address, error)
+        try:
+            if client := self._running_client:
+                self.threads(client)  # before the turn, which a scheduler that does not answer would keep
+            with self._turn:
+                if (client := self._running_client) and not self._users[data_set]:
+                    take_back(client, data_set)
+        except Exception as error:
+            LOG.warning("Drawings may have stayed on the cluster at %s: %s", self.address, error)
 
     def _resolve(self, future: Future[Client], data: DataSet) -> None:
         with self._turn:
@@ -259,8 +259,13 @@ class Cluster:
             self._pool.grow(min(threads, MAX_WORKERS))
         return client
 
+    @property
+    def _running_client(self) -> Client | None:
+        client = self._client  # once: it may be replaced meanwhile
+        return client if client and client.status == "running" else None
+
     def _connected(self) -> Client:
-        if self._client and self._client.status != "running":
+        if self._client and not self._running_client:
             with suppress(Exception):  # whatever is left of it
                 self._client.close(timeout=1)
             self._client = None
