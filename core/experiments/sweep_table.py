@@ -211,18 +211,18 @@ def _require_few(count: int, most: int) -> None:
 def _parquet_cells(content: bytes, most_rows: int) -> tuple[Sequence[str], list[dict[str, object]]]:
     pyarrow = _pyarrow()
     try:
-        file = pyarrow.parquet.ParquetFile(io.BytesIO(content))
+        metadata = pyarrow.parquet.read_metadata(io.BytesIO(content))
+        found = metadata.schema.to_arrow_schema().names
+        wanted = [name for name in columns() if name in found]
+        groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+        chunks = _plain_chunks(metadata.schema, groups, wanted)
         # A small file can announce billions of rows.
-        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
-        size, rows = sum(group.total_byte_size for group in groups), sum(group.num_rows for group in groups)
+        size, rows = sum(chunk.total_uncompressed_size for chunk in chunks), sum(group.num_rows for group in groups)
         if max(size, rows) > MAX_BYTES:
             raise _too_large(size)
         _require_few(rows, most_rows)
-        found = file.schema_arrow.names
-        wanted = [name for name in columns() if name in found]
-        _require_plain(file, wanted)
         # Texts as dictionaries: one that stands in every row is there once, as in the file.
-        table = pyarrow.parquet.ParquetFile(io.BytesIO(content), read_dictionary=wanted).read(wanted)
+        table = pyarrow.parquet.ParquetFile(io.BytesIO(content), metadata=metadata, read_dictionary=wanted).read(wanted)
         if (size := _text_bytes(table)) > MAX_BYTES:
             raise _too_large(size)
         return found, table.to_pylist()
@@ -232,11 +232,11 @@ def _parquet_cells(content: bytes, most_rows: int) -> tuple[Sequence[str], list[
         raise SweepError("The Parquet file is damaged.") from error
 
 
-def _require_plain(file: Any, wanted: Sequence[str]) -> None:
-    """Refuse columns that may be much larger than they say: packed tightly, lists, of a fixed width, twice there."""
-    columns = [column for column in map(file.schema.column, range(len(file.schema))) if column.path.split(".")[0] in wanted]
-    groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
-    chunks = [chunk for group in groups for chunk in map(group.column, range(group.num_columns))]
+def _plain_chunks(schema: Any, groups: Sequence[Any], wanted: Sequence[str]) -> list[Any]:
+    """The wanted columns' chunks. Refuses what may be much larger than it says: packed tightly, lists, fixed width, twice."""
+    places = [place for place in range(len(schema)) if schema.column(place).path.split(".")[0] in wanted]
+    columns = list(map(schema.column, places))
+    chunks = [chunk for group in groups for chunk in map(group.column, places)]
     is_plain = all(
         column.path in wanted and not column.max_repetition_level and column.physical_type != "FIXED_LEN_BYTE_ARRAY"
         for column in columns
@@ -246,6 +246,7 @@ def _require_plain(file: Any, wanted: Sequence[str]) -> None:
     # What a chunk says of its size is not what it unpacks to; Snappy makes at most some twenty bytes of one.
     if any(chunk.compression not in ("UNCOMPRESSED", "SNAPPY") for chunk in chunks):
         raise SweepError("The Parquet file is packed in a way that is not read here. Write it with Snappy, or unpacked.")
+    return chunks
 
 
 def _text_bytes(table: Any) -> int:

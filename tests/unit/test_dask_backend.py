@@ -6,7 +6,9 @@ import logging
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from threading import Event
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -26,7 +28,7 @@ from distributed import Client
 
 from core.jobs.dask import backend as cluster_training
 from core.jobs.dask import workers
-from core.jobs.dask.backend import DaskBackend
+from core.jobs.dask.backend import DaskBackend, splits_made
 from core.jobs.dask.workers import by_reference
 from tests.cluster import Cluster
 
@@ -181,50 +183,122 @@ def test_the_pool_has_as_many_places_as_the_cluster_and_the_images_travel_once(
     assert len(sent) <= 1, "at most with the first job of this file"
 
 
-def kept(client: Client) -> tuple[list[str], int]:
-    """The names of somebody's own data sets that scheduler and workers have, and how many splits workers have made."""
+def kept(client: Client) -> tuple[list[str], set[str]]:
+    """The names of somebody's own data sets that scheduler and workers have, and of all that workers have splits of."""
     names = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.worker_plugins))
     for each in client.run(lambda dask_worker: list(dask_worker.plugins)).values():
         names += each
-    return [name for name in names if "own-" in name], sum(client.run(by_reference(splits)).values())
+    return [name for name in names if "own-" in name], set().union(*client.run(by_reference(splits_made)).values())
 
 
-def splits() -> int:
-    return cluster_training._images.cache_info().currsize
+@pytest.fixture
+def own(uci: DataSet) -> DataSet:
+    """Somebody's own drawings."""
+    return OwnImages.of(uci.train_images[:200], [str(label) for label in uci.train_labels[:200].tolist()]).data_set
 
 
-def test_drawings_leave_the_cluster_with_the_last_training_that_uses_them(
-    joined: cluster_training.Cluster,
-    pool: JobPool,
+@pytest.fixture
+def new_own_job(joined: cluster_training.Cluster, pool: JobPool, own: DataSet) -> Callable[[DetectorConfig], TrainingJob]:
+    """Makes jobs on own drawings on the cluster."""
+
+    def make(config: DetectorConfig) -> TrainingJob:
+        config = replace(config, data_set=own.name)
+        plan = plan_split(own, config.normal_classes, config.training.seed)
+        return TrainingJob(config, plan, pool, backend=DaskBackend(config, own, plan, joined))
+
+    return make
+
+
+def test_drawings_and_no_others_images_leave_the_cluster_with_the_last_training_that_uses_them(
+    new_job: NewJob,
+    new_own_job: NewJob,
     cluster: Cluster,
+    own: DataSet,
     uci: DataSet,
     small: DetectorConfig,
     long: DetectorConfig,
     wait_until: "WaitUntil",
 ) -> None:
-    own = OwnImages.of(uci.train_images[:200], [str(label) for label in uci.train_labels[:200].tolist()]).data_set
-    jobs = []
-    for config in (replace(long, data_set=own.name), replace(small, data_set=own.name)):
-        plan = plan_split(own, config.normal_classes, config.training.seed)
-        jobs.append(TrainingJob(config, plan, pool, backend=DaskBackend(config, own, plan, joined)))
-        jobs[-1].resume()
-    endless, short = jobs
+    other = new_job(small)
+    other.resume()
+    wait_until(lambda: state(other).is_over)
+    endless, short = jobs = [new_own_job(long), new_own_job(small)]
+    for job in jobs:
+        job.resume()
     with Client(cluster.address, set_as_default=False) as client:
         try:
             wait_until(lambda: state(short).is_over and count(endless) > 1)
             assert state(short) is DONE
             names, made = kept(client)
             assert len(names) == 3, "one on the scheduler, one on each worker"
-            assert made
+            assert made == {own.name, uci.name}
             endless.pause()
-            wait_until(lambda: kept(client) == ([], 0))
+            wait_until(lambda: kept(client) == ([], {uci.name}))
             endless.resume()
             before = count(endless)
             wait_until(lambda: count(endless) > before)
         finally:
             for job in jobs:
                 job.drop()
-        wait_until(lambda: kept(client) == ([], 0))
+        wait_until(lambda: kept(client) == ([], {uci.name}))
+
+
+def test_drawings_travel_once_for_a_training_that_runs_to_its_end(
+    joined: cluster_training.Cluster,
+    new_own_job: NewJob,
+    own: DataSet,
+    small: DetectorConfig,
+    wait_until: "WaitUntil",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(joined, "prepare", Mock(wraps=joined.prepare))
+    monkeypatch.setattr(joined, "release", Mock(wraps=joined.release))
+    job = new_own_job(small)
+    job.resume()
+    wait_until(lambda: state(job).is_over)
+    assert state(job) is DONE
+    joined.prepare.assert_called_once_with(own)  # type: ignore[attr-defined]
+    joined.release.assert_called_once_with(own.name)  # type: ignore[attr-defined]
+
+
+def test_drawings_leave_the_cluster_with_a_training_that_dies_of_an_error(
+    new_own_job: NewJob,
+    pool: JobPool,
+    cluster: Cluster,
+    long: DetectorConfig,
+    wait_until: "WaitUntil",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = new_own_job(long)
+    job.resume()
+    wait_until(lambda: count(job) > 1)
+    monkeypatch.setattr(pool, "yield_to_inference", Mock(side_effect=RuntimeError("by the test")))
+    wait_until(lambda: state(job).is_over)
+    assert str(job.snapshot().error) == "Training failed: by the test"
+    with Client(cluster.address, set_as_default=False) as client:
+        wait_until(lambda: kept(client)[0] == [])
+
+
+def test_nobody_waits_for_a_scheduler_that_is_asked_to_give_drawings_back(
+    joined: cluster_training.Cluster, own: DataSet, uci: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined.prepare(own).result(30)
+    is_asked, answers, threads = Event(), Event(), joined.threads
+
+    def silent(client: Client) -> int:
+        if not is_asked.is_set():
+            is_asked.set()
+            answers.wait()
+        return threads(client)
+
+    monkeypatch.setattr(joined, "threads", silent)
+    joined.release(own.name)
+    assert is_asked.wait(30)
+    try:
+        assert joined.prepare(uci).result(10).status == "running"
+    finally:
+        answers.set()
+        joined.release(uci.name)
 
 
 def test_drawings_that_a_client_left_behind_go_with_the_next_that_are_taken_back(cluster: Cluster, uci: DataSet) -> None:

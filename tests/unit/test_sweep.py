@@ -218,6 +218,15 @@ def test_a_spreadsheet_s_mark_and_further_columns_do_no_harm(rows: list[Row]) ->
     assert from_bytes(b"\xef\xbb\xbf" + as_csv(cells, ["note", *columns()])) == rows
 
 
+def test_further_columns_of_a_parquet_file_may_be_large_and_packed_as_they_like(rows: list[Row]) -> None:
+    table = pyarrow.Table.from_pylist([row.cells for row in rows])
+    table = table.append_column("note", pyarrow.array(["x" * 2**22] * len(rows)))
+    table = table.append_column("marks", pyarrow.array([[1, 2]] * len(rows)))
+    codecs = dict.fromkeys(columns(), "SNAPPY") | {"note": "ZSTD", "marks.list.element": "ZSTD"}
+    pyarrow.parquet.write_table(table, content := io.BytesIO(), compression=codecs, use_dictionary=False)
+    assert from_bytes(content.getvalue()) == rows
+
+
 def test_a_table_of_an_earlier_version_is_read_whatever_settings_it_has_columns_for(rows: list[Row]) -> None:
     kept = [name for name in columns() if name not in SETTINGS]
     cells = [row.cells | {"latent_dim": row.config.model.latent_dim} for row in rows]

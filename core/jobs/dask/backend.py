@@ -12,11 +12,10 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar, cast
 
 import dask
@@ -39,7 +38,6 @@ from core.jobs.dask.workers import broadcast, by_reference, forgotten_with_image
 from core.jobs.images import Prepared, TrainingImages
 from core.jobs.pool import JobPool
 from core.model import Autoencoder, build, meta_model
-from core.preprocessing import Preprocessing
 from core.training import DivergedError, Step, Trainer
 
 LOG = logging.getLogger(__name__)
@@ -69,6 +67,9 @@ RETRY_AFTER = 0.5
 
 MAX_TRIES = 3
 """How often in a row a training goes back to the checkpoint before it pauses."""
+
+MAX_SPLITS = 8
+"""Trainings' images that a worker keeps, those that were wanted last."""
 
 MAX_WORKERS = 64
 """Threads that wait for the cluster."""
@@ -103,7 +104,7 @@ class ChunkResult(NamedTuple):
 def step_many(
     settings: str, counts: tuple[int, int], batches: int, before: ChunkResult | tuple[bytes, bytes] | None
 ) -> ChunkResult:
-    """So many batches after what was before, from the beginning if that is None. counts: _images. Raises DivergedError."""
+    """So many batches after what was before, from the beginning if that is None. counts: _images_of. Raises DivergedError."""
     config = config_from(json.loads(settings))
     prepared = _images_of(config, counts)
     if before is None:
@@ -124,37 +125,44 @@ def snapshot_of(advanced: ChunkResult) -> ChunkResult:
 
 
 def finish(settings: str, counts: tuple[int, int], weights: bytes) -> bytes:
-    """The detector with these weights, calibrated and measured, as a checkpoint. counts: _images."""
+    """The detector with these weights, calibrated and measured, as a checkpoint. counts: _images_of."""
     config = config_from(json.loads(settings))
     split = _images_of(config, counts).split
     return checkpoint.to_bytes(calibrate_and_measure(AutoencoderDetector(config, _network(config, weights)), split))
 
 
+_made: dict[tuple[str, Hashable], TrainingImages] = {}  # by data set and settings, the last wanted last
+_made_lock = threading.Lock()
+
+
 def _images_of(config: DetectorConfig, counts: tuple[int, int]) -> Prepared:
-    training = config.training
-    made = _images(config.data_set, config.normal_classes, training.seed, training.vary, counts, config.preprocessing)
-    try:
-        images(config.data_set)
-    except KeyError:  # taken back while these were made
-        _images.cache_clear()
-        raise
-    return made
-
-
-@lru_cache(maxsize=8)
-def _images(
-    data_set: str,
-    normal_classes: tuple[int, ...],
-    seed: int,
-    vary: bool,
-    counts: tuple[int, int],
-    preprocessing: Preprocessing,
-) -> Prepared:
     """The images of a training, of those that this worker has. counts: so many of the planned split, its first."""
-    return TrainingImages(plan_split(images(data_set), normal_classes, seed, vary).first(*counts), preprocessing).prepared
+    seed, vary = config.training.seed, config.training.vary
+    key = config.data_set, (config.normal_classes, seed, vary, counts, config.preprocessing)
+    with _made_lock:
+        made = _made.pop(key, None)
+        if made is None:
+            split = plan_split(images(config.data_set), config.normal_classes, seed, vary).first(*counts)
+            made = TrainingImages(split, config.preprocessing)
+        _made[key] = made
+        if len(_made) > MAX_SPLITS:
+            del _made[next(iter(_made))]
+    return made.prepared
 
 
-forgotten_with_images(_images.cache_clear)
+def splits_made() -> list[str]:
+    """The data sets of the splits that this worker keeps."""
+    with _made_lock:
+        return [data_set for data_set, _ in _made]
+
+
+def _forget_splits(data_set: str) -> None:
+    with _made_lock:
+        for key in [key for key in _made if key[0] == data_set]:
+            del _made[key]
+
+
+forgotten_with_images(_forget_splits)
 
 
 def _network(config: DetectorConfig, weights: bytes) -> Autoencoder:
@@ -210,19 +218,19 @@ class Cluster:
         with self._counting:
             self._users[data_set] -= 1
             self._users += Counter()  # only what is wanted is kept
-        if is_own(data_set):
+            is_last = not self._users[data_set]
+        if is_last and is_own(data_set):
             threading.Thread(target=self._take_back, args=(data_set,), name="cluster", daemon=True).start()
 
     def _take_back(self, data_set: str) -> None:
-        with self._turn:
-            client = self._client
-            if self._users[data_set] or client is None or client.status != "running":
-                return
-            try:
-                self.threads(client)  # as a scheduler that does not answer would keep the turn
-                take_back(client, data_set)
-            except Exception as error:
-                LOG.warning("Drawings may have stayed on the cluster at %s: %s", self.address, error)
+        try:
+            if client := self._running_client:
+                self.threads(client)  # before the turn, which a scheduler that does not answer would keep
+            with self._turn:
+                if (client := self._running_client) and not self._users[data_set]:
+                    take_back(client, data_set)
+        except Exception as error:
+            LOG.warning("Drawings may have stayed on the cluster at %s: %s", self.address, error)
 
     def _resolve(self, future: Future[Client], data: DataSet) -> None:
         with self._turn:
@@ -251,8 +259,13 @@ class Cluster:
             self._pool.grow(min(threads, MAX_WORKERS))
         return client
 
+    @property
+    def _running_client(self) -> Client | None:
+        client = self._client  # once: it may be replaced meanwhile
+        return client if client and client.status == "running" else None
+
     def _connected(self) -> Client:
-        if self._client and self._client.status != "running":
+        if self._client and not self._running_client:
             with suppress(Exception):  # whatever is left of it
                 self._client.close(timeout=1)
             self._client = None
@@ -328,7 +341,8 @@ class DaskBackend:
         return self._client is None and self._preparing is None
 
     def close(self) -> None:
-        """Nothing is kept here that only training needs."""
+        """Leave the cluster where that was not done: the job died of an error."""
+        self._leave()
 
     def set_learning_rate(self, rate: float) -> None:
         """The training goes on from the checkpoint; before its first batch that is the beginning, as it is planned."""
@@ -358,6 +372,7 @@ class DaskBackend:
             raise
         except Exception as error:
             LOG.warning("A training on the cluster goes back to batch %d: %s", self._checkpoint_batches, error)
+            self._leave()
             self._go_back()
             self._tries += 1
             if self._tries > MAX_TRIES or isinstance(error, (HaltedError, KilledWorker)):
@@ -440,7 +455,11 @@ class DaskBackend:
         self._checkpoint, self._checkpoint_batches = (advanced.weights, advanced.state), self.trained
 
     def suspend(self) -> None:
-        """Fetch the state and release the cluster; without an answer, the last checkpoint has to do."""
+        self._settle()
+        self._leave()
+
+    def _settle(self) -> None:
+        """Want no more and fetch the state; without an answer, the last checkpoint has to do."""
         self._forget()
         if self._client and self._last and self.trained != self._checkpoint_batches:
             try:
@@ -450,8 +469,8 @@ class DaskBackend:
         self._go_back()
 
     def _go_back(self) -> None:
-        """Leave the cluster and go back to the checkpoint."""
-        self._leave()
+        """Go on from the checkpoint."""
+        self._last = None
         if self.trained != self._checkpoint_batches:
             self.trained = self._checkpoint_batches
             self._weights = (
@@ -488,8 +507,8 @@ class DaskBackend:
         )
 
     def finish(self) -> Checkpoint:
-        """On the cluster, else here."""
-        self.suspend()
+        """On the cluster, which is left only then, else here."""
+        self._settle()
         weights = save_tensors(self._weights)
         try:
             while (client := self._connected()) is None:

@@ -12,12 +12,12 @@ from core.data.own import PREFIX, is_own
 IMAGES, OWN, OF = "images of ", f"images of {PREFIX}", " of "
 """What the names of plugins are made of; with which those of somebody's own begin; what comes before their client's name."""
 
-_derived: list[Callable[[], None]] = []
+_derived: list[Callable[[str], None]] = []
 
 
-def forgotten_with_images(clear: Callable[[], None]) -> None:
-    """Have a cache of what was made of images cleared when a worker gives some of them back."""
-    _derived.append(clear)
+def forgotten_with_images(forget: Callable[[str], None]) -> None:
+    """Have what was made of a data set's images forgotten when a worker gives them back; forget is told its name."""
+    _derived.append(forget)
 
 
 class Images(WorkerPlugin):
@@ -36,8 +36,8 @@ class Images(WorkerPlugin):
 
     def teardown(self, worker: Worker) -> None:
         """Dask calls this when the worker gives the images back."""
-        for clear in _derived:
-            clear()
+        for forget in _derived:
+            forget(self.data.name)
 
 
 def _name(client: Client, data_set: str) -> str:
