@@ -1,5 +1,7 @@
 """Train: choose settings, watch the network learn, keep what it learnt."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from pages.sections.train_controls import show_controls
@@ -9,7 +11,7 @@ from pages.sections.train_runs import show_runs
 from pages.sections.train_settings import show_settings
 from pages.shared.forms import data_notice, settings
 from pages.shared.i18n.text import _, translated
-from pages.shared.state import data_sets, keys, training_job
+from pages.shared.state import data_sets, keys, own_data, training_job
 from pages.shared.state.visitor import visitor
 from pages.shared.streamlit_internals import begin_again_with_app
 
@@ -18,8 +20,10 @@ def show() -> None:
     """The page."""
     st.title(_("Train a detector"))
     settings.follow_drawings()
-    at_hand = data_sets.at_hand(st.session_state.get(keys.DATA_SET, "mnist"))
-    data_notice.show(at_hand)
+    chosen = st.session_state.get(keys.DATA_SET, "mnist")
+    at_hand = data_sets.at_hand(chosen)
+    # Nothing else is trained on instead of deleted drawings: the settings say that they are not here.
+    data_notice.show(replace(at_hand, notice="") if own_data.is_deleted(chosen) else at_hand)
     left, right = st.columns([1, 2.2], gap="large")
     with left:
         config, problem = show_settings()

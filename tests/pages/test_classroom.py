@@ -5,6 +5,7 @@ import gc
 import io
 import weakref
 import zipfile
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from core import checkpoint
+from core.data.own import OwnImages
 from core.presets import Shipped
 from core.server.class_records import ClassError, ClassSnapshot, ClassUnavailableError, Drawing, NotTheTeacherError
 from core.server.classroom import MAX_A_MINUTE, Classroom
@@ -27,6 +29,7 @@ from pages.shared.state import access, class_drawings, classroom, keys, latent_s
 from pages.shared.state.lesson import Lesson
 from pages.shared.state.visitor import Choice, Run, acting_for
 from tests.pages.conftest import checked, go_to, has, html_of, inside, noting_turns, open_page, plain, tab_of, visitor_of
+from tests.pages.test_train import rerun_until
 
 pytestmark = pytest.mark.usefixtures("without_data", "far_away")
 
@@ -627,6 +630,76 @@ def test_the_classs_drawings_are_a_data_set_for_whoever_may_see_the_wall() -> No
     gc.collect()
     assert card() is None
     assert not own_data.of_class().lately
+
+
+def draw_as_the_class(column: int = 0) -> None:
+    """Twelve drawings of the digit, by somebody else; with another column they are others."""
+    for sheet in range(12):
+        send(five().roll((sheet, column), (2, 3)), sheet, browser=f"browser {column}")
+
+
+def as_the_browser_of(app: AppTest) -> AbstractContextManager[None]:
+    """While AppTest asks again what options are called, which a browser has been told."""
+    return acting_for(visitor_of(app), tab_of(app))
+
+
+def choose_the_classs() -> AppTest:
+    """Train, where the class's drawings are chosen."""
+    app = open_page("train")
+    (source,) = own_data.of_class().lately.values()
+    return checked(app.selectbox(key="data-set").set_value(source.name).run())
+
+
+@pytest.mark.parametrize("page", ["train", "home"])
+def test_the_classs_drawings_stay_chosen_when_the_wall_is_cleared(page: str) -> None:
+    """Also where another page is open then."""
+    begin()
+    draw_as_the_class()
+    app = choose_the_classs()
+    name = app.selectbox(key="data-set").value
+    visitor_of(app).own = OwnImages.of(five().repeat(12, 1, 1, 1), ["mine"] * 12)
+    go_to(app, page)
+    classroom.store().clear(now().about.code)
+    assert not now().drawings
+    with as_the_browser_of(app):
+        for opened in (page, "train"):
+            go_to(app, opened)
+    chosen = app.selectbox(key="data-set")
+    assert (chosen.value, chosen.options.count("Drawings of the class")) == (name, 1)
+    said = [error.value for error in app.error]
+    assert said == ["The drawings that were chosen are not here any more. Choose another data set."]
+    assert not [info.value for info in app.info], "nothing is used instead"
+    assert app.button(key="start").disabled
+    assert not visitor_of(app).sources
+
+    # The class draws again: its data set is still what is chosen, with the same normal kind.
+    draw_as_the_class(column=1)
+    with as_the_browser_of(app):
+        checked(app.run())
+    (later,) = own_data.of_class().lately.values()
+    assert app.selectbox(key="data-set").value == later.name != name
+    assert app.button_group(key="normal-classes").value == [0]
+    assert not app.error
+    assert not app.button(key="start").disabled
+
+
+def test_a_training_on_the_classs_drawings_goes_on_when_the_wall_is_cleared() -> None:
+    begin()
+    draw_as_the_class()
+    app = choose_the_classs()
+    name = app.selectbox(key="data-set").value
+    press(app, "start")
+    job = visitor_of(app).job
+    job.pause()
+    classroom.store().clear(now().about.code)
+    assert not now().drawings
+    with as_the_browser_of(app):
+        rerun_until(app, lambda app: not app.button(key="start").disabled)
+    assert app.button(key="start").label == "Resume"
+    assert app.selectbox(key="data-set").value == name
+    assert not app.error
+    assert visitor_of(app).job is job
+    job.drop()
 
 
 def test_pictures_of_the_classs_drawings_are_not_kept_and_others_are(monkeypatch: pytest.MonkeyPatch) -> None:

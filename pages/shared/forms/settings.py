@@ -51,13 +51,14 @@ def follow_drawings() -> None:
     """Where the data set that was chosen is the visitor's own, or the class's: as it is now, with what was drawn since.
 
     The class draws all the time: its data set stays what it is while the page is open, or no result would be of it. So does
-    what a training is of, as long as there is one.
+    what a training is of, as long as there is one. The class's stays chosen when its drawings are deleted, until it has others.
     """
     chosen = st.session_state.get(keys.DATA_SET, "mnist")
     is_opened, tab().followed = tab().followed != tab().visit, tab().visit
     if own_data.source_of(chosen) and (visitor().job or (own_data.is_of_class(chosen) and not is_opened)):
         return
-    if (newest := own_data.newest_of(chosen) or "mnist") != chosen:
+    newest = own_data.newest_of(chosen) or (chosen if own_data.is_deleted(chosen) else "mnist")
+    if newest != chosen:
         st.session_state[keys.DATA_SET] = newest
     own_data.remember(newest)
 
@@ -65,7 +66,7 @@ def follow_drawings() -> None:
 def _offered_data_sets() -> list[str]:
     """All that can be chosen; of drawings those that are chosen, which may be older than those that are offered."""
     chosen, offered = st.session_state[keys.DATA_SET], own_data.offered()
-    if chosen in offered or own_data.source_of(chosen) is None:
+    if chosen in offered or own_data.known(chosen) is None:
         return list(offered)
     of_class = own_data.is_of_class(chosen)
     return [*(name for name in offered if not is_own(name) or own_data.is_of_class(name) != of_class), chosen]
@@ -192,7 +193,8 @@ def read() -> DetectorConfig:
     normal = tuple(state[keys.NORMAL_CLASSES])
     names: tuple[str, ...] = ()
     if is_own(data_set):
-        if own_data.source_of(data_set) is None:
+        # What is being trained has all that it needs of drawings that are deleted meanwhile.
+        if not (own_data.known(data_set) if visitor().job else own_data.source_of(data_set)):
             raise SettingError("The drawings that were chosen are not here any more. Choose another data set.")
         names = data_sets.names_of(data_set)
         normal = tuple(label for label in normal if label < len(names))  # a kind may have gone since

@@ -110,7 +110,8 @@ def names_of_config(config: DetectorConfig) -> tuple[str, ...]:
 
 def _given_names(data_set_name: str) -> tuple[str, ...]:
     """As DetectorConfig.names has them."""
-    return (own_data.own_source_of(data_set_name) or SOURCES[data_set_name]).class_names
+    own = own_data.known(data_set_name) if is_own(data_set_name) else None
+    return (own or SOURCES[data_set_name]).class_names
 
 
 def _shown(data_set_name: str, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -121,7 +122,7 @@ def _shown(data_set_name: str, names: tuple[str, ...]) -> tuple[str, ...]:
 def title_of(data_set_name: str) -> str:
     """What a data set is called."""
     if is_own(data_set_name):
-        source = own_data.source_of(data_set_name)
+        source = own_data.known(data_set_name)
         return _(source.title if source else TITLE)
     return _(SOURCES[data_set_name].title)
 

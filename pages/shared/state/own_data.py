@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.data.datasets import SOURCES, Source
-from core.data.own import PREFIX, TITLE_OF_CLASS, OwnImages, is_own
+from core.data.own import PREFIX, TITLE_OF_CLASS, OwnImages, is_own, nothing
 from core.jobs.memory_budget import Claim
 from pages.shared.state import job_pool
 from pages.shared.state.once import once
@@ -38,8 +38,7 @@ class ClassSources:
             for name in told:
                 self.lately.pop(name, None)
             self.lately |= told
-            for oldest in list(self.lately)[:-MAX_SOURCES]:
-                del self.lately[oldest]
+            _keep_newest(self.lately)
         return told
 
     def forget(self) -> bool:
@@ -48,6 +47,11 @@ class ClassSources:
             had = bool(self.lately)
             self.lately.clear()
             return had
+
+
+def _keep_newest(sources: dict[str, Source]) -> None:
+    for oldest in list(sources)[:-MAX_SOURCES]:
+        del sources[oldest]
 
 
 @once
@@ -66,6 +70,16 @@ def offered() -> dict[str, Source]:
 def source_of(name: str) -> Source | None:
     """A data set by name, also one that an earlier training used; None where it is not here."""
     return offered().get(name) or visitor().sources.get(name) or of_class().lately.get(name)
+
+
+def known(name: str) -> Source | None:
+    """The same, also of the class's drawings that are deleted: as it was called, with nothing in it."""
+    return source_of(name) or visitor().deleted.get(name)
+
+
+def is_deleted(name: str) -> bool:
+    """Whether these were the class's drawings, and are here no more: its wall was cleared, or it is over."""
+    return source_of(name) is None and name in visitor().deleted
 
 
 def own_source_of(name: str) -> Source | None:
@@ -89,7 +103,7 @@ def _name_of_class(there: Mapping[str, Source]) -> str | None:
 
 def is_of_class(name: str) -> bool:
     """Whether this is the class's, as it is or as it was."""
-    source = source_of(name)
+    source = known(name)
     return source is not None and source.title == TITLE_OF_CLASS
 
 
@@ -116,12 +130,15 @@ def keep(images: OwnImages) -> None:
 
 def forget_class() -> bool:
     """Let go of the class's drawings, also of those that the visitor at hand has trained on; whether there were any."""
-    had = of_class().forget()
-    with visitor().lock:
-        for name, source in list(visitor().sources.items()):
+    had, who = of_class().forget(), visitor()
+    with who.lock:
+        for name, source in list(who.sources.items()):
             if source.title == TITLE_OF_CLASS:
                 had = True
-                del visitor().sources[name]
+                del who.sources[name]
+                # By the name alone nobody could tell that the class's was chosen, and that it may have drawings again.
+                who.deleted[name] = replace(source, read=nothing().source().read)
+        _keep_newest(who.deleted)
     return had
 
 
@@ -133,5 +150,4 @@ def remember(name: str) -> None:
     with visitor().lock:
         kept.pop(name, None)
         kept[name] = found
-        for oldest in list(kept)[:-MAX_SOURCES]:
-            del kept[oldest]
+        _keep_newest(kept)

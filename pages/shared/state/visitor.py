@@ -136,6 +136,8 @@ class Visitor:
     """The drawings kept as examples."""
     sources: dict[str, Source] = field(default_factory=dict)
     """Data sets of somebody's own, by name, as they were when something was trained on them, or of an uploaded detector."""
+    deleted: dict[str, Source] = field(default_factory=dict)
+    """The class's among these whose drawings were deleted since: as they were called, with nothing in them."""
     test_source: "tuple[Choice, str] | None" = None
     """A detector, and the data set whose images are put before it instead of its own."""
     step: int = 1
