@@ -23,6 +23,9 @@ from core.settings import SETTINGS, Number, Setting, written
 TABLE = "sweep.csv"
 """The table's name in DATA_DIR, where the page Evaluate looks for it."""
 
+PARQUET = b"PAR1"
+"""How a Parquet file begins."""
+
 MAX_BYTES = 16 * 2**20
 MAX_UPLOADED_ROWS = 5000
 """Of a table from elsewhere: a row takes some kilobytes of memory, and a third of a millisecond to read."""
@@ -173,7 +176,8 @@ def read(path: Path) -> list[Row]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise _too_large(path.stat().st_size)
-        return from_bytes(path.read_bytes())
+        content = path.read_bytes()
+        return _rows(*_parquet_cells(content)) if content.startswith(PARQUET) else from_bytes(content)
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -181,13 +185,20 @@ def read(path: Path) -> list[Row]:
 
 
 def from_bytes(content: bytes, most_rows: int = MAX_BYTES) -> list[Row]:
-    """The rows of a table, CSV or Parquet, each checked; where settings stand twice, the later row. Raises SweepError.
+    """The rows of a table from elsewhere, CSV, each checked; where settings stand twice, the later row. Raises SweepError.
 
-    most_rows: a table with more is refused before it is read.
+    Parquet is read from one's own disk only: a damaged file can end the process, inside of pyarrow. most_rows: a table with
+    more is refused before it is read.
     """
     if len(content) > MAX_BYTES:
         raise _too_large(len(content))
-    found, table = (_parquet_cells if content.startswith(b"PAR1") else _csv_cells)(content, most_rows)
+    if content.startswith(PARQUET):
+        raise SweepError("This is a Parquet file. Save the table as CSV, which `--table sweep.csv` does, and upload that.")
+    return _rows(*_csv_cells(content, most_rows))
+
+
+def _rows(found: Sequence[str], table: Iterable[Mapping[str, object]]) -> list[Row]:
+    """found: the names of the table's columns. Raises SweepError."""
     if missing := [name for name in KINDS if name not in found]:
         raise SweepError("This is not a sweep's table: it has no column “{column}”.", column=missing[0])
     rows = [_row(number, cells) for number, cells in enumerate(table, start=1)]
@@ -200,7 +211,7 @@ def _csv_cells(content: bytes, most_rows: int) -> tuple[Sequence[str], list[dict
         lines = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         return lines.fieldnames or (), list(lines)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise SweepError("This is not a sweep's table: the file is neither CSV nor Parquet.") from error
+        raise SweepError("This is not a sweep's table: the file is no CSV.") from error
 
 
 def _require_few(count: int, most: int) -> None:
@@ -208,57 +219,13 @@ def _require_few(count: int, most: int) -> None:
         raise SweepError("The table has {count:,} rows; at most {most:,} are read.", count=count, most=most)
 
 
-def _parquet_cells(content: bytes, most_rows: int) -> tuple[Sequence[str], list[dict[str, object]]]:
+def _parquet_cells(content: bytes) -> tuple[Sequence[str], list[dict[str, object]]]:
     pyarrow = _pyarrow()
     try:
-        metadata = pyarrow.parquet.read_metadata(io.BytesIO(content))
-        found = metadata.schema.to_arrow_schema().names
-        wanted = [name for name in columns() if name in found]
-        groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-        chunks = _plain_chunks(metadata.schema, groups, wanted)
-        # A small file can announce billions of rows.
-        size, rows = sum(chunk.total_uncompressed_size for chunk in chunks), sum(group.num_rows for group in groups)
-        if max(size, rows) > MAX_BYTES:
-            raise _too_large(size)
-        _require_few(rows, most_rows)
-        # Texts as dictionaries: one that stands in every row is there once, as in the file.
-        table = pyarrow.parquet.ParquetFile(io.BytesIO(content), metadata=metadata, read_dictionary=wanted).read(wanted)
-        if (size := _text_bytes(table)) > MAX_BYTES:
-            raise _too_large(size)
-        return found, table.to_pylist()
-    except SweepError:
-        raise
+        table = pyarrow.parquet.read_table(io.BytesIO(content))
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise SweepError("The Parquet file is damaged.") from error
-
-
-def _plain_chunks(schema: Any, groups: Sequence[Any], wanted: Sequence[str]) -> list[Any]:
-    """The wanted columns' chunks. Refuses what may be much larger than it says: packed tightly, lists, fixed width, twice."""
-    places = [place for place in range(len(schema)) if schema.column(place).path.split(".")[0] in wanted]
-    columns = list(map(schema.column, places))
-    chunks = [chunk for group in groups for chunk in map(group.column, places)]
-    is_plain = all(
-        column.path in wanted and not column.max_repetition_level and column.physical_type != "FIXED_LEN_BYTE_ARRAY"
-        for column in columns
-    )
-    if not is_plain or len(columns) > len(wanted):
-        raise SweepError("This is not a sweep's table: a column holds more than one number or text a row.")
-    # What a chunk says of its size is not what it unpacks to; Snappy makes at most some twenty bytes of one.
-    if any(chunk.compression not in ("UNCOMPRESSED", "SNAPPY") for chunk in chunks):
-        raise SweepError("The Parquet file is packed in a way that is not read here. Write it with Snappy, or unpacked.")
-    return chunks
-
-
-def _text_bytes(table: Any) -> int:
-    """What all texts of a table have once each row has its own."""
-    import pyarrow.compute
-
-    return sum(
-        pyarrow.compute.sum(pyarrow.compute.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
-        for column in table.columns
-        if hasattr(column.type, "value_type")
-        for chunk in column.chunks
-    )
+    return table.column_names, table.to_pylist()
 
 
 def _row(number: int, cells: Mapping[str, object]) -> Row:

@@ -55,7 +55,7 @@ def rows_at_hand() -> list[Row]:
     """The uploaded table, else the one in DATA_DIR, else none. Raises SweepError."""
     file = st.file_uploader(
         _("Upload a sweep's table"),
-        type=["csv", "parquet"],
+        type=["csv"],
         key="sweep-table",
         max_upload_size=job_pool.most_megabytes(MAX_BYTES),
     )

@@ -108,7 +108,7 @@ def test_of_equals_the_smallest_bottleneck_is_best() -> None:
 def test_an_uploaded_table_goes_before_the_one_in_the_folder(rows: list[Row], without_data: Path, tmp_path: Path) -> None:
     write(rows, without_data / TABLE)
     app = open_page("evaluate")
-    for name, kept in (("other.parquet", rows[-1:]), ("third.csv", [replace(rows[-1], auroc=0.25)])):
+    for name, kept in (("other.csv", rows[-1:]), ("third.csv", [replace(rows[-1], auroc=0.25)])):
         write(kept, tmp_path / name)
         app.file_uploader(key="sweep-table").set_value((name, (tmp_path / name).read_bytes(), "application/octet-stream"))
         (table,) = tables(checked(app.run()))
