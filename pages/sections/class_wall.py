@@ -36,7 +36,7 @@ def show_change() -> None:
             st.rerun()
         classroom.run_again_only_if_changed(seen, now)
     except UserError:
-        classroom.run_again_in_any_case()  # the page says it
+        classroom.run_again_once_it_answers()  # the page says it
 
 
 def show_wall() -> None:
@@ -44,7 +44,7 @@ def show_wall() -> None:
     try:
         now = classroom.snapshot()
     except UserError as error:
-        classroom.run_again_in_any_case()
+        classroom.run_again_once_it_answers()
         st.error(translated(error), icon=":material/error:")
         return
     if now is None or tab().class_seen != seen(now):

@@ -43,7 +43,7 @@ def show_task() -> None:
     try:
         now, who = classroom.snapshot(), classroom.student()
     except ClassUnavailableError as error:
-        classroom.run_again_in_any_case()
+        classroom.run_again_once_it_answers()
         if visitor().student is not None:
             with st.container(key="class-task"):
                 st.caption(translated(error))

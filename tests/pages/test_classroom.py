@@ -28,6 +28,7 @@ from pages.sections import class_archive, class_begin, class_wall, draw_class
 from pages.shared.state import access, class_drawings, classroom, keys, latent_space, own_data, visitors
 from pages.shared.state.lesson import Lesson
 from pages.shared.state.visitor import Choice, Run, acting_for
+from tests.conftest import WaitUntil
 from tests.pages.conftest import checked, go_to, has, html_of, inside, noting_turns, open_page, plain, tab_of, visitor_of
 from tests.pages.test_train import rerun_until
 
@@ -395,6 +396,28 @@ def test_a_page_comes_back_with_the_database(page: str, monkeypatch: pytest.Monk
         assert tab_of(app).class_seen != class_wall.seen(found), "then the whole page runs anew"
     checked(app.run())
     assert not is_due.call_args.args[0]()
+
+
+@pytest.mark.parametrize("page", ["class", "draw"])
+def test_a_page_that_cannot_see_the_class_rests_until_its_database_answers(
+    page: str, without_data: Path, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of somebody who is in no class, as nobody knows whether he is."""
+    database, is_due = without_data / "class.sqlite", Mock()
+    database.write_bytes(b"this is no database" * 100)
+    monkeypatch.setattr(classroom, "run_by_timer_only_if", is_due)
+    app = open_page(page)
+    for _tick in range(3):
+        assert not is_due.call_args.args[0]()
+    database.unlink()
+    monkeypatch.setattr("core.server.classroom.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("core.server.classroom.LOOK_SECONDS", 0.0)
+    wait_until(is_due.call_args.args[0])
+    is_due.reset_mock()
+    checked(app.run())
+    assert not app.error
+    assert not has(app, "class-task")
+    assert is_due.called == (page == "class"), "without a class Draw has nothing to look at"
 
 
 def test_a_cleared_wall_has_nothing_open() -> None:

@@ -83,9 +83,15 @@ def run_again_only_if_changed(shown: Callable[[ClassSnapshot | None], object], n
     run_by_timer_only_if(is_due)
 
 
-def run_again_in_any_case() -> None:
-    """Said by such a fragment where the class could not be seen: whoever sees it first need not be this page."""
-    run_by_timer_only_if(lambda: True)
+def run_again_once_it_answers() -> None:
+    """Said by such a fragment where the class could not be seen: it need not run again before the database answers anybody."""
+    here = store()
+
+    def is_due() -> bool:
+        here.look()
+        return not here.has_problem
+
+    run_by_timer_only_if(is_due)
 
 
 # ---------------------------------------------------------------- who
