@@ -64,6 +64,7 @@ def images(page: Page) -> int:
     return int(re.sub(r"\D", "", page.get_by_text(re.compile(r"^[\d.,]+ im")).inner_text()))
 
 
+@pytest.mark.slow
 def test_what_is_chosen_stays_chosen_in_another_language(page: Page, server: Server) -> None:
     open_page(page, server, "browse")
     all_images = images(page)

@@ -138,7 +138,7 @@ def test_an_uploaded_table_with_too_many_rows_is_refused_in_a_sentence() -> None
 
 
 @pytest.mark.usefixtures("without_data")
-@pytest.mark.parametrize(("content", "says"), [(b"a,b\n1,2\n", "no column “settings”"), (b"\xff\xfe\x00", "the file is no CSV")])
+@pytest.mark.parametrize(("content", "says"), [(b"a,b\n1,2\n", "no column “settings”"), (b"\xff\xfe\x00", "is no CSV")])
 def test_a_malformed_upload_is_refused_in_a_sentence(content: bytes, says: str) -> None:
     app = open_page("evaluate")
     app.file_uploader(key="sweep-table").set_value(("sweep.csv", content, "text/csv"))

@@ -507,18 +507,20 @@ def sender(url: str, name: str, count: int) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
+@pytest.mark.slow
 def test_several_processes_lose_nothing(url: str) -> None:
     room = Classroom(url)
     room.begin("4b")
-    processes = [sender(url, name, 75) for name in "ab"]
+    processes = [sender(url, name, 50) for name in "abc"]
     told = [int(line) for process in processes for line in process.communicate()[0].split()]
     now = room.now(at_once=True)
     assert now
-    assert [process.returncode for process in processes] == [0, 0]
-    assert (sorted(told), len(now.students)) == (sorted(now.drawings), 2)
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert (sorted(told), len(now.students)) == (sorted(now.drawings), 3)
     assert len(told) == len(set(told)) == 150
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_every_drawing_that_was_told_is_there(url: str) -> None:
     room = Classroom(url)
     room.begin("4b")
