@@ -144,6 +144,7 @@ def test_the_lesson_stays_where_it_was_and_back_goes_a_step_back(page: Page, ser
     expect(title).to_contain_text("3. ")
     page.get_by_role("button", name="Next", exact=True).click()
     expect(title).to_contain_text("4. ")
+    expect(page).to_have_url(f"{server.url}/learn?step=4")
     page.go_back()
     page.go_back()
     expect(title).to_contain_text("2. ")
