@@ -173,10 +173,10 @@ def network(address: str) -> str:
     return str(parsed)
 
 
-def keep_newest(known: OrderedDict[Any, Any]) -> None:
-    """Forget the oldest beyond MAX_KNOWN."""
-    while len(known) > MAX_KNOWN:
-        known.popitem(last=False)
+def keep_newest(known: dict[Any, Any], most: int = MAX_KNOWN) -> None:
+    """Forget the oldest beyond so many."""
+    while len(known) > most:
+        del known[next(iter(known))]
 
 
 def _digest(text: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 from core.data.datasets import SOURCES, Source
 from core.data.own import PREFIX, TITLE_OF_CLASS, OwnImages, is_own, nothing
 from core.jobs.memory_budget import Claim
+from core.server.access import keep_newest
 from pages.shared.state import job_pool
 from pages.shared.state.once import once
 from pages.shared.state.visitor import visitor
@@ -38,7 +39,7 @@ class ClassSources:
             for name in told:
                 self.lately.pop(name, None)
             self.lately |= told
-            _keep_newest(self.lately)
+            keep_newest(self.lately, MAX_SOURCES)
         return told
 
     def forget(self) -> bool:
@@ -47,11 +48,6 @@ class ClassSources:
             had = bool(self.lately)
             self.lately.clear()
             return had
-
-
-def _keep_newest(sources: dict[str, Source]) -> None:
-    for oldest in list(sources)[:-MAX_SOURCES]:
-        del sources[oldest]
 
 
 @once
@@ -138,7 +134,7 @@ def forget_class() -> bool:
                 del who.sources[name]
                 # By the name alone nobody could tell that the class's was chosen, and that it may have drawings again.
                 who.deleted[name] = replace(source, read=nothing().source().read)
-        _keep_newest(who.deleted)
+        keep_newest(who.deleted, MAX_SOURCES)
     return had
 
 
@@ -150,4 +146,4 @@ def remember(name: str) -> None:
     with visitor().lock:
         kept.pop(name, None)
         kept[name] = found
-        _keep_newest(kept)
+        keep_newest(kept, MAX_SOURCES)
