@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from pages.shared.i18n.text import LANGUAGES
 from pages.shared.navigation import PAGES
 from pages.shared.state.lesson import STEPS
+from tests.browser.canvas import SCREENS
 from tests.browser.conftest import Server, draw, final_score, open_page, settled, until
-from tests.browser.test_draw import SCREENS
 from tests.browser.test_lesson import answer
 from tests.strokes import WAYS, on_canvas
 
