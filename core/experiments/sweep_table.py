@@ -172,12 +172,12 @@ def _pyarrow() -> Any:
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a table, none where there is no file. Raises SweepError."""
+    """The rows of a table, none where there is no file: CSV, or Parquet where the name ends so. Raises SweepError."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise _too_large(path.stat().st_size)
         content = path.read_bytes()
-        return _rows(*_parquet_cells(content)) if content.startswith(PARQUET) else from_bytes(content)
+        return _rows(*_parquet_cells(content)) if path.suffix == ".parquet" else from_bytes(content)
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -187,8 +187,8 @@ def read(path: Path) -> list[Row]:
 def from_bytes(content: bytes, most_rows: int = MAX_BYTES) -> list[Row]:
     """The rows of a table from elsewhere, CSV, each checked; where settings stand twice, the later row. Raises SweepError.
 
-    Parquet is read from one's own disk only: a damaged file can end the process, inside of pyarrow. most_rows: a table with
-    more is refused before it is read.
+    Parquet is refused, for a damaged file can end the process, inside of pyarrow: whoever goes on with a sweep reads their
+    own, a server reads none. most_rows: a table with more is refused before it is read.
     """
     if len(content) > MAX_BYTES:
         raise _too_large(len(content))

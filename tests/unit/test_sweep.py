@@ -177,6 +177,9 @@ def test_parquet_from_elsewhere_is_not_opened(rows: list[Row], tmp_path: Path, m
     monkeypatch.setattr(sweep_table, "_pyarrow", Mock(side_effect=AssertionError))
     with pytest.raises(SweepError, match="Save the table as CSV"):
         from_bytes(path.read_bytes())
+    named_so = path.rename(tmp_path / sweep_table.TABLE)  # where Evaluate looks
+    with pytest.raises(SweepError, match="Save the table as CSV"):
+        read(named_so)
 
 
 def test_a_damaged_parquet_file_is_refused_in_a_sentence(tmp_path: Path) -> None:
