@@ -20,10 +20,12 @@ from streamlit.testing.v1 import AppTest
 
 from core import checkpoint
 from core.data.own import OwnImages
+from core.detector import AutoencoderDetector, DetectorConfig
 from core.presets import Shipped
 from core.server.class_records import ClassError, ClassSnapshot, ClassUnavailableError, Drawing, NotTheTeacherError
 from core.server.classroom import MAX_A_MINUTE, Classroom
 from core.server.tasks import TASKS, Judgement, Task
+from core.training import TrainConfig
 from pages.sections import class_archive, class_begin, class_wall, draw_class
 from pages.shared.state import access, class_drawings, classroom, keys, latent_space, own_data, visitors
 from pages.shared.state.lesson import Lesson
@@ -468,7 +470,15 @@ def test_a_detector_is_given_to_the_class_and_fooled(monkeypatch: pytest.MonkeyP
     assert f"{shared.code}" in " ".join(html_of(teacher))
 
 
-@pytest.mark.parametrize("kind", [{"normal_classes": (3, 8)}, {"data_set": "fashion-mnist"}], ids=["two digits", "clothes"])
+OWN = {"data_set": "own-0123456789abcdef", "class_names": ("star", "5")}
+NO_DIGIT = {
+    "two digits": {"normal_classes": (3, 8)},
+    "clothes": {"data_set": "fashion-mnist"},
+    "stars": {**OWN, "normal_classes": (0,)},
+}
+
+
+@pytest.mark.parametrize("kind", NO_DIGIT.values(), ids=NO_DIGIT)
 def test_a_detector_of_anything_but_one_digit_is_not_given(kind: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     begin()
     app = join()
@@ -480,6 +490,26 @@ def test_a_detector_of_anything_but_one_digit_is_not_given(kind: dict[str, Any],
     with pytest.raises(ClassError, match="detectors of one digit"):
         classroom.give_detector()
     assert now().detectors == {}
+
+
+def test_a_detector_of_the_class_s_own_fives_is_given_and_judges_the_drawings_of_others() -> None:
+    begin()
+    giver, app = join(), join()
+    config = DetectorConfig(**OWN, normal_classes=(1,), training=TrainConfig(epochs=1))
+    made = AutoencoderDetector(config).fit(five().repeat(10, 1, 1, 1), five().repeat(5, 1, 1, 1))
+    visitor_of(giver).runs.append(Run.of("run 1", "trained", checkpoint.Checkpoint(made)))
+    visitor_of(giver).choice = Choice(run=0)
+    checked(giver.run())
+    press(giver, "give-detector")
+    (shared,) = now().detectors.values()
+    assert shared.digit == 5
+    app.text_input(key="shared-code").set_value(shared.code)
+    press(app, "take-detector")
+    put(app, five())
+    press(app, "send-drawing")
+    (drawing,) = now().drawings.values()
+    assert drawing.detector == shared.code
+    assert drawing.judgement.score == pytest.approx(float(made.infer(five()).scores[0]), abs=1e-6)
 
 
 def test_a_detector_that_lets_nothing_pass_is_not_given() -> None:

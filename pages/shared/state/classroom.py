@@ -8,7 +8,7 @@ import streamlit as st
 from torch import Tensor
 
 from core.checkpoint import from_bytes, to_bytes
-from core.data.datasets import data_directory
+from core.data.datasets import SOURCES, data_directory
 from core.detector import AutoencoderDetector
 from core.errors import N_
 from core.presets import Shipped
@@ -179,8 +179,9 @@ def give_detector() -> str:
     what, given = (visitor().class_begun, number, made.detector.threshold_), visitor().given
     if what in given:
         return given[what]
-    if len(made.config.normal_classes) != 1 or made.config.data_set not in ("mnist", "uci-digits"):
-        raise ClassError("The class takes detectors of one digit.")
+    digit = "+".join(made.config.names[label] for label in made.config.normal_classes)
+    if digit not in SOURCES["mnist"].class_names:
+        raise ClassError("The class takes detectors of one digit, also of your own drawings if you called them 0 to 9.")
     held_out = made.detector.calibration_scores_
     alarms = int((held_out.double() > made.detector.threshold_).sum())
     if 2 * alarms > len(held_out):
@@ -190,7 +191,7 @@ def give_detector() -> str:
             alarms=alarms,
             count=len(held_out),
         )
-    given[what] = store().share(who.number, made.config.normal_classes[0], to_bytes(made))
+    given[what] = store().share(who.number, int(digit), to_bytes(made))
     return given[what]
 
 
