@@ -63,6 +63,7 @@ def show_answer() -> None:
     """What follows the pen; a stroke reruns nothing else."""
     watch_pen()
     show_verdict()
+    judging.judge_again_once_trained()
 
 
 def show_canvas() -> None:

@@ -328,6 +328,16 @@ class TrainingJob:
             return self._renew(snapshot)
         return current[1]
 
+    def has_changed_since(self, detector: AutoencoderDetector | None) -> bool:
+        """Whether `detector` would now return one of other weights than this, which it returned before; waits for no lock.
+
+        A job that waits for its turn does not change.
+        """
+        snapshot, current = self._snapshot, self._current
+        if snapshot.result:
+            return detector is not snapshot.result.detector
+        return current is None or current[0] != snapshot.version or current[1] is not detector
+
     def _renew(self, snapshot: Snapshot) -> AutoencoderDetector:
         images = self._images  # once: the worker lets go of it when the job is done
         if images is None:

@@ -26,7 +26,7 @@ from core.presets import PRESETS, Shipped, preset
 from core.training import TrainConfig
 from pages.sections.train_controls import pace
 from pages.shared.forms import setting_widgets
-from pages.shared.state import job_pool, keys, training_job
+from pages.shared.state import job_pool, judging, keys, training_job
 from pages.shared.state.visitor import Choice
 from tests.conftest import PATIENCE
 from tests.pages.conftest import (
@@ -510,6 +510,32 @@ def test_other_pages_tell_of_a_paused_training(app: AppTest) -> None:
     go_to(app, "train")
     assert status(app) == "Paused: epoch 1 of 2, batch 1 of 7"
     assert app.text_input(key="hidden-sizes").value == "16", "settings survive a visit to another page"
+
+
+def test_other_pages_run_again_only_once_the_training_has_gone_on(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, wait_until: "WaitUntil"
+) -> None:
+    """Thirty pages that judge their drawings again every second keep new drawings waiting, and most trainings stand in line."""
+    press(app, "button-skip_next")
+    rerun_until(app, lambda app: "Paused" in status(app))
+    fragments = [Mock(), Mock()]
+    for module, fragment in zip((training_job, judging), fragments, strict=True):
+        monkeypatch.setattr(module, "run_by_timer_only_if", fragment)
+    mine = visitor_of(app)
+    go_to(app, "draw")
+    mine.drawings.canvas.image = mine.drawings.canvas.of_strokes = torch.eye(28)[None, None]
+    checked(app.run())
+    line, verdict = (fragment.call_args.args[0] for fragment in fragments)
+    assert not line()
+    assert not verdict()
+    mine.job.step()
+    wait_until(lambda: mine.job.snapshot().state is JobState.PAUSED)
+    assert line()
+    assert verdict()
+    checked(app.run())
+    assert not fragments[1].call_args.args[0]()
+    mine.choice = Choice(shipped=Shipped("best", "mnist", 5))
+    assert fragments[1].call_args.args[0](), "another tab has put another detector in use"
 
 
 def test_a_diverging_training_says_so_and_leaves_no_run(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:

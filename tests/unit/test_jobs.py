@@ -378,6 +378,24 @@ def test_detector_of_a_paused_job_has_the_weights_of_the_pause(
     assert all(torch.equal(weights[name], value) for name, value in job.snapshot().weights.items())
 
 
+def test_a_detector_is_another_once_its_job_has_trained_on(
+    new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil"
+) -> None:
+    job = new_job(small)
+    job.step()
+    wait_until(lambda: state(job) is PAUSED)
+    live = job.detector()
+    assert job.has_changed_since(None)
+    assert not job.has_changed_since(live)
+    job.step()
+    wait_until(lambda: state(job) is PAUSED and len(job.snapshot().batch_losses) == 2)
+    assert job.has_changed_since(live)
+    live = job.detector()
+    finish(job, wait_until)
+    assert job.has_changed_since(live)
+    assert not job.has_changed_since(job.detector())
+
+
 def test_detector_of_a_finished_job_is_its_result(new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil") -> None:
     job = new_job(small)
     snapshot = finish(job, wait_until)

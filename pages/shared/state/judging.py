@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from weakref import ref
 
 from torch import Tensor
 
@@ -11,7 +12,8 @@ from pages.shared.html import pictures
 from pages.shared.html.verdicts import Opinion
 from pages.shared.state import data_sets, detectors, job_pool
 from pages.shared.state.drawings import MAX_ON_STRIP, SHARE_OF_TEN, Origin, Picked, StripDrawing
-from pages.shared.state.visitor import visitor
+from pages.shared.state.visitor import TRAINING, visitor
+from pages.shared.streamlit_internals import run_by_timer_only_if
 
 
 def judge(image: Tensor) -> tuple[AutoencoderDetector, Result]:
@@ -21,6 +23,22 @@ def judge(image: Tensor) -> tuple[AutoencoderDetector, Result]:
     if judged is None or judged[0] is not image or judged[1] is not detector:
         judged = drawings.judged = image, detector, detector.infer(image, preprocessed(image))
     return detector, judged[2]
+
+
+def judge_again_once_trained() -> None:
+    """Said by a fragment that a timer runs: it need not run before the training in use judges otherwise than in this run.
+
+    In a class most trainings wait for their turn. Judged anew each second they would keep everybody's new drawings waiting.
+    """
+    mine, training, judged = visitor(), visitor().job, visitor().drawings.judged
+    detector = ref(judged[1]) if judged else None  # which a page that was left must not keep
+
+    def is_due() -> bool:
+        if mine.choice != TRAINING or mine.job is not training:
+            return True
+        return training is not None and detector is not None and training.has_changed_since(detector())
+
+    run_by_timer_only_if(is_due)
 
 
 def preprocessed(image: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from core.jobs.job import JobState, Snapshot, TrainingJob
 from pages.shared.i18n.text import _
 from pages.shared.state import detectors, job_pool
 from pages.shared.state.visitor import TRAINING, Run, tab, visitor
+from pages.shared.streamlit_internals import run_by_timer_only_if
 
 
 def new(config: DetectorConfig, data: PlannedSplit, device: Any = None) -> TrainingJob:
@@ -28,6 +29,27 @@ def poll(seconds: float) -> float | None:
     """How often a page looks at the visitor's job: these seconds while it trains, seldom where its turns are, else never."""
     tab().looks_seldom = seldom = _looks_seldom()
     return None if seldom is None else WAITING_POLL if seldom else seconds
+
+
+def look_again_once_changed() -> None:
+    """Said by a fragment that a timer runs, and that tells where the job stands: it need not run before that is something else.
+
+    Most trainings of a class wait for their turn, and are as they were.
+    """
+    mine, training = visitor(), visitor().job
+    before = _told(training.snapshot()) if training else None
+
+    def is_due() -> bool:
+        # The tick says that somebody looks, whatever comes of it.
+        return training is None or mine.job is not training or _told(training.snapshot()) != before
+
+    run_by_timer_only_if(is_due)
+
+
+def _told(snapshot: Snapshot) -> object:
+    """What `job_sentence` and `needs_rerun` depend on."""
+    place = (snapshot.ahead, snapshot.wait) if snapshot.state is JobState.QUEUED else None
+    return snapshot.version, snapshot.is_held, round(snapshot.turn), place
 
 
 def _looks_seldom() -> bool | None:
