@@ -47,10 +47,10 @@ def _pictures(image: bytes, detector: AutoencoderDetector) -> str:
     return pictures.triple(result.images[0], result.reconstructions[0], result.error_maps[0])
 
 
-def show_opened(now: ClassSnapshot, is_teacher: bool) -> None:
-    """One drawing with reconstruction and error map; the teacher can hide it."""
+def show_opened(now: ClassSnapshot, is_teacher: bool, sees_hidden: bool) -> None:
+    """One drawing with reconstruction and error map; the teacher can hide it, and it is gone where hidden ones are not seen."""
     drawing = now.drawings.get(tab().class_opened)
-    if drawing is None or (drawing.is_hidden and not is_teacher):
+    if drawing is None or (drawing.is_hidden and not sees_hidden):
         return
     judged, who = drawing.judgement, name_of(now.students.get(drawing.student))
     about = class_tasks.title(drawing.task, now.about.digit)

@@ -72,8 +72,9 @@ def show_wall() -> None:
         with left:
             if is_projector:
                 st.html(heading(now))
-            show_opened(now, is_teacher)
-            drawings = in_order(now, order, is_teacher)[:MAX_IN_SIGHT]
+            sees_hidden = is_teacher and not is_projector  # which the class looks at
+            show_opened(now, is_teacher, sees_hidden)
+            drawings = in_order(now, order, sees_hidden)[:MAX_IN_SIGHT]
             ratios = [each.judgement.ratio for each in drawings if not each.is_hidden]
             wall.show(keys.WALL, [card(now, each) for each in drawings], ratios, tab().class_opened, open_one, is_projector)
         with right:
@@ -114,13 +115,13 @@ def heading(now: ClassSnapshot) -> str:
     )
 
 
-def in_order(now: ClassSnapshot, order: str, is_teacher: bool) -> Sequence[Drawing]:
-    """What is on the wall: the newest first, to the teacher hidden ones too; or this task's list, then what does not count."""
+def in_order(now: ClassSnapshot, order: str, sees_hidden: bool) -> Sequence[Drawing]:
+    """What is on the wall: the newest first, with hidden ones or without; or this task's list, then what does not count."""
     if order == RANKED:
         best = {place.drawing: now.drawings[place.drawing] for place in now.places.values()}
         rest = [each for each in reversed(now.in_round()) if each.number not in best]
         return [*best.values(), *rest]
-    visible = [each for each in now.drawings.values() if is_teacher or not each.is_hidden]
+    visible = [each for each in now.drawings.values() if sees_hidden or not each.is_hidden]
     return visible[::-1]
 
 

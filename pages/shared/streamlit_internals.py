@@ -421,8 +421,11 @@ def refuse_large_messages(server: uvicorn.Server) -> None:
     server.config.ws_max_size = get_max_widget_state_size_bytes()
 
 
-def idle_connections(server: uvicorn.Server) -> list[asyncio.Transport]:
-    """The connections on which no request is being answered, WebSockets aside."""
+def idle_connections(server: uvicorn.Server) -> list[asyncio.WriteTransport]:
+    """The connections on which no request is being answered, WebSockets aside.
+
+    An answer counts as given once all of it is handed over, though most of it may still be to be sent to a slow browser.
+    """
     http = [protocol for protocol in server.server_state.connections if hasattr(protocol, "cycle")]
     return [protocol.transport for protocol in http if protocol.cycle is None or protocol.cycle.response_complete]
 

@@ -435,6 +435,21 @@ def test_a_cleared_wall_has_nothing_open() -> None:
     assert tab_of(teacher).class_opened == 0
 
 
+def test_a_hidden_drawing_is_seen_by_the_teacher_and_not_on_the_projector() -> None:
+    teacher, app = begin(), join()
+    put(app, five())
+    press(app, "send-drawing")
+    (drawing,) = now().drawings.values()
+    tab_of(teacher).class_opened = drawing.number
+    checked(teacher.run())
+    press(teacher, "hide-drawing")
+    assert has(teacher, "class-opened"), "it can be shown again"
+    tab_of(teacher).view = "projector"
+    checked(teacher.run())
+    assert not has(teacher, "class-opened")
+    assert class_wall.in_order(now(), class_wall.NEWEST, sees_hidden=False) == []
+
+
 def test_a_detector_is_given_to_the_class_and_fooled(monkeypatch: pytest.MonkeyPatch) -> None:
     had_turn = noting_turns(monkeypatch, classroom, "from_bytes")
     teacher, giver = begin(), join()

@@ -6,8 +6,9 @@ import shlex
 import socket
 import sys
 import tempfile
+from itertools import count
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 import uvicorn
@@ -141,3 +142,18 @@ def test_what_is_sent_does_not_wait_for_an_acknowledgement_once_the_address_is_t
 
     asyncio.run(serve())
     assert at_once == [1]
+
+
+def test_a_connection_that_takes_what_it_is_sent_is_not_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script of 5 MB takes a phone longer than SILENT_SECONDS; uvicorn calls the answer complete once it is handed over."""
+    silent, stuck, slow = Mock(), Mock(), Mock()
+    silent.get_write_buffer_size.return_value, stuck.get_write_buffer_size.return_value = 0, 4_000_000
+    slow.get_write_buffer_size.side_effect = count(4_000_000, -65_536)
+    monkeypatch.setattr(connections, "idle_connections", lambda _server: [silent, stuck, slow])
+    monkeypatch.setattr(connections, "SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(asyncio, "sleep", AsyncMock(side_effect=[None, asyncio.CancelledError]))
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(connections.end_idle_connections(Mock(**{"server_state.connections": ()}), connections.OPEN_FILES))
+    assert silent.abort.called
+    assert stuck.abort.called
+    assert not slow.abort.called
