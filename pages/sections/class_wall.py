@@ -121,8 +121,7 @@ def in_order(now: ClassSnapshot, order: str, sees_hidden: bool) -> Sequence[Draw
         best = {place.drawing: now.drawings[place.drawing] for place in now.places.values()}
         rest = [each for each in reversed(now.in_round()) if each.number not in best]
         return [*best.values(), *rest]
-    visible = [each for each in now.drawings.values() if sees_hidden or not each.is_hidden]
-    return visible[::-1]
+    return list(now.drawings.values() if sees_hidden else now.shown())[::-1]
 
 
 def card(now: ClassSnapshot, drawing: Drawing) -> wall.Card:

@@ -187,6 +187,6 @@ def _job_line() -> None:
     training = visitor().job
     if training is None:
         st.rerun()  # another tab has ended it
-    training_job.look_again_once_changed()
     snapshot = training.snapshot()
+    training_job.look_again_once_changed(training, snapshot)
     st.progress(snapshot.progress, job_sentence(snapshot))

@@ -179,8 +179,8 @@ def give_detector() -> str:
     what, given = (visitor().class_begun, number, made.detector.threshold_), visitor().given
     if what in given:
         return given[what]
-    digit = "+".join(made.config.names[label] for label in made.config.normal_classes)
-    if digit not in SOURCES["mnist"].class_names:
+    names = [made.config.names[label] for label in made.config.normal_classes]
+    if len(names) != 1 or names[0] not in SOURCES["mnist"].class_names:
         raise ClassError("The class takes detectors of one digit, also of your own drawings if you called them 0 to 9.")
     held_out = made.detector.calibration_scores_
     alarms = int((held_out.double() > made.detector.threshold_).sum())
@@ -191,7 +191,7 @@ def give_detector() -> str:
             alarms=alarms,
             count=len(held_out),
         )
-    given[what] = store().share(who.number, int(digit), to_bytes(made))
+    given[what] = store().share(who.number, int(names[0]), to_bytes(made))
     return given[what]
 
 

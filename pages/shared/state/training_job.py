@@ -31,17 +31,16 @@ def poll(seconds: float) -> float | None:
     return None if seldom is None else WAITING_POLL if seldom else seconds
 
 
-def look_again_once_changed() -> None:
-    """Said by a fragment that a timer runs, and that tells where the job stands: it need not run before that is something else.
+def look_again_once_changed(training: TrainingJob, shown: Snapshot) -> None:
+    """Said by a fragment that a timer runs and that shows where the job stands: it need not run before that has changed.
 
-    Most trainings of a class wait for their turn, and are as they were.
+    Most trainings of a class wait for their turn, and do not change meanwhile.
     """
-    mine, training = visitor(), visitor().job
-    before = _told(training.snapshot()) if training else None
+    mine, before = visitor(), _told(shown)
 
     def is_due() -> bool:
-        # The tick says that somebody looks, whatever comes of it.
-        return training is None or mine.job is not training or _told(training.snapshot()) != before
+        # snapshot, not peek: each tick of the timer is a sign that somebody still looks.
+        return mine.job is not training or _told(training.snapshot()) != before
 
     run_by_timer_only_if(is_due)
 
