@@ -9,7 +9,6 @@ import hashlib
 import html
 import time
 from collections import Counter, OrderedDict
-from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, HTTPConnection
@@ -18,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.server import web
 from core.server.access import keep_newest, network
+from core.server.addresses import parts_of
 from pages.shared.html import style
 from pages.shared.i18n.text import translated_into
 from pages.shared.state.access import IN_A_TAB, IN_ANOTHER_SITE, has_token, is_admitted
@@ -36,6 +36,9 @@ MAX_UPLOADED = 20 * 2**20
 
 MAX_AT_A_TIME = 5
 """Files that one browser sends at the same time."""
+
+MAX_BODY_SECONDS = 180.0
+"""For all of a request; the largest file arrives in that over a slow mobile network."""
 
 POLICY = (
     "default-src 'self'; script-src 'self' blob: {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
@@ -109,6 +112,35 @@ class ConnectionLimits:
         return is_in_time
 
 
+class BodyTimeLimit:
+    """Takes a connection for lost whose request has not arrived in time: what waits for the rest holds memory and a place."""
+
+    def __init__(self, app: ASGIApp, seconds: float = MAX_BODY_SECONDS) -> None:
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        end = asyncio.get_running_loop().time() + self._seconds
+        is_whole = False
+
+        async def receive_in_time() -> Message:
+            nonlocal is_whole
+            if is_whole:  # only the end of the connection can follow, and the answer may take its time
+                return await receive()
+            try:
+                async with asyncio.timeout_at(end):
+                    message = await receive()
+            except TimeoutError:
+                return {"type": "http.disconnect"}
+            is_whole = not message.get("more_body", False)
+            return message
+
+        await self._app(scope, receive_in_time, send)
+
+
 class Admission:
     """Refuses what a visitor may not have: the class's pages without its password, figures without the teacher's token, more
     uploads than there is room for, and the app inside of another site's frame.
@@ -180,7 +212,7 @@ class Admission:
         is_framed = request.headers.get("Sec-Fetch-Dest") in ("iframe", "frame", "embed", "object")
         if not is_framed or request.headers.get("Sec-Fetch-Site") in ("same-origin", "none"):
             return ""
-        referrer = urlsplit(request.headers.get("Referer", ""))
+        referrer = parts_of(request.headers.get("Referer", ""))
         # A site may keep its name to itself; then the browser judges by frame-ancestors.
         if self._embedders and (not referrer.netloc or f"{referrer.scheme}://{referrer.netloc}" in self._embedders):
             return ""
@@ -189,7 +221,7 @@ class Admission:
 
 def _is_of_own_page(request: HTTPConnection) -> bool:
     """Whether a page of this server sent it; no script can write Origin, and a forged request comes with another one."""
-    return urlsplit(request.headers.get("Origin", "")).netloc == request.headers.get("Host", "")
+    return parts_of(request.headers.get("Origin", "")).netloc == request.headers.get("Host", "")
 
 
 def framed(address: str, request: HTTPConnection) -> HTMLResponse:

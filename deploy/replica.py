@@ -33,6 +33,7 @@ from deploy.shutdown import ConnectedBrowsers, ending, leave
 from pages.shared.streamlit_internals import (
     base_path,
     believe_proxies,
+    keep_messages_of_ended_runs,
     keep_no_sessions_of_strangers,
     refuse_large_messages,
     refuse_messages,
@@ -48,9 +49,10 @@ from pages.shared.streamlit_internals import (
 
 def middleware() -> list[Middleware]:
     """What a request passes, the outermost first; after `load`, which refuses settings that it cannot read."""
-    from deploy.guard import Admission, ConnectionLimits, Headers
+    from deploy.guard import Admission, BodyTimeLimit, ConnectionLimits, Headers
 
-    parts = (Headers, ConnectionLimits, LostConnections, ConnectedBrowsers, VisitorCookie, Admission, FrontendFiles)
+    connected = (ConnectionLimits, BodyTimeLimit, LostConnections, ConnectedBrowsers)
+    parts = (Headers, *connected, VisitorCookie, Admission, FrontendFiles)
     return [Middleware(part) for part in parts]
 
 
@@ -63,6 +65,7 @@ def load() -> None:
     run_no_page_files()
     refuse_messages_of_left_pages()
     skip_idle_ticks()
+    keep_messages_of_ended_runs()
     remember_theme()
     share_script_loop()
     with ended_at_once():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from core.server import web
 
@@ -51,7 +51,7 @@ def reach(seen: str, listens_on: str, is_forwarded: bool = False) -> Reach:
     """
     if public := web.public_url():
         return Reach((public,))
-    place = urlsplit(seen)
+    place = parts_of(seen)
     if place.hostname and not is_own_name(place.hostname):
         return Reach((f"{place.scheme}://{place.netloc}",))
     if proxy := web.proxy_address():
@@ -67,6 +67,16 @@ def reach(seen: str, listens_on: str, is_forwarded: bool = False) -> Reach:
     if not hosts:
         return Reach(obstacle=Obstacle.NO_NETWORK)
     return Reach(tuple(url(host, place.port, place.scheme) for host in hosts), is_of_this_network=True)
+
+
+def parts_of(address: str) -> SplitResult:
+    """The parts of an address that a browser sent; all of them are empty where it is none, such as http://[ or http://a:b."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # read when it is asked for
+    except ValueError:
+        return urlsplit("")
+    return parts
 
 
 def url(host: str, port: int | None, scheme: str = "http") -> str:

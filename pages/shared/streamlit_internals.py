@@ -23,11 +23,11 @@ from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.NewSession_pb2 import Config, CustomThemeConfig, NewSession
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.runtime import app_session
-from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.app_session import AppSession, AppSessionState
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.runtime_util import get_max_widget_state_size_bytes
-from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 from streamlit.runtime.state.common import WidgetMetadata
 from streamlit.runtime.state.session_state import Serialized, SessionState
@@ -127,6 +127,38 @@ def skip_idle_ticks() -> None:
         original(session, client_state)
 
     AppSession._handle_rerun_script_request = handle_rerun_script_request  # type: ignore[method-assign,assignment]
+
+
+def keep_messages_of_ended_runs() -> None:
+    """Have every session start its next run only after it has taken what the last one showed.
+
+    A run hands its messages to the thread that answers all browsers. Where a timer asked for the next run before that thread
+    came to them, Streamlit took the run's last messages, such as a drawing's verdict, for those of a run that it had stopped,
+    and dropped them: with sixty students, one drawing in five hundred had no verdict.
+    """
+    if hasattr(AppSession._create_scriptrunner, "__wrapped__"):
+        return
+    original = AppSession._create_scriptrunner
+
+    @wraps(original)
+    def create_scriptrunner(session: AppSession, rerun_data: RerunData) -> None:
+        ended = session._scriptrunner
+        if ended is None:  # none has run yet, or it was told to stop
+            original(session, rerun_data)
+            return
+
+        def start() -> None:
+            current = session._scriptrunner
+            if session._state is AppSessionState.SHUTDOWN_REQUESTED:
+                return
+            if current is None or current is ended:
+                original(session, rerun_data)
+            elif not current.request_rerun(rerun_data):
+                create_scriptrunner(session, rerun_data)
+
+        session._call_soon_on_event_loop(start)
+
+    AppSession._create_scriptrunner = create_scriptrunner  # type: ignore[method-assign,assignment]
 
 
 _DUE = "is_due_by_fragment"

@@ -262,3 +262,48 @@ def test_a_connection_lost_within_a_file_is_no_error(settled: Mock) -> None:
     assert sent[0]["status"] == 400
     assert settled.call_count == 1
     assert admission._arriving == 0
+
+
+def test_a_request_that_never_ends_is_given_up_and_an_answer_takes_its_time() -> None:
+    begun, more = {"type": "http.request", "body": b"x", "more_body": True}, asyncio.Event()
+
+    async def run() -> None:
+        messages: list[Message] = [begun]
+
+        async def receive() -> Message:
+            if not messages:
+                await more.wait()
+            return messages.pop(0)
+
+        async def send(message: Message) -> None:
+            raise AssertionError(message)
+
+        async def read(_scope: Scope, receive: Receive, _send: Send) -> None:
+            assert await receive() == begun
+            assert await receive() == {"type": "http.disconnect"}
+
+        await guard.BodyTimeLimit(read, 0.0)({"type": "http"}, receive, send)
+
+        async def answer(_scope: Scope, receive: Receive, _send: Send) -> None:
+            assert await receive() == await nothing()
+            asyncio.get_running_loop().call_soon(messages.append, {"type": "http.disconnect"})
+            asyncio.get_running_loop().call_soon(more.set)
+            assert await receive() == {"type": "http.disconnect"}, "when the connection ends, and not before"
+            assert more.is_set()
+
+        messages.append(await nothing())
+        await guard.BodyTimeLimit(answer, 0.0)({"type": "http"}, receive, send)
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
+
+
+@pytest.mark.parametrize("address", ["http://[", "http://[::1]:port", "//a:99999"])
+def test_a_header_that_is_no_address_is_of_another_site(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBED_ORIGINS", "https://school.example")
+    headers = {"Sec-Fetch-Dest": "iframe", "Sec-Fetch-Site": "cross-site", "Referer": address, "Origin": address, "Host": "a"}
+    coded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": coded, "query_string": b""}
+    held = Held()
+    held.go_on.set()
+    assert asyncio.run(said(guard.Admission(held), scope))["type"] == "answered"
+    assert not guard._is_of_own_page(Request(scope))

@@ -187,6 +187,49 @@ def test_a_tick_counts_only_where_its_fragment_says_so(monkeypatch: pytest.Monke
     assert "self._handle_rerun_script_request(" in source, "what a message of a browser calls"
 
 
+def test_the_next_run_starts_once_all_that_the_last_one_showed_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    monkeypatch.setattr(AppSession, "_create_scriptrunner", lambda _session, asked: order.append(asked))
+    streamlit_internals.keep_messages_of_ended_runs()
+    loop = asyncio.new_event_loop()
+
+    def runs(accepts: bool) -> SimpleNamespace:
+        return SimpleNamespace(request_rerun=lambda asked: accepts and not order.append(f"{asked}, by the run before"))
+
+    def session_with(runner: SimpleNamespace | None) -> Any:
+        return SimpleNamespace(_scriptrunner=runner, _state=None, _call_soon_on_event_loop=loop.call_soon)
+
+    def ask(*sessions: Any) -> list[str]:
+        loop.call_soon(order.append, "what it showed")
+        for number, session in enumerate(sessions):
+            AppSession._create_scriptrunner(session, f"run {number}")  # type: ignore[arg-type]
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        asked = order[:]
+        order.clear()
+        return asked
+
+    assert ask(session_with(runs(False))) == ["what it showed", "run 0"]
+    assert ask(session_with(None)) == ["run 0", "what it showed"], "who opens a page waits for nobody"
+    left = session_with(runs(False))
+    left._state = app_session.AppSessionState.SHUTDOWN_REQUESTED
+    assert ask(left) == ["what it showed"]
+    for follower, expected in ((runs(True), "run 0, by the run before"), (runs(False), "run 0"), (None, "run 0")):
+        session = session_with(runs(False))
+        loop.call_soon(setattr, session, "_scriptrunner", follower)
+        assert ask(session) == ["what it showed", expected], "another request may have begun a run meanwhile"
+    loop.close()
+    taken = inspect.getsource(AppSession._handle_scriptrunner_event_on_event_loop)
+    assert "if sender is not self._scriptrunner:" in taken, "what drops messages"
+    request = inspect.getsource(AppSession.request_rerun)
+    assert "success = self._scriptrunner.request_rerun(rerun_data)" in request
+    assert "self._create_scriptrunner(rerun_data)" in request
+    posted = inspect.getsource(AppSession._on_scriptrunner_event)
+    assert "self._call_soon_on_event_loop(" in posted, "a run's messages wait in one line with what is asked after it ended"
+
+
 def test_a_fragment_says_when_its_ticks_count(monkeypatch: pytest.MonkeyPatch) -> None:
     session = SimpleNamespace()
     monkeypatch.setattr(streamlit_internals, "_session", lambda: session)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -12,7 +12,7 @@ from core.errors import UserError
 from core.link import LinkError, decode, encode
 from core.presets import preset_of, shipped_as
 from core.server import addresses
-from core.server.addresses import Obstacle, Reach
+from core.server.addresses import Obstacle, Reach, parts_of
 from pages.shared.forms import settings
 from pages.shared.i18n.text import LANGUAGES, _, language, translated
 from pages.shared.state import detectors, keys, own_data
@@ -177,10 +177,10 @@ def link(page: str, hide: tuple[str, ...] = (), projector: bool = False) -> str:
         parts["hide"] = ",".join(hide)
     if projector:
         parts["view"] = PROJECTOR
-    seen = urlsplit(st.context.url or "")
+    seen = parts_of(st.context.url or "")
     found = reach().addresses
     # Where nobody else gets in, the link is good for this machine.
-    place = urlsplit(found[0]) if found and seen.netloc else seen
+    place = parts_of(found[0]) if found and seen.netloc else seen
     return seen._replace(scheme=place.scheme, netloc=place.netloc, query=urlencode(parts, safe=","), fragment="").geturl()
 
 
