@@ -107,8 +107,9 @@ def clear() -> None:
             # Cleared before the whole stroke arrived: the strip keeps what was seen of it.
             judging.add_to_strip(shown.canvas.image, "canvas", _("drawing"))
         shown.canvas.generation += 1
-        shown.canvas.strokes = shown.canvas.of_strokes = shown.canvas.image = shown.canvas.judged_on_screen = None
+        shown.canvas.strokes = shown.canvas.of_strokes = shown.canvas.image = None
         shown.canvas.is_stroke_whole, shown.canvas.history = True, DrawingHistory()
+        shown.canvas.was_judged_on_screen = False
         shown.return_to_canvas()
         shown.opinions = None
         tab().canvas.show(shown.canvas, tab().visit)

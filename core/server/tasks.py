@@ -139,12 +139,16 @@ class Shared(Protocol):
     @property
     def code(self) -> str: ...
     @property
+    def student(self) -> int: ...
+    @property
     def digit(self) -> int: ...
 
 
 class Against(Protocol):
     """What `fooled` asks of a drawing."""
 
+    @property
+    def student(self) -> int: ...
     @property
     def detector(self) -> str: ...
     @property
@@ -153,7 +157,7 @@ class Against(Protocol):
 
 @dataclass(frozen=True)
 class Fooled:
-    """How often a shared detector was tried, and how often it took another digit for its own."""
+    """How often others tried a shared detector, and how often it took another digit for its own."""
 
     code: str
     tries: int
@@ -161,12 +165,15 @@ class Fooled:
 
 
 def fooled(detectors: Iterable[Shared], drawings: Iterable[Against]) -> list[Fooled]:
-    """The detectors, the one that was fooled least first; of equal ones the one that was tried more. Untried ones come last."""
+    """The detectors, the one that was fooled least first; of equal ones the one that was tried more. Untried ones come last.
+
+    What the student drew who gave it does not count.
+    """
     drawn = list(drawings)
     rows = []
     for detector in detectors:
-        own = [each.judgement for each in drawn if each.detector == detector.code]
-        rows.append(Fooled(detector.code, len(own), sum(counts("fool", detector.digit, judged) for judged in own)))
+        tries = [each.judgement for each in drawn if each.detector == detector.code and each.student != detector.student]
+        rows.append(Fooled(detector.code, len(tries), sum(counts("fool", detector.digit, judged) for judged in tries)))
     return sorted(rows, key=lambda row: (row.tries == 0, row.fooled, -row.tries, row.code))
 
 

@@ -115,12 +115,14 @@ def test_the_detector_that_was_fooled_least_comes_first_and_untried_ones_last() 
     @dataclass(frozen=True)
     class Shared:
         code: str
+        student: int
         digit: int
 
     fools, fails = judged(0.05, best_digit=3), judged(0.2, best_digit=3)
     drawn = [Drawn(1, 1, fools, detector="A"), Drawn(2, 1, fails, detector="B"), Drawn(3, 1, fails, detector="B")]
     drawn += [Drawn(4, 1, fails, detector="C"), Drawn(5, 1, fools)]
-    found = fooled([Shared(code, 5) for code in "ABCD"], drawn)
+    drawn += [Drawn(number, 2, fails, detector="C") for number in range(6, 9)]  # by the student who gave it
+    found = fooled([Shared(code, 2, 5) for code in "ABCD"], drawn)
     assert [(each.code, each.tries, each.fooled) for each in found] == [("B", 2, 0), ("C", 1, 0), ("A", 1, 1), ("D", 0, 0)]
 
 

@@ -43,14 +43,14 @@ class Canvas:
     """The drawing as an image, with what is seen of a stroke that the pen still draws."""
     is_stroke_whole: bool = True
     """Whether the pen is lifted."""
-    judged_on_screen: Tensor | None = None
-    """The image whose verdict was on screen last."""
+    was_judged_on_screen: bool = False
+    """Whether a verdict on it was on screen since it was cleared: undo and redo bring back what was seen."""
     history: "DrawingHistory" = field(default_factory=lambda: DrawingHistory())
 
     @property
     def is_verdict_seen(self) -> bool:
-        """Whether a verdict on this very drawing was on screen."""
-        return self.image is not None and self.image is self.judged_on_screen
+        """Whether a verdict on the drawing, or on a part of it, was on screen."""
+        return self.image is not None and self.was_judged_on_screen
 
     @property
     def stroke_count(self) -> int:
