@@ -3,6 +3,7 @@
 import itertools
 import math
 import threading
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -21,6 +22,10 @@ SMALL = 64 * MEGABYTE
 course's network always fits."""
 
 RESERVED = 0.2
+
+COLLECT_SECONDS = 2.0
+"""Between two searches for memory that nobody can reach any more: each stops everything for tenths of a second, and who is
+refused may press again and again."""
 
 WITHOUT_VISITORS = 700 * MEGABYTE
 """What the server is taken to need for itself where the system does not tell."""
@@ -66,6 +71,7 @@ class Budget:
         self._claims: WeakKeyDictionary[object, tuple[Owner | None, Claim]] = WeakKeyDictionary()
         self._others: list[Callable[[], int]] = []
         self._lock = threading.Lock()
+        self._collected = -math.inf
 
     def count(self, others: Callable[[], int]) -> None:
         """Count also what this tells whenever it is asked, in bytes, as nobody's."""
@@ -101,7 +107,9 @@ class Budget:
 
     def _require(self, owner: Owner | None, claim: Claim) -> None:
         problem = self._problem(owner, claim)
-        if problem:
+        now = time.monotonic()
+        if problem and now - self._collected > COLLECT_SECONDS:
+            self._collected = now
             give_back_memory()  # perhaps it is held by what nobody can reach any more
             problem = self._problem(owner, claim)
         if problem:

@@ -5,6 +5,7 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -190,6 +191,18 @@ def test_nobody_may_have_more_than_a_share_and_the_last_part_is_for_small_ones()
     with pytest.raises(MemoryFullError, match="0 MB are left"):
         budget.claim(things[8], Owner(), Claim(1))
     assert budget.used() == 1000 * MB
+
+
+def test_memory_that_nobody_can_reach_is_looked_for_once_however_often_one_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[float] = []
+    clock = SimpleNamespace(seconds=1000.0)
+    monkeypatch.setattr(memory_budget, "give_back_memory", lambda: looked.append(clock.seconds))
+    monkeypatch.setattr(memory_budget, "time", SimpleNamespace(monotonic=lambda: clock.seconds))
+    budget = Budget(1000 * MB)
+    for clock.seconds in (1000.0, 1000.1, 1000.2, 1000.3 + memory_budget.COLLECT_SECONDS):
+        with pytest.raises(MemoryFullError):
+            budget.require(Owner(), Claim(2000 * MB))
+    assert looked == [1000.0, clock.seconds]
 
 
 def test_a_server_above_its_limit_takes_nothing_new(monkeypatch: pytest.MonkeyPatch) -> None:
