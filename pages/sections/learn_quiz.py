@@ -45,7 +45,7 @@ def show(context: PageContext) -> None:
             given = quiz.given[quiz.number]
             is_right = given == question.right
             with st.container(key="lesson-answer"):
-                st.markdown(f"{right_or_wrong(is_right)} {why(context, question, result, given)}")
+                st.markdown(f"{right_or_wrong(is_right)} {why(question, result, given)}")
             is_last = quiz.number + 1 == QUESTIONS_OF_QUIZ
             st.button(
                 _("How did it go?") if is_last else _("Next question"),
@@ -97,7 +97,7 @@ def asked_text(context: PageContext, question: Question, result: Result | None) 
     }[question.kind]
 
 
-def why(context: PageContext, question: Question, result: Result | None, given: int) -> str:
+def why(question: Question, result: Result | None, given: int) -> str:
     """Why the right answer is right, and what speaks against the one that was given."""
     if question.kind == "rate":
         return _(
@@ -202,7 +202,7 @@ def show_result(context: PageContext, asked: list[Question], quiz: Quiz) -> None
         with st.container(key="lesson-question"):
             st.markdown(f"**{asked_text(context, question, result)}**")
         with st.container(key="lesson-answer"):
-            st.markdown(why(context, question, result, quiz.given[number]))
+            st.markdown(why(question, result, quiz.given[number]))
     if result:
         with right:
             show_images(context, question, result, is_answered=True)

@@ -1,6 +1,7 @@
 """The arrows of the house (docs/architecture.md): who may import whom, read from the sources."""
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -70,3 +71,13 @@ def test_there_is_no_circle() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" imports ".join(error.args[1]))
+
+
+def test_the_state_of_a_visitor_is_told_in_the_order_of_its_imports() -> None:
+    table = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition("What pages ask for")[2].partition("## ")[0]
+    rows = [re.findall(r"`(\w+)\.py`", line.split("|")[1]) for line in table.splitlines() if line.startswith("| `")]
+    row_of = {f"pages.shared.state.{name}": number for number, row in enumerate(rows) for name in row}
+    assert row_of.keys() == {name for name in MODULES if name.startswith("pages.shared.state.")}
+    for name, number in row_of.items():
+        for imported in {*imports(MODULES[name], lazy=False)} & row_of.keys():
+            assert row_of[imported] <= number, f"{name} imports {imported}, which stands below it"
