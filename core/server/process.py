@@ -60,17 +60,21 @@ def give_back_memory() -> None:
 def keep_giving_back_memory(every: float = 60.0) -> threading.Event:
     """Do so again and again until the event is set. every: seconds.
 
-    Each time nobody is answered for a quarter of a second. Left alone Python searches the whole heap about three
-    times a minute while a class trains; meanwhile it searches only what is young.
+    Nobody is answered while the heap is searched, for tenths of a second: so what is there when this begins, half a million
+    objects of the libraries, is not searched any more. Left alone Python searches the heap about three times a minute while a
+    class trains; meanwhile it searches only what is young.
     """
     over = threading.Event()
     usual = gc.get_threshold()
     gc.set_threshold(*usual[:2], NEVER)
+    gc.collect()
+    gc.freeze()
 
     def keep() -> None:
         while not over.wait(every):
             give_back_memory()
         gc.set_threshold(*usual)
+        gc.unfreeze()
 
     threading.Thread(target=keep, name="memory", daemon=True).start()
     return over

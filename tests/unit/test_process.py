@@ -33,9 +33,11 @@ def test_sessions_that_are_gone_are_forgotten_though_nobody_trains_or_visits(wai
     try:
         gone = weakref.ref(Session())
         wait_until(lambda: gone() is None)
+        assert gc.get_freeze_count() > 100_000, "what stays is not searched again and again"
     finally:
         over.set()
         gc.enable()
+    wait_until(lambda: gc.get_freeze_count() == 0)
 
 
 def has_malloc_trim() -> bool:
