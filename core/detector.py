@@ -15,7 +15,7 @@ from torch import Tensor
 from core.conformal import at_least_as_high, conformal_threshold, p_value
 from core.data.augmentation import augment, copies_per_image
 from core.data.datasets import SOURCES, DataSet
-from core.data.split import OneClassSplit, split_one_class
+from core.data.split import OneClassSplit, shuffled_split, split_one_class
 from core.errors import UserError
 from core.memory import decode_each_once, reconstruct_from_memory, squared_norms
 from core.model import Autoencoder, ModelConfig, build, layers, parameter_count
@@ -158,9 +158,8 @@ class AutoencoderDetector:
         """
         seed, copies = self.config.training.seed, 0
         if calibration is None:
-            order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
-            held_out = max(1, len(images) // 5)
-            images, calibration = images[order[held_out:]], images[order[:held_out]]
+            train, held_out = shuffled_split(len(images), seed)
+            images, calibration = images[train], images[held_out]
         if self.config.training.vary:
             copies = copies_per_image(len(images))
             images = augment(images, copies, seed)

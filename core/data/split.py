@@ -103,6 +103,13 @@ FEWEST = 10
 """Images of what is normal, to learn from."""
 
 
+def shuffled_split(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Places of so many images in the order of this seed: those that train, and the fifth, one at least, that calibrates."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    held_out = max(1, round(count * CALIBRATION_SHARE))
+    return order[held_out:], order[:held_out]
+
+
 def plan_split(data: DataSet, normal_classes: Iterable[int], seed: int, vary: bool = False) -> PlannedSplit:
     """Keep only normal images of the training file, 80 % to train and 20 % to calibrate, shuffled by seed.
 
@@ -119,11 +126,10 @@ def plan_split(data: DataSet, normal_classes: Iterable[int], seed: int, vary: bo
     chosen = is_normal.nonzero().squeeze(1)
     if len(chosen) < FEWEST:
         raise EmptySplitError("Only {count} images of this choice exist; at least 10 are needed.", count=len(chosen))
-    order = chosen[torch.randperm(len(chosen), generator=torch.Generator().manual_seed(seed))]
-    held_out, test = round(len(order) * CALIBRATION_SHARE), data.test
-    calibration, train = order[:held_out], order[held_out:]
+    train, calibration = (chosen[places] for places in shuffled_split(len(chosen), seed))
+    test = data.test
     if data.has_no_test_file:
-        tested = max(1, round(len(order) * TEST_SHARE))
+        tested = max(1, round(len(chosen) * TEST_SHARE))
         seen = torch.cat([train[:tested], (~is_normal).nonzero().squeeze(1)]).sort().values
         train, test = train[tested:], LabelledImages(test.images[seen], test.labels[seen], test.name)
     copies = copies_per_image(len(train)) if vary else 0

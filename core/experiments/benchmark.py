@@ -27,7 +27,7 @@ from core.data.download import load_or_download
 from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import UserError
-from core.experiments import options
+from core.experiments import markdown, options
 from core.experiments.baselines import BASELINES, Method, fitted
 from core.experiments.baselines import measure as trial_of
 from core.experiments.shifts import SHIFTS
@@ -190,22 +190,22 @@ def shift_table(rows: list[ShiftRow]) -> str:
     """One line a shift, with AUROC, false alarms and caught for each method, means over the normal classes."""
     methods = list(dict.fromkeys(row.method for row in rows))
     head = ["images", *(f"{method}: {what}" for method in methods for what in ("AUROC", "false alarms", "caught"))]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines = []
     for shift in dict.fromkeys(row.shift for row in rows):
         cells = [shift]
         for method in methods:
             own = [row for row in rows if (row.shift, row.method) == (shift, method)]
             cells.append(f"{np.mean([row.auroc for row in own]):.4f}")
             cells += [f"{np.mean([getattr(row, name) for row in own]):.1%}" for name in ("false_alarm_rate", "catch_rate")]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown.table(head, lines)
 
 
 def table(rows: list[Row]) -> str:
     """One line a method: AUROC by class and mean, spread of the mean over seeds, and the means of the rest."""
     normals = list(dict.fromkeys(row.normal for row in rows))
     head = ["method", *normals, "mean", "spread", "AP", "false alarms", "caught", "fit s", "score 10,000 s"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines = []
     by_method: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_method[row.method].append(row)
@@ -216,8 +216,8 @@ def table(rows: list[Row]) -> str:
         cells.append(f"{np.mean([row.average_precision for row in own]):.4f}")
         cells += [f"{np.mean([getattr(row, name) for row in own]):.1%}" for name in ("false_alarm_rate", "catch_rate")]
         cells += [f"{np.mean([getattr(row, name) for row in own]):.1f}" for name in ("fit_seconds", "score_seconds")]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown.table(head, lines)
 
 
 def main() -> None:
@@ -261,8 +261,7 @@ def run_command(arguments: argparse.Namespace, methods: list[str]) -> None:
         arguments.json.write_text(json.dumps([row.as_json() for row in rows], indent=1))
     print(table(rows))
     if data.name == "mnist" and not arguments.select:
-        print("\n| published, mean over ten digits | AUROC | source |\n|---|---|---|")
-        print("\n".join(f"| {name} | {figure} | {source} |" for name, figure, source in PUBLISHED))
+        print("\n" + markdown.table(("published, mean over ten digits", "AUROC", "source"), PUBLISHED))
 
 
 if __name__ == "__main__":

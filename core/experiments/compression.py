@@ -22,7 +22,7 @@ from core.data.datasets import DataSet, as_bytes
 from core.data.download import load_or_download
 from core.detector import DetectorConfig
 from core.errors import UserError
-from core.experiments import options
+from core.experiments import markdown, options
 from core.experiments.fit import fit
 from core.files import write_whole
 from core.model import PIXELS
@@ -104,13 +104,13 @@ def read(path: Path = PATH) -> Compression:
 
 def table(compression: Compression) -> str:
     """One line a size, as in docs/method.md."""
-    lines = ["| units | bytes | of the image's bytes | error on 5s | validation loss | AUROC |", "|---|---|---|---|---|---|"]
-    lines += [
-        f"| {each.latent_dim} | {each.bytes} | {each.bytes / PIXELS:.0%} | {each.error:.4f} | {each.validation:.4f} "
-        f"| {each.auroc:.4f} |"
-        for each in compression.measured
-    ]
-    return "\n".join(lines)
+    head = ["units", "bytes", "of the image's bytes", "error on 5s", "validation loss", "AUROC"]
+    return markdown.table(head, map(_cells, compression.measured))
+
+
+def _cells(each: Measured) -> list[object]:
+    numbers = (each.error, each.validation, each.auroc)
+    return [each.latent_dim, each.bytes, f"{each.bytes / PIXELS:.0%}", *(f"{number:.4f}" for number in numbers)]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

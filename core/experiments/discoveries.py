@@ -20,7 +20,7 @@ from core.conformal import at_least_as_high, benjamini_hochberg, p_value
 from core.data.datasets import LabelledImages
 from core.data.download import load_or_download
 from core.errors import UserError
-from core.experiments import options
+from core.experiments import markdown, options
 from core.presets import Shipped, read
 
 
@@ -89,15 +89,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         wanted = options.shipped_of(parser, options.axes(asked))
         test = load_or_download("mnist").test
-        print("| detector | " + " | ".join(map(str, range(10))) + " | mean | bound | anomalies caught |")
-        print("|" + "---|" * 14)
+        print(markdown.beginning(["detector", *map(str, range(10)), "mean", "bound", "anomalies caught"]))
         for preset, made in wanted.items():
             found = rows(made, test, asked.share, asked.anomalies, asked.splits)
             every = list(found.values())
             cells = [f"{found[digit].mean:.1%} ± {found[digit].error:.1%}" if digit in found else "" for digit in range(10)]
             mean, error = np.mean([each.mean for each in every]), np.hypot.reduce([each.error for each in every]) / len(every)
             bound, caught = asked.share * (1 - asked.anomalies), np.mean([float(each.caught.mean()) for each in every])
-            print(f"| {preset} | {' | '.join(cells)} | {mean:.1%} ± {error:.1%} | {bound:.1%} | {caught:.1%} |", flush=True)
+            print(markdown.row([preset, *cells, f"{mean:.1%} ± {error:.1%}", f"{bound:.1%}", f"{caught:.1%}"]), flush=True)
     except UserError as error:
         raise SystemExit(str(error)) from None
 

@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from core.drawing import PictureError, from_picture
 from core.ensemble import Ensemble
 from core.errors import UserError
-from core.experiments import options
+from core.experiments import markdown, options
 from core.presets import read, shipped
 from core.scoring import score_ratio
 
@@ -89,7 +89,7 @@ def table(rows: Sequence[Row]) -> str:
     """One line a folder."""
     head = ["folder", "pictures", "mean AUROC", "own digit called strange", "without 1s", "best of ten right"]
     head += ["6s that pass for a 5", "unreadable"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines = []
     by_folder: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_folder[Path(row.file).parent.as_posix()].append(row)
@@ -101,8 +101,8 @@ def table(rows: Sequence[Row]) -> str:
         cells.append(_share([row.best == row.label for row in judged]))
         cells.append(_share([row.scores["5"] <= row.thresholds["5"] for row in judged if row.label == 6]))
         cells.append(str(len(every) - len(judged)))
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown.table(head, lines)
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from core.data.datasets import DataSet, as_images
 from core.data.download import load_or_download
 from core.detector import AutoencoderDetector
 from core.errors import UserError
-from core.experiments import options
+from core.experiments import markdown, options
 from core.framing import SIDE, STROKE_WIDTH
 from core.preprocessing import follow, poses, preprocess
 from core.presets import read
@@ -144,8 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         wanted = options.shipped_of(parser, options.axes(asked))
         data = load_or_download("mnist")
-        print("| detector | stroke | pixel AUROC | PRO | mean image: pixel AUROC | PRO | worst digit: pixel AUROC |")
-        print("|" + "---|" * 7)
+        head = ["detector", "stroke", "pixel AUROC", "PRO", "mean image: pixel AUROC", "PRO", "worst digit: pixel AUROC"]
+        print(markdown.beginning(head))
         for preset, made in wanted.items():
             every = [
                 (entry.normal_class, measure(read(entry).detector, data, entry.normal_class, asked.images)) for entry in made
@@ -155,8 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 worst, digit = min((each[kind][0].pixel_auroc, digit) for digit, each in every)
                 names = ("pixel_auroc", "pro")
                 figures = [np.mean([getattr(each, name) for each in side]) for side in (own, plain) for name in names]
-                cells = [f"{each:.3f}" for each in figures]
-                print(f"| {preset} | {kind} | {' | '.join(cells)} | {worst:.3f} ({digit}) |", flush=True)
+                cells = [preset, kind, *(f"{each:.3f}" for each in figures), f"{worst:.3f} ({digit})"]
+                print(markdown.row(cells), flush=True)
     except UserError as error:
         raise SystemExit(str(error)) from None
 

@@ -19,7 +19,7 @@ from core.data.datasets import DataSet
 from core.data.download import load_or_download
 from core.detector import DetectorConfig
 from core.errors import UserError
-from core.experiments import options
+from core.experiments import markdown, options
 from core.experiments.fit import fit
 from core.files import write_whole
 from core.presets import CHECKPOINTS, COURSE
@@ -96,16 +96,15 @@ def range_of(trials: Sequence[Trial], figure: str) -> Range:
 
 def table(trials: Sequence[Trial]) -> str:
     """One line a preset: mean over the seeds, and from the least to the most."""
-    lines = ["| preset | AUROC | from | to | caught | error on 5s | on others |", "|---|---|---|---|---|---|---|"]
+    head = ["preset", "AUROC", "from", "to", "caught", "error on 5s", "on others"]
+    lines = []
     for name in dict.fromkeys(each.preset for each in trials):
         own = of_preset(trials, name)
         auroc, caught = range_of(own, "auroc"), range_of(own, "catch_rate")
         normal, others = range_of(own, "error_normal"), range_of(own, "error_others")
-        lines.append(
-            f"| {name} | {auroc.mean:.4f} | {auroc.least:.4f} | {auroc.most:.4f} | {caught.mean:.1%} "
-            f"| {normal.mean:.4f} | {others.mean:.4f} |"
-        )
-    return "\n".join(lines)
+        numbers = [f"{number:.4f}" for number in (auroc.mean, auroc.least, auroc.most, normal.mean, others.mean)]
+        lines.append([name, *numbers[:3], f"{caught.mean:.1%}", *numbers[3:]])
+    return markdown.table(head, lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
