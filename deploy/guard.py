@@ -21,7 +21,7 @@ from core.server.addresses import parts_of
 from pages.shared.html import style
 from pages.shared.i18n.text import translated_into
 from pages.shared.state.access import IN_A_TAB, IN_ANOTHER_SITE, has_token, is_admitted
-from pages.shared.state.job_pool import has_room_to_receive
+from pages.shared.state.uploads import has_room_to_receive
 from pages.shared.state.visitors import cookie_name, registry
 from pages.shared.streamlit_internals import base_path, evict_uploads, inline_scripts, same_origin_token
 

@@ -1,22 +1,14 @@
-"""What visitors may ask of the server: settings of the environment, and how much work a training is."""
+"""How much work a training is, and how much of it is allowed."""
 
 import math
-import os
 
 from core.detector import DetectorConfig
-from core.device import choose_device
 from core.errors import SettingError
 from core.model import meta_model, multiplications, parameter_count
-from core.server.environment import memory_limit, whole_number_from_environment
-
-# ---------------------------------------------------------------- settings of the environment
+from core.server.environment import whole_number_from_environment
 
 LIMITS = {"MAX_EPOCHS": 200, "MAX_PARAMETERS": 5_000_000, "MAX_KEPT_PARAMETERS": 2_500_000, "MAX_WORK": 50}
 """What the environment can set, and what is allowed where it does not. MAX_WORK: in trainings of the course's network."""
-
-
-MAX_WORKERS = 256
-"""Threads that train at a time: more than any machine has cores."""
 
 
 def limit(name: str) -> int:
@@ -24,23 +16,6 @@ def limit(name: str) -> int:
     # More epochs than this no setting of a training says.
     return whole_number_from_environment(name, LIMITS[name], most=LIMITS[name] if name == "MAX_EPOCHS" else None)
 
-
-def training_workers() -> int:
-    """How many trainings go on at the same time: TRAINING_WORKERS, else as many as cores. Raises SettingError."""
-    return whole_number_from_environment("TRAINING_WORKERS", min(os.cpu_count() or 1, MAX_WORKERS), most=MAX_WORKERS)
-
-
-def require_usable_environment() -> None:
-    """Raises SettingError or DeviceError for a setting of the environment that cannot be used."""
-    for name in LIMITS:
-        limit(name)
-    training_workers()
-    whole_number_from_environment("DRAIN_SECONDS", 0, least=0)
-    memory_limit()
-    choose_device()
-
-
-# ---------------------------------------------------------------- work
 
 OVERHEAD = 100_000
 """Multiplications that an image costs beside the network's, and parameters that a batch costs beside them."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from weakref import WeakSet
 
+from core.jobs.environment import training_workers
 from core.jobs.images import SharedImages
 from core.jobs.job import TIME_SLICE_SECONDS, TrainingJob
-from core.jobs.limits import training_workers
 from core.jobs.memory_budget import Budget, Owner
 
 LOG = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from core.errors import UserError
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _, ngettext, translated
 from pages.shared.navigation import page_of
-from pages.shared.state import job_pool, keys, own_data
+from pages.shared.state import keys, own_data, uploads
 from pages.shared.state.visitor import tab, visitor
 
 MAX_SHOWN = 60
@@ -144,7 +144,7 @@ def remove(places: Sequence[int], shown: str) -> None:
 
 def read_in_turn(picture: bytes) -> Tensor:
     """One of a zip's pictures. It has two thousand at most: other people's files come in between."""
-    with job_pool.reading_files():
+    with uploads.reading_files():
         return from_picture(picture)
 
 
@@ -161,7 +161,7 @@ def show_ways(own: OwnImages) -> None:
         )
     file = st.file_uploader(
         _("Bring a zip: a folder for each kind, its pictures in it"),
-        max_upload_size=job_pool.most_megabytes(MAX_ZIP_BYTES),
+        max_upload_size=uploads.most_megabytes(MAX_ZIP_BYTES),
         key="own-zip",
     )
     if file is None or tab().own_zip == file.file_id:

@@ -9,7 +9,7 @@ import torch
 from core.drawing import MAX_FILE_BYTES, PictureError, ReadPicture, read_picture
 from pages.shared.components import digit_boxes
 from pages.shared.i18n.text import _, ngettext, translated
-from pages.shared.state import data_sets, detectors, job_pool, judging, keys, test_set
+from pages.shared.state import data_sets, detectors, judging, keys, test_set, uploads
 from pages.shared.state.drawings import Picked
 from pages.shared.state.visitor import tab, visitor
 
@@ -39,7 +39,7 @@ def show_other_ways() -> None:
         # Of any type: a file that cannot be read is told by a sentence that says what to do.
         file = st.file_uploader(
             _("Upload a photo or scan, of one digit or of many"),
-            max_upload_size=job_pool.most_megabytes(MAX_FILE_BYTES),
+            max_upload_size=uploads.most_megabytes(MAX_FILE_BYTES),
             key="picture",
         )
         photo = st.camera_input(_("Photograph a digit"), key="photo") if st.toggle(_("Use the camera"), key="camera") else None
@@ -64,7 +64,7 @@ def take_up(file: UploadedFile | None) -> None:
     tab().picture = file.file_id
     forget_picture()
     try:
-        with job_pool.reading_files():
+        with uploads.reading_files():
             found = read_picture(file.getvalue())
     except PictureError as error:
         shown.problem = error

@@ -13,7 +13,7 @@ from pages.shared.charts import sweep
 from pages.shared.i18n.glossary import about
 from pages.shared.i18n.preset_texts import preset_texts
 from pages.shared.i18n.text import _, formatted, translated
-from pages.shared.state import data_sets, job_pool
+from pages.shared.state import data_sets, uploads
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def _read(path: Path, _modified: int) -> list[Row]:
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _uploaded(content: bytes) -> list[Row]:
-    with job_pool.reading_files():
+    with uploads.reading_files():
         return from_bytes(content, MAX_UPLOADED_ROWS)
 
 
@@ -57,7 +57,7 @@ def rows_at_hand() -> list[Row]:
         _("Upload a sweep's table"),
         type=["csv"],
         key="sweep-table",
-        max_upload_size=job_pool.most_megabytes(MAX_BYTES),
+        max_upload_size=uploads.most_megabytes(MAX_BYTES),
     )
     if file:
         return _uploaded(file.getvalue())

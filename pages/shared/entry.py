@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.checkpoint import CheckpointError
 from core.data.datasets import FALLBACK, DataError, data_directory
-from core.jobs.limits import require_usable_environment
+from core.jobs.environment import require_usable_environment
 from core.presets import Shipped
 from core.server import web
 from pages.shared import header, monitor

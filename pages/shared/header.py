@@ -13,7 +13,7 @@ from pages.shared.forms import class_detectors
 from pages.shared.i18n import glossary
 from pages.shared.i18n.jobs import job_sentence
 from pages.shared.i18n.text import LANGUAGES, _, language, set_language, translated, words
-from pages.shared.state import classroom, detectors, job_pool, keys, link, training_job, visitors
+from pages.shared.state import classroom, detectors, keys, link, training_job, uploads, visitors
 from pages.shared.state.visitor import Run, tab, visitor
 from pages.shared.streamlit_internals import DeletedFile
 
@@ -169,8 +169,8 @@ def upload() -> None:
     if file is None or tab().uploaded == file.file_id:
         return
     try:
-        job_pool.require_room_for_upload(file.size)
-        with job_pool.reading_files():
+        uploads.require_room(file.size)
+        with uploads.reading_files():
             found = from_bytes(file.getvalue())
         loaded = Run.of(_("uploaded: {name}", name=words(file.name)), "uploaded", found)
         detectors.use(detectors.add_run(loaded))

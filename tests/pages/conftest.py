@@ -22,7 +22,7 @@ from core.data.datasets import DataSet
 from core.detector import AutoencoderDetector
 from core.presets import Shipped
 from pages.shared.navigation import PAGES
-from pages.shared.state import detectors, job_pool, keys
+from pages.shared.state import detectors, keys, uploads
 from pages.shared.state.lesson import Lesson
 from pages.shared.state.visitor import Choice, Tab, Visitor
 from tests.conftest import REAL_DATA
@@ -126,7 +126,7 @@ def noting_turns(patch: pytest.MonkeyPatch, module: Any, name: str) -> list[bool
     """Whether each call of a module's reader of files is one of as many as may read at a time."""
     turn, read = threading.Semaphore(1), getattr(module, name)
     had_turn: list[bool] = []
-    patch.setattr(job_pool, "reading_files", lambda: turn)
+    patch.setattr(uploads, "reading_files", lambda: turn)
 
     def noted(*given: Any) -> Any:
         if is_free := turn.acquire(blocking=False):

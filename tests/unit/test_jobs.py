@@ -28,9 +28,9 @@ from core.jobs import job as jobs_module
 from core.jobs import limits
 from core.jobs import pool as pool_module
 from core.jobs.backend import LocalBackend
+from core.jobs.environment import require_usable_environment
 from core.jobs.images import TrainingImages
 from core.jobs.job import JobState, Snapshot, TrainingJob
-from core.jobs.limits import require_usable_environment
 from core.jobs.memory_budget import Owner
 from core.jobs.pool import JobPool
 from core.metrics import evaluate

@@ -15,7 +15,8 @@ from core.data.datasets import LabelledImages
 from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError
-from core.jobs import limits, memory_budget
+from core.jobs import memory_budget
+from core.jobs.environment import require_usable_environment
 from core.jobs.job import JobState, TrainingJob
 from core.jobs.limits import require_allowed, work
 from core.jobs.memory_budget import Budget, Claim, MemoryFullError, Owner, claim_of
@@ -120,7 +121,7 @@ def test_memory_limit_as_people_write_it(text: str, size: int, monkeypatch: pyte
 def test_a_memory_limit_that_is_none_is_told(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMORY_LIMIT", text)
     with pytest.raises(SettingError, match=r"MEMORY_LIMIT .* 2G or 500M"):
-        limits.require_usable_environment()
+        require_usable_environment()
 
 
 def test_without_a_memory_limit_it_is_three_quarters_of_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:

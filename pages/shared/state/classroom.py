@@ -17,7 +17,7 @@ from core.server.classroom import Classroom
 from core.server.environment import whole_number_from_environment
 from core.server.tasks import Judgement
 from pages.shared.html import pictures
-from pages.shared.state import access, detectors, job_pool, judging, visitors
+from pages.shared.state import access, detectors, judging, uploads, visitors
 from pages.shared.state.drawings import StripDrawing
 from pages.shared.state.visitor import Choice, Run, Visitor, visitor
 from pages.shared.streamlit_internals import run_by_timer_only_if
@@ -203,8 +203,8 @@ def take_detector(code: str, name: str) -> None:
         if run.origin == origin and run.detector:
             detectors.use(Choice(run=number))
             return
-    job_pool.require_room_for_upload(len(file))
-    with job_pool.reading_files():
+    uploads.require_room(len(file))
+    with uploads.reading_files():
         made = from_bytes(file)
     detectors.use(detectors.add_run(Run.of(name.format(code=shared.code), origin, made)))
 

@@ -1,26 +1,17 @@
-"""Where trainings are computed: the pool of this server, or a cluster; and what shares the server with them.
-
-That is its one budget of memory, room for uploads, files that are read at a time, and turns of pens.
-"""
+"""Where trainings are computed: the pool of this server with its one budget of memory, or a cluster; and turns beside them."""
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-
-import streamlit as st
 
 from core.data.split import PlannedSplit
 from core.detector import DetectorConfig
 from core.errors import SettingError
 from core.jobs.backend import TrainingBackend
-from core.jobs.memory_budget import Claim, MemoryFullError
 from core.jobs.pool import JobPool
-from core.server.environment import MEGABYTE
 from pages.shared.state.once import once
 from pages.shared.state.turns import Priority, PrioritySemaphore
-from pages.shared.state.visitor import visitor
 from pages.shared.streamlit_internals import connected_sessions, uploaded_bytes
 
 if TYPE_CHECKING:
@@ -38,31 +29,6 @@ def pool() -> JobPool:
 
 SESSION_BYTES = 8 * 2**20
 """What a tab is taken to need for its drawings and what its pages remember: a generous guess, not a measurement."""
-
-
-def require_room_for_upload(size: int) -> None:
-    """Raises SettingError where there is no memory for what a checkpoint of so many bytes may become."""
-    pool().budget.require(visitor().owner, Claim(3 * size))
-
-
-def most_megabytes(of_kind: int) -> int:
-    """The largest file that can be uploaded where files of so many bytes are read; larger ones the server itself refuses."""
-    return min(of_kind // MEGABYTE, int(st.get_option("server.maxUploadSize")))
-
-
-def has_room_to_receive(size: int) -> bool:
-    """Whether there is memory for files of so many bytes that browsers send now."""
-    try:
-        pool().budget.require(None, Claim(size))
-    except MemoryFullError:
-        return False
-    return True
-
-
-@once
-def reading_files() -> threading.Semaphore:
-    """Inside, an uploaded file is read: as many at a time as cores, since each may take 200 MB while that lasts."""
-    return threading.Semaphore(os.cpu_count() or 1)
 
 
 @once
