@@ -8,10 +8,12 @@ import io
 import logging
 import stat
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -169,14 +171,20 @@ def _pixels(data: bytes) -> int:
 
 
 def to_zip(own: OwnImages) -> bytes:
-    """The images as PNG files of 28 x 28 pixels, a folder for each kind, as `read_zip` and torchvision read them."""
+    """The images, a folder for each kind, as `read_zip` and torchvision read them."""
+    numbered = enumerate(zip(own.images.numpy(), own.names, strict=True), start=1)
+    return zip_of((f"{kind}/{number:04}", pixels) for number, (pixels, kind) in numbered)
+
+
+def zip_of(pictures: Iterable[tuple[str, NDArray[np.uint8]]]) -> bytes:
+    """Pictures (H, W), by their names without an ending, as PNG files."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as files:
-        for number, (pixels, kind) in enumerate(zip(own.images.numpy(), own.names, strict=True), start=1):
+        for name, pixels in pictures:
             picture = io.BytesIO()
             Image.fromarray(pixels).save(picture, "PNG")
             # A fixed date: the same images are the same file.
-            files.writestr(zipfile.ZipInfo(f"{kind}/{number:04}.png", (2000, 1, 1, 0, 0, 0)), picture.getvalue())
+            files.writestr(zipfile.ZipInfo(f"{name}.png", (2000, 1, 1, 0, 0, 0)), picture.getvalue())
     return archive.getvalue()
 
 

@@ -1,13 +1,12 @@
 """Class: all of it to take away, as folders of images, as a table and as one page."""
 
-import io
-import zipfile
 from collections.abc import Iterator
 from functools import partial
 from html import escape
 
 import streamlit as st
 
+from core.data.folders import zip_of
 from core.server.class_records import ClassSnapshot, Drawing
 from core.server.tasks import counts, figures, kind_of, points
 from pages.sections import class_tasks
@@ -34,14 +33,10 @@ def show_take_away(now: ClassSnapshot) -> None:
 
 def as_folders(now: ClassSnapshot) -> bytes:
     """A zip in torchvision's ImageFolder layout: a folder for each kind; what a shared detector judged is of none."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as files:
-        for each in now.judged_by_the_class():
-            files.writestr(
-                f"{kind_of(each.task, now.about.digit)}/{each.number:05d}.png",
-                pictures.png(class_drawings.as_pixels(each.image)),
-            )
-    return archive.getvalue()
+    return zip_of(
+        (f"{kind_of(each.task, now.about.digit)}/{each.number:05d}", class_drawings.as_pixels(each.image))
+        for each in now.judged_by_the_class()
+    )
 
 
 COLUMNS = (
