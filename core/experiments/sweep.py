@@ -107,7 +107,7 @@ def run(asked: Sequence[str], path: Path, workers: int, scheduler: str | None = 
                 failures.append(f"{settings}: {outcome}")
             else:
                 rows[settings] = outcome
-                write(sorted(rows.values(), key=lambda row: place(row.settings)), path)
+                write(sorted(rows.values(), key=lambda row: row.place), path)
             bar.update()
     return failures
 

@@ -4,6 +4,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.conformal import conformal_threshold
+from core.detector import DetectorConfig
 from core.errors import UserError
 from core.experiments.baselines import BASELINES, Comparison
 from core.metrics import scored_set
@@ -15,7 +16,8 @@ from pages.shared.i18n.text import _, formatted, translated
 from pages.shared.state import baselines, data_sets, detectors, keys, test_set
 from pages.shared.state.visitor import TRAINING, tab
 
-BASELINE_RATE = 0.05
+BASELINE_RATE = DetectorConfig().false_alarm_rate
+"""As the baselines are calibrated (pages/shared/state/baselines.py)."""
 
 
 def say_all(context: EvaluateContext) -> None:
