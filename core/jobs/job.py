@@ -378,8 +378,11 @@ class TrainingJob:
         except HaltedError as error:
             with self._lock:
                 self._discard_lost_batches(self._backend.trained)
-                self._command = "drop" if self._command == "drop" else "pause"
-                self._publish(JobState.PAUSED, error=error)
+                if self._command == "drop":
+                    self._publish_rest()
+                else:
+                    self._command = "pause"
+                    self._publish(JobState.PAUSED, error=error)
         except DivergedError as error:
             self._publish(JobState.FAILED, error=error)
         except Exception as error:  # a worker must survive whatever a job does

@@ -27,7 +27,7 @@ from core.jobs import backend as backend_module
 from core.jobs import job as jobs_module
 from core.jobs import limits
 from core.jobs import pool as pool_module
-from core.jobs.backend import LocalBackend
+from core.jobs.backend import HaltedError, LocalBackend
 from core.jobs.environment import require_usable_environment
 from core.jobs.images import TrainingImages
 from core.jobs.job import JobState, Snapshot, TrainingJob
@@ -36,7 +36,8 @@ from core.jobs.pool import JobPool
 from core.metrics import evaluate
 from core.model import Autoencoder, ModelConfig
 from core.settings import SETTINGS, Number
-from core.training import DivergedError, Trainer
+from core.training import DivergedError, Step, Trainer
+from tests.conftest import PATIENCE
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
@@ -696,6 +697,26 @@ def test_the_teacher_ends_and_pauses_any_training(
     reach(PAUSED, second, wait_until)
     second.end(UserError("Ended by the teacher."))
     assert state(second) is FAILED
+
+
+def test_the_teacher_ends_a_training_whose_cluster_is_lost_meanwhile(
+    small: DetectorConfig, split: OneClassSplit, pool: JobPool, wait_until: "WaitUntil"
+) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    class Lost(LocalBackend):
+        def step_many(self, single_step: bool) -> list[Step]:
+            begun.set()
+            ended.wait(PATIENCE)
+            raise HaltedError("The cluster does not answer.")
+
+    job = TrainingJob(small, split, pool, backend=Lost(small, pool.images.of(split, small.preprocessing)))
+    job.resume()
+    wait_until(begun.is_set)
+    job.end(UserError("Ended by the teacher."))
+    ended.set()
+    reach(FAILED, job, wait_until)
+    assert str(job.snapshot().error) == "Ended by the teacher."
 
 
 def test_nobody_has_a_turn_while_all_are_held(
