@@ -127,6 +127,11 @@ def test_an_uploaded_checkpoint_is_in_use_at_once(fitted: AutoencoderDetector) -
     checked(next(button for button in app.button if button.label == "Random test image").click().run())
     assert number_in(app, "threshold") == pytest.approx(fitted.threshold_, abs=5.1e-5)
 
+    upload(app, "mine.safetensors", good_file(fitted))
+    assert detector_line(app) == "Detector: 5 · UCI digits · uploaded: mine.safetensors (2)"
+    go_to(app, "train")
+    assert app.multiselect(key="overlaid").options == ["uploaded: mine.safetensors", "uploaded: mine.safetensors (2)"]
+
 
 @pytest.mark.usefixtures("without_data")
 def test_a_checkpoint_of_other_classes_is_named_for_them(fitted: AutoencoderDetector) -> None:
