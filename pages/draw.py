@@ -109,7 +109,7 @@ def clear() -> None:
         shown.canvas.generation += 1
         shown.canvas.strokes = shown.canvas.of_strokes = shown.canvas.image = None
         shown.canvas.is_stroke_whole, shown.canvas.history = True, DrawingHistory()
-        shown.canvas.was_judged_on_screen = False
+        shown.canvas.judged_on_screen.clear()
         shown.return_to_canvas()
         shown.opinions = None
         tab().canvas.show(shown.canvas, tab().visit)

@@ -1,12 +1,11 @@
 """Draw, at the bottom: the visitor's images with their scores, to keep."""
 
-import io
-import zipfile
 from functools import partial
 from html import escape
 
 import streamlit as st
 
+from core.data.folders import zip_of
 from pages.shared.csv_file import as_csv
 from pages.shared.html import pictures, verdicts
 from pages.shared.i18n.text import _, formatted, language
@@ -56,8 +55,4 @@ def as_table(strip: list[StripDrawing], code: str = "en") -> bytes:
 
 def as_png_archive(strip: list[StripDrawing]) -> bytes:
     """The 28x28 images, numbered as in the CSV."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as files:
-        for number, entry in enumerate(strip, start=1):
-            files.writestr(f"drawing-{number}.png", entry.png)
-    return archive.getvalue()
+    return zip_of((f"drawing-{number}", entry.picture) for number, entry in enumerate(strip, start=1))

@@ -53,7 +53,7 @@ class Judged:
         assert image is not None
         detector, result = judging.judge(image)
         if not shown.picked:
-            shown.canvas.was_judged_on_screen = True
+            shown.canvas.note_verdict_on_screen(image)
         normal = data_sets.joined_normal_names(detector.config)
         return cls(image, detector, result, normal, judging.ask_all(image, may_wait=is_moving(shown)))
 

@@ -142,26 +142,32 @@ def keep_messages_of_ended_runs() -> None:
 
     @wraps(original)
     def create_scriptrunner(session: AppSession, rerun_data: RerunData) -> None:
-        ended = session._scriptrunner
-        if ended is None:  # none has run yet, or it was told to stop
+        ended, waiting = session._scriptrunner, vars(session).get(_WAITING, 0)
+        if ended is None and not waiting:  # none has run yet, or it was told to stop
             original(session, rerun_data)
             return
 
         def start() -> None:
+            vars(session)[_WAITING] -= 1
             current = session._scriptrunner
             if session._state is AppSessionState.SHUTDOWN_REQUESTED:
                 return
-            if current is None or current is ended:
-                original(session, rerun_data)
-            elif not current.request_rerun(rerun_data):
-                create_scriptrunner(session, rerun_data)
+            try:
+                if current is None or current is ended:
+                    original(session, rerun_data)
+                elif not current.request_rerun(rerun_data):
+                    create_scriptrunner(session, rerun_data)
+            except Exception as error:  # as where the request came in
+                session.handle_backmsg_exception(error)
 
+        # Requests stay in their order: a run takes the page and the values of widgets of the one that came last.
+        vars(session)[_WAITING] = waiting + 1
         session._call_soon_on_event_loop(start)
 
     AppSession._create_scriptrunner = create_scriptrunner  # type: ignore[method-assign,assignment]
 
 
-_DUE = "is_due_by_fragment"
+_DUE, _WAITING = "is_due_by_fragment", "requests_that_wait_for_messages"
 
 
 def run_by_timer_only_if(is_due: Callable[[], bool]) -> None:

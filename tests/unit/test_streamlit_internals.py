@@ -189,37 +189,54 @@ def test_a_tick_counts_only_where_its_fragment_says_so(monkeypatch: pytest.Monke
 
 def test_the_next_run_starts_once_all_that_the_last_one_showed_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    monkeypatch.setattr(AppSession, "_create_scriptrunner", lambda _session, asked: order.append(asked))
-    streamlit_internals.keep_messages_of_ended_runs()
     loop = asyncio.new_event_loop()
 
-    def runs(accepts: bool) -> SimpleNamespace:
-        return SimpleNamespace(request_rerun=lambda asked: accepts and not order.append(f"{asked}, by the run before"))
+    def runs(is_running: bool) -> SimpleNamespace:
+        return SimpleNamespace(request_rerun=lambda asked: is_running and not order.append(f"{asked}, by the run before"))
+
+    def start(session: Any, asked: str) -> None:
+        if asked == "no thread":
+            raise RuntimeError(asked)
+        order.append(asked)
+        session._scriptrunner = runs(True)
 
     def session_with(runner: SimpleNamespace | None) -> Any:
-        return SimpleNamespace(_scriptrunner=runner, _state=None, _call_soon_on_event_loop=loop.call_soon)
+        session = SimpleNamespace(_scriptrunner=runner, _state=None, _call_soon_on_event_loop=loop.call_soon)
+        session.handle_backmsg_exception = lambda error: order.append(f"told: {error}")
+        return session
 
-    def ask(*sessions: Any) -> list[str]:
+    def ask(session: Any, *requests: str, is_stopped: bool = False) -> list[str]:
+        """is_stopped: the last request is for the whole page, for which Streamlit stops the run that there was."""
         loop.call_soon(order.append, "what it showed")
-        for number, session in enumerate(sessions):
-            AppSession._create_scriptrunner(session, f"run {number}")  # type: ignore[arg-type]
-        loop.call_soon(loop.stop)
-        loop.run_forever()
-        loop.call_soon(loop.stop)
-        loop.run_forever()
-        asked = order[:]
+        for asked in requests:
+            if is_stopped and asked is requests[-1]:
+                session._scriptrunner = None
+            AppSession._create_scriptrunner(session, asked)  # type: ignore[arg-type]
+        for _ in range(3):
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+        asked_in_order = order[:]
         order.clear()
-        return asked
+        return asked_in_order
 
-    assert ask(session_with(runs(False))) == ["what it showed", "run 0"]
-    assert ask(session_with(None)) == ["run 0", "what it showed"], "who opens a page waits for nobody"
+    monkeypatch.setattr(AppSession, "_create_scriptrunner", start)
+    streamlit_internals.keep_messages_of_ended_runs()
+    assert ask(session_with(None), "one") == ["one", "what it showed"], "who opens a page waits for nobody"
+    in_order = ["what it showed", "tick", "press, by the run before"]
+    assert ask(session_with(runs(False)), "tick") == in_order[:2]
+    for is_stopped in (False, True):
+        assert ask(session_with(runs(False)), "tick", "press", is_stopped=is_stopped) == in_order, "the newer one comes last"
+    session = session_with(runs(False))
+    assert ask(session, "tick") == in_order[:2]
+    session._scriptrunner = None
+    assert ask(session, "one") == ["one", "what it showed"], "nothing waits any more"
     left = session_with(runs(False))
     left._state = app_session.AppSessionState.SHUTDOWN_REQUESTED
-    assert ask(left) == ["what it showed"]
-    for follower, expected in ((runs(True), "run 0, by the run before"), (runs(False), "run 0"), (None, "run 0")):
-        session = session_with(runs(False))
-        loop.call_soon(setattr, session, "_scriptrunner", follower)
-        assert ask(session) == ["what it showed", expected], "another request may have begun a run meanwhile"
+    assert ask(left, "tick") == ["what it showed"]
+    session = session_with(runs(False))
+    loop.call_soon(setattr, session, "_scriptrunner", runs(False))
+    assert ask(session, "tick") == ["what it showed", "tick"], "another run may have ended meanwhile"
+    assert ask(session_with(runs(False)), "no thread") == ["what it showed", "told: no thread"]
     loop.close()
     taken = inspect.getsource(AppSession._handle_scriptrunner_event_on_event_loop)
     assert "if sender is not self._scriptrunner:" in taken, "what drops messages"

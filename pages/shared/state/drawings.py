@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import sha256
 from typing import Any, Literal
 
 import torch
@@ -13,6 +14,7 @@ from core.detector import AutoencoderDetector, Result
 from core.drawing import PictureError, ReadPicture
 from core.ensemble import Ensemble
 from core.preprocessing import Preprocessing
+from core.server.access import keep_newest
 from pages.shared.html import pictures
 from pages.shared.html.verdicts import Opinion
 
@@ -43,19 +45,27 @@ class Canvas:
     """The drawing as an image, with what is seen of a stroke that the pen still draws."""
     is_stroke_whole: bool = True
     """Whether the pen is lifted."""
-    was_judged_on_screen: bool = False
-    """Whether a verdict on it was on screen since it was cleared: undo and redo bring back what was seen."""
+    judged_on_screen: dict[bytes, None] = field(default_factory=dict)
+    """What had a verdict on screen since it was cleared, each by its pixels: undo and redo bring it back as another image."""
     history: "DrawingHistory" = field(default_factory=lambda: DrawingHistory())
 
     @property
     def is_verdict_seen(self) -> bool:
-        """Whether a verdict on the drawing, or on a part of it, was on screen."""
-        return self.image is not None and self.was_judged_on_screen
+        """Whether a verdict on this very drawing was on screen."""
+        return self.image is not None and _digest(self.image) in self.judged_on_screen
+
+    def note_verdict_on_screen(self, image: Tensor) -> None:
+        self.judged_on_screen[_digest(image)] = None
+        keep_newest(self.judged_on_screen)
 
     @property
     def stroke_count(self) -> int:
         objects = self.strokes.get("objects") if self.strokes else None
         return len(objects) if isinstance(objects, list) else 0
+
+
+def _digest(image: Tensor) -> bytes:
+    return sha256(image.numpy().tobytes()).digest()
 
 
 @dataclass
