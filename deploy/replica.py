@@ -41,6 +41,7 @@ from pages.shared.streamlit_internals import (
     refuse_values,
     remember_theme,
     run_no_page_files,
+    set_options,
     share_script_loop,
     skip_idle_ticks,
     web_server,
@@ -210,11 +211,13 @@ def main(is_installed: bool = False) -> None:
         return
     asked = parser.parse_args()
     require_free(asked.address, asked.port)
+    config: dict[str, Any] = {"server.port": asked.port, "server.address": asked.address}
+    if not asked.browser:  # left alone, Streamlit finds out whether there is a screen
+        config["server.headless"] = True
+    set_options(config)
     from app import app
 
-    config: dict[str, Any] = {"server.port": asked.port, "server.address": asked.address}
-    # Left alone, Streamlit finds out whether there is a screen.
-    app.run(config=config if asked.browser else {**config, "server.headless": True})
+    app.run(config=config)
 
 
 if __name__ == "__main__":

@@ -35,11 +35,17 @@ from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
 from streamlit.runtime.uploaded_file_manager import DeletedFile as DeletedFile
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
+from streamlit.web import bootstrap
 from streamlit.web.server.starlette.starlette_app_utils import generate_xsrf_token_string
 from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 # ---------------------------------------------------------------- pages
+
+
+def set_options(options: Mapping[str, Any]) -> None:
+    """Read Streamlit's options with these; read without them first, they are told as a change that needs another start."""
+    bootstrap.load_config_options(dict(options))
 
 
 def run_no_page_files() -> None:

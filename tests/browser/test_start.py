@@ -137,6 +137,7 @@ def test_the_address_is_told_when_a_page_answers_at_once(
         wait_until(lambda: server.url in log.read_text())
         told = log.read_text()
         assert told.index("Loading the pages") < told.index(f"See the anomaly is at {server.url}")
+        assert "restart streamlit" not in told, "the options are read once, as the command line has them"
         page = context.new_page()
         open_page(page, server, "draw")
         expect(page.get_by_test_id("stSidebar")).to_have_count(0)
