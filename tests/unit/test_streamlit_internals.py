@@ -36,6 +36,7 @@ from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 from streamlit.testing.v1 import AppTest
+from streamlit.web import bootstrap
 from streamlit.web.server.app_discovery import discover_asgi_app
 
 from pages.shared import streamlit_internals
@@ -48,6 +49,14 @@ ROOT = Path(__file__).parent.parent.parent
 def frontend() -> str:
     """All scripts of Streamlit's frontend."""
     return "".join(path.read_text() for path in Path(get_static_dir()).rglob("*.js"))
+
+
+def test_options_are_read_as_the_server_reads_them_when_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[dict[str, Any]] = []
+    monkeypatch.setattr(bootstrap, "load_config_options", read.append)
+    streamlit_internals.set_options({"server.port": 8501})
+    assert read == [{"server.port": 8501}]
+    assert "bootstrap.load_config_options(config_overrides)" in inspect.getsource(st.App.run), "what reads them again"
 
 
 def test_a_flag_of_the_pages_manager_turns_files_of_pages_off(monkeypatch: pytest.MonkeyPatch) -> None:
