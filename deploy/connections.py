@@ -42,7 +42,7 @@ OWN_FILES = 100
 async def end_idle_connections(server: uvicorn.Server, most_files: int) -> None:
     """Close connections that ask for nothing, and take nothing: after SILENT_SECONDS, and at once where open files run out.
 
-    A script of 5 MB takes a phone longer; as long as less and less of it is left to be sent, it is taken.
+    A script of 5 MB takes a phone longer: a connection with fewer unsent bytes each time stays open.
     """
     since: dict[tuple[asyncio.WriteTransport, int], float] = {}
     while True:

@@ -329,7 +329,7 @@ class TrainingJob:
         return current[1]
 
     def has_changed_since(self, detector: AutoencoderDetector | None) -> bool:
-        """Whether `detector` would now return one of other weights than this, which it returned before; waits for no lock.
+        """Whether the live detector has other weights now than this one, which this job gave earlier; takes no lock.
 
         A job that waits for its turn does not change.
         """

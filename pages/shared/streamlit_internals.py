@@ -43,11 +43,6 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 # ---------------------------------------------------------------- pages
 
 
-def set_options(options: Mapping[str, Any]) -> None:
-    """Read Streamlit's options with these; read without them first, they are told as a change that needs another start."""
-    bootstrap.load_config_options(dict(options))
-
-
 def run_no_page_files() -> None:
     """Have Streamlit run app.py for every address.
 
@@ -64,6 +59,14 @@ def begin_again_with_app() -> NoReturn:
 
 
 # ---------------------------------------------------------------- the server and its sessions
+
+
+def set_options(options: Mapping[str, Any]) -> None:
+    """Have Streamlit read its options with these, before anything asks for one.
+
+    Read without them first, Streamlit warns as the server starts that options have changed and that it has to be restarted.
+    """
+    bootstrap.load_config_options(dict(options))
 
 
 def is_served() -> bool:

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from itertools import count
+from itertools import chain, count
 
 from core import presets
 from core.checkpoint import Checkpoint, CheckpointError
@@ -104,8 +104,8 @@ def add_run(run: Run) -> Choice:
     most, in_use = most_kept(), visitor().choice
     with visitor().lock:
         taken = {each.name for each in runs()}
-        numbered = (f"{run.name} ({number})" for number in count(2))
-        runs().append(run if run.name not in taken else replace(run, name=next(name for name in numbered if name not in taken)))
+        names = chain([run.name], (f"{run.name} ({number})" for number in count(2)))
+        runs().append(replace(run, name=next(name for name in names if name not in taken)))
         if run.detector:
             job_pool.pool().budget.note(run.detector, visitor().owner, claim_of_detector(run.detector.size))
         for number, older in enumerate(runs()[:-1]):
