@@ -40,7 +40,8 @@ def answer_to_pen(frame: CanvasFrame) -> dict[str, Any]:
     if (not is_taken and take_frame(frame, False) is None) or is_hidden(shown):
         return {}
     judged = Judged.of(shown)
-    changed = judged.parts(shown, on_screen.opinions)
+    is_new = judged.opinions is not on_screen.opinions
+    changed = {key: html for key, html in judged.parts(shown).items() if is_new or key != "cards"}
     on_screen.opinions = judged.opinions
     on_screen.answers += 1
     return {"html": changed, "curve": replay.curve(moment_scores(shown, judged), judged.result.threshold, judged.normal)}

@@ -13,9 +13,9 @@ from pages.shared.components import replay
 from pages.shared.html import notes, pictures, verdicts
 from pages.shared.html.verdicts import Opinion
 from pages.shared.i18n.glossary import about
-from pages.shared.i18n.text import _, translated
+from pages.shared.i18n.text import _, language, translated
 from pages.shared.state import classroom, data_sets, detectors, job_pool, judging, keys
-from pages.shared.state.drawings import Drawings
+from pages.shared.state.drawings import Drawings, VerdictOnScreen
 from pages.shared.state.turns import Priority
 from pages.shared.state.visitor import tab, visitor
 
@@ -57,19 +57,22 @@ class Judged:
         normal = data_sets.joined_normal_names(detector.config)
         return cls(image, detector, result, normal, judging.ask_all(image, may_wait=is_moving(shown)))
 
-    def parts(self, shown: Drawings, on_screen: Sequence[Opinion] | None = None) -> dict[str, str]:
+    def parts(self, shown: Drawings) -> Mapping[str, str]:
         """HTML of all that follows the pen, by the key of the container that it stands in.
 
-        on_screen: opinions whose cards need not be made again.
+        Of one verdict it is made once: the page shows what a quick answer has shown already.
         """
+        title, judged = shown.picked.title if shown.picked else _("Your drawing"), what_it_is(shown)
+        texts, kept = (language(), title, judged, self.normal), shown.verdict_on_screen
+        if kept and kept.result is self.result and kept.opinions is self.opinions and kept.texts == texts:
+            return kept.html
         score, threshold = float(self.result.scores[0]), self.result.threshold
         total, preprocessed = len(self.detector.calibration_scores_), judging.preprocess_steps_of(self.image)
-        title = shown.picked.title if shown.picked else _("Your drawing")
-        cards = {} if self.opinions is on_screen else {"cards": verdicts.ensemble(self.opinions)}
-        return cards | {
-            "verdict": verdicts.verdict(
-                bool(self.result.verdicts[0]), verdict_sentence(self.result, self.normal), what_it_is(shown)
-            ),
+        # While the pen moves all are not asked every time (`judging.ask_all`).
+        knows_cards = kept and kept.opinions is self.opinions and kept.texts[0] == language()
+        html = {
+            "cards": kept.html["cards"] if kept and knows_cards else verdicts.ensemble(self.opinions),
+            "verdict": verdicts.verdict(bool(self.result.verdicts[0]), verdict_sentence(self.result, self.normal), judged),
             "second-opinion": notes.note(second_opinion(score, threshold, self.normal, self.opinions)),
             "gauge": verdicts.gauge(score, threshold),
             "score": verdicts.number(score),
@@ -77,6 +80,8 @@ class Judged:
             "as-high": notes.note(as_high(self.result, total, self.normal)),
             "steps": pictures.steps(self.detector.config, title, preprocessed, self.image, self.result),
         }
+        shown.verdict_on_screen = VerdictOnScreen(self.result, self.opinions, texts, html)
+        return html
 
 
 def show_judgement(shown: Drawings) -> None:

@@ -1,9 +1,8 @@
 """What a visitor has drawn or picked: the drawing, the image before the detector, and the strip of what was judged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from hashlib import sha256
 from typing import Any, Literal
 
 import torch
@@ -45,7 +44,7 @@ class Canvas:
     """The drawing as an image, with what is seen of a stroke that the pen still draws."""
     is_stroke_whole: bool = True
     """Whether the pen is lifted."""
-    judged_on_screen: dict[bytes, None] = field(default_factory=dict)
+    judged_on_screen: dict[int, None] = field(default_factory=dict)
     """What had a verdict on screen since it was cleared, each by its pixels: undo and redo bring it back as another image."""
     history: "DrawingHistory" = field(default_factory=lambda: DrawingHistory())
 
@@ -64,8 +63,9 @@ class Canvas:
         return len(objects) if isinstance(objects, list) else 0
 
 
-def _digest(image: Tensor) -> bytes:
-    return sha256(image.numpy().tobytes()).digest()
+def _digest(image: Tensor) -> int:
+    # Not hashlib, which lets other threads run meanwhile: in a crowd it is milliseconds until Python's lock is had again.
+    return hash(image.numpy().tobytes())
 
 
 @dataclass
@@ -195,6 +195,16 @@ class StripDrawing:
         return pictures.png(self.picture)
 
 
+@dataclass(frozen=True)
+class VerdictOnScreen:
+    """The HTML of a verdict by its place on the page, and what it was made of; texts: the language, then what depends on it."""
+
+    result: Result
+    opinions: Sequence[Opinion]
+    texts: tuple[str, ...]
+    html: Mapping[str, str]
+
+
 @dataclass
 class Drawings:
     """The canvas, what was picked instead of it (None: the canvas is judged), and the strip."""
@@ -209,6 +219,7 @@ class Drawings:
     judged: tuple[Tensor, AutoencoderDetector, Result] | None = None
     preprocessed: tuple[Tensor, Preprocessing, list[tuple[str, Tensor]]] | None = None
     opinions: tuple[Tensor, Ensemble, list[Opinion]] | None = None
+    verdict_on_screen: VerdictOnScreen | None = None
     ask_again: float = 0.0
     """When all detectors may be asked again while the pen moves; seconds of time.monotonic."""
 
