@@ -22,6 +22,7 @@ async def answer(request: Request) -> Response:
     """What follows the pen on its page, as JSON."""
     from pages.shared.components.live_canvas import CanvasFrame
     from pages.shared.state import pens
+    from pages.shared.state.turns import Priority
 
     pen = pens.pen_of(request.path_params["token"])
     if pen is None:
@@ -38,8 +39,9 @@ async def answer(request: Request) -> Response:
         frame = CanvasFrame.of_json(body)
         if frame is None:
             return PlainTextResponse("This is no drawing.", 400)
-        limiter = _lifted if frame.is_whole else _moving
-        changed = await to_thread.run_sync(pen.answer_to, frame, pen.canvas_state, limiter=limiter)
+        priority = pen.priority_of(frame)
+        limiter = _lifted if priority is Priority.PEN_LIFTED else _moving
+        changed = await to_thread.run_sync(pen.answer_to, frame, pen.canvas_state, priority, limiter=limiter)
         return JSONResponse(changed)
     except ClientDisconnect:  # a tab was closed, or a network is gone; nobody reads this
         return PlainTextResponse("The frame has not arrived.", 400)

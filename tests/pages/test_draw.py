@@ -22,7 +22,7 @@ from torch import Tensor
 
 from core import checkpoint
 from core.data.datasets import FALLBACK, load
-from core.detector import AutoencoderDetector, Result
+from core.detector import AutoencoderDetector, DetectorConfig, Result
 from core.drawing import from_canvas
 from core.presets import Shipped
 from pages.sections import draw_verdict
@@ -371,8 +371,20 @@ def test_a_quick_answer_to_a_lifted_pen_comes_first(
     pen.draw(digit(5))
     way, drawn = way_of(app), replace(frame(pen, 1.0), is_whole=is_whole)
     monkeypatch.setattr(job_pool, "_turns", lambda: turns)
-    assert in_a_thread(lambda: way.answer_to(drawn, way.canvas_state))
+    assert in_a_thread(lambda: way.answer_to(drawn, way.canvas_state, way.priority_of(drawn)))
     assert turns.taken == [priority]
+
+
+def test_who_says_again_and_again_that_the_pen_was_lifted_does_not_come_first(pen: Pen, digit: Digit) -> None:
+    """Faster than a hand, in any of a visitor's tabs; it would keep everybody's page waiting."""
+    app = open_page("draw")
+    pen.draw(digit(5))
+    way, lifted = way_of(app), replace(frame(pen, 1.0), is_whole=True)
+    other_tab = replace(way, token="another")
+    assert [each.priority_of(lifted) for each in (way, way, other_tab)] == [Priority.PEN_LIFTED, *[Priority.PEN_MOVING] * 2]
+    way.visitor.drawings.lifted -= pens.MIN_BETWEEN_STROKES
+    assert way.priority_of(replace(lifted, is_whole=False)) is Priority.PEN_MOVING
+    assert way.priority_of(lifted) is Priority.PEN_LIFTED
 
 
 def test_a_lifted_pen_has_its_answer_though_the_page_was_quicker(pen: Pen, digit: Digit) -> None:
@@ -411,6 +423,7 @@ def test_a_quick_answer_is_what_the_page_says(pen: Pen, digit: Digit) -> None:
         visitor_of(app).drawings.ask_again = 0.0  # the ten are asked each time
         way = way_of(app)
         told = in_a_thread(lambda way=way, label=label: way.answer_to(frame(pen, label), way.canvas_state))
+        visitor_of(app).drawings.verdict_on_screen = None  # so that the page makes its own
         checked(app.run())
         for key in ("verdict", "second-opinion", "gauge", "score", "threshold", "as-high", "steps", "cards"):
             (html,) = html_of(inside(app, key))
@@ -418,6 +431,30 @@ def test_a_quick_answer_is_what_the_page_says(pen: Pen, digit: Digit) -> None:
     assert curve_of(app)["heights"] == told["curve"]["heights"]
     assert len(told["curve"]["heights"]) == 10
     assert "Anomalie" in told["html"]["verdict"]
+
+
+def test_a_verdict_is_written_once_until_something_about_it_changes(
+    pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_page("draw")
+    pen.draw(digit(5))
+    written = list[str]()
+    steps = draw_verdict.pictures.steps
+
+    def counted(config: DetectorConfig, title: str, *more: Any) -> str:
+        written.append(title)
+        return steps(config, title, *more)
+
+    monkeypatch.setattr(draw_verdict.pictures, "steps", counted)
+    way = way_of(app)
+    assert in_a_thread(lambda: way.answer_to(frame(pen, 1.0), way.canvas_state))
+    checked(checked(app.run()).run())
+    assert written == ["Your drawing"], "the page shows what the quick answer wrote"
+    visitor_of(app).thresholds[visitor_of(app).choice] = 1e-6
+    assert verdict(checked(app.run())).startswith("Anomaly")
+    app.session_state["language"] = "de"
+    assert "Anomalie" in verdict(checked(app.run()))
+    assert written[1:] == ["Your drawing", "Deine Zeichnung"], "another threshold, another language"
 
 
 def test_a_frame_that_comes_too_late_changes_nothing(pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import inf
 from typing import Any, Literal
 
 import torch
@@ -222,6 +223,8 @@ class Drawings:
     verdict_on_screen: VerdictOnScreen | None = None
     ask_again: float = 0.0
     """When all detectors may be asked again while the pen moves; seconds of time.monotonic."""
+    lifted: float = -inf
+    """When the last stroke ended that was answered first; in the same seconds."""
 
     @property
     def image(self) -> Tensor | None:

@@ -5,6 +5,7 @@ holds a secret that only the tab knows which draws; what is answered is what its
 """
 
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,9 @@ from pages.shared.state.turns import Priority
 from pages.shared.state.visitor import Tab, Visitor, acting_for, tab, visitor
 
 PATH = "/pen/"
+
+MIN_BETWEEN_STROKES = 0.2
+"""Seconds between two that a hand draws; only a program ends more of them."""
 
 PenAnswer = Callable[[CanvasFrame], dict[str, Any]]
 """html: new HTML by the key of the container whose HTML it replaces; curve: of components/replay.py. Empty: nothing changes."""
@@ -38,9 +42,18 @@ class Pen:
         """What the canvas has told of itself, and how often a stroke was lost; identical while neither changes."""
         return self.tab.canvas.seen, self.visitor.drawings.canvas.losses
 
-    def answer_to(self, frame: CanvasFrame, state: tuple[object, int]) -> dict[str, Any]:
+    def priority_of(self, frame: CanvasFrame) -> Priority:
+        """When a frame that has just come is answered; asked once for each. That a pen was lifted is only a browser's word."""
+        now, drawings = time.monotonic(), self.visitor.drawings
+        if not frame.is_whole or now - drawings.lifted < MIN_BETWEEN_STROKES:
+            return Priority.PEN_MOVING
+        drawings.lifted = now
+        return Priority.PEN_LIFTED
+
+    def answer_to(
+        self, frame: CanvasFrame, state: tuple[object, int], priority: Priority = Priority.PEN_MOVING
+    ) -> dict[str, Any]:
         """In any thread; nothing where the canvas is not any more in the state in which it was when the frame came."""
-        priority = Priority.PEN_LIFTED if frame.is_whole else Priority.PEN_MOVING
         # The turn comes before the lock: who waits for a turn must not keep the page waiting, which may have it.
         with job_pool.turn_to_judge(priority), acting_for(self.visitor, self.tab), use_language(self.code), self.visitor.lock:
             told, losses = self.canvas_state
