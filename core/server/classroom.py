@@ -24,7 +24,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -92,7 +92,7 @@ class Classroom:
         self._url = tables.usable_url(url)
         self._days, self._clock = days, clock
         self._lock = threading.RLock()
-        self._turn_to_write = threading.Lock()
+        self._writing = threading.Lock()
         self._engine: sa.Engine | None = None
         self._file: tuple[int, int] | None = None  # of SQLite: which file is open
         self._snapshot: ClassSnapshot | None = None
@@ -439,15 +439,18 @@ class Classroom:
             yield connection, row.change
         self._look_again()
 
+    def _turn_to_write(self) -> AbstractContextManager[None]:
+        """Of this process one at a time writes into SQLite, where those who wait sleep up to a tenth of a second too long."""
+        return nullcontext() if self._path() is None else _held(self._writing, tables.ANSWER_SECONDS)
+
     def _look_again(self) -> None:
         self._read_at = float("-inf")
 
     @contextmanager
     def _transaction(self, is_reading: bool = False) -> Iterator[sa.Connection]:
         try:
-            engine = self._opened()
-            # Threads that all asked SQLite to write would sleep there, up to a tenth of a second longer than they must.
-            with nullcontext() if is_reading else _held(self._turn_to_write), engine.connect() as plain:
+            # The connection first: one that is made after the class has ended makes its file anew.
+            with self._opened().connect() as plain, nullcontext() if is_reading else self._turn_to_write():
                 connection = plain.execution_options(is_reading=is_reading)
                 with connection.begin():
                     yield connection
@@ -545,9 +548,9 @@ class Classroom:
 
 
 @contextmanager
-def _held(lock: "threading.Lock | threading.RLock") -> Iterator[None]:
-    """One thread at a time, of which none waits without end for one that the database does not answer."""
-    if not lock.acquire(timeout=MAX_WAIT):
+def _held(lock: "threading.Lock | threading.RLock", seconds: float = MAX_WAIT) -> Iterator[None]:
+    """One thread at a time, of which none waits longer than this for one that the database does not answer."""
+    if not lock.acquire(timeout=seconds):
         raise _no_answer()
     try:
         yield

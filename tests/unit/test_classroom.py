@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -345,6 +346,39 @@ def test_the_end_deletes_everything(room: Classroom, url: str, tmp_path: Path) -
     assert list((tmp_path / "data").iterdir()) == []
     other.begin("another")
     assert room.now(at_once=True)
+
+
+class TurnAfterTheEnd:
+    """For all threads but that of the test, which ends the class; a lock as `Classroom` asks for one."""
+
+    def __init__(self) -> None:
+        self.waiting = threading.Semaphore(0)
+        self.has_ended = threading.Event()
+
+    def acquire(self, timeout: float) -> bool:
+        if threading.current_thread() is threading.main_thread():
+            return True
+        self.waiting.release()
+        return self.has_ended.wait(timeout)
+
+    def release(self) -> None:
+        pass
+
+
+@of_files
+def test_who_waits_to_write_when_the_class_ends_does_not_make_its_file_anew(
+    room: Classroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, turn = room.begin("4b"), TurnAfterTheEnd()
+    monkeypatch.setattr(room, "_writing", turn)
+    with ThreadPoolExecutor(3) as students:
+        joins = [students.submit(room.join, secret) for secret in "abc"]
+        for _ in joins:
+            assert turn.waiting.acquire(timeout=PATIENCE)
+        room.end(code)
+        turn.has_ended.set()
+    assert all(isinstance(join.exception(), ClassError) for join in joins)
+    assert list((tmp_path / "data").iterdir()) == []
 
 
 @of_files
