@@ -2,11 +2,11 @@
 
 A dozen visitors come, draw, train, take the lesson, upload files, change pages, lose their connection, and go; others take
 their place. Some train the broadcasting trap, and some are hogs with the largest training that is allowed.
-A visitor stays for a minute or two, and two minutes later the server forgets the session: after eight minutes as many
-are forgotten as come, and the warm-up is over.
+A visitor stays for a minute or two, and is kept for ten more, with all that he has, of a hundred who left the last: after
+twelve minutes as many are let go as come, and the warm-up is over.
 
 The server gives back what was freed once a minute; in between memory rises by what has gone meanwhile. So of each
-minute one sample counts, the lowest. How many sessions the server holds at such a moment, how many of them have a
+minute one sample counts, the lowest. How many visitors the server keeps at such a moment, how many of them have a
 training that is not over (whose optimiser weighs twice the network), how many a trained network, and how many hogs
 there are, is chance, and the visitors know it. Least squares explain the memory by the time and these counts
 together; the change with time is the slope. It is called flat where it is 0 within its standard error, or at most
@@ -21,6 +21,7 @@ import json
 import math
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -30,6 +31,7 @@ import numpy as np
 
 from core.presets import shipped
 from pages.shared.state.lesson import STEPS
+from pages.shared.state.visitors import KEPT_SECONDS, MAX_DISCONNECTED
 from tests.load.load import has_trained
 from tests.load.server import Row, Server, megabytes, open_files, running, show, sketches, threads
 from tests.load.visitor import Sketch, Visitor
@@ -50,9 +52,6 @@ MAX_CLIMB = 1.0
 MAX_ERROR = 2.0
 """MB a minute; a longer run has a smaller one: 40 minutes are enough on a machine that does nothing else."""
 
-FORGOTTEN = 120.0
-"""Seconds after which Streamlit forgets a session whose visitor has left."""
-
 
 @dataclass
 class Visit:
@@ -64,10 +63,6 @@ class Visit:
     left: float = math.inf
     has_begun: bool = False
 
-    def is_held(self, moment: float) -> bool:
-        """Whether the server still has the session."""
-        return self.came <= moment < self.left + FORGOTTEN
-
     @property
     def is_hog(self) -> bool:
         return self.settings == HOG
@@ -76,6 +71,12 @@ class Visit:
     def has_trained(self) -> bool:
         """Whether the visitor has seen the training end, whereupon the server lets go of all but the network."""
         return has_trained(self.visitor)
+
+
+def kept_of(visits: Sequence[Visit], moment: float) -> list[Visit]:
+    """Those whom the server still keeps."""
+    gone = sorted((visit for visit in visits if moment - KEPT_SECONDS < visit.left < math.inf), key=attrgetter("left"))
+    return [visit for visit in visits if visit.left == math.inf] + gone[-MAX_DISCONNECTED:]
 
 
 async def stay(visit: Visit, chance: random.Random, drawings: list[Sketch]) -> None:
@@ -113,14 +114,14 @@ async def stay(visit: Visit, chance: random.Random, drawings: list[Sketch]) -> N
 class Sample:
     """What the server held at one moment: minutes since the start, MB, counts of what the server holds.
 
-    training, trained: sessions with a training that is not over, and with a trained network; hogs: with the largest one.
+    training, trained: visitors with a training that is not over, and with a trained network; hogs: with the largest one.
     """
 
     minute: float
     memory: float
     threads: int
     files: int
-    sessions: int
+    visitors: int
     training: int
     trained: int
     hogs: int
@@ -139,10 +140,10 @@ async def watch(server: Server, minutes: float) -> list[Sample]:
 
     def look() -> Sample:
         now = time.monotonic()
-        held = [visit for visit in visits if visit.is_held(now)]
-        begun = [visit.has_trained for visit in held if visit.has_begun and not visit.is_hog]
-        minute, hogs = (now - started) / 60, sum(visit.is_hog and visit.has_begun for visit in held)
-        counts = len(held), begun.count(False), begun.count(True), hogs
+        kept = kept_of(visits, now)
+        begun = [visit.has_trained for visit in kept if visit.has_begun and not visit.is_hog]
+        minute, hogs = (now - started) / 60, sum(visit.is_hog and visit.has_begun for visit in kept)
+        counts = len(kept), begun.count(False), begun.count(True), hogs
         return Sample(minute, megabytes(server), threads(server), open_files(server), *counts)
 
     samples = []
@@ -158,7 +159,7 @@ async def watch(server: Server, minutes: float) -> list[Sample]:
 
 @dataclass
 class Fit:
-    """Memory by least squares. values, errors: MB a minute, session, training, trained network, hog; scatter: MB."""
+    """Memory by least squares. values, errors: MB a minute, visitor, training, trained network, hog; scatter: MB."""
 
     values: list[float]
     errors: list[float]
@@ -166,7 +167,7 @@ class Fit:
 
 
 def fit(samples: list[Sample]) -> Fit:
-    known = np.array([[s.minute, s.sessions, s.training, s.trained, s.hogs, 1] for s in samples])
+    known = np.array([[s.minute, s.visitors, s.training, s.trained, s.hogs, 1] for s in samples])
     memory = np.array([sample.memory for sample in samples])
     factors = np.linalg.lstsq(known, memory)[0]
     rest = memory - known @ factors
@@ -176,7 +177,7 @@ def fit(samples: list[Sample]) -> Fit:
 
 
 def held(sample: Sample) -> str:
-    return f"{sample.sessions} sessions, {sample.training} training, {sample.trained} trained, {sample.hogs} hogs"
+    return f"{sample.visitors} visitors, {sample.training} training, {sample.trained} trained, {sample.hogs} hogs"
 
 
 def report(samples: list[Sample], minutes: float, warm_up: float) -> bool:
@@ -212,7 +213,7 @@ def report(samples: list[Sample], minutes: float, warm_up: float) -> bool:
         Row("standard error of the slope", f"< {MAX_ERROR:g} MB/min", f"{error:.2f} MB/min", error < MAX_ERROR),
     ]
     for what, value, its_error in zip(
-        ("session", "training", "trained network", "hog"), found.values[1:], found.errors[1:], strict=True
+        ("visitor", "training", "trained network", "hog"), found.values[1:], found.errors[1:], strict=True
     ):
         rows.append(Row(f"memory of a {what}", "", f"{value:.1f} MB", None, f"by the same fit; standard error {its_error:.1f}"))
     for name, unit in (("threads", "threads"), ("files", "open files")):
@@ -225,7 +226,7 @@ def report(samples: list[Sample], minutes: float, warm_up: float) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--warm-up", type=float, default=8.0, help="minutes that do not count")
+    parser.add_argument("--warm-up", type=float, default=12.0, help="minutes that do not count")
     parser.add_argument("--samples", type=Path, help="a file for every sample, as JSON")
     asked = parser.parse_args()
     with running() as server:

@@ -1,6 +1,7 @@
 """The tools that put a server under load can fail on what is wanted of it."""
 
 import asyncio
+import math
 import random
 from collections import Counter
 from importlib import import_module
@@ -118,6 +119,15 @@ def test_teachers_and_students_see_every_page() -> None:
         for number in range(0, 2 * len(fuzz.PAGES) * fuzz.OF_ONE_VISITOR, fuzz.OF_ONE_VISITOR)
     }
     assert len(seen) == 2 * len(fuzz.PAGES)
+
+
+def test_the_server_keeps_who_is_there_and_of_those_who_left_the_last_hundred() -> None:
+    def left(seconds: float) -> soak.Visit:
+        return soak.Visit(Mock(), 0.0, soak.COURSE, seconds)
+
+    there, long_ago, gone = left(math.inf), left(1.0), [left(1000.0 + number) for number in range(150)]
+    assert soak.kept_of([long_ago, *gone, there], 1200.0) == [there, *gone[50:]]
+    assert soak.kept_of([long_ago, *gone, there], 1700.0) == [there, *gone[101:]], "ten minutes after they left"
 
 
 def samples(climb: float, scatter: float) -> list[soak.Sample]:
