@@ -6,9 +6,11 @@ unpacked. All of it is used, or nothing.
 
 import io
 import logging
+import re
 import stat
 import zipfile
 from collections.abc import Callable, Iterable
+from itertools import chain, count
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -165,15 +167,33 @@ def _pixels(data: bytes) -> int:
     """How many a picture says it has; whether it is one is for its reader to say."""
     try:
         with Image.open(io.BytesIO(data)) as picture:
-            return picture.width * picture.height
+            return picture.width * picture.height * int(getattr(picture, "n_frames", 1))  # the reader looks at many of them
     except Exception:
         return 0
 
 
 def to_zip(own: OwnImages) -> bytes:
     """The images, a folder for each kind, as `read_zip` and torchvision read them."""
+    folders = folder_names(own.kinds)
     numbered = enumerate(zip(own.images.numpy(), own.names, strict=True), start=1)
-    return zip_of((f"{kind}/{number:04}", pixels) for number, (pixels, kind) in numbered)
+    return zip_of((f"{folders[kind]}/{number:04}", pixels) for number, (pixels, kind) in numbered)
+
+
+def folder_names(kinds: Iterable[str]) -> dict[str, str]:
+    """A folder for each kind that every system can make, also one that does not tell “A” from “a”."""
+    folders: dict[str, str] = {}
+    for kind in kinds:
+        plain = re.sub(r'[<>:"/\\|?*]', "_", kind)
+        plain = f"{plain[:-1]}_" if plain.endswith(".") else plain
+        plain = f"_{plain}" if DEVICES.match(plain) else plain
+        numbered = (f"{plain} {number}" for number in count(2))
+        taken = {folder.casefold() for folder in folders.values()}
+        folders[kind] = next(name for name in chain([plain], numbered) if name.casefold() not in taken)
+    return folders
+
+
+DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+"""What Windows takes for a device, and makes no folder of."""
 
 
 def zip_of(pictures: Iterable[tuple[str, NDArray[np.uint8]]]) -> bytes:

@@ -2,13 +2,14 @@
 
 import secrets
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 from core.errors import UserError
-from core.server.tasks import Judgement, Place, Task, ranking
+from core.server.tasks import BLIND_TRIES, Judgement, Place, Task, ranking
 
 MAX_DETECTOR_BYTES = 8 * 2**20
 MAX_NAME = 40
@@ -114,6 +115,18 @@ class ClassSnapshot:
     def places(self) -> Mapping[int, Place]:
         """The list of the task at hand, the best first, by student."""
         return {each.student: each for each in ranking(self.about.task, self.about.digit, self.in_round())}
+
+    @cached_property
+    def beyond_blind_tries(self) -> frozenset[int]:
+        """The numbers of what a student drew for one round of `blind` after the tries that count."""
+        tries = Counter[tuple[int, int]]()
+        beyond = set()
+        for each in self.judged_by_the_class():
+            if each.task == "blind":
+                tries[each.round, each.student] += 1
+                if tries[each.round, each.student] > BLIND_TRIES:
+                    beyond.add(each.number)
+        return frozenset(beyond)
 
     def in_round(self) -> list[Drawing]:
         """What was drawn for the task at hand and is not hidden; what shared detectors judged is apart."""

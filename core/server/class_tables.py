@@ -43,6 +43,7 @@ STUDENTS = sa.Table(
     sa.Column("animal", sa.Integer, nullable=False),
     sa.Column("change", NUMBER, nullable=False, index=True),
     sa.UniqueConstraint("colour", "animal"),
+    sqlite_autoincrement=True,  # who has left may still have a page open
 )
 DRAWINGS = sa.Table(
     "class_drawings",

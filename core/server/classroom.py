@@ -301,9 +301,16 @@ class Classroom:
         return Student(row["number"], row["colour"], row["animal"]) if row else None
 
     def leave(self, browser: str) -> None:
-        """Let this browser be nobody in the class; whoever comes after is somebody else. Drawings stay."""
-        with self._change() as (connection, _):
+        """Let this browser be nobody in the class; whoever comes after is somebody else. Drawings stay.
+
+        Who has drawn and given nothing makes room for another.
+        """
+        with self._change() as (connection, change):
             same = STUDENTS.c.browser == _digest(browser)
+            has_left = [sa.exists().where(table.c.student == STUDENTS.c.number) for table in (DRAWINGS, DETECTORS)]
+            gone = connection.execute(sa.delete(STUDENTS).where(same, ~sa.or_(*has_left)))
+            if gone.rowcount:
+                connection.execute(sa.update(ABOUT).values(cleared=change))
             connection.execute(sa.update(STUDENTS).where(same).values(browser=_digest(secrets.token_urlsafe())))
 
     def send(

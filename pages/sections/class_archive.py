@@ -1,6 +1,6 @@
 """Class: all of it to take away, as folders of images, as a table and as one page."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from html import escape
 
@@ -13,22 +13,31 @@ from pages.sections import class_tasks
 from pages.shared import csv_file
 from pages.shared.html import pictures, report, verdicts
 from pages.shared.i18n.names import name_of
-from pages.shared.i18n.text import _, formatted, language
-from pages.shared.state import class_drawings
+from pages.shared.i18n.text import _, formatted, language, use_language
+from pages.shared.state import class_drawings, classroom
 
 
 def show_take_away(now: ClassSnapshot) -> None:
-    """Three files, made when they are asked for, from what the page has now."""
+    """Three files, each of the class as it is when its button is pressed."""
     st.markdown(f"**{_('Take away')}**")
-    # Files are made outside of the session: names and words are settled here.
-    names = {number: name_of(student) for number, student in now.students.items()}
     with st.container(horizontal=True):
         for label, make, name, mime, icon in (
-            (_("Images"), partial(as_folders, now), "class.zip", "application/zip", ":material/folder_zip:"),
-            (_("Table"), partial(as_csv, now, names, language()), "class.csv", "text/csv", ":material/table:"),
-            (_("Report"), as_report(now, names), "class.html", "text/html", ":material/description:"),
+            (_("Images"), as_folders, "class.zip", "application/zip", ":material/folder_zip:"),
+            (_("Table"), as_csv, "class.csv", "text/csv", ":material/table:"),
+            (_("Report"), as_report, "class.html", "text/html", ":material/description:"),
         ):
-            st.download_button(label, make, name, mime, icon=icon, on_click="ignore")
+            st.download_button(label, partial(made_now, make, now, language()), name, mime, icon=icon, on_click="ignore")
+
+
+def made_now(make: Callable[[ClassSnapshot], bytes | str], shown: ClassSnapshot, code: str) -> bytes | str:
+    """A file in a language; it is made outside of the session. shown: the class as the page has it, for when it is over."""
+    with use_language(code):
+        return make(classroom.last_known() or shown)
+
+
+def names_of(now: ClassSnapshot) -> dict[int, str]:
+    """The students' names by their numbers."""
+    return {number: name_of(student) for number, student in now.students.items()}
 
 
 def as_folders(now: ClassSnapshot) -> bytes:
@@ -58,29 +67,31 @@ COLUMNS = (
 )
 
 
-def rows(now: ClassSnapshot, names: dict[int, str]) -> Iterator[tuple[str | int | float, ...]]:
+def rows(now: ClassSnapshot) -> Iterator[tuple[str | int | float, ...]]:
     """One row a drawing that is not hidden; what a shared detector judged has no kind and does not count."""
-    words = {None: "", True: "anomaly", False: "normal"}
+    words, names = {None: "", True: "anomaly", False: "normal"}, names_of(now)
     for each in now.shown():
         judged, digit = each.judgement, now.about.digit
         kind = "" if each.detector else kind_of(each.task, digit)
-        does_count = "" if each.detector else int(counts(each.task, digit, judged))
+        is_beyond = each.number in now.beyond_blind_tries
+        does_count = "" if each.detector else int(not is_beyond and counts(each.task, digit, judged))
+        gained = 0 if is_beyond else points(judged, each.prediction)
         yield (
             *(each.number, f"{each.time:.0f}", names.get(each.student, ""), each.task, each.round, kind),
             *(round(judged.score, 6), round(judged.threshold, 6), round(judged.p_value, 6), words[judged.is_anomaly]),
             *(judged.best_digit, does_count, words[each.prediction]),
-            *(points(judged, each.prediction), each.detector),
+            *(gained, each.detector),
         )
 
 
-def as_csv(now: ClassSnapshot, names: dict[int, str], code: str) -> bytes:
+def as_csv(now: ClassSnapshot) -> bytes:
     """The table, as a spreadsheet of this language opens it."""
-    return csv_file.as_csv(code, COLUMNS, rows(now, names))
+    return csv_file.as_csv(language(), COLUMNS, rows(now))
 
 
-def as_report(now: ClassSnapshot, names: dict[int, str]) -> str:
+def as_report(now: ClassSnapshot) -> str:
     """One page that needs no network: the class's figures, and all drawings by task."""
-    about, found = now.about, figures(now.about.digit, now.judged_by_the_class())
+    about, found, names = now.about, figures(now.about.digit, now.judged_by_the_class()), names_of(now)
     nothing = "–"
 
     def share(value: float | None) -> str:
@@ -112,6 +123,7 @@ def as_report(now: ClassSnapshot, names: dict[int, str]) -> str:
             '<div class="opinion">'
             + pictures.png_picture(pictures.png(class_drawings.as_pixels(each.image)), names.get(each.student, ""))
             + f'<div class="label">{escape(names.get(each.student, ""))}</div>'
+            + (f'<div class="label">{escape(_("against {code}", code=each.detector))}</div>' if each.detector else "")
             + f'<div class="label">{formatted(each.judgement.score, ".4f")}</div>'
             + f"{verdicts.badge(each.judgement.is_anomaly)}</div>"
             for each in drawn

@@ -1,6 +1,6 @@
 """The class's tasks in words: what is asked, by which rule it is ranked, and what became of a drawing."""
 
-from core.server.class_records import Class, ClassSnapshot, Drawing
+from core.server.class_records import ClassSnapshot, Drawing
 from core.server.tasks import BLIND_TRIES, CLOSE_POINTS, TASKS, Task, counts, points
 from pages.shared.html import verdicts
 from pages.shared.i18n.text import _, ngettext
@@ -76,7 +76,10 @@ def common_rule(task: Task) -> str:
         return ""
     if task == "blind":
         return _("Equal points share a place.")
-    return _("Try as often as you like: your best try stands. The same score shares a place.")
+    return _(
+        "Try as often as you like, each time on a clear canvas: your best drawing stands. What is sent again without clearing "
+        "replaces itself. The same score shares a place."
+    )
 
 
 def titles(digit: int) -> dict[Task, str]:
@@ -84,17 +87,21 @@ def titles(digit: int) -> dict[Task, str]:
     return {task: title(task, digit) for task in TASKS}
 
 
-def outcome(drawing: Drawing, about: Class) -> str:
+def outcome(drawing: Drawing, now: ClassSnapshot) -> str:
     """What became of a drawing that was sent, in one sentence."""
-    judged, digit = drawing.judgement, about.digit
+    judged, digit = drawing.judgement, now.about.digit
+    if drawing.detector:
+        return _("It is on the wall.")
     if drawing.task == "blind":
         gained = points(judged, drawing.prediction)
         verdict = verdicts.verdict_word(judged.is_anomaly)
+        if drawing.number in now.beyond_blind_tries:
+            return _("{verdict}. Only your first {tries} drawings count.", verdict=verdict, tries=BLIND_TRIES)
         if gained:
             won = ngettext("{count} point.", "{count} points.", gained)
             return _("{verdict}: you were right. {points}", verdict=verdict, points=won)
         return _("{verdict}: you were wrong.", verdict=verdict)
-    if drawing.detector or counts(drawing.task, digit, judged):
+    if counts(drawing.task, digit, judged):
         return _("It is on the wall.")
     if drawing.task == "anything":
         return _("On the wall, but it does not count: the detector takes it for the digit {digit}.", digit=digit)

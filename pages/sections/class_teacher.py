@@ -8,7 +8,7 @@ from pages.sections import class_tasks
 from pages.sections.class_archive import show_take_away
 from pages.sections.class_join import answered
 from pages.shared.i18n.text import _
-from pages.shared.state import classroom
+from pages.shared.state import classroom, link
 from pages.shared.state.visitor import tab, visitor
 
 
@@ -54,7 +54,8 @@ def show_more(now: ClassSnapshot) -> None:
         if classroom.student() is None:
             st.button(_("Join the class"), key="join-class", icon=":material/login:", on_click=answered(classroom.join))
     st.caption(_("To hide one drawing, click it on the wall."))
-    st.markdown(_("Teacher's code, for these buttons on another device: **{code}**", code=about.code))
+    if not link.is_projector():  # at which the class looks
+        st.markdown(_("Teacher's code, for these buttons on another device: **{code}**", code=about.code))
     show_take_away(now)
     st.divider()
     is_sure = st.checkbox(_("I want to delete drawings"), key="sure")

@@ -55,7 +55,7 @@ def show_wall() -> None:
         lambda now: (now and (now.about, now.change), who.class_code, who.is_teacher, who.language), now
     )
     with st.container(key="class-wall"):
-        if now.about.seen_by != "everybody" and not is_teacher:
+        if now.about.seen_by != "everybody" and (not is_teacher or is_projector):  # at which the class looks
             st.html(heading(now))
             st.info(_("The teacher shows the wall."), icon=":material/visibility_off:")
             if is_projector:
@@ -72,9 +72,11 @@ def show_wall() -> None:
         with left:
             if is_projector:
                 st.html(heading(now))
-            sees_hidden = is_teacher and not is_projector  # which the class looks at
+            sees_hidden = is_teacher and not is_projector
             show_opened(now, is_teacher, sees_hidden)
-            drawings = in_order(now, order, sees_hidden)[:MAX_IN_SIGHT]
+            drawings = in_order(now, order, sees_hidden)
+            begin = ask_part(len(drawings)) if sees_hidden else 0
+            drawings = drawings[begin : begin + MAX_IN_SIGHT]
             ratios = [each.judgement.ratio for each in drawings if not each.is_hidden]
             wall.show(keys.WALL, [card(now, each) for each in drawings], ratios, tab().class_opened, open_one, is_projector)
         with right:
@@ -100,6 +102,12 @@ def ask_order() -> str:
     return str(chosen)
 
 
+def ask_part(count: int) -> int:
+    """Where the part of so many drawings begins that is in sight: only what the teacher sees can be hidden."""
+    parts = -(-count // MAX_IN_SIGHT)
+    return 0 if parts < 2 else MAX_IN_SIGHT * (st.pagination(parts, key=keys.WALL_PART) - 1)
+
+
 def heading(now: ClassSnapshot) -> str:
     """The task, its rule, and how many are there."""
     about = now.about
@@ -121,7 +129,8 @@ def in_order(now: ClassSnapshot, order: str, sees_hidden: bool) -> Sequence[Draw
         best = {place.drawing: now.drawings[place.drawing] for place in now.places.values()}
         rest = [each for each in reversed(now.in_round()) if each.number not in best]
         return [*best.values(), *rest]
-    return list(now.drawings.values() if sees_hidden else now.shown())[::-1]
+    # By time: what was sent again keeps its number.
+    return sorted(now.drawings.values() if sees_hidden else now.shown(), key=lambda each: (each.time, each.number))[::-1]
 
 
 def card(now: ClassSnapshot, drawing: Drawing) -> wall.Card:

@@ -121,7 +121,7 @@ def send(in_round: int, prediction: bool | None = None) -> None:
         now = classroom.store().now(at_once=True)
         if now is None:
             return
-        told = class_tasks.outcome(drawing, now.about)
+        told = class_tasks.outcome(drawing, now)
         tab().class_answer = ClassAnswer((now.about.begun, drawing.round, drawing.generation), told, False)
         if drawing.task == "blind":
             tab().class_seen = None  # the verdict is shown now

@@ -8,11 +8,20 @@ from pages.shared.i18n.text import separators
 
 
 def as_csv(code: str, header: Sequence[str], rows: Iterable[Sequence[str | int | float]]) -> bytes:
-    """With the language's decimal sign; where that is a comma, semicolons stand between columns, and a mark says UTF-8."""
+    """With the language's decimal sign; where that is a comma, semicolons stand between columns, and a mark says UTF-8.
+
+    A text that a spreadsheet would compute, as “=1+1”, has an apostrophe before it.
+    """
     decimal, _ = separators(code)
     text = io.StringIO()
     table = csv.writer(text, delimiter=";" if decimal == "," else ",")
     table.writerow(header)
     for row in rows:
-        table.writerow([str(cell).replace(".", decimal) if isinstance(cell, float) else cell for cell in row])
+        table.writerow([_cell(cell, decimal) for cell in row])
     return text.getvalue().encode("utf-8-sig" if decimal == "," else "utf-8")
+
+
+def _cell(cell: str | int | float, decimal: str) -> str | int:
+    if isinstance(cell, str):
+        return f"'{cell}" if cell.startswith(tuple("=+-@\t\r")) else cell
+    return str(cell).replace(".", decimal) if isinstance(cell, float) else cell

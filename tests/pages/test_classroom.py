@@ -3,8 +3,10 @@
 import csv
 import gc
 import io
+import json
 import weakref
 import zipfile
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -26,7 +28,9 @@ from core.server.class_records import ClassError, ClassSnapshot, ClassUnavailabl
 from core.server.classroom import MAX_A_MINUTE, Classroom
 from core.server.tasks import TASKS, Judgement, Task
 from core.training import TrainConfig
-from pages.sections import class_archive, class_begin, class_wall, draw_class
+from pages.sections import class_archive, class_begin, class_tasks, class_wall, draw_class
+from pages.shared.i18n.names import name_of
+from pages.shared.i18n.text import use_language
 from pages.shared.state import access, class_drawings, classroom, keys, latent_space, own_data, visitors
 from pages.shared.state.lesson import Lesson
 from pages.shared.state.visitor import Choice, Run, acting_for
@@ -454,6 +458,22 @@ def test_a_hidden_drawing_is_seen_by_the_teacher_and_not_on_the_projector() -> N
     assert class_wall.in_order(now(), class_wall.NEWEST, sees_hidden=False) == []
 
 
+def test_a_wall_that_only_the_teacher_sees_is_not_on_the_projector_nor_is_the_code() -> None:
+    teacher, app = begin(), join()
+    put(app, five())
+    press(app, "send-drawing")
+    classroom.store().show_wall_to(now().about.code, "teacher")
+    teacher.session_state["class-more"] = True
+    checked(teacher.run())
+    assert cards(teacher) == [1]
+    assert now().about.code in " ".join(each.value for each in teacher.markdown)
+    tab_of(teacher).view = "projector"
+    checked(teacher.run())
+    assert [each.value for each in teacher.info] == ["The teacher shows the wall."]
+    assert cards(teacher) == []
+    assert now().about.code not in " ".join(each.value for each in teacher.markdown)
+
+
 def test_a_detector_is_given_to_the_class_and_fooled(monkeypatch: pytest.MonkeyPatch) -> None:
     had_turn = noting_turns(monkeypatch, classroom, "from_bytes")
     teacher, giver = begin(), join()
@@ -557,6 +577,34 @@ def test_the_best_come_first_and_no_two_drawings_are_compared(monkeypatch: pytes
     assert [each.number for each in class_wall.in_order(now(), class_wall.RANKED, False)] == [3, 2, 4, 1]
 
 
+def test_what_is_sent_again_is_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin()
+    mine = classroom.store()
+    ada, begun = mine.join("ada").number, now().about.begun
+    for seconds, generation in enumerate((0, 1, 0), start=1):
+        monkeypatch.setattr(mine, "_clock", lambda seconds=seconds: begun + seconds)
+        mine.send(ada, bytes(784), Judgement(0.1, 0.2, 0.4, False), generation)
+    assert [each.number for each in class_wall.in_order(now(), class_wall.NEWEST, False)] == [1, 2]
+
+
+def test_the_teacher_reaches_every_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(class_wall, "MAX_IN_SIGHT", 2)
+    teacher = begin()
+    for generation in range(5):
+        send(five(), generation)
+    assert cards(checked(teacher.run())) == [5, 4]
+    teacher.session_state[keys.WALL_PART] = 3
+    assert cards(checked(teacher.run())) == [1]
+    student = open_page("class")
+    assert cards(student) == [5, 4]
+
+
+def cards(app: AppTest) -> list[int]:
+    """The numbers of the drawings on a wall."""
+    shown = (element.proto for element in app.get("bidi_component"))
+    return [card["number"] for proto in shown if "wall" in proto.component_name for card in json.loads(proto.json)["cards"]]
+
+
 def test_a_link_to_the_classs_drawings_means_them_as_they_are() -> None:
     begin()
     code = now().about.code
@@ -596,7 +644,7 @@ def test_a_hostile_name_is_shown_as_it_is(name: str) -> None:
 def test_the_report_shows_a_name_and_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     begin("<script>alert(1)</script>")
     monkeypatch.setattr(class_archive, "language", lambda: "en")
-    page = class_archive.as_report(now(), {})
+    page = class_archive.as_report(now())
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)" in page
 
@@ -613,11 +661,47 @@ def test_what_is_taken_away_has_a_folder_for_each_kind_and_nothing_hidden() -> N
     classroom.store().hide(now().about.code, 3)
     names = zipfile.ZipFile(io.BytesIO(class_archive.as_folders(now()))).namelist()
     assert names == ["5/00001.png", "not 5/00002.png"]
-    table = class_archive.as_csv(now(), {1: "Red wolf"}, "en").decode().splitlines()
+    table = taken_away(class_archive.as_csv).splitlines()
     assert len(table) == 3
-    assert ",Red wolf,draw,1,5," in table[1]
-    german = class_archive.as_csv(now(), {1: "Red wolf"}, "de").decode("utf-8-sig").splitlines()
+    assert f",{name_in('en')},draw,1,5," in table[1]
+    german = [line.replace(name_in("de"), name_in("en")) for line in taken_away(class_archive.as_csv, "de").splitlines()]
     assert german == [line.replace(",", ";").replace(".", ",") for line in table], "as a German spreadsheet reads it"
+
+
+def taken_away(make: Callable[[ClassSnapshot], bytes | str], code: str = "en", shown: ClassSnapshot | None = None) -> str:
+    """A file as its button gives it. shown: the class as the page had it."""
+    file = class_archive.made_now(make, shown or now(), code)
+    return file if isinstance(file, str) else file.decode("utf-8-sig")
+
+
+def name_in(code: str) -> str:
+    """Of the student who joined first."""
+    with use_language(code):
+        return name_of(now().students[1])
+
+
+def test_what_is_taken_away_is_the_class_as_it_is_when_the_button_is_pressed() -> None:
+    begin()
+    shown = now()
+    send(five(), 1)
+    assert len(taken_away(class_archive.as_csv, shown=shown).splitlines()) == 2
+    assert taken_away(class_archive.as_report, shown=shown).count('class="opinion"') == 1
+
+
+def test_in_blind_what_comes_after_the_first_ten_is_told_and_worth_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin()
+    classroom.store().choose(now().about.code, "blind")
+    fox = classroom.store().join("fox").number
+    sure = Judgement(0.1, 1.0, 0.5, False, 5, 0.1)
+    sent = [classroom.store().send(fox, pixels(five()), sure, number, prediction=False) for number in range(11)]
+    told = [class_tasks.outcome(drawing, now()) for drawing in sent]
+    assert told == [*["Normal: you were right. 1 point."] * 10, "Normal. Only your first 10 drawings count."]
+    rows = csv.DictReader(io.StringIO(taken_away(class_archive.as_csv)))
+    assert [(row["counts"], row["points"]) for row in rows] == [*[("1", "1")] * 10, ("0", "0")]
+    assert now().places[fox].worth == 10
+    against = classroom.store().send(fox, pixels(five()), sure, 12, detector="ABCD")
+    assert class_tasks.outcome(against, now()) == "It is on the wall.", "nothing was predicted"
+    assert "against ABCD" in taken_away(class_archive.as_report)
 
 
 def test_what_a_shared_detector_judged_is_of_no_kind() -> None:
@@ -625,7 +709,7 @@ def test_what_a_shared_detector_judged_is_of_no_kind() -> None:
     send(five(), 1)
     send(scribble(), 2, detector="ABCD")
     assert zipfile.ZipFile(io.BytesIO(class_archive.as_folders(now()))).namelist() == ["5/00001.png"]
-    rows = list(csv.DictReader(io.StringIO(class_archive.as_csv(now(), {}, "en").decode())))
+    rows = list(csv.DictReader(io.StringIO(taken_away(class_archive.as_csv))))
     assert [(row["detector"], row["kind"], row["counts"]) for row in rows] == [("", "5", "1"), ("ABCD", "", "")]
     source = class_drawings.ClassDataSet().of(now())
     assert source

@@ -348,6 +348,29 @@ def test_the_end_deletes_everything(room: Classroom, url: str, tmp_path: Path) -
     assert room.now(at_once=True)
 
 
+def test_who_leaves_without_a_drawing_makes_room(room: Classroom, url: str) -> None:
+    room.begin("4b")
+    other = Classroom(url, clock=room._clock)
+    for number in range(MAX_STUDENTS):
+        room.join(f"browser {number}", f"192.0.2.{number}")
+    drew = room.join("browser 0")
+    room.send(drew.number, IMAGE, JUDGED, 1)
+    with pytest.raises(TooManyError, match="full"):
+        room.join("late")
+    assert len(other.now(at_once=True).students) == MAX_STUDENTS  # type: ignore[union-attr]
+    room.leave("browser 0")
+    with pytest.raises(TooManyError, match="full"):
+        room.join("late")  # the drawing on the wall has somebody's name
+    gone = room.join("browser 1").number
+    room.leave("browser 1")
+    assert room.join("late").number > gone
+    for each in (room, other):
+        now = each.now(at_once=True)
+        assert now
+        assert gone not in now.students
+        assert drew.number in now.students
+
+
 class TurnAfterTheEnd:
     """For all threads but that of the test, which ends the class; a lock as `Classroom` asks for one."""
 

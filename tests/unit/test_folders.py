@@ -74,6 +74,18 @@ def test_what_is_taken_away_comes_back_and_is_torchvisions_layout(tmp_path: Path
     assert seen == {(name, image.numpy().tobytes()) for name, image in zip(own.names, own.images, strict=True)}
 
 
+def test_every_kind_has_a_folder_that_every_system_can_make() -> None:
+    kinds = ["A", "a", "a 2", "What?", "why.", "con", "com1.a", "=1+1", "straße", "STRASSE"]
+    names = folders.folder_names(kinds)
+    assert list(names) == kinds
+    assert names["A"] == "A"
+    assert len({name.casefold() for name in names.values()}) == len(kinds)
+    for name in names.values():
+        assert not set(name) & set('<>:"/\\|?*'), name
+        assert name.strip(". ") == name, name
+        assert name.split(".")[0].casefold() not in ("con", "com1"), name
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -129,6 +141,16 @@ def blank(width: int) -> bytes:
     return file.getvalue()
 
 
+def animated() -> bytes:
+    """Two hundred pictures in one file, of 42 million pixels together."""
+    frames = [Image.new("L", (460, 460)) for _ in range(200)]
+    for number, frame in enumerate(frames):
+        frame.putpixel((number, number), 255)
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    return file.getvalue()
+
+
 def large() -> bytes:
     """A star of 16 million pixels."""
     file = io.BytesIO()
@@ -154,6 +176,7 @@ REFUSED = {
     "a link": (link(), "a link instead of a file"),
     "locked": (locked(), "password"),
     "odd packing": (zipped({"star/a.png": STAR}, zipfile.ZIP_LZMA), "ordinary zip"),
+    "an animation": (zipped({"star/a.gif": animated()}), "more than 40 million pixels"),
     "an odd file": (zipped({"star/a.png": STAR, "star/readme.txt": b"hello"}), "“star/readme.txt” cannot be used, so nothing"),
     "a picture of nothing": (zipped({"star/a.png": STAR, "star/b.png": blank(64)}), "“star/b.png” cannot be used"),
     "a zip in a zip": (zipped({"star/a.zip": zipped({"star/a.png": STAR})}), "cannot be used"),

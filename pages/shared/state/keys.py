@@ -40,7 +40,7 @@ STEP, LESSON_RATE = "step", "lesson-rate"
 
 # Class.
 CLASS_NAME, CLASS_DIGIT, CLASS_CODE = "class-name", "class-digit", "class-code"
-WALL, WALL_ORDER = "wall", "wall-order"
+WALL, WALL_ORDER, WALL_PART = "wall", "wall-order", "wall-part"
 SHARED_CODE = "shared-code"
 
 
