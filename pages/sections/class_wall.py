@@ -76,9 +76,13 @@ def show_wall() -> None:
             show_opened(now, is_teacher, sees_hidden)
             drawings = in_order(now, order, sees_hidden)
             begin = ask_part(len(drawings)) if sees_hidden else 0
+            beyond = 0 if sees_hidden else max(0, len(drawings) - MAX_IN_SIGHT)
             drawings = drawings[begin : begin + MAX_IN_SIGHT]
-            ratios = [each.judgement.ratio for each in drawings if not each.is_hidden]
-            wall.show(keys.WALL, [card(now, each) for each in drawings], ratios, tab().class_opened, open_one, is_projector)
+            cards, ratios = (
+                [card(now, each) for each in drawings],
+                [each.judgement.ratio for each in drawings if not each.is_hidden],
+            )
+            wall.show(keys.WALL, cards, beyond, ratios, tab().class_opened, open_one, is_projector)
         with right:
             is_ranked = not is_waiting and now.about.task != "free"
             most = MAX_LISTED if not is_projector else 2 if is_ranked and now.detectors else 4

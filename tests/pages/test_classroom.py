@@ -595,14 +595,24 @@ def test_the_teacher_reaches_every_drawing(monkeypatch: pytest.MonkeyPatch) -> N
     assert cards(checked(teacher.run())) == [5, 4]
     teacher.session_state[keys.WALL_PART] = 3
     assert cards(checked(teacher.run())) == [1]
+    assert beyond(teacher) == 0
     student = open_page("class")
-    assert cards(student) == [5, 4]
+    assert (cards(student), beyond(student)) == ([5, 4], 3)
 
 
 def cards(app: AppTest) -> list[int]:
     """The numbers of the drawings on a wall."""
+    return [card["number"] for wall in walls(app) for card in wall["cards"]]
+
+
+def beyond(app: AppTest) -> int:
+    """How many more there are, as a wall says."""
+    return sum(wall["beyond"] for wall in walls(app))
+
+
+def walls(app: AppTest) -> list[dict[str, Any]]:
     shown = (element.proto for element in app.get("bidi_component"))
-    return [card["number"] for proto in shown if "wall" in proto.component_name for card in json.loads(proto.json)["cards"]]
+    return [json.loads(proto.json) for proto in shown if "wall" in proto.component_name]
 
 
 def test_a_link_to_the_classs_drawings_means_them_as_they_are() -> None:

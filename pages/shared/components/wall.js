@@ -79,6 +79,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   empty.textContent = data.empty;
   empty.hidden = count > 0;
 
+  const say = left => (more.textContent = left ? data.more.replace("{count}", left) : "");
+  say(data.beyond);
   // What stands above the cards may take more or less room, and the screen may change.
   own.fit = () => {
     const text = parseFloat(getComputedStyle(document.documentElement).fontSize);
@@ -87,7 +89,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     list.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
     list.dataset.lines = lines;
     [...list.children].forEach((item, index) => (item.hidden = index >= most));
-    more.textContent = count > most ? data.more.replace("{count}", count - most) : "";
+    say(Math.max(0, count - most) + data.beyond);
   };
   if (!data.fits) return;
   own.observer ??= new ResizeObserver(() => own.fit());

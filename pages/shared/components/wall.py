@@ -49,11 +49,17 @@ class Card:
 
 
 def show(
-    key: str, cards: Sequence[Card], ratios: Sequence[float], opened: int, on_open: Callable[[], None], is_projector: bool
+    key: str,
+    cards: Sequence[Card],
+    beyond: int,
+    ratios: Sequence[float],
+    opened: int,
+    on_open: Callable[[], None],
+    is_projector: bool,
 ) -> None:
     """The cards in their order, and the histogram of scores in thresholds; `clicked` is the number of a card, in on_open.
 
-    is_projector: as many cards as the rest of the screen holds, and how many more there are.
+    beyond: how many more there are. is_projector: as many cards as the rest of the screen holds.
     """
     counts = [0] * BINS
     for ratio in ratios:
@@ -69,6 +75,7 @@ def show(
         "empty": _("Nothing is on the wall yet."),
         "fits": is_projector,
         "more": _("and {count} more"),
+        "beyond": beyond,
     }
     _component(key=key, data=data, on_open_change=on_open)
 
