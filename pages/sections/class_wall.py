@@ -78,10 +78,8 @@ def show_wall() -> None:
             begin = ask_part(len(drawings)) if sees_hidden else 0
             beyond = 0 if sees_hidden else max(0, len(drawings) - MAX_IN_SIGHT)
             drawings = drawings[begin : begin + MAX_IN_SIGHT]
-            cards, ratios = (
-                [card(now, each) for each in drawings],
-                [each.judgement.ratio for each in drawings if not each.is_hidden],
-            )
+            cards = [card(now, each) for each in drawings]
+            ratios = [each.judgement.ratio for each in drawings if not each.is_hidden]
             wall.show(keys.WALL, cards, beyond, ratios, tab().class_opened, open_one, is_projector)
         with right:
             is_ranked = not is_waiting and now.about.task != "free"
