@@ -7,7 +7,7 @@
 # make lint    ruff and mypy
 # make bench   timings, as ratios within one run
 # make load    odd files, links and values, a whole class at once, reloads, first visits: waiting times and memory (three to four hours)
-# make soak    mixed work for MINUTES (20; with 40 the slope's error is small), then the slope of the memory
+# make soak    mixed work for MINUTES (40), then the slope of the memory
 # make lock    exact versions of what pyproject.toml asks for   (UPGRADE=1: the newest that it allows)
 # make audit   known vulnerabilities of what is installed (asks PyPI)
 # make sweep   a grid of detectors as one table        (SWEEP: what to vary, as in docs/sweep.md)
@@ -18,7 +18,7 @@ PYTHON ?= python3
 PORT ?= 8501
 ADDRESS ?= localhost
 REPLICAS ?= 3
-MINUTES ?= 20
+MINUTES ?= 40
 TEST_WORKERS ?= 2
 export DATA_DIR ?= data
 

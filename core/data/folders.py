@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from core.data.own import MAX_IMAGES, MAX_KINDS, OwnDataError, OwnImages, kind_name
+from core.data.own import MAX_IMAGES, MAX_KINDS, MAX_NAME, OwnDataError, OwnImages, kind_name
 from core.errors import UserError, is_raised_in
 
 LOG = logging.getLogger(__name__)
@@ -31,6 +31,9 @@ MAX_UNPACKED_BYTES = 60 * MEGABYTE
 MAX_PICTURE_BYTES = 5 * MEGABYTE
 MAX_PIXELS = 40_000_000
 """Of all pictures together; a picture of 320 x 320 takes a hundredth of a second to read."""
+
+ANIMATED, MAX_FRAMES = ("GIF", "PNG", "WEBP", "AVIF"), 200
+"""Of these a reader looks at so many frames for the one with most ink."""
 
 MAX_ENTRIES = 2 * MAX_IMAGES + MAX_KINDS
 """Folders and the hidden files of some systems count too."""
@@ -167,7 +170,8 @@ def _pixels(data: bytes) -> int:
     """How many a picture says it has; whether it is one is for its reader to say."""
     try:
         with Image.open(io.BytesIO(data)) as picture:
-            return picture.width * picture.height * int(getattr(picture, "n_frames", 1))  # the reader looks at many of them
+            frames = min(MAX_FRAMES, getattr(picture, "n_frames", 1)) if picture.format in ANIMATED else 1
+            return picture.width * picture.height * frames
     except Exception:
         return 0
 
@@ -180,13 +184,12 @@ def to_zip(own: OwnImages) -> bytes:
 
 
 def folder_names(kinds: Iterable[str]) -> dict[str, str]:
-    """A folder for each kind that every system can make, also one that does not tell “A” from “a”."""
+    """A folder for each kind that every system can make, also one to which “A” is “a”; its name is that of a kind too."""
     folders: dict[str, str] = {}
     for kind in kinds:
-        plain = re.sub(r'[<>:"/\\|?*]', "_", kind)
-        plain = f"{plain[:-1]}_" if plain.endswith(".") else plain
-        plain = f"_{plain}" if DEVICES.match(plain) else plain
-        numbered = (f"{plain} {number}" for number in count(2))
+        plain = kind.replace("?", "").lstrip(".-) ").rstrip(". ") or "kind"
+        plain = f"kind {plain}"[:MAX_NAME] if DEVICES.match(plain) else plain
+        numbered = (f"{plain[: MAX_NAME - 3]} {number}" for number in count(2))
         taken = {folder.casefold() for folder in folders.values()}
         folders[kind] = next(name for name in chain([plain], numbered) if name.casefold() not in taken)
     return folders

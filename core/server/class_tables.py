@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
@@ -75,7 +76,11 @@ DETECTORS = sa.Table(
     sa.Column("file", sa.LargeBinary(MAX_DETECTOR_BYTES), nullable=False),
     sa.Column("change", NUMBER, nullable=False, index=True),
 )
-FINGERPRINT = hashlib.sha256("".join(str(CreateTable(each)) for each in TABLES.sorted_tables).encode()).hexdigest()
+FINGERPRINT = hashlib.sha256(
+    "".join(str(CreateTable(each).compile(dialect=sqlite.dialect())) for each in TABLES.sorted_tables).encode()
+).hexdigest()
+"""As SQLite has it, which says more than others: that no number is given again."""
+
 ANSWER_SECONDS = 10
 """In which PostgreSQL has to answer; as long a change waits for others in SQLite."""
 

@@ -31,8 +31,11 @@ def show_take_away(now: ClassSnapshot) -> None:
 
 def made_now(make: Callable[[ClassSnapshot], bytes | str], shown: ClassSnapshot, code: str) -> bytes | str:
     """A file in a language; it is made outside of the session. shown: the class as the page has it, for when it is over."""
+    now = classroom.last_known()
+    if now is None or (now.about.begun, now.about.code) != (shown.about.begun, shown.about.code):
+        now = shown  # another class is not for whoever had this one
     with use_language(code):
-        return make(classroom.last_known() or shown)
+        return make(now)
 
 
 def names_of(now: ClassSnapshot) -> dict[int, str]:

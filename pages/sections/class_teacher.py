@@ -25,7 +25,7 @@ def show_controls(now: ClassSnapshot) -> None:
                 on_click=answered(choose),
                 args=(task,),
             )
-        # Closed it is empty: a report of a whole class is made when somebody may want it.
+        # Closed it is empty, for a class that looks over the teacher's shoulder.
         box = st.popover(_("More"), icon=":material/tune:", key="class-more", on_change="rerun")
         if box.open:
             with box:

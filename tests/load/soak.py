@@ -225,7 +225,7 @@ def report(samples: list[Sample], minutes: float, warm_up: float) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--minutes", type=float, default=40.0)
     parser.add_argument("--warm-up", type=float, default=12.0, help="minutes that do not count")
     parser.add_argument("--samples", type=Path, help="a file for every sample, as JSON")
     asked = parser.parse_args()

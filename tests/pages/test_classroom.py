@@ -698,6 +698,16 @@ def test_what_is_taken_away_is_the_class_as_it_is_when_the_button_is_pressed() -
     assert taken_away(class_archive.as_report, shown=shown).count('class="opinion"') == 1
 
 
+def test_another_class_is_not_taken_away_by_whoever_had_the_last_one() -> None:
+    begin("4b")
+    shown = now()
+    classroom.store().end(shown.about.code)
+    classroom.store().begin("5c")
+    send(five(), 1)
+    assert len(taken_away(class_archive.as_csv, shown=shown).splitlines()) == 1
+    assert "5c" not in taken_away(class_archive.as_report, shown=shown)
+
+
 def test_in_blind_what_comes_after_the_first_ten_is_told_and_worth_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     begin()
     classroom.store().choose(now().about.code, "blind")

@@ -75,7 +75,23 @@ def test_what_is_taken_away_comes_back_and_is_torchvisions_layout(tmp_path: Path
 
 
 def test_every_kind_has_a_folder_that_every_system_can_make() -> None:
-    kinds = ["A", "a", "a 2", "What?", "why.", "con", "com1.a", "=1+1", "straße", "STRASSE"]
+    kinds = [
+        "A",
+        "a",
+        "a 2",
+        "What?",
+        "What",
+        "?",
+        "?.",
+        "why.",
+        "con",
+        "com1.a",
+        "=1+1",
+        "straße",
+        "STRASSE",
+        "m" * 20,
+        "M" * 20,
+    ]
     names = folders.folder_names(kinds)
     assert list(names) == kinds
     assert names["A"] == "A"
@@ -84,6 +100,8 @@ def test_every_kind_has_a_folder_that_every_system_can_make() -> None:
         assert not set(name) & set('<>:"/\\|?*'), name
         assert name.strip(". ") == name, name
         assert name.split(".")[0].casefold() not in ("con", "com1"), name
+    content = to_zip(OwnImages.of(torch.cat([many("star", 1, 0)] * len(kinds)), kinds))
+    assert set(read_zip(content, from_picture).kinds) == set(names.values()), "and comes back"
 
 
 # ---------------------------------------------------------------- what is refused
