@@ -69,9 +69,12 @@ class Judged:
         score, threshold = float(self.result.scores[0]), self.result.threshold
         total, preprocessed = len(self.detector.calibration_scores_), judging.preprocess_steps_of(self.image)
         # While the pen moves all are not asked every time (`judging.ask_all`).
-        knows_cards = kept and kept.opinions is self.opinions and kept.texts[0] == language()
+        if kept and kept.opinions is self.opinions and kept.texts[0] == language():
+            cards = kept.html["cards"]
+        else:
+            cards = verdicts.ensemble(self.opinions)
         html = {
-            "cards": kept.html["cards"] if kept and knows_cards else verdicts.ensemble(self.opinions),
+            "cards": cards,
             "verdict": verdicts.verdict(bool(self.result.verdicts[0]), verdict_sentence(self.result, self.normal), judged),
             "second-opinion": notes.note(second_opinion(score, threshold, self.normal, self.opinions)),
             "gauge": verdicts.gauge(score, threshold),
