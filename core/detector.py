@@ -83,6 +83,11 @@ class DetectorConfig:
         """The name of every class of its data set, as it was given."""
         return self.class_names or SOURCES[self.data_set].class_names
 
+    @property
+    def remembers(self) -> bool:
+        """Whether a detector keeps something of its training images, beside the weights of its network."""
+        return bool(self.neighbours or self.score.loop_weight)
+
     def split(self, data: DataSet) -> OneClassSplit:
         """The split of a data set that these settings ask for. Raises EmptySplitError."""
         return split_one_class(data, self.normal_classes, self.training.seed, self.training.vary)
@@ -186,7 +191,7 @@ class AutoencoderDetector:
     def fit_memory(self, images: Tensor) -> "AutoencoderDetector":
         """Keep what the detector uses of training images (N, 1, 28, 28), their latents and usual loops; returns self."""
         has_loops, has_memory = bool(self.config.score.loop_weight), bool(self.config.neighbours)
-        if not (has_loops or has_memory):
+        if not self.config.remembers:
             return self
         self.model.eval()
         sides, latents = [], []
@@ -303,7 +308,12 @@ class AutoencoderDetector:
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28) in and out, in (0, 1)."""
-        return self._run(images)[1]
+        return self.redraw(images)[1]
+
+    def redraw(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw images (N, 1, 28, 28) as the network sees them, and their reconstructions; needs no calibration."""
+        seen, reconstructions, *_ = self._run(images)
+        return seen, reconstructions
 
     def error_map(self, images: Tensor) -> Tensor:
         """(N, 28, 28), signed; positive where the reconstruction lacks ink."""

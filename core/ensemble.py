@@ -11,7 +11,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from core.detector import AutoencoderDetector, Result
 from core.memory import decode_each_once, reconstruct_from_memory, squared_norms
 from core.preprocessing import enclosed_side, poses, preprocess
-from core.scoring import anomaly_score, error_map
+from core.scoring import anomaly_score, error_map, loop_factor
 
 
 class Ensemble:
@@ -31,6 +31,7 @@ class Ensemble:
         self._config = detectors[0].config
         self.preprocessing = self._config.preprocessing
         self._encoders = _stacked([each.model.encoder for each in detectors])
+        self._usual_loops = torch.stack([each.usual_loops_ for each in detectors], dim=1)[..., None]  # (2, E, 1)
         longest = max(len(each.memory_) for each in detectors)
         # Memories differ in length; an absent image is infinitely far away.
         self._memory = torch.zeros(len(detectors), longest, self._config.model.latent_dim)  # (E, M, latent_dim)
@@ -46,23 +47,26 @@ class Ensemble:
         preprocessed: what preprocess makes of them, where it is known.
         """
         upright = preprocess(images, self.preprocessing) if preprocessed is None else preprocessed
-        seen = poses(upright, self._config.turns)
-        count, size = len(seen), len(self.detectors)
-        latents = _run(self._encoders, seen.expand(size, *seen.shape))  # (E, N, latent_dim)
+        seen = poses(upright, self._config.turns)  # (P * N, 1, 28, 28)
+        count, size, score = len(upright), len(self.detectors), self._config.score
+        latents = _run(self._encoders, seen.expand(size, *seen.shape))  # (E, P * N, latent_dim)
         if neighbours := self._config.neighbours:
             redrawn = reconstruct_from_memory(latents, self._memory, self._norms, neighbours, self._decode_remembered)
         else:
             decoders = [each.model.decoder for each in self.detectors]
-            redrawn = torch.stack([decode(own) for decode, own in zip(decoders, latents, strict=True)])  # (E, N, 1, 28, 28)
-        maps = error_map(seen.repeat(size, 1, 1, 1), redrawn.flatten(0, 1), self._config.score)
-        maps = maps.view(size, count, *seen.shape[2:])
-        sides = enclosed_side(upright) if self._config.score.loop_weight else None
-        results = []
-        for detector, reconstructions, own in zip(self.detectors, redrawn, maps, strict=True):
-            factors = detector.loop_factors(upright, sides)
-            judged = anomaly_score(seen, reconstructions, own, factors, self._config.turns, self._config.score)
-            results.append(detector.result(*judged, factors))
-        return results
+            redrawn = torch.stack([decode(own) for decode, own in zip(decoders, latents, strict=True)])  # (E, P * N, 1, 28, 28)
+        # From here on as E * N images of one detector, pose by pose.
+        shape = seen.shape[1:]
+        redrawn = redrawn.view(size, -1, count, *shape).transpose(0, 1).flatten(0, 2)
+        seen = seen.view(-1, 1, count, *shape).expand(-1, size, -1, *shape).flatten(0, 2)
+        maps = error_map(seen, redrawn, score)
+        if score.loop_weight:
+            factors = loop_factor(enclosed_side(upright), self._usual_loops, score).flatten()
+        else:
+            factors = torch.ones(size * count)
+        judged = (*anomaly_score(seen, redrawn, maps, factors, self._config.turns, score), factors)
+        by_detector = (each.view(size, count, *each.shape[1:]) for each in judged)
+        return [detector.result(*own) for detector, *own in zip(self.detectors, *by_detector, strict=True)]
 
     def _decode_remembered(self, nearest: Tensor) -> Tensor:
         """Indices (E, N, K) of remembered images to their reconstructions (E, N, K, 1, 28, 28)."""

@@ -29,7 +29,7 @@ from core.jobs.backend import HaltedError, LocalBackend, TrainingBackend, calibr
 from core.jobs.images import TrainingImages
 from core.jobs.limits import require_allowed, work
 from core.jobs.memory_budget import Claim, Owner, claim_of, claim_of_detector
-from core.model import build, meta_model
+from core.model import Autoencoder, build, meta_model
 from core.training import DivergedError, EpochLosses
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ SIBLING_SECONDS = 0.25
 SHORT = 3.0
 """A training with at most so much left, in trainings of the course's network, is short; its turns come more often."""
 
-LIVE_TRAIN, LIVE_CALIBRATION = 6000, 1500
+LIVE_TRAIN, LIVE_CALIBRATION = 6000, 500
 """Images that a live detector remembers and is calibrated with: all of one class, not all of nine."""
 
 
@@ -328,6 +328,13 @@ class TrainingJob:
             return self._renew(snapshot)
         return current[1]
 
+    def redraw(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """AutoencoderDetector.redraw with the weights as they stand, which costs far less than detector() where it can."""
+        snapshot = self._snapshot
+        if snapshot.result or self.config.remembers:
+            return self.detector().redraw(images)
+        return AutoencoderDetector(self.config, self._network(snapshot)).redraw(images)
+
     def has_changed_since(self, detector: AutoencoderDetector | None) -> bool:
         """Whether the live detector has other weights now than this one, which this job gave earlier; takes no lock.
 
@@ -343,13 +350,18 @@ class TrainingJob:
         if images is None:
             assert self._snapshot.result
             return self._snapshot.result.detector
-        model = meta_model(self.config.model) if snapshot.has_begun else build(self.config.model, self.config.training.seed)
-        model.load_state_dict(snapshot.weights or model.state_dict(), assign=True)
         split = images.prepared.split
         few = OneClassSplit(split.train[:LIVE_TRAIN], split.calibration[:LIVE_CALIBRATION], split.test, split.copies)
-        detector = calibrate(AutoencoderDetector(self.config, model), few)
+        detector = calibrate(AutoencoderDetector(self.config, self._network(snapshot)), few)
         self._current, self._current_made = (snapshot.version, detector), time.monotonic()
         return detector
+
+    def _network(self, snapshot: Snapshot) -> Autoencoder:
+        if not snapshot.has_begun:
+            return build(self.config.model, self.config.training.seed)
+        model = meta_model(self.config.model)
+        model.load_state_dict(snapshot.weights, assign=True)
+        return model
 
     def _renew_as_asked(self) -> None:
         self._is_renewal_asked = False  # before it is made: what is trained meanwhile may ask again

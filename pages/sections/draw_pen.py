@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from torch import Tensor
-
 from core.drawing import PictureError, from_canvas_png
 from pages.sections.draw_verdict import Judged, is_hidden, moment_scores, priority_of
 from pages.shared.components import live_canvas, replay
@@ -25,19 +23,15 @@ def follow_pen() -> None:
     if frame is None:
         return
     with job_pool.turn_to_judge(priority_of(frame.is_whole)), visitor().lock:
-        image = take_frame(frame, frame.is_whole)
-        if image is not None and frame.is_whole:
-            judging.add_to_strip(image, "canvas", _("drawing"))
+        take_frame(frame)
 
 
 def answer_to_pen(frame: CanvasFrame) -> dict[str, Any]:
-    """What changes on screen with what the pen has drawn; nothing where nothing does.
-
-    A frame that ends a stroke goes to the page as well, whose run may have taken it, and is on screen later.
-    """
+    """What changes on screen with what the pen has drawn; nothing where nothing does."""
     shown, on_screen = visitor().drawings, tab().canvas
+    # The page may have been told of it as well, and have been quicker; it is on screen later.
     is_taken = frame.is_whole and frame.png == on_screen.png and on_screen.image is not None and shown.image is on_screen.image
-    if (not is_taken and take_frame(frame, False) is None) or is_hidden(shown):
+    if (not take_frame(frame) and not is_taken) or is_hidden(shown):
         return {}
     judged = Judged.of(shown)
     is_new = judged.opinions is not on_screen.opinions
@@ -47,27 +41,27 @@ def answer_to_pen(frame: CanvasFrame) -> dict[str, Any]:
     return {"html": changed, "curve": replay.curve(moment_scores(shown, judged), judged.result.threshold, judged.normal)}
 
 
-def take_frame(frame: CanvasFrame, is_whole: bool) -> Tensor | None:
-    """Put this frame on the canvas, to be judged from now on; its image, or None where there is no ink.
+def take_frame(frame: CanvasFrame) -> bool:
+    """Put this frame on the canvas, to be judged from now on; whether there is something new to judge.
 
-    None, with the canvas as it was, also where the frame says nothing new or is no PNG that a canvas sends.
-
-    is_whole: with it the stroke ends.
+    There is not, with the canvas as it was, where the frame says nothing new or is no PNG that a canvas sends.
     """
     shown, on_screen = visitor().drawings, tab().canvas
-    # What is sent when the pen is lifted is sent twice: for a quick answer, and for the whole one.
+    canvas = shown.canvas
     is_known = frame.png == on_screen.png
     is_old = frame.generation != on_screen.generation or frame.seconds < on_screen.frame_seconds
-    if is_old or (is_known and not is_whole):
-        return None
+    if is_old or (is_known and (canvas.is_stroke_whole or not frame.is_whole)):
+        return False
     try:
         image = on_screen.image if is_known else from_canvas_png(frame.png)
     except PictureError:  # the canvas's own drawing follows
-        return None
+        return False
     on_screen.frame_seconds, on_screen.png, on_screen.image = frame.seconds, frame.png, image
-    canvas = shown.canvas
-    canvas.image, canvas.is_stroke_whole = image, is_whole
+    canvas.image, canvas.is_stroke_whole = image, frame.is_whole
     shown.return_to_canvas()
-    if image is not None:
-        canvas.history.add(image, is_whole)
-    return image
+    if image is None:
+        return False
+    canvas.history.add(image, frame.is_whole)
+    if frame.is_whole:
+        judging.add_to_strip(image, "canvas", _("drawing"))
+    return True

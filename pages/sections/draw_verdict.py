@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 from torch import Tensor
 
-from core.detector import AutoencoderDetector, Result
+from core.detector import AutoencoderDetector, DetectorConfig, Result
 from core.ensemble import Ensemble
 from core.scoring import score_ratio
 from pages.shared.components import replay
@@ -98,22 +98,10 @@ def show_judgement(shown: Drawings) -> None:
     is_to_be_guessed = is_hidden(shown)
     with visitor().lock:  # between two quick answers
         judged = Judged.of(shown) if shown.image is not None and not is_to_be_guessed else None
+        made = judged.parts(shown) if judged else waiting_parts(config, normal, is_to_be_guessed)
         # A quick answer changed the page behind React's back, which writes only what is new to it.
-        made = judged.parts(shown) if judged else {}
         parts = {key: notes.marked(html, tab().canvas.answers) for key, html in made.items()}
         scores = moment_scores(shown, judged)
-    names, ensemble = detectors.ensemble(config.data_set)
-    if judged is None:
-        wait = _("Draw something: “{normal}”, or anything else.", normal=normal)
-        if is_to_be_guessed:
-            wait = _("What will the verdict be? Draw, then press your guess.")
-        parts = {
-            "verdict": verdicts.waiting(wait),
-            "second-opinion": notes.note("\N{NO-BREAK SPACE}"),
-            "gauge": verdicts.gauge(None, 1.0),
-            "steps": pictures.steps(config, _("Your drawing")),
-            "cards": verdicts.waiting_ensemble(names),
-        }
     for key in ("verdict", "second-opinion"):
         with st.container(key=key):
             st.html(parts[key])
@@ -121,15 +109,30 @@ def show_judgement(shown: Drawings) -> None:
         st.html(parts["gauge"])
         show_replay(shown, judged, scores)
     with st.container(key="numbers", horizontal=True, gap="medium", vertical_alignment="bottom"):
-        if judged:
-            show_numbers(parts)
-        else:
-            show_no_numbers()
+        show_numbers(parts, "" if judged else f"-to-come-{tab().canvas.answers}")
     with st.container(key="steps"):
         st.html(parts["steps"])
     with st.container(key="error-legend"):
         st.html(pictures.error_legend())
-    show_ensemble(parts["cards"], ensemble)
+    show_ensemble(parts["cards"], detectors.ensemble(config.data_set)[1])
+
+
+def waiting_parts(config: DetectorConfig, normal: str, is_to_be_guessed: bool) -> Mapping[str, str]:
+    """HTML of the same places before the first stroke, or before the verdict may be seen."""
+    wait = _("Draw something: “{normal}”, or anything else.", normal=normal)
+    if is_to_be_guessed:
+        wait = _("What will the verdict be? Draw, then press your guess.")
+    none = notes.note("\N{NO-BREAK SPACE}")
+    return {
+        "verdict": verdicts.waiting(wait),
+        "second-opinion": none,
+        "gauge": verdicts.gauge(None, 1.0),
+        "score": verdicts.no_number(),
+        "threshold": verdicts.no_number(),
+        "as-high": none,
+        "steps": pictures.steps(config, _("Your drawing")),
+        "cards": verdicts.waiting_ensemble(detectors.ensemble(config.data_set)[0]),
+    }
 
 
 def priority_of(is_whole: bool) -> Priority:
@@ -165,8 +168,12 @@ def what_it_is(shown: Drawings) -> str:
     return ""
 
 
-def show_numbers(parts: Mapping[str, str]) -> None:
-    """Score and threshold, and how many held-out images score as high."""
+def show_numbers(parts: Mapping[str, str], to_come: str) -> None:
+    """Score and threshold, and how many held-out images score as high.
+
+    to_come: what the keys of the numbers end with while there are none; a quick answer takes it away. It is another one after
+    each, since React writes only what is new to it.
+    """
     for key, word, label in (
         ("score", "anomaly score", _("Anomaly score")),
         ("threshold", "threshold", _("Threshold")),
@@ -174,26 +181,10 @@ def show_numbers(parts: Mapping[str, str]) -> None:
         with st.container(width="content", gap=None):
             st.caption(label, help=about(word))
             # The container holds the number and nothing else, so that it can be read from outside.
-            with st.container(key=key):
+            with st.container(key=key + to_come):
                 st.html(parts[key])
     with st.container(key="as-high", width=260):
         st.html(parts["as-high"])
-
-
-def show_no_numbers() -> None:
-    """Blanks in all places of `show_numbers`.
-
-    Of two runs of fragments that follow one another at once, as where the page looks at a class, a browser takes away only
-    what the second one left out: what is overwritten need not be taken away, and no old number stays.
-    """
-    blank = "\N{NO-BREAK SPACE}"
-    for _number in range(2):
-        with st.container(width="content", gap=None):
-            st.caption(blank)
-            with st.container():
-                st.html(notes.note(blank))
-    with st.container(width=260):
-        st.html(notes.note(blank))
 
 
 def as_high(result: Result, total: int, normal: str) -> str:

@@ -9,7 +9,7 @@ import torch
 
 from core.checkpoint import Checkpoint
 from core.data.datasets import data_directory
-from core.detector import AutoencoderDetector
+from core.detector import AutoencoderDetector, DetectorConfig
 from core.jobs.job import JobState, Snapshot, TrainingJob
 from core.presets import COURSE, PRESETS, Shipped
 from pages.sections import learn_training
@@ -108,11 +108,12 @@ def show_both(jobs: Sequence[TrainingJob], snapshots: Sequence[Snapshot]) -> Non
     for number, column in enumerate(st.columns(2, gap="medium")):
         with column:
             st.markdown(f"**{titles[number]}**  \n`{SHAPES[number]}`")
+            trained: AutoencoderDetector | TrainingJob | None
             if jobs:
                 snapshot = snapshots[number]
                 learn_training.progress(snapshot)
                 made = snapshot.result
-                trained = jobs[number].detector() if snapshot.has_begun else None
+                trained = jobs[number] if snapshot.has_begun else None
             else:
                 made = ready(PAIR[number])
                 trained = made.detector
@@ -126,26 +127,21 @@ def show_both(jobs: Sequence[TrainingJob], snapshots: Sequence[Snapshot]) -> Non
         st.info(_("Same network, same images, same seed. Only the shapes differ."), icon=":material/compare_arrows:")
 
 
-def three_and_three(trained: AutoencoderDetector) -> str:
+def three_and_three(trained: AutoencoderDetector | TrainingJob) -> str:
     """Three normal images and three others, and below them what becomes of them."""
-    usual, others = usual_and_others(trained, 3)
-    result = trained.infer(torch.cat([usual, others]))
-    return pictures.before_and_after(result.images, result.reconstructions)
+    return pictures.before_and_after(*trained.redraw(torch.cat(usual_and_others(trained.config, 3))))
 
 
 def before_and_after(trained: AutoencoderDetector, each: int) -> tuple[str, str]:
     """So many images of the normal class, and so many others, and below them what becomes of them."""
-    first, second = (trained.infer(images) for images in usual_and_others(trained, each))
-    return (
-        pictures.before_and_after(first.images, first.reconstructions),
-        pictures.before_and_after(second.images, second.reconstructions),
-    )
+    usual, others = (trained.redraw(images) for images in usual_and_others(trained.config, each))
+    return pictures.before_and_after(*usual), pictures.before_and_after(*others)
 
 
-def usual_and_others(trained: AutoencoderDetector, each: int) -> tuple[torch.Tensor, torch.Tensor]:
+def usual_and_others(config: DetectorConfig, each: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Test images (each, 1, 28, 28) of the normal class, and of other classes."""
-    shown = data_sets.at_hand(trained.config.data_set, may_download=False).data
-    labels, own = shown.test.labels, trained.config.normal_classes
+    shown = data_sets.at_hand(config.data_set, may_download=False).data
+    labels, own = shown.test.labels, config.normal_classes
     usual = torch.isin(labels, torch.tensor(own)).nonzero().squeeze(1)[:each]
     others = torch.stack([(labels == label).nonzero()[0, 0] for label in (7, 1, 3, 8, 0, 4, 6, 9) if label not in own][:each])
     return shown.test.images[usual], shown.test.images[others]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.checkpoint import Checkpoint
 from core.detector import AutoencoderDetector, DetectorConfig
-from core.jobs.job import Snapshot
+from core.jobs.job import Snapshot, TrainingJob
 from core.presets import shipped_as
 from pages.sections.train_controls import show_status
 from pages.sections.train_result import show_result
@@ -35,6 +35,8 @@ def show_live(overlaid: Sequence[Run], config: DetectorConfig | None) -> None:
     training = visitor().job
     config = config and replace(config, data_set=data_sets.at_hand(config.data_set).data.name)
     snapshot = training.snapshot() if training else training_job.last_ended(config) if config else None
+    if training and snapshot:
+        training_job.look_again_once_changed(training, snapshot)
     is_active = snapshot is not None and snapshot.state.is_active
     was_active, tab().was_active = tab().was_active, is_active
     if was_active and not is_active:
@@ -48,7 +50,7 @@ def show_live(overlaid: Sequence[Run], config: DetectorConfig | None) -> None:
             show_losses(snapshot, made, overlaid)
         with right:
             if training and snapshot and snapshot.has_begun:
-                show_reconstructions(training.detector())
+                show_reconstructions(training)
             elif made:
                 show_reconstructions(made.detector)
     if made:
@@ -106,9 +108,9 @@ def first_of(labels: Tensor, normal_classes: Sequence[int]) -> tuple[Tensor, Ten
     return normals, torch.cat([first, more])
 
 
-def show_reconstructions(detector: AutoencoderDetector) -> None:
+def show_reconstructions(made: AutoencoderDetector | TrainingJob) -> None:
     """Normal test images and others, as the network redraws them now."""
-    config = detector.config
+    config = made.config
     data = data_sets.at_hand(config.data_set, may_download=False).data
     if data.name != config.data_set:
         return  # its drawings are gone, and what is here instead has other classes
@@ -123,6 +125,5 @@ def show_reconstructions(detector: AutoencoderDetector) -> None:
     ):
         if len(chosen) == 0:
             continue
-        result = detector.infer(test.images[chosen])
         st.caption(title)
-        st.html(pictures.before_and_after(result.images, result.reconstructions))
+        st.html(pictures.before_and_after(*made.redraw(test.images[chosen])))

@@ -70,31 +70,70 @@ def test_the_verdict_moves_with_the_pen(page: Page, server: Server) -> None:
     expect(score).to_have_text(final)
 
 
-def test_a_moving_pen_has_the_page_run_for_its_first_answer_and_its_last(page: Page, server: Server) -> None:
+def test_no_page_runs_for_a_pen_from_its_first_answer_until_the_canvas_sends_the_stroke(page: Page, server: Server) -> None:
     asked, ran = list[str](), list[bool]()
     page.on("request", lambda request: asked.append(request.url) if "/pen/" in request.url else None)
     page.on("websocket", lambda socket: socket.on("framesent", lambda _: ran.append(True)))
     open_page(page, server, "draw")
-    score = page.locator(".st-key-score")
-    draw(page, drawing(5, 1)[1:])
-    final_score(page)
+    settled(page)
     page.wait_for_load_state("networkidle")
-    before, runs, count = score.inner_text(), len(ran), len(asked)
+    score = page.locator(".st-key-score")
     box = canvas_of(page).bounding_box()
     assert box
-    (bow, *_) = drawing(5, 1)
-    page.mouse.move(box["x"] + bow[0][0], box["y"] + bow[0][1])
-    page.mouse.down()
-    for number, (x, y) in enumerate(bow[1:]):
-        page.mouse.move(box["x"] + x, box["y"] + y)
-        if number % (len(bow) // 4) == 0:
-            expect(score).not_to_have_text(before)
-            before = score.inner_text()
-    assert len(asked) - count >= 4
-    assert len(ran) == runs, "no page has run"
-    page.mouse.up()
+    for (bow, *_), before in ((drawing(5, 1), ""), (drawing(7), "first")):
+        runs, count = len(ran), len(asked)
+        page.mouse.move(box["x"] + bow[0][0], box["y"] + bow[0][1])
+        page.mouse.down()
+        if not before:
+            expect(score).to_have_count(0)
+        for number, (x, y) in enumerate(bow[1:]):
+            page.mouse.move(box["x"] + x, box["y"] + y)
+            if number % (len(bow) // 4) == 0:
+                expect(score).not_to_have_text(before)
+                before = score.inner_text()
+        assert len(asked) - count >= 4
+        assert len(ran) == runs, "no page has run"
+        page.mouse.up()
+        assert_verdict_is_of_canvas(page)
+        eventually(page, lambda runs=runs: len(ran) > runs)  # type: ignore[misc]
+        page.wait_for_load_state("networkidle")
+        settled(page)
+
+
+def test_the_page_is_told_of_a_lifted_pen_only_where_no_quick_answer_has_come_before_the_next_click(
+    page: Page, server: Server
+) -> None:
+    told, held = list[bool](), list[Route]()
+
+    def note(payload: str | bytes) -> None:
+        if isinstance(payload, bytes) and b'"is_whole":true' in payload:
+            told.append(True)
+
+    open_page(page, server, "draw")
+    body, bar = drawing(5, 1)
+    draw(page, [body])
+    final_score(page)
+    page.wait_for_load_state("networkidle")
+    page.on("websocket", lambda socket: socket.on("framesent", note))
+    page.reload()
+    settled(page)
+    draw(page, [bar])
     assert_verdict_is_of_canvas(page)
-    eventually(page, lambda: len(ran) > runs)
+    page.wait_for_load_state("networkidle")
+    assert not told
+    page.route("**/pen/*", lambda route: held.append(route))
+    box = canvas_of(page).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 40, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 90, box["y"] + 40, steps=5)
+    page.mouse.up()
+    eventually(page, lambda: any(route.request.post_data_json["is_whole"] for route in held))
+    page.get_by_role("heading", name="Draw a digit").click()
+    eventually(page, lambda: bool(told))
+    assert_verdict_is_of_canvas(page)
+    for route in held:
+        route.abort()
 
 
 def test_where_no_quick_answer_comes_the_page_answers_when_the_pen_is_lifted(page: Page, server: Server) -> None:

@@ -145,6 +145,7 @@ async def watch(visitor: Visitor, seen: dict[str, float], over: asyncio.Event) -
     """Note when each drawing is on a wall."""
     last = ""
     while not over.is_set():
+        await visitor.wait(lambda: True)  # raises what went wrong
         part = next((part for part in visitor.parts.values() if part.kind == "bidi_component" and is_wall(part.content)), None)
         text = part.content.bidi_component.json if part else ""
         if text != last:

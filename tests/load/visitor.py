@@ -112,7 +112,7 @@ class Visitor:
         self._values: dict[str, str] = {}
         self._states: dict[str, WidgetState] = {}
         self._files = 0
-        self._turn = 0
+        self._lifted = 0
         self._to_pen: list[HTTPConnection] = []
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._run, self._fragments = "", set[str]()
@@ -272,26 +272,18 @@ class Visitor:
     async def move_pen(self, drawn: Sketch, is_whole: bool) -> float:
         """Send what is on the canvas while the pen is down, or as it is lifted, and wait for its verdict; returns seconds.
 
-        As a browser does: by a request of its own, and when the pen is lifted also to the page, which answers later.
-        Infinite where nothing is said of a moving pen, because it was lifted meanwhile.
+        As a browser does, by a request of its own. Infinite where nothing is said of a moving pen, because it was lifted
+        meanwhile.
         """
         await self.wait(lambda: any(map(is_pen, self.parts.values())))
-        part = next(filter(is_pen, self.parts.values()))
-        started = time.monotonic()
-        pen = self.pen
+        pen, lifted, started = self.pen, self._lifted, time.monotonic()
+        self._lifted += is_whole
         frame = {"generation": pen["generation"], "is_whole": is_whole, "seconds": started, "png": drawn.picture}
-        asked = asyncio.get_running_loop().run_in_executor(ASKING, self._ask_pen, pen["address"], json.dumps(frame).encode())
-        finished, lifted = self._finished, self._turn
-        if is_whole:
-            self._turn += 1
-            self._values[part.content.bidi_component.id] = json.dumps({"frame": {**frame, "turn": self._turn}})
-            await self._send(self._state(part.fragment))
-        told = await asked
+        told = await asyncio.get_running_loop().run_in_executor(
+            ASKING, self._ask_pen, pen["address"], json.dumps(frame).encode()
+        )
         took = time.monotonic() - started
-        if is_whole:
-            await self.wait(lambda: self._finished > finished and any(drawn.shown in html for html in self.htmls()))
-            return took if told else time.monotonic() - started
-        if not told and self._turn > lifted:
+        if not told and not is_whole and self._lifted > lifted:
             return math.inf
         assert any(drawn.shown in html for html in told["html"].values()), told
         return took

@@ -393,7 +393,7 @@ def test_a_lifted_pen_has_its_answer_though_the_page_was_quicker(pen: Pen, digit
     pen.draw(digit(5))
     lifted = replace(frame(pen, 1.0), is_whole=True)
     with ThreadPoolExecutor(1) as page, acting_for(way.visitor, way.tab):
-        page.submit(copy_context().run, take_frame, lifted, True).result()
+        page.submit(copy_context().run, take_frame, lifted).result()
     told = in_a_thread(lambda: way.answer_to(lifted, way.canvas_state))
     assert number_in(checked(app.run()), "score") == float(re.sub("<[^>]*>", "", told["html"]["score"]))
     moved = replace(lifted, is_whole=False)

@@ -538,6 +538,22 @@ def test_other_pages_run_again_only_once_the_training_has_gone_on(
     assert fragments[1].call_args.args[0](), "another tab has put another detector in use"
 
 
+def test_train_itself_runs_again_only_once_the_training_has_gone_on(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, wait_until: "WaitUntil"
+) -> None:
+    press(app, "button-skip_next")
+    rerun_until(app, lambda app: "Paused" in status(app))
+    fragment = Mock()
+    monkeypatch.setattr(training_job, "run_by_timer_only_if", fragment)
+    mine = visitor_of(app)
+    checked(app.run())
+    is_due = fragment.call_args.args[0]
+    assert not is_due()
+    mine.job.step()
+    wait_until(lambda: mine.job.snapshot().state is JobState.PAUSED)
+    assert is_due()
+
+
 def test_a_diverging_training_says_so_and_leaves_no_run(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.training.mean_squared_error", lambda images, made: (images - made).square().mean() / 0)
     press(app, "start")

@@ -397,6 +397,31 @@ def test_a_detector_is_another_once_its_job_has_trained_on(
     assert not job.has_changed_since(job.detector())
 
 
+@pytest.mark.parametrize("neighbours", [0, 5])
+def test_images_are_redrawn_as_the_detector_does_and_without_calibration_where_nothing_is_remembered(
+    neighbours: int,
+    new_job: NewJob,
+    small: DetectorConfig,
+    split: OneClassSplit,
+    monkeypatch: pytest.MonkeyPatch,
+    wait_until: "WaitUntil",
+) -> None:
+    calibrated = Mock(wraps=jobs_module.calibrate)
+    monkeypatch.setattr(jobs_module, "calibrate", calibrated)
+    job = new_job(replace(small, neighbours=neighbours))
+    job.step()
+    wait_until(lambda: state(job) is PAUSED)
+    images = split.test.images[:9]
+    seen, redrawn = job.redraw(images)
+    assert calibrated.call_count == (neighbours > 0)
+    result = job.detector().infer(images)
+    assert torch.equal(seen, result.images)
+    assert torch.equal(redrawn, result.reconstructions)
+    job.step()
+    wait_until(lambda: state(job) is PAUSED and len(job.snapshot().batch_losses) == 2)
+    assert not torch.equal(job.redraw(images)[1], redrawn)
+
+
 def test_detector_of_a_finished_job_is_its_result(new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil") -> None:
     job = new_job(small)
     snapshot = finish(job, wait_until)

@@ -41,18 +41,23 @@ function pictureOf(layers, side) {
 /** Where the app is served below a path, its pages are too: an address of the app as this page reaches it. */
 const fromHere = address => location.pathname.replace(/\/[^/]*\/?$/, "") + address;
 
-const placeOf = key => document.querySelector(`.st-key-${key} [data-testid="stHtml"]`);
+/** Where a number is still to come, the key of its place says so. */
+const placeOf = key =>
+  document.querySelector(`.st-key-${key}, [class*="st-key-${key}-to-come"]`)?.querySelector('[data-testid="stHtml"]');
 
 /** A quick answer: new HTML for places that are on the page. */
 function put(changed) {
   for (const [key, html] of Object.entries(changed)) {
     const place = placeOf(key);
-    if (place) place.innerHTML = html;
+    if (!place) continue;
+    place.innerHTML = html;
+    const toCome = place.closest(`[class*="st-key-${key}-to-come"]`);
+    if (toCome) toCome.className = toCome.className.replace(/(st-key-[a-z]+)-to-come\S*/, "$1");
   }
 }
 
 export default function ({ data, parentElement, setStateValue }) {
-  const own = (parentElement.live ??= { quick: new Messages(), whole: new Messages(), pen: null, answered: 0 });
+  const own = (parentElement.live ??= { quick: new Messages(), whole: new Messages(), pen: null, answered: 0, unanswered: null });
   own.data = data;
   own.whole.answered(data.turn, message => setStateValue("frame", message));
   own.frame = isWhole => {
@@ -67,11 +72,21 @@ export default function ({ data, parentElement, setStateValue }) {
     own.listens = null;
   };
   if (own.listens) return own.stop;
-  // Where no answer comes, the page itself still answers when the pen was lifted, and the next frame is tried after a rest.
+  // The frame of a lifted pen that no quick answer has shown goes to the page: where none comes, and before whatever is
+  // clicked next, which must find the whole stroke.
+  const tellPage = () => {
+    const frame = own.unanswered;
+    own.unanswered = null;
+    if (frame) own.whole.post(() => frame);
+  };
   const ask = async message => {
     const asked = fetch(fromHere(own.data.address), { method: "POST", body: JSON.stringify(message) });
     const told = await asked.then(answer => (answer.ok ? answer.json() : null)).catch(() => null);
-    if (told === null) await new Promise(done => setTimeout(done, LONGEST_REST));
+    if (told !== null && message.seconds === own.unanswered?.seconds) own.unanswered = null;
+    if (told === null) {
+      tellPage();
+      await new Promise(done => setTimeout(done, LONGEST_REST)); // the next frame is tried then
+    }
     if (message.turn <= own.answered) return; // a lifted pen's has overtaken it
     own.answered = message.turn;
     const { html, curve } = told ?? {};
@@ -87,17 +102,22 @@ export default function ({ data, parentElement, setStateValue }) {
   listen("pointerdown", event => {
     // A second finger is no pen.
     if (event.composedPath().some(element => element.classList?.contains("upper-canvas"))) own.pen ??= event.pointerId;
+    else tellPage();
   });
+  listen("keydown", tellPage);
   // The layers are painted after the event that they are painted for.
   const want = () =>
     requestAnimationFrame(() => {
       const isLifted = own.pen === null;
-      // Where there is no score yet, there is no place for a quick answer either.
-      if (placeOf("score") !== null) {
-        own.quick.post(() => own.frame(isLifted), !isLifted);
+      // A page that is not all there has no place for a quick answer.
+      if (placeOf("score")) {
+        own.quick.post(() => {
+          const frame = own.frame(isLifted);
+          if (isLifted) own.unanswered = frame;
+          return frame;
+        }, !isLifted);
         if (isLifted) own.quick.hurry(); // a busy server leaves the frame of a moving pen waiting, and answers this at once
-      } else if (!isLifted) own.whole.post(() => own.frame(false), true);
-      if (isLifted) own.whole.post(() => own.frame(true));
+      } else own.whole.post(() => own.frame(isLifted), !isLifted);
     });
   const lift = event => {
     if (event.pointerId !== own.pen) return;

@@ -3,9 +3,8 @@
 The canvas component itself sends a drawing a fifth of a second after the pen was lifted. A browser in which this
 component fails still has that.
 
-A frame goes two ways: by a request of its own (pages/shared/state/pens.py) for a quick answer, HTML that the component puts
-into the page itself; and when the pen was lifted, or where there is no place for an answer yet, for what only a whole run of
-the page can say.
+A frame goes one of two ways: by a request of its own (pages/shared/state/pens.py) for a quick answer, HTML that the component
+puts into the page itself; and to the page where there is no place for an answer, or none comes in time.
 """
 
 import base64

@@ -55,6 +55,11 @@ def number(value: float) -> str:
     return f'<span class="number">{formatted(value, ".4f")}</span>'
 
 
+def no_number() -> str:
+    """The place of one that is still to come."""
+    return '<span class="number">–</span>'
+
+
 def position(score: float, threshold: float) -> float:
     """Where a score stands between 0 and 1, with the threshold in the middle and no end to the right."""
     ratio = score_ratio(score, threshold)
