@@ -10,6 +10,7 @@ import json
 import os
 import random
 import signal
+import statistics
 import sys
 import tempfile
 import time
@@ -189,7 +190,7 @@ async def lesson(place: Place, count: int, seconds: float) -> list[Row]:
         lesson_of_one.cancel()
     await asyncio.sleep(3)
     ended.set()
-    await asyncio.gather(*watchers, *lessons, return_exceptions=True)
+    stopped = await asyncio.gather(*watchers, *lessons, return_exceptions=True)
     room = Classroom(place.database)
     now = room.now(at_once=True)
     room.close()
@@ -201,12 +202,18 @@ async def lesson(place: Place, count: int, seconds: float) -> list[Row]:
     waits = [wait for student in students for wait in student.waits]
     answers = [wait for student in students for wait in student.answers]
     on_walls = [times[picture] - at for times in seen for picture, at in sent.at.items() if picture in times]
-    growth = max(memory[len(memory) // 2 :]) - max(memory[: max(1, len(memory) // 2)])
+    half = len(memory) // 2
+    growth = statistics.median(memory[half:]) - statistics.median(memory[: max(1, half)])
     wanted = len(sent.committed)
     problems = [f"{student.number} {student.problem}" for student in students if student.problem]
+    problems += [f"a wall: {error!r}" for error in stopped[: len(walls)] if error]
     return [
         Row(
-            "students who could not go on", "0", f"{len(problems)}", not problems, "; ".join(problems)[:300].replace("\n", " ")
+            "students and walls that could not go on",
+            "0",
+            f"{len(problems)}",
+            not problems,
+            "; ".join(problems)[:300].replace("\n", " "),
         ),
         Row("drawings in the database", f"{wanted}", f"{kept}", kept >= wanted > 0),
         Row("drawings seen on both walls", f"{2 * wanted}", f"{len(on_walls)}", len(on_walls) >= 2 * wanted > 0),
