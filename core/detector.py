@@ -270,17 +270,13 @@ class AutoencoderDetector:
         seen, reconstructions, maps, scores, factors = (torch.cat(part) for part in zip(*parts, strict=True))
         return seen, reconstructions, maps, scores, factors
 
-    def loop_factors(self, images: Tensor, sides: Tensor | None = None) -> Tensor:
-        """What the scores (N,) of preprocessed images (N, 1, 28, 28) are multiplied by, at least 1. Raises NotFittedError.
-
-        sides: enclosed_side of the images, where it is known.
-        """
+    def loop_factors(self, images: Tensor) -> Tensor:
+        """What the scores (N,) of preprocessed images (N, 1, 28, 28) are multiplied by, at least 1. Raises NotFittedError."""
         if self.config.score.loop_weight == 0:
             return torch.ones(len(images), device=images.device)
         if len(self.usual_loops_) == 0:
             raise NotFittedError("The detector remembers no training images yet: fit it first.")
-        sides = enclosed_side(images) if sides is None else sides
-        return loop_factor(sides, self.usual_loops_.to(images.device), self.config.score)
+        return loop_factor(enclosed_side(images), self.usual_loops_.to(images.device), self.config.score)
 
     @property
     def _at_once(self) -> int:

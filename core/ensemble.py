@@ -10,7 +10,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from core.detector import AutoencoderDetector, Result
 from core.memory import decode_each_once, reconstruct_from_memory, squared_norms
-from core.preprocessing import enclosed_side, poses, preprocess
+from core.preprocessing import enclosed_side, pose_angles, poses, preprocess
 from core.scoring import anomaly_score, error_map, loop_factor
 
 
@@ -48,7 +48,8 @@ class Ensemble:
         """
         upright = preprocess(images, self.preprocessing) if preprocessed is None else preprocessed
         seen = poses(upright, self._config.turns)  # (P * N, 1, 28, 28)
-        count, size, score = len(upright), len(self.detectors), self._config.score
+        turns, score = self._config.turns, self._config.score
+        size, turned, count = len(self.detectors), len(pose_angles(turns)), len(upright)
         latents = _run(self._encoders, seen.expand(size, *seen.shape))  # (E, P * N, latent_dim)
         if neighbours := self._config.neighbours:
             redrawn = reconstruct_from_memory(latents, self._memory, self._norms, neighbours, self._decode_remembered)
@@ -57,14 +58,14 @@ class Ensemble:
             redrawn = torch.stack([decode(own) for decode, own in zip(decoders, latents, strict=True)])  # (E, P * N, 1, 28, 28)
         # From here on as E * N images of one detector, pose by pose.
         shape = seen.shape[1:]
-        redrawn = redrawn.view(size, -1, count, *shape).transpose(0, 1).flatten(0, 2)
-        seen = seen.view(-1, 1, count, *shape).expand(-1, size, -1, *shape).flatten(0, 2)
+        redrawn = redrawn.view(size, turned, count, *shape).transpose(0, 1).flatten(0, 2)
+        seen = seen.view(turned, 1, count, *shape).expand(-1, size, -1, *shape).flatten(0, 2)
         maps = error_map(seen, redrawn, score)
         if score.loop_weight:
             factors = loop_factor(enclosed_side(upright), self._usual_loops, score).flatten()
         else:
             factors = torch.ones(size * count)
-        judged = (*anomaly_score(seen, redrawn, maps, factors, self._config.turns, score), factors)
+        judged = (*anomaly_score(seen, redrawn, maps, factors, turns, score), factors)
         by_detector = (each.view(size, count, *each.shape[1:]) for each in judged)
         return [detector.result(*own) for detector, *own in zip(self.detectors, *by_detector, strict=True)]
 

@@ -1,4 +1,4 @@
-"""The request by which a browser has the drawing of a moving pen judged at once (pages/shared/state/pens.py)."""
+"""The request by which a browser has what a pen draws judged at once (pages/shared/state/pens.py)."""
 
 import os
 

@@ -10,7 +10,7 @@ from core.jobs.job import JobState
 from pages.sections.draw_class import show_class_task
 from pages.sections.draw_examples import show_examples, show_quick_keep
 from pages.sections.draw_other_ways import show_other_ways, show_picture
-from pages.sections.draw_pen import watch_pen
+from pages.sections.draw_pen import follow_pen, watch_pen
 from pages.sections.draw_strip import show_strip
 from pages.sections.draw_verdict import show_verdict
 from pages.shared.components.canvas import draw_on_canvas
@@ -60,7 +60,7 @@ def draw_area() -> None:
 
 
 def show_answer() -> None:
-    """What follows the pen; a stroke reruns nothing else."""
+    """What follows the pen."""
     watch_pen()
     show_verdict()
     judging.judge_again_once_trained()
@@ -92,6 +92,8 @@ def take_strokes(strokes: dict[str, Any], png: bytes) -> None:
         return  # the pen is down again, and what is seen of its stroke is newer
     if canvas.of_strokes is not None and canvas.image is not None and torch.equal(canvas.of_strokes, canvas.image):
         canvas.of_strokes = canvas.image  # what the pen sent, which is judged already
+    else:
+        canvas.replacements += 1  # by what may say less or more than frames of the pen that wait for their answer
     canvas.image, canvas.is_stroke_whole = canvas.of_strokes, True
     shown.return_to_canvas()
     canvas.history.back_to(canvas.stroke_count, canvas.image)
@@ -101,6 +103,7 @@ def take_strokes(strokes: dict[str, Any], png: bytes) -> None:
 
 def clear() -> None:
     """A new key is a clean canvas."""
+    follow_pen()
     with visitor().lock:  # between two quick answers to the pen
         shown = visitor().drawings
         if shown.canvas.image is not None and not shown.canvas.is_stroke_whole:

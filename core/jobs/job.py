@@ -67,7 +67,7 @@ SHORT = 3.0
 """A training with at most so much left, in trainings of the course's network, is short; its turns come more often."""
 
 LIVE_TRAIN, LIVE_CALIBRATION = 6000, 500
-"""Images that a live detector remembers and is calibrated with: all of one class, not all of nine."""
+"""Images that a live detector remembers and is calibrated with at most: all of one class, and half of what is held out."""
 
 
 class JobState(Enum):

@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.server.class_records import ClassError, ClassSnapshot, ClassUnavailableError, Student
 from pages.sections import class_tasks
+from pages.sections.draw_pen import follow_pen
 from pages.shared.html import verdicts
 from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import _, translated
@@ -116,6 +117,7 @@ def send(in_round: int, prediction: bool | None = None) -> None:
     """Send what is on the canvas for the task that was seen, and keep the answer for this drawing."""
     if prediction is not None and classroom.sent():
         return  # a second tap; the first one has its answer
+    follow_pen()
     try:
         drawing = classroom.send(in_round, prediction)
         now = classroom.store().now(at_once=True)

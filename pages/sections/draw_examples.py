@@ -11,6 +11,7 @@ from core.data.own import MAX_NAME, OwnDataError, OwnImages, kind_name, nothing
 from core.data.split import FEWEST
 from core.drawing import from_picture
 from core.errors import UserError
+from pages.sections.draw_pen import follow_pen
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _, ngettext, translated
 from pages.shared.navigation import page_of
@@ -82,6 +83,7 @@ def show_keeping(own: OwnImages, clear: Callable[[], None]) -> None:
 
 def keep(clear: Callable[[], None]) -> None:
     """Keep the image before the detector under the name that was typed, and clear the canvas."""
+    follow_pen()
     image, kind = visitor().drawings.image, str(st.session_state.get(keys.KIND) or "")
 
     def with_image(own: OwnImages) -> OwnImages:

@@ -7,6 +7,7 @@ import streamlit as st
 import torch
 
 from core.drawing import MAX_FILE_BYTES, PictureError, ReadPicture, read_picture
+from pages.sections.draw_pen import follow_pen
 from pages.shared.components import digit_boxes
 from pages.shared.i18n.text import _, ngettext, translated
 from pages.shared.state import data_sets, detectors, judging, keys, test_set, uploads
@@ -130,6 +131,7 @@ def what_was_found(found: ReadPicture) -> str:
 
 def pick_a_test_image() -> None:
     """Judge a test image of the detector's data set, taken at random."""
+    follow_pen()
     config = detectors.detector_config()
     data = data_sets.at_hand(test_set.source(config), may_download=False).data
     test = test_set.images(config, data)

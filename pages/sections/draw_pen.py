@@ -13,12 +13,16 @@ from pages.shared.state.visitor import tab, visitor
 
 
 def watch_pen() -> None:
-    """Have the browser send what is on the canvas, for a quick answer and for the page."""
-    live_canvas.show(keys.PEN, tab().canvas.generation, CANVAS_SIDE, pens.address(answer_to_pen), follow_pen)
+    """Have the browser send what is on the canvas, for a quick answer or to the page."""
+    on_screen = tab().canvas
+    live_canvas.show(keys.PEN, on_screen.generation, CANVAS_SIDE, pens.address(answer_to_pen), on_screen.answers, follow_pen)
 
 
 def follow_pen() -> None:
-    """Judge what the browser sent to the page, and keep it on the strip when the stroke is whole."""
+    """Judge what the browser sent to the page, and keep it on the strip when the stroke is whole.
+
+    Called also by what a press does to the drawing: where both come in one message, Streamlit sees to buttons first.
+    """
     frame = live_canvas.frame_of(keys.PEN)
     if frame is None:
         return
@@ -38,7 +42,8 @@ def answer_to_pen(frame: CanvasFrame) -> dict[str, Any]:
     changed = {key: html for key, html in judged.parts(shown).items() if is_new or key != "cards"}
     on_screen.opinions = judged.opinions
     on_screen.answers += 1
-    return {"html": changed, "curve": replay.curve(moment_scores(shown, judged), judged.result.threshold, judged.normal)}
+    curve = replay.curve(moment_scores(shown, judged), judged.result.threshold, judged.normal)
+    return {"number": on_screen.answers, "html": changed, "curve": curve}
 
 
 def take_frame(frame: CanvasFrame) -> bool:
@@ -57,11 +62,12 @@ def take_frame(frame: CanvasFrame) -> bool:
     except PictureError:  # the canvas's own drawing follows
         return False
     on_screen.frame_seconds, on_screen.png, on_screen.image = frame.seconds, frame.png, image
-    canvas.image, canvas.is_stroke_whole = image, frame.is_whole
+    # A stroke that is whole already was counted, or it is a dot, which the canvas will count.
+    is_end, canvas.image, canvas.is_stroke_whole = frame.is_whole and not canvas.is_stroke_whole, image, frame.is_whole
     shown.return_to_canvas()
     if image is None:
         return False
-    canvas.history.add(image, frame.is_whole)
+    canvas.history.add(image, is_end)
     if frame.is_whole:
         judging.add_to_strip(image, "canvas", _("drawing"))
     return True

@@ -28,7 +28,7 @@ def look_again() -> None:
 
 
 def show_verdict() -> None:
-    """Verdict, score, gauge and pictures of the image at hand, and all shipped detectors; a stroke reruns nothing else.
+    """Verdict, score, gauge and pictures of the image at hand, and all shipped detectors.
 
     Everything has its place before the first stroke, so that nothing moves while one draws.
     """

@@ -184,7 +184,7 @@ def test_a_lifted_pen_does_not_wait_for_the_answer_to_a_moving_one(page: Page, s
     final = final_score(page)
     (late,) = held  # what a server said of the moving pen comes last
     with page.expect_event("requestfinished", lambda request: request == late.request):
-        late.fulfill(json={"html": {"score": "<span>0.0000</span>"}, "curve": {"heights": [0.5]}})
+        late.fulfill(json={"number": 2**40, "html": {"score": "<span>0.0000</span>"}, "curve": {"heights": [0.5]}})
     assert final_score(page) == final
     assert_verdict_is_of_canvas(page)
 

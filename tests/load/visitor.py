@@ -285,7 +285,7 @@ class Visitor:
         took = time.monotonic() - started
         if not told and not is_whole and self._lifted > lifted:
             return math.inf
-        assert any(drawn.shown in html for html in told["html"].values()), told
+        assert any(drawn.shown in html for html in told.get("html", {}).values()), told
         return took
 
     def _ask_pen(self, address: str, body: bytes) -> dict[str, Any]:

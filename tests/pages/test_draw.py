@@ -467,7 +467,8 @@ def test_a_frame_that_comes_too_late_changes_nothing(pen: Pen, digit: Digit, mon
     late = (
         (frame(pen, 1.0), way.canvas_state),
         (frame(pen, 3.0, generation=1), way.canvas_state),
-        (frame(pen, 3.0), ({}, way.canvas_state[1])),
+        (frame(pen, 3.0), (way.canvas_state[0] - 1, way.canvas_state[1])),
+        (frame(pen, 3.0), (way.canvas_state[0], way.canvas_state[1] - 1)),
     )
     for drawn, state in late:
         assert in_a_thread(lambda drawn=drawn, state=state: way.answer_to(drawn, state)) == {}
@@ -475,6 +476,64 @@ def test_a_frame_that_comes_too_late_changes_nothing(pen: Pen, digit: Digit, mon
     monkeypatch.setattr("pages.shared.state.classroom.hides_verdict", lambda: True)
     assert in_a_thread(lambda: way.answer_to(frame(pen, 3.0), way.canvas_state)) == {}, "a class is to guess"
     assert canvas.image is not image
+
+
+def answered(way: PenOfTab, drawn: CanvasFrame, state: tuple[int, int] | None = None) -> bool:
+    return bool(in_a_thread(lambda: way.answer_to(drawn, way.canvas_state if state is None else state)))
+
+
+def test_a_lifted_pen_that_comes_after_the_canvas_ends_no_second_stroke(pen: Pen, digit: Digit) -> None:
+    app = open_page("draw")
+    way, canvas = way_of(app), visitor_of(app).drawings.canvas
+    pen.drawn = digit(1)
+    assert answered(way, frame(pen, 1.0)), "the pen moves"
+    pen.drawn = digit(3)
+    lifted = replace(frame(pen, 2.0), is_whole=True)
+    pen.draw(digit(5))
+    checked(app.run())
+    assert answered(way, lifted)
+    assert len(canvas.history.ends) == 1
+    pen.draw(digit(7))
+    checked(app.run())
+    assert canvas.history.ends == [2, 4]
+    assert canvas.history.images[-1] is canvas.image
+
+
+def test_a_lifted_pen_is_not_forgotten_where_the_canvas_tells_of_the_stroke_before(pen: Pen, digit: Digit) -> None:
+    app = open_page("draw")
+    way, canvas = way_of(app), visitor_of(app).drawings.canvas
+    pen.draw(digit(5))
+    assert answered(way, replace(frame(pen, 1.0), is_whole=True))
+    waiting = way.canvas_state
+    checked(app.run())  # the canvas says the same
+    pen.drawn = digit(7)
+    assert answered(way, replace(frame(pen, 2.0), is_whole=True), waiting)
+    waiting = way.canvas_state
+    pen.draw(digit(3))
+    checked(app.run())  # it says something else
+    image = canvas.image
+    pen.drawn = digit(1)
+    assert not answered(way, replace(frame(pen, 3.0), is_whole=True), waiting)
+    assert canvas.image is image
+
+
+def test_a_press_finds_the_stroke_that_comes_in_the_same_message(
+    pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_page("draw")
+    drawings = visitor_of(app).drawings
+    pen.drawn = digit(5)
+    drawn, pen.drawn = replace(frame(pen, 1.0), is_whole=True), None
+    monkeypatch.setattr("pages.shared.components.live_canvas.frame_of", lambda _: drawn)
+    checked(button(app, "Clear").click().run())
+    assert len(drawings.strip) == 1
+    assert drawings.canvas.image is None
+    drawn = replace(drawn, generation=drawings.canvas.generation, seconds=2.0)
+    app.session_state["other-ways"] = True
+    checked(app.run())
+    checked(button(app, "Random test image").click().run())
+    assert drawings.picked, "the stroke came first"
+    assert len(drawings.strip) == 3
 
 
 def test_a_frame_has_the_seconds_of_a_clock() -> None:

@@ -552,6 +552,10 @@ def test_train_itself_runs_again_only_once_the_training_has_gone_on(
     mine.job.step()
     wait_until(lambda: mine.job.snapshot().state is JobState.PAUSED)
     assert is_due()
+    gone = weakref.ref(mine.job)
+    press(app, "button-restart_alt")
+    assert is_due()
+    rerun_until(app, lambda _: gc.collect() >= 0 and gone() is None)
 
 
 def test_a_diverging_training_says_so_and_leaves_no_run(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,8 +89,9 @@ export default function ({ data, parentElement, setStateValue }) {
     }
     if (message.turn <= own.answered) return; // a lifted pen's has overtaken it
     own.answered = message.turn;
-    const { html, curve } = told ?? {};
-    if (html && message.generation === own.data.generation) {
+    const { number, html, curve } = told ?? {};
+    // What a run of the page has shown already may have been undone since.
+    if (html && message.generation === own.data.generation && number > own.data.answers) {
       put(html);
       document.dispatchEvent(new CustomEvent("drawn", { detail: curve }));
     }

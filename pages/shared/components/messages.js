@@ -42,7 +42,7 @@ class Messages {
     this.#flush();
   }
 
-  /** Send what waits, even beside a message in flight: it must not come after whatever is clicked next. */
+  /** Send what waits, even beside a message in flight, for whose answer it shall not wait. */
   hurry() {
     this.#flush(true);
   }

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
+from random import randrange
 from typing import Any, Literal
 
 import torch
@@ -35,8 +36,8 @@ class Canvas:
 
     generation: int = 0
     """How often it was cleared."""
-    losses: int = 0
-    """How often the page was left or opened anew, by which a stroke that the canvas had not sent yet may have been lost."""
+    replacements: int = 0
+    """How often what the pen had sent was replaced: by the strokes that the canvas sent, or lost as the page was left."""
     strokes: dict[str, Any] | None = None
     """The strokes that the canvas sent last."""
     of_strokes: Tensor | None = None
@@ -144,8 +145,8 @@ class CanvasOnScreen:
     """These three are of the newest frame that the pen sent, see live_canvas."""
     opinions: Sequence[Opinion] | None = None
     """The opinions on the cards of the last quick answer."""
-    answers: int = 0
-    """How many quick answers there were."""
+    answers: int = field(default_factory=lambda: randrange(2**31))
+    """Grows with each quick answer; not from 0, for a page may still show another tab's, of before the server began anew."""
 
     def show(self, canvas: Canvas, visit: int) -> bool:
         """Begin anew on another visit of the page, and where another tab has cleared the drawing or drawn; whether it did."""
@@ -236,7 +237,7 @@ class Drawings:
     def lose_stroke(self) -> None:
         """The page was left before the canvas sent a stroke, which is on no canvas any more."""
         canvas = self.canvas
-        canvas.losses += 1  # frames of it may still wait for their answer
+        canvas.replacements += 1  # frames of it may still wait for their answer
         if canvas.image is not canvas.of_strokes:
             canvas.image, self.moment = canvas.of_strokes, None
             canvas.history.back_to(canvas.stroke_count, canvas.image)

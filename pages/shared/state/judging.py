@@ -31,12 +31,14 @@ def judge_again_once_trained() -> None:
     In a class most trainings wait for their turn. Judged anew each second they would keep everybody's new drawings waiting.
     """
     mine, training, judged = visitor(), visitor().job, visitor().drawings.judged
-    detector = ref(judged[1]) if judged else None  # which a page that was left must not keep
+    # Neither must be kept by a page that was left.
+    held, detector = ref(training) if training else None, ref(judged[1]) if judged else None
 
     def is_due() -> bool:
-        if mine.choice != TRAINING or mine.job is not training:
+        now = mine.job
+        if mine.choice != TRAINING or now is not (held and held()):
             return True
-        return training is not None and detector is not None and training.has_changed_since(detector())
+        return now is not None and detector is not None and now.has_changed_since(detector())
 
     run_by_timer_only_if(is_due)
 

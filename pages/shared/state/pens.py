@@ -1,4 +1,4 @@
-"""Quick answers to a pen that moves: a request of their own, which no page has to run for.
+"""Quick answers to a pen that moves or was lifted: a request of their own, which no page has to run for.
 
 A page that runs costs a server and a browser several times what core needs to judge a drawing. The address of the request
 holds a secret that only the tab knows which draws; what is answered is what its page would say.
@@ -23,7 +23,8 @@ MIN_BETWEEN_STROKES = 0.2
 """Seconds between two that a hand draws; only a program ends more of them."""
 
 PenAnswer = Callable[[CanvasFrame], dict[str, Any]]
-"""html: new HTML by the key of the container whose HTML it replaces; curve: of components/replay.py. Empty: nothing changes."""
+"""number: of the tab's quick answers; html: new HTML by the key of the container whose HTML it replaces; curve: of
+components/replay.py. Empty: nothing changes."""
 
 
 @dataclass(eq=False)
@@ -38,9 +39,9 @@ class Pen:
     waiting: int = 0
 
     @property
-    def canvas_state(self) -> tuple[object, int]:
-        """What the canvas has told of itself, and how often a stroke was lost; identical while neither changes."""
-        return self.tab.canvas.seen, self.visitor.drawings.canvas.losses
+    def canvas_state(self) -> tuple[int, int]:
+        """How often the canvas began anew, and how often what the pen had sent was replaced."""
+        return self.tab.canvas.opened, self.visitor.drawings.canvas.replacements
 
     def priority_of(self, frame: CanvasFrame) -> Priority:
         """When a frame that has just come is answered; asked once for each. That a pen was lifted is only a browser's word."""
@@ -50,14 +51,11 @@ class Pen:
         drawings.lifted = now
         return Priority.PEN_LIFTED
 
-    def answer_to(
-        self, frame: CanvasFrame, state: tuple[object, int], priority: Priority = Priority.PEN_MOVING
-    ) -> dict[str, Any]:
+    def answer_to(self, frame: CanvasFrame, state: tuple[int, int], priority: Priority = Priority.PEN_MOVING) -> dict[str, Any]:
         """In any thread; nothing where the canvas is not any more in the state in which it was when the frame came."""
         # The turn comes before the lock: who waits for a turn must not keep the page waiting, which may have it.
         with job_pool.turn_to_judge(priority), acting_for(self.visitor, self.tab), use_language(self.code), self.visitor.lock:
-            told, losses = self.canvas_state
-            return self.answer(frame) if told is state[0] and losses == state[1] else {}
+            return self.answer(frame) if self.canvas_state == state else {}
 
 
 _pens: WeakValueDictionary[str, Pen] = WeakValueDictionary()

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Any
+from weakref import ref
 
 from core.data.split import PlannedSplit
 from core.detector import DetectorConfig
@@ -36,17 +37,18 @@ def look_again_once_changed(training: TrainingJob, shown: Snapshot) -> None:
 
     Most trainings of a class wait for their turn, and do not change meanwhile.
     """
-    mine, before = visitor(), _told(shown)
+    mine, held, before = visitor(), ref(training), _told(shown)  # a job that was left must not be kept
 
     def is_due() -> bool:
+        now = mine.job
         # snapshot, not peek: each tick of the timer is a sign that somebody still looks.
-        return mine.job is not training or _told(training.snapshot()) != before
+        return now is None or now is not held() or _told(now.snapshot()) != before
 
     run_by_timer_only_if(is_due)
 
 
 def _told(snapshot: Snapshot) -> object:
-    """What `job_sentence` and `needs_rerun` depend on."""
+    """What the page of a training, `job_sentence` and `needs_rerun` depend on."""
     place = (snapshot.ahead, snapshot.wait) if snapshot.state is JobState.QUEUED else None
     return snapshot.version, snapshot.is_held, round(snapshot.turn), place
 
