@@ -41,6 +41,7 @@ def show(page: str) -> None:
                 st.fragment(_job_line, run_every=training_job.poll(1.0))()
             else:
                 st.space("stretch")
+            st.fragment(_nothing, run_every=A_DAY)()
         with st.container(key="page-tools", horizontal=True, width="content"):
             with st.container(key="hideable-language", width="content"):
                 _choose_language()
@@ -55,6 +56,16 @@ def show(page: str) -> None:
             ):
                 _help()
     link.show_problem()
+
+
+A_DAY = 24 * 3600.0
+
+
+def _nothing() -> None:
+    """Has a timer: only then a browser asks for its page anew when the server is there again, perhaps another one.
+
+    So it is in Streamlit 1.67. The new server would know none of the page's fragments, and answer nothing that is pressed.
+    """
 
 
 def _choose_language() -> None:

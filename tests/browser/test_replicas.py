@@ -123,6 +123,21 @@ def replica_of(page: Page) -> int:
     return int(cookie.get("value", ""))
 
 
+def test_a_page_at_rest_whose_replica_is_killed_answers_what_is_drawn_then(replicas: Replicas, page: Page) -> None:
+    page.goto(f"{replicas.url}/draw")
+    settled(page)
+    page.wait_for_load_state("networkidle")
+    home = replica_of(page)
+    os.kill(replicas.pid(home), signal.SIGKILL)
+    eventually(page, lambda: replica_of(page) != home)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "CONNECTED")
+    settled(page)
+    draw(page, on_canvas(WAYS[7][0]))
+    expect(page.locator(".st-key-verdict")).to_contain_text("Anomaly")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
+
+
 def test_a_page_whose_replica_is_killed_is_there_again_by_itself(replicas: Replicas, page: Page) -> None:
     page.goto(f"{replicas.url}/draw?lang=es")
     settled(page)
