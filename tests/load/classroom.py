@@ -149,7 +149,7 @@ async def watch(visitor: Visitor, seen: dict[str, float], over: asyncio.Event) -
         await visitor.wait(lambda: True)  # raises what went wrong
         part = next((part for part in visitor.parts.values() if part.kind == "bidi_component" and is_wall(part.content)), None)
         text = part.content.bidi_component.json if part else ""
-        if text != last:
+        if text and text != last:  # a component that is only being put on the page has none
             now, last = time.monotonic(), text
             for card in json.loads(text)["cards"]:
                 seen.setdefault(card["picture"], now)
