@@ -47,8 +47,8 @@ class Ensemble:
         preprocessed: what preprocess makes of them, where it is known.
         """
         upright = preprocess(images, self.preprocessing) if preprocessed is None else preprocessed
-        seen = poses(upright, self._config.turns)  # (P * N, 1, 28, 28)
         turns, score = self._config.turns, self._config.score
+        seen = poses(upright, turns)  # (P * N, 1, 28, 28)
         size, turned, count = len(self.detectors), len(pose_angles(turns)), len(upright)
         latents = _run(self._encoders, seen.expand(size, *seen.shape))  # (E, P * N, latent_dim)
         if neighbours := self._config.neighbours:

@@ -93,7 +93,7 @@ def take_strokes(strokes: dict[str, Any], png: bytes) -> None:
     if canvas.of_strokes is not None and canvas.image is not None and torch.equal(canvas.of_strokes, canvas.image):
         canvas.of_strokes = canvas.image  # what the pen sent, which is judged already
     else:
-        canvas.replacements += 1  # by what may say less or more than frames of the pen that wait for their answer
+        canvas.replacements += 1  # frames of the pen that still wait for their answer are older
     canvas.image, canvas.is_stroke_whole = canvas.of_strokes, True
     shown.return_to_canvas()
     canvas.history.back_to(canvas.stroke_count, canvas.image)

@@ -21,7 +21,7 @@ def watch_pen() -> None:
 def follow_pen() -> None:
     """Judge what the browser sent to the page, and keep it on the strip when the stroke is whole.
 
-    Called also by what a press does to the drawing: where both come in one message, Streamlit sees to buttons first.
+    Buttons that use the drawing call it too: where both come in one message, Streamlit calls what a button calls first.
     """
     frame = live_canvas.frame_of(keys.PEN)
     if frame is None:

@@ -62,9 +62,9 @@ A_DAY = 24 * 3600.0
 
 
 def _nothing() -> None:
-    """Has a timer: only then a browser asks for its page anew when the server is there again, perhaps another one.
+    """Nothing, by a timer: a browser that finds the server again asks for its page anew where one is set (Streamlit 1.67).
 
-    So it is in Streamlit 1.67. The new server would know none of the page's fragments, and answer nothing that is pressed.
+    Else a server that was renewed would know none of the page's fragments, and answer nothing that is pressed there.
     """
 
 

@@ -146,7 +146,7 @@ class CanvasOnScreen:
     opinions: Sequence[Opinion] | None = None
     """The opinions on the cards of the last quick answer."""
     answers: int = field(default_factory=lambda: randrange(2**31))
-    """Grows with each quick answer; not from 0, for a page may still show another tab's, of before the server began anew."""
+    """Grows with each quick answer. It begins at random: a browser may still show a page of a server that has ended since."""
 
     def show(self, canvas: Canvas, visit: int) -> bool:
         """Begin anew on another visit of the page, and where another tab has cleared the drawing or drawn; whether it did."""

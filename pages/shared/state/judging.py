@@ -36,9 +36,9 @@ def judge_again_once_trained() -> None:
 
     def is_due() -> bool:
         now = mine.job
-        if mine.choice != TRAINING or now is not (held and held()):
+        if mine.choice != TRAINING or now is None or held is None or now is not held():
             return True
-        return now is not None and detector is not None and now.has_changed_since(detector())
+        return detector is not None and now.has_changed_since(detector())
 
     run_by_timer_only_if(is_due)
 
