@@ -54,8 +54,9 @@ def take_frame(frame: CanvasFrame) -> bool:
     shown, on_screen = visitor().drawings, tab().canvas
     canvas = shown.canvas
     is_known = frame.png == on_screen.png
-    is_old = frame.generation != on_screen.generation or frame.seconds < on_screen.frame_seconds
-    if is_old or (is_known and (canvas.is_stroke_whole or not frame.is_whole)):
+    # Of the same second it is the same frame, which a canvas that began anew has forgotten.
+    is_late = frame.seconds < on_screen.frame_seconds or (frame.seconds == on_screen.frame_seconds and not is_known)
+    if frame.generation != on_screen.generation or is_late or (is_known and (canvas.is_stroke_whole or not frame.is_whole)):
         return False
     try:
         image = on_screen.image if is_known else from_canvas_png(frame.png)

@@ -517,6 +517,18 @@ def test_a_lifted_pen_is_not_forgotten_where_the_canvas_tells_of_the_stroke_befo
     assert canvas.image is image
 
 
+def test_a_frame_is_taken_once_also_where_the_canvas_began_anew(pen: Pen, digit: Digit) -> None:
+    app = open_page("draw")
+    way, canvas = way_of(app), visitor_of(app).drawings.canvas
+    pen.drawn = digit(5)
+    lifted, pen.drawn = replace(frame(pen, 1.0), is_whole=True), None
+    assert answered(way, lifted)
+    go_to(app, "home")
+    go_to(app, "draw")
+    assert not answered(way, lifted)
+    assert canvas.image is None
+
+
 def test_a_press_finds_the_stroke_that_comes_in_the_same_message(
     pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch
 ) -> None:

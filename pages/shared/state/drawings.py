@@ -139,7 +139,7 @@ class CanvasOnScreen:
     """The strokes with which it was opened; if they changed, the component would load them and lose a stroke in progress."""
     seen: dict[str, Any] | None = None
     """The strokes that it sent last, or was given."""
-    frame_seconds: float = 0.0
+    frame_seconds: float = -inf
     png: bytes = b""
     image: Tensor | None = None
     """These three are of the newest frame that the pen sent, see live_canvas."""
