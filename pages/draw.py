@@ -39,7 +39,7 @@ def show() -> None:
 def draw_area() -> None:
     """Canvas, verdict, ensemble and strip; a stroke reruns this and nothing else of the page."""
     left, right = st.columns([1, 1.6], gap="large")
-    with job_pool.pool().inference_priority():  # the verdict comes before anybody's next batch, and before the rest of the page
+    with job_pool.turn_of_page():  # the verdict comes before anybody's next batch, and before the rest of the page
         with left:
             with st.container(key="canvas-tools", horizontal=True):
                 st.button(_("Clear"), on_click=clear, icon=":material/delete:", shortcut="X")

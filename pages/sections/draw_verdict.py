@@ -99,17 +99,18 @@ def show_judgement(shown: Drawings) -> None:
     with visitor().lock:  # between two quick answers
         judged = Judged.of(shown) if shown.image is not None and not is_to_be_guessed else None
         made = judged.parts(shown) if judged else waiting_parts(config, normal, is_to_be_guessed)
+        answers = tab().canvas.answers
         # A quick answer changed the page behind React's back, which writes only what is new to it.
-        parts = {key: notes.marked(html, tab().canvas.answers) for key, html in made.items()}
+        parts = {key: notes.marked(html, answers) for key, html in made.items()}
         scores = moment_scores(shown, judged)
     for key in ("verdict", "second-opinion"):
         with st.container(key=key):
             st.html(parts[key])
     with st.container(key="gauge", gap="small"):
         st.html(parts["gauge"])
-        show_replay(shown, judged, scores)
+        show_replay(shown, judged, scores, answers)
     with st.container(key="numbers", horizontal=True, gap="medium", vertical_alignment="bottom"):
-        show_numbers(parts, "" if judged else f"-to-come-{tab().canvas.answers}")
+        show_numbers(parts, "" if judged else f"-to-come-{answers}")
     with st.container(key="steps"):
         st.html(parts["steps"])
     with st.container(key="error-legend"):
@@ -205,10 +206,11 @@ def moment_scores(shown: Drawings, judged: Judged | None) -> list[float]:
     return shown.canvas.history.scores(judged.detector, latest)
 
 
-def show_replay(shown: Drawings, judged: Judged | None, scores: Sequence[float]) -> None:
+def show_replay(shown: Drawings, judged: Judged | None, scores: Sequence[float], answers: int) -> None:
     """The score along the drawing, to look at each moment again."""
     threshold, normal = (judged.result.threshold, judged.normal) if judged else (1.0, "")
-    replay.show(keys.REPLAY, scores, threshold, shown.moment, normal, look_again)
+    generation = shown.canvas.generation
+    replay.show(keys.REPLAY, scores, threshold, shown.moment, normal, generation, answers, look_again)
 
 
 MAX_TIMES = 1000

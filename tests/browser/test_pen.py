@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 
@@ -295,18 +296,60 @@ def test_what_is_no_frame_of_a_pen_is_refused(page: Page, server: Server) -> Non
     assert_verdict_is_of_canvas(page)
 
 
-@pytest.mark.slow
-def test_a_message_of_the_page_that_is_left_does_not_empty_the_next_one(page: Page, server: Server) -> None:
-    slow = threading.Event()
-    underway: list[Callable[[], None]] = []
+Underway = list[tuple[str | bytes, Callable[[], None]]]
+"""Messages that have not arrived, and what lets them arrive."""
+
+
+def slow_connection(page: Page, to_server: bool) -> tuple[threading.Event, Underway]:
+    """A connection that is slow one way while the event is set; no message overtakes another."""
+    slow, underway = threading.Event(), Underway()
 
     def connect(route: WebSocketRoute) -> None:
-        """A connection that can be slow from the page to the server."""
         far = route.connect_to_server()
-        route.on_message(lambda message: underway.append(lambda: far.send(message)) if slow.is_set() else far.send(message))
-        far.on_message(route.send)
+
+        def send_slowly(to: WebSocketRoute, message: str | bytes) -> None:
+            if slow.is_set():
+                underway.append((message, partial(to.send, message)))
+            else:
+                to.send(message)
+
+        route.on_message(partial(send_slowly, far) if to_server else far.send)
+        far.on_message(route.send if to_server else partial(send_slowly, route))
 
     page.route_web_socket(re.compile("/_stcore/stream"), connect)
+    return slow, underway
+
+
+def test_a_page_that_began_before_a_quick_answer_does_not_bring_back_the_curves_mark(page: Page, server: Server) -> None:
+    slow, underway = slow_connection(page, to_server=False)
+    open_page(page, server, "draw")
+    draw(page, drawing(5, 1))
+    final_score(page)
+    settled(page)
+    curve = page.get_by_role("slider", name="Moments of your drawing")
+    slow.set()
+    curve.press("Home")
+    eventually(page, lambda: any(isinstance(message, bytes) and b'"moment": 0' in message for message, _ in underway))
+    box = canvas_of(page).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 40, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 90, box["y"] + 60)
+    expect(curve.locator(".here")).to_be_hidden()
+    latest = str(curve.get_attribute("aria-valuemax"))
+    slow.clear()
+    for _, arrive in underway:
+        arrive()
+    expect(page.locator(".st-key-verdict")).to_contain_text("Moment 1 of")  # until the pen moves on
+    expect(curve).to_have_attribute("aria-valuemax", latest)
+    expect(curve.locator(".here")).to_be_hidden()
+    page.mouse.up()
+    assert_verdict_is_of_canvas(page)
+
+
+@pytest.mark.slow
+def test_a_message_of_the_page_that_is_left_does_not_empty_the_next_one(page: Page, server: Server) -> None:
+    slow, underway = slow_connection(page, to_server=True)
     open_page(page, server, "draw")
     link = page.get_by_role("link", name="Home")
     link.evaluate("link => document.addEventListener('pointerup', () => link.click(), { once: true })")
@@ -315,7 +358,7 @@ def test_a_message_of_the_page_that_is_left_does_not_empty_the_next_one(page: Pa
     # The link, and the canvas, which sends its drawing a fifth of a second after the pen is lifted.
     eventually(page, lambda: len(underway) >= 2)
     slow.clear()
-    for arrive in underway:
+    for _, arrive in underway:
         arrive()
     expect(page).to_have_title(re.compile("^Home"))
     settled(page)

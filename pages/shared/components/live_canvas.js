@@ -93,7 +93,7 @@ export default function ({ data, parentElement, setStateValue }) {
     // What a run of the page has shown already may have been undone since.
     if (html && message.generation === own.data.generation && number > own.data.answers) {
       put(html);
-      document.dispatchEvent(new CustomEvent("drawn", { detail: curve }));
+      document.dispatchEvent(new CustomEvent("drawn", { detail: { generation: message.generation, number, curve } }));
     }
     own.quick.answered(message.turn, ask);
   };

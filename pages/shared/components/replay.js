@@ -2,16 +2,20 @@
 // the curve grows with each quick answer (live_canvas.js), for which the page does not run.
 export default function ({ data, parentElement, setStateValue }) {
   const replay = parentElement.querySelector(".replay");
-  const own = (replay.own ??= { messages: new Messages(), isDragged: false, moment: null });
+  const own = (replay.own ??= { messages: new Messages(), isDragged: false, moment: null, drawn: null });
   let heights, last;
   const take = changed => {
     Object.assign(data, changed);
     heights = data.heights;
     last = heights.length - 1;
   };
-  take({});
   own.messages.answered(data.turn, message => setStateValue("look", message));
-  if (!own.isDragged && own.messages.areAnswered) own.moment = data.moment;
+  // A run of the page that began before the last quick answer knows less of the drawing than is on screen.
+  if (own.drawn?.generation === data.generation && own.drawn.number > data.answers) take(own.drawn.curve);
+  else {
+    take({});
+    if (!own.isDragged && own.messages.areAnswered) own.moment = data.moment;
+  }
 
   const show = () => {
     const moment = Math.min(own.moment ?? last, last);
@@ -69,7 +73,8 @@ export default function ({ data, parentElement, setStateValue }) {
   const stop = () => document.removeEventListener("drawn", own.grow);
   stop(); // what an earlier call for this place listened with
   own.grow = event => {
-    take(event.detail);
+    own.drawn = event.detail;
+    take(own.drawn.curve);
     if (!own.isDragged) own.moment = null; // the drawing as it is now is what is judged
     show();
   };

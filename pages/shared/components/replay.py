@@ -28,14 +28,24 @@ _component = st.components.v2.component(
 
 
 def show(
-    key: str, scores: Sequence[float], threshold: float, moment: int | None, normal: str, on_look: Callable[[], None]
+    key: str,
+    scores: Sequence[float],
+    threshold: float,
+    moment: int | None,
+    normal: str,
+    generation: int,
+    answers: int,
+    on_look: Callable[[], None],
 ) -> None:
     """The curve of these scores, with the moment at which the verdict last turned; `moment_of` is where it was dragged to.
 
-    moment: which one is looked at; None for the last.
+    moment: which one is looked at; None for the last. generation, answers: of the canvas, and the number of the last quick
+    answer that the scores know.
     """
     data = {
         "turn": turn(key, "look"),
+        "generation": generation,
+        "answers": answers,
         "moment": moment,
         "words": [verdicts.verdict_word(anomaly) for anomaly in (False, True)],
         "label": _("Moments of your drawing"),

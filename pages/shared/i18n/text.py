@@ -19,12 +19,14 @@ from babel.numbers import get_decimal_symbol, get_group_symbol
 
 from core.errors import UserError
 from pages.shared.state import keys
+from pages.shared.streamlit_internals import session_id
 
 LOCALES = Path(__file__).parents[2] / "locales"
 LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français", "pt": "Português"}
 
 
 _spoken = ContextVar("spoken", default="")
+"""Empty where it is to be looked up."""
 
 
 @contextmanager
@@ -45,23 +47,26 @@ def resolve_language() -> None:
     if keys.LANGUAGE not in st.session_state:
         browser = (st.context.locale or "en").partition("-")[0]
         st.session_state[keys.LANGUAGE] = browser if browser in LANGUAGES else "en"
+    _spoken.set("")
 
 
 def language() -> str:
-    """The visitor's language. A page asks a hundred times a run, so that what settles it is looked at once: in app.py."""
+    """The visitor's language, which a thread that runs his pages looks up once: a page asks a hundred times a run."""
     if code := _spoken.get():
         return code
-    try:
-        return str(st.session_state[keys.LANGUAGE])
-    except KeyError:
+    if keys.LANGUAGE not in st.session_state:
         resolve_language()
-        return str(st.session_state[keys.LANGUAGE])
+    code = str(st.session_state[keys.LANGUAGE])
+    if session_id():
+        _spoken.set(code)
+    return code
 
 
 def set_language(code: str) -> None:
     """Change the visitor's language; the choice stays in the address."""
     st.session_state[keys.LANGUAGE] = code
     st.query_params["lang"] = code
+    _spoken.set("")
 
 
 def catalogue_path(code: str) -> Path:

@@ -129,7 +129,7 @@ def title_of(data_set_name: str) -> str:
 
 def joined_normal_names(config: DetectorConfig) -> str:
     """What a detector calls normal, as text: “5”, or “star, moon”."""
-    return ", ".join(names_of_config(config)[label] for label in config.normal_classes)
+    return ", ".join(_shown(config.data_set, tuple(config.names[label] for label in config.normal_classes)))
 
 
 def normal_classes_in(data: DataSet, config: DetectorConfig) -> tuple[int, ...]:

@@ -43,6 +43,22 @@ def turn_to_judge(priority: Priority) -> Iterator[None]:
         yield
 
 
+@once
+def _page_turns() -> PrioritySemaphore:
+    return PrioritySemaphore(os.cpu_count() or 1)
+
+
+@contextmanager
+def turn_of_page() -> Iterator[None]:
+    """Inside, a page does what it does for a drawing, before any training: as many at a time as cores.
+
+    Sixty pages that run at once would all be late; one after the other, most of them are early. It is for what takes some
+    milliseconds. Inside of it a drawing may be judged, never the other way round.
+    """
+    with pool().inference_priority(), _page_turns().turn(Priority.PAGE):
+        yield
+
+
 def is_crowded() -> bool:
     """Whether drawings wait to be judged."""
     return _turns().is_crowded

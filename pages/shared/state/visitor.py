@@ -29,7 +29,7 @@ from core.training import EpochLosses
 from pages.shared.state import keys
 from pages.shared.state.drawings import CanvasOnScreen, Drawings
 from pages.shared.state.lesson import Lesson
-from pages.shared.streamlit_internals import SESSION_SECONDS, is_connected
+from pages.shared.streamlit_internals import SESSION_SECONDS, is_connected, session_id
 
 
 @dataclass(frozen=True)
@@ -272,20 +272,30 @@ def acting_for(one: Visitor, its_tab: Tab) -> Iterator[None]:
 
 def visitor() -> Visitor:
     """The visitor for whom the page runs; app.py has looked for it."""
-    if present := _present.get():
-        return present[0]
-    return _in_session(keys.VISITOR, Visitor)
+    return _here()[0]
 
 
 def tab() -> Tab:
     """The tab for which the page runs."""
-    if present := _present.get():
-        return present[1]
-    return _in_session(keys.TAB, Tab)
+    return _here()[1]
+
+
+def _here() -> tuple[Visitor, Tab]:
+    """The two of the session whose page runs, made when they are asked for first.
+
+    A page asks a hundred times a run, and Streamlit's session state is slow: it is asked once by each thread that runs pages,
+    which does so for one session.
+    """
+    present = _present.get()
+    if present is None:
+        present = _in_session(keys.VISITOR, Visitor), _in_session(keys.TAB, Tab)
+        if session_id():
+            _present.set(present)
+    return present
 
 
 def _in_session(key: str, make: Callable[[], Held]) -> Held:
-    """What the session holds by this key, made when it is asked for first; pages ask for it a hundred times a run."""
+    """What the session holds by this key, made when it is asked for first."""
     try:
         held: Held = st.session_state[key]
     except KeyError:
