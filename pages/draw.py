@@ -39,7 +39,7 @@ def show() -> None:
 def draw_area() -> None:
     """Canvas, verdict, ensemble and strip; a stroke reruns this and nothing else of the page."""
     left, right = st.columns([1, 1.6], gap="large")
-    with job_pool.turn_of_page():  # the verdict comes before anybody's next batch, and before the rest of the page
+    with job_pool.turn_of_page():  # the verdict comes before the rest of the page
         with left:
             with st.container(key="canvas-tools", horizontal=True):
                 st.button(_("Clear"), on_click=clear, icon=":material/delete:", shortcut="X")
@@ -50,8 +50,8 @@ def draw_area() -> None:
             training = visitor().job
             is_live = detectors.choice() == TRAINING and training and training.snapshot().state is JobState.RUNNING
             st.fragment(show_answer, run_every=1.0 if is_live else None)()
-            with st.container(key="picture-found"):
-                show_picture()
+    with right, st.container(key="picture-found"):
+        show_picture()
     with left, st.container(key="draw-controls"):
         st.slider(_("Brush width"), NARROWEST_BRUSH, WIDEST_BRUSH, BRUSH, key=keys.BRUSH, persist_state="session", width=320)
         show_other_ways()

@@ -33,6 +33,9 @@ def show_verdict() -> None:
     Everything has its place before the first stroke, so that nothing moves while one draws.
     """
     shown = visitor().drawings
+    if shown.image is None or is_hidden(shown) or judging.is_judged(shown.image):
+        show_judgement(shown)
+        return
     with job_pool.turn_to_judge(priority_of(not is_moving(shown))):
         show_judgement(shown)
 
@@ -209,7 +212,7 @@ def moment_scores(shown: Drawings, judged: Judged | None) -> list[float]:
 def show_replay(shown: Drawings, judged: Judged | None, scores: Sequence[float], answers: int) -> None:
     """The score along the drawing, to look at each moment again."""
     threshold, normal = (judged.result.threshold, judged.normal) if judged else (1.0, "")
-    generation = shown.canvas.generation
+    generation = tab().canvas.generation
     replay.show(keys.REPLAY, scores, threshold, shown.moment, normal, generation, answers, look_again)
 
 

@@ -334,18 +334,26 @@ class OnlyOnce(PrioritySemaphore):
 
 
 @pytest.mark.parametrize(("is_whole", "priority"), [(False, Priority.PEN_MOVING), (True, Priority.PAGE)])
-def test_a_page_asks_for_one_turn(
+def test_a_page_asks_for_one_turn_to_judge_what_is_not_judged_yet(
     is_whole: bool, priority: Priority, pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turns = OnlyOnce()
-    monkeypatch.setattr(job_pool, "_turns", lambda: turns)
+    turns, of_pages = OnlyOnce(), OnlyOnce()
+    monkeypatch.setattr(job_pool, "_turns_to_judge", lambda: turns)
+    monkeypatch.setattr(job_pool, "_turns_of_pages", lambda: of_pages)
     app = open_page("draw")
+    assert (turns.taken, set(of_pages.taken)) == ([], {Priority.PAGE}), "there is nothing to judge"
     pen.draw(digit(5))
     checked(app.run())
-    visitor_of(app).drawings.canvas.is_stroke_whole = is_whole
+    drawings = visitor_of(app).drawings
+    drawings.canvas.is_stroke_whole, drawings.judged = is_whole, None
     turns.taken.clear()
     checked(app.run())
     assert set(turns.taken) == {priority}
+    turns.taken.clear()
+    checked(app.run())
+    assert verdict(app).startswith("Normal")
+    checked(button(app, "Clear").click().run())
+    assert turns.taken == [], "a page that has nothing to judge waits for no pen"
 
 
 def frame(pen: Pen, seconds: float, generation: int = 0) -> CanvasFrame:
@@ -370,7 +378,7 @@ def test_a_quick_answer_to_a_lifted_pen_comes_first(
     app = open_page("draw")
     pen.draw(digit(5))
     way, drawn = way_of(app), replace(frame(pen, 1.0), is_whole=is_whole)
-    monkeypatch.setattr(job_pool, "_turns", lambda: turns)
+    monkeypatch.setattr(job_pool, "_turns_to_judge", lambda: turns)
     assert in_a_thread(lambda: way.answer_to(drawn, way.canvas_state, way.priority_of(drawn)))
     assert turns.taken == [priority]
 

@@ -1,6 +1,7 @@
 """What all visitors share, when several ask for it at once."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +10,7 @@ from unittest.mock import Mock
 import pytest
 
 from pages.shared.state import baselines, data_sets, job_pool, own_data
+from pages.shared.state.drawings import CanvasOnScreen
 from pages.shared.state.once import once
 from pages.shared.state.own_data import ClassSources
 from pages.shared.state.visitor import Tab, Visitor, acting_for
@@ -48,6 +50,13 @@ def test_the_classs_drawings_are_let_go_of_when_nobody_goes_through_them(monkeyp
         own_data.forget_class()
     assert were_alone == [True]
     assert not sources.lately
+
+
+def test_the_answers_of_a_new_session_are_later_than_those_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = CanvasOnScreen().answers + 60 * 50  # a minute of a pen that is answered at each frame of a screen
+    later = time.time_ns() + 60 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    assert before < CanvasOnScreen().answers < 2**53, "and a number that JavaScript can count with"
 
 
 def made_for_two(ask: Callable[[], object], module: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch) -> int:

@@ -1,10 +1,10 @@
 """What a visitor has drawn or picked: the drawing, the image before the detector, and the strip of what was judged."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
-from random import randrange
 from typing import Any, Literal
 
 import torch
@@ -145,8 +145,9 @@ class CanvasOnScreen:
     """These three are of the newest frame that the pen sent, see live_canvas."""
     opinions: Sequence[Opinion] | None = None
     """The opinions on the cards of the last quick answer."""
-    answers: int = field(default_factory=lambda: randrange(2**31))
-    """Grows with each quick answer. It begins at random: a browser may still show a page of a server that has ended since."""
+    answers: int = field(default_factory=lambda: time.time_ns() // 10**6)
+    """Grows with each quick answer. It begins with the time, in milliseconds: a browser may still show a page of a session or
+    a server that has ended since, whose answers are older."""
 
     def show(self, canvas: Canvas, visit: int) -> bool:
         """Begin anew on another visit of the page, and where another tab has cleared the drawing or drawn; whether it did."""

@@ -31,37 +31,45 @@ SESSION_BYTES = 8 * 2**20
 """What a tab is taken to need for its drawings and what its pages remember: a generous guess, not a measurement."""
 
 
+def _places() -> int:
+    """How many drawings, and how many pages, have their turn at a time.
+
+    A judgement is hundreds of operations, and each waits for Python's one lock where other threads compute. One for each core
+    would all be later than one after the other: with sixty who draw on two cores the verdict takes twice as long.
+    """
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
 @once
-def _turns() -> PrioritySemaphore:
-    return PrioritySemaphore(os.cpu_count() or 1)
+def _turns_to_judge() -> PrioritySemaphore:
+    return PrioritySemaphore(_places())
+
+
+@once
+def _turns_of_pages() -> PrioritySemaphore:
+    return PrioritySemaphore(_places())
 
 
 @contextmanager
 def turn_to_judge(priority: Priority) -> Iterator[None]:
-    """Inside, a drawing is judged, before any training: as many at a time as cores, the most urgent first."""
-    with pool().inference_priority(), _turns().turn(priority):
+    """Inside, a drawing is judged, before any training: as many at a time as half of the cores, the most urgent first."""
+    with pool().inference_priority(), _turns_to_judge().turn(priority):
         yield
-
-
-@once
-def _page_turns() -> PrioritySemaphore:
-    return PrioritySemaphore(os.cpu_count() or 1)
 
 
 @contextmanager
 def turn_of_page() -> Iterator[None]:
-    """Inside, a page does what it does for a drawing, before any training: as many at a time as cores.
+    """Inside, a page does what it does for a drawing: as many at a time as half of the cores, beside trainings.
 
-    Sixty pages that run at once would all be late; one after the other, most of them are early. It is for what takes some
-    milliseconds. Inside of it a drawing may be judged, never the other way round.
+    It is for what takes some milliseconds. Inside of it a drawing may be judged, never the other way round.
     """
-    with pool().inference_priority(), _page_turns().turn(Priority.PAGE):
+    with _turns_of_pages().turn(Priority.PAGE):
         yield
 
 
 def is_crowded() -> bool:
     """Whether drawings wait to be judged."""
-    return _turns().is_crowded
+    return _turns_to_judge().is_crowded
 
 
 def scheduler() -> str:

@@ -25,6 +25,14 @@ def judge(image: Tensor) -> tuple[AutoencoderDetector, Result]:
     return detector, judged[2]
 
 
+def is_judged(image: Tensor) -> bool:
+    """Whether the detector in use and all shipped ones have said what they say of an image."""
+    drawings, ensemble = visitor().drawings, detectors.ensemble(detectors.detector_config().data_set)[1]
+    judged, asked = drawings.judged, drawings.opinions
+    is_known = judged is not None and judged[0] is image and judged[1] is detectors.detector()
+    return is_known and asked is not None and asked[0] is image and asked[1] is ensemble
+
+
 def judge_again_once_trained() -> None:
     """Said by a fragment that a timer runs: it need not run before the training in use judges otherwise than in this run.
 

@@ -1,4 +1,4 @@
-"""Who comes first where more want to be served at a time than a server has cores."""
+"""Who comes first where more want to be served at a time than a server has places."""
 
 import threading
 from collections.abc import Iterator
