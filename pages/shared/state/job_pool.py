@@ -59,11 +59,11 @@ def turn_to_judge(priority: Priority) -> Iterator[None]:
 
 @contextmanager
 def turn_of_page() -> Iterator[None]:
-    """Inside, a page does what it does for a drawing: as many at a time as half of the cores, beside trainings.
+    """Inside, a page does what it does for a drawing, before any training: as many at a time as half of the cores.
 
     It is for what takes some milliseconds. Inside of it a drawing may be judged, never the other way round.
     """
-    with _turns_of_pages().turn(Priority.PAGE):
+    with pool().inference_priority(), _turns_of_pages().turn(Priority.PAGE):
         yield
 
 
