@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 from unittest.mock import Mock
@@ -13,7 +14,8 @@ from pages.shared.state import baselines, data_sets, job_pool, own_data
 from pages.shared.state.drawings import CanvasOnScreen
 from pages.shared.state.once import once
 from pages.shared.state.own_data import ClassSources
-from pages.shared.state.visitor import Tab, Visitor, acting_for
+from pages.shared.state.turns import PLACES, Priority
+from pages.shared.state.visitor import Choice, Tab, Visitor, acting_for
 
 
 def test_what_is_forgotten_while_somebody_asks_for_it_is_given() -> None:
@@ -57,6 +59,23 @@ def test_the_answers_of_a_new_session_are_later_than_those_of_the_one_before(mon
     later = time.time_ns() + 60 * 10**9
     monkeypatch.setattr(time, "time_ns", lambda: later)
     assert before < CanvasOnScreen().answers < 2**53, "and a number that JavaScript can count with"
+
+
+def test_who_judges_by_a_detector_of_their_own_keeps_no_others_waiting() -> None:
+    has_judged = threading.Event()
+
+    def judge() -> None:
+        with acting_for(Visitor(), Tab()), job_pool.turn_of_page(), job_pool.turn_to_judge(Priority.PAGE):
+            has_judged.set()
+
+    other = threading.Thread(target=judge)
+    with acting_for(Visitor(choice=Choice(run=0)), Tab()), ExitStack() as slow:
+        for _ in range(PLACES):
+            slow.enter_context(job_pool.turn_of_page())
+            slow.enter_context(job_pool.turn_to_judge(Priority.PAGE))
+        other.start()
+        assert has_judged.wait(30)
+    other.join()
 
 
 def made_for_two(ask: Callable[[], object], module: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch) -> int:

@@ -242,7 +242,8 @@ def hides_verdict() -> bool:
     """Whether the verdict on the canvas is not shown yet: the task is to predict it."""
     if visitor().student is None:  # a pen that moves asks nothing of a database for nobody
         return False
-    now = last_known()
+    store().look()  # it is asked while others wait for their turn: a slow database must not keep them waiting
+    now = store().seen or last_known()
     if now and now.about.begun != visitor().class_begun:
         return True  # another class, which the page finds out first
     return now is not None and now.about.task == "blind" and now.about.is_open and sent() is None

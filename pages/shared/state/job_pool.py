@@ -11,7 +11,8 @@ from core.errors import SettingError
 from core.jobs.backend import TrainingBackend
 from core.jobs.pool import JobPool
 from pages.shared.state.once import once
-from pages.shared.state.turns import Priority, PrioritySemaphore
+from pages.shared.state.turns import PLACES, Priority, PrioritySemaphore
+from pages.shared.state.visitor import visitor
 from pages.shared.streamlit_internals import connected_sessions, uploaded_bytes
 
 if TYPE_CHECKING:
@@ -31,29 +32,25 @@ SESSION_BYTES = 8 * 2**20
 """What a tab is taken to need for its drawings and what its pages remember: a generous guess, not a measurement."""
 
 
-def _places() -> int:
-    """How many drawings, and how many pages, have their turn at a time.
-
-    A judgement is hundreds of operations, and each waits for Python's one lock where other threads compute. One for each core
-    would all be later than one after the other: with sixty who draw on two cores the verdict takes twice as long.
-    """
-    return max(1, (os.cpu_count() or 1) // 2)
+@once
+def _turns_to_judge(is_shipped: bool) -> PrioritySemaphore:
+    return PrioritySemaphore(PLACES)
 
 
 @once
-def _turns_to_judge() -> PrioritySemaphore:
-    return PrioritySemaphore(_places())
+def _turns_of_pages(is_shipped: bool) -> PrioritySemaphore:
+    return PrioritySemaphore(PLACES)
 
 
-@once
-def _turns_of_pages() -> PrioritySemaphore:
-    return PrioritySemaphore(_places())
+def _is_shipped() -> bool:
+    """Whether the detector in use is a shipped one: a visitor's own may take seconds, and keeps none but their like waiting."""
+    return visitor().choice.shipped is not None
 
 
 @contextmanager
 def turn_to_judge(priority: Priority) -> Iterator[None]:
     """Inside, a drawing is judged, before any training: as many at a time as half of the cores, the most urgent first."""
-    with pool().inference_priority(), _turns_to_judge().turn(priority):
+    with pool().inference_priority(), _turns_to_judge(_is_shipped()).turn(priority):
         yield
 
 
@@ -63,13 +60,13 @@ def turn_of_page() -> Iterator[None]:
 
     It is for what takes some milliseconds. Inside of it a drawing may be judged, never the other way round.
     """
-    with pool().inference_priority(), _turns_of_pages().turn(Priority.PAGE):
+    with pool().inference_priority(), _turns_of_pages(_is_shipped()).turn(Priority.PAGE):
         yield
 
 
 def is_crowded() -> bool:
     """Whether drawings wait to be judged."""
-    return _turns_to_judge().is_crowded
+    return _turns_to_judge(_is_shipped()).is_crowded
 
 
 def scheduler() -> str:

@@ -26,11 +26,20 @@ def judge(image: Tensor) -> tuple[AutoencoderDetector, Result]:
 
 
 def is_judged(image: Tensor) -> bool:
-    """Whether the detector in use and all shipped ones have said what they say of an image."""
-    drawings, ensemble = visitor().drawings, detectors.ensemble(detectors.detector_config().data_set)[1]
+    """Whether the detector in use and all shipped ones have said what they say of an image, and of how it was drawn.
+
+    It computes nothing.
+    """
+    drawings, training = visitor().drawings, visitor().job
     judged, asked = drawings.judged, drawings.opinions
-    is_known = judged is not None and judged[0] is image and judged[1] is detectors.detector()
-    return is_known and asked is not None and asked[0] is image and asked[1] is ensemble
+    if judged is None or asked is None or judged[0] is not image or asked[0] is not image:
+        return False
+    if visitor().choice != TRAINING:
+        is_current = judged[1] is detectors.detector()
+    else:
+        is_current = training is not None and not training.has_changed_since(judged[1])
+    is_scored = drawings.picked is not None or drawings.canvas.history.is_scored_by(judged[1])
+    return is_current and is_scored and asked[1] is detectors.ensemble(judged[1].config.data_set)[1]
 
 
 def judge_again_once_trained() -> None:

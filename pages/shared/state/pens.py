@@ -54,7 +54,7 @@ class Pen:
     def answer_to(self, frame: CanvasFrame, state: tuple[int, int], priority: Priority = Priority.PEN_MOVING) -> dict[str, Any]:
         """In any thread; nothing where the canvas is not any more in the state in which it was when the frame came."""
         # The turn comes before the lock: who waits for a turn must not keep the page waiting, which may have it.
-        with job_pool.turn_to_judge(priority), acting_for(self.visitor, self.tab), use_language(self.code), self.visitor.lock:
+        with acting_for(self.visitor, self.tab), use_language(self.code), job_pool.turn_to_judge(priority), self.visitor.lock:
             return self.answer(frame) if self.canvas_state == state else {}
 
 
