@@ -17,6 +17,7 @@ from pages.shared.components.canvas import draw_on_canvas
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import detectors, job_pool, judging, keys
 from pages.shared.state.drawings import CANVAS_SIDE, DrawingHistory
+from pages.shared.state.turns import Priority
 from pages.shared.state.visitor import TRAINING, tab, visitor
 from pages.shared.streamlit_internals import begin_again_with_app
 
@@ -39,7 +40,7 @@ def show() -> None:
 def draw_area() -> None:
     """Canvas, verdict, ensemble and strip; a stroke reruns this and nothing else of the page."""
     left, right = st.columns([1, 1.6], gap="large")
-    with job_pool.turn_of_page():  # the verdict comes before the rest of the page
+    with job_pool.turn_to_judge(Priority.PAGE):  # sixty pages at once would all be late; the pens come before them
         with left:
             with st.container(key="canvas-tools", horizontal=True):
                 st.button(_("Clear"), on_click=clear, icon=":material/delete:", shortcut="X")

@@ -33,13 +33,7 @@ def show_verdict() -> None:
     Everything has its place before the first stroke, so that nothing moves while one draws.
     """
     shown = visitor().drawings
-    image = shown.image
-    if image is None or is_hidden(shown) or judging.is_judged(image):
-        show_judgement(shown)
-        return
-    # A page that waited for all pens while one is down would keep the next page waiting.
-    is_dragged = shown.moment is not None and is_moving(shown)
-    with job_pool.turn_to_judge(priority_of(not is_dragged)):
+    with job_pool.turn_to_judge(priority_of(not is_moving(shown))):
         show_judgement(shown)
 
 

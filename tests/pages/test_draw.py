@@ -333,28 +333,16 @@ class OnlyOnce(PrioritySemaphore):
         self.taken.append(priority)
 
 
-@pytest.mark.parametrize(("dragged_to", "priority"), [(0, Priority.PEN_MOVING), (None, Priority.PAGE)])
-def test_a_page_asks_for_one_turn_to_judge_what_is_not_judged_yet(
-    dragged_to: int | None, priority: Priority, pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    turns, of_pages = OnlyOnce(), OnlyOnce()
-    monkeypatch.setattr(job_pool, "_turns_to_judge", lambda _: turns)
-    monkeypatch.setattr(job_pool, "_turns_of_pages", lambda _: of_pages)
+def test_a_page_has_one_turn_for_all_that_a_drawing_needs(pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = OnlyOnce()
+    monkeypatch.setattr(job_pool, "_turns", lambda _: turns)
     app = open_page("draw")
-    assert (turns.taken, set(of_pages.taken)) == ([], {Priority.PAGE}), "there is nothing to judge"
     pen.draw(digit(5))
     checked(app.run())
-    drawings = visitor_of(app).drawings
-    # The pen is down again, or the curve of its scores is being dragged.
-    drawings.canvas.is_stroke_whole, drawings.judged, drawings.moment = False, None, dragged_to
     turns.taken.clear()
+    visitor_of(app).drawings.canvas.is_stroke_whole = False
     checked(app.run())
-    assert set(turns.taken) == {priority}
-    turns.taken.clear()
-    checked(app.run())
-    assert verdict(app).startswith("Normal")
-    checked(button(app, "Clear").click().run())
-    assert turns.taken == [], "a page that has nothing to judge waits for no pen"
+    assert turns.taken == [Priority.PAGE], "a pen that is down again keeps no page waiting, which would keep others waiting"
 
 
 def frame(pen: Pen, seconds: float, generation: int = 0) -> CanvasFrame:
@@ -379,7 +367,7 @@ def test_a_quick_answer_to_a_lifted_pen_comes_first(
     app = open_page("draw")
     pen.draw(digit(5))
     way, drawn = way_of(app), replace(frame(pen, 1.0), is_whole=is_whole)
-    monkeypatch.setattr(job_pool, "_turns_to_judge", lambda _: turns)
+    monkeypatch.setattr(job_pool, "_turns", lambda _: turns)
     assert in_a_thread(lambda: way.answer_to(drawn, way.canvas_state, way.priority_of(drawn)))
     assert turns.taken == [priority]
 
@@ -718,13 +706,6 @@ def test_the_score_of_each_moment_is_the_detectors(best: AutoencoderDetector) ->
         found = history.scores(best, float(best.decision_function(image)) if number % 2 else None)
         assert found == pytest.approx(best.decision_function(images[:number]).tolist(), abs=1e-6)
     other = checkpoint.read(Shipped("best", "mnist", 7).path).detector
-    assert history.is_scored_by(best)
-    history.add(images[:1], False)
-    assert history.is_scored_by(best), "of the last one the page has the score"
-    history.add(images[1:2], False)
-    assert not history.is_scored_by(best)
-    assert not history.is_scored_by(other)
-    images = torch.cat([images, images[:2]])
     assert history.scores(other) == pytest.approx(other.decision_function(images).tolist(), abs=1e-6)
 
 

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 from unittest.mock import Mock
@@ -14,7 +13,7 @@ from pages.shared.state import baselines, data_sets, job_pool, own_data
 from pages.shared.state.drawings import CanvasOnScreen
 from pages.shared.state.once import once
 from pages.shared.state.own_data import ClassSources
-from pages.shared.state.turns import PLACES, Priority
+from pages.shared.state.turns import Priority, PrioritySemaphore
 from pages.shared.state.visitor import Choice, Tab, Visitor, acting_for
 
 
@@ -61,18 +60,16 @@ def test_the_answers_of_a_new_session_are_later_than_those_of_the_one_before(mon
     assert before < CanvasOnScreen().answers < 2**53, "and a number that JavaScript can count with"
 
 
-def test_who_judges_by_a_detector_of_their_own_keeps_no_others_waiting() -> None:
+def test_who_judges_by_a_detector_of_their_own_keeps_no_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     has_judged = threading.Event()
 
     def judge() -> None:
-        with acting_for(Visitor(), Tab()), job_pool.turn_of_page(), job_pool.turn_to_judge(Priority.PAGE):
+        with acting_for(Visitor(), Tab()), job_pool.turn_to_judge(Priority.PAGE):
             has_judged.set()
 
+    monkeypatch.setattr(job_pool, "_turns", once(lambda _: PrioritySemaphore(1)))
     other = threading.Thread(target=judge)
-    with acting_for(Visitor(choice=Choice(run=0)), Tab()), ExitStack() as slow:
-        for _ in range(PLACES):
-            slow.enter_context(job_pool.turn_of_page())
-            slow.enter_context(job_pool.turn_to_judge(Priority.PAGE))
+    with acting_for(Visitor(choice=Choice(run=0)), Tab()), job_pool.turn_to_judge(Priority.PAGE):
         other.start()
         assert has_judged.wait(30)
     other.join()

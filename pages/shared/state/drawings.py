@@ -111,10 +111,6 @@ class DrawingHistory:
         self._scored = detector, known
         return known
 
-    def is_scored_by(self, detector: AutoencoderDetector) -> bool:
-        """Whether the detector has been asked for every image, but perhaps for the last."""
-        return self._scored is not None and self._scored[0] is detector and len(self.images) - len(self._scored[1]) <= 1
-
     def _thin_out(self) -> None:
         """Keep every second image, and the end of each stroke as far as there is room."""
         kept = [number for number in range(len(self.images)) if number % 2 == 0 or number + 1 in self.ends]

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from core.data.split import PlannedSplit
@@ -11,7 +12,7 @@ from core.errors import SettingError
 from core.jobs.backend import TrainingBackend
 from core.jobs.pool import JobPool
 from pages.shared.state.once import once
-from pages.shared.state.turns import PLACES, Priority, PrioritySemaphore
+from pages.shared.state.turns import Priority, PrioritySemaphore
 from pages.shared.state.visitor import visitor
 from pages.shared.streamlit_internals import connected_sessions, uploaded_bytes
 
@@ -33,40 +34,38 @@ SESSION_BYTES = 8 * 2**20
 
 
 @once
-def _turns_to_judge(is_shipped: bool) -> PrioritySemaphore:
-    return PrioritySemaphore(PLACES)
+def _turns(is_shipped: bool) -> PrioritySemaphore:
+    return PrioritySemaphore(os.cpu_count() or 1)
 
 
-@once
-def _turns_of_pages(is_shipped: bool) -> PrioritySemaphore:
-    return PrioritySemaphore(PLACES)
+def _turns_of_visitor() -> PrioritySemaphore:
+    """A detector of a visitor's own may take seconds, and keeps none but its like waiting."""
+    return _turns(visitor().choice.shipped is not None)
 
 
-def _is_shipped() -> bool:
-    """Whether the detector in use is a shipped one: a visitor's own may take seconds, and keeps none but their like waiting."""
-    return visitor().choice.shipped is not None
+_has_turn = ContextVar("has_turn", default=False)
 
 
 @contextmanager
 def turn_to_judge(priority: Priority) -> Iterator[None]:
-    """Inside, a drawing is judged, before any training: as many at a time as half of the cores, the most urgent first."""
-    with pool().inference_priority(), _turns_to_judge(_is_shipped()).turn(priority):
-        yield
+    """Inside, a drawing is judged, or a page shows one, before any training: as many at a time as cores, the most urgent first.
 
-
-@contextmanager
-def turn_of_page() -> Iterator[None]:
-    """Inside, a page does what it does for a drawing, before any training: as many at a time as half of the cores.
-
-    It is for what takes some milliseconds. Inside of it a drawing may be judged, never the other way round.
+    Who has a turn already goes on.
     """
-    with pool().inference_priority(), _turns_of_pages(_is_shipped()).turn(Priority.PAGE):
+    if _has_turn.get():
         yield
+        return
+    with pool().inference_priority(), _turns_of_visitor().turn(priority):
+        before = _has_turn.set(True)
+        try:
+            yield
+        finally:
+            _has_turn.reset(before)
 
 
 def is_crowded() -> bool:
     """Whether drawings wait to be judged."""
-    return _turns_to_judge(_is_shipped()).is_crowded
+    return _turns_of_visitor().is_crowded
 
 
 def scheduler() -> str:

@@ -25,23 +25,6 @@ def judge(image: Tensor) -> tuple[AutoencoderDetector, Result]:
     return detector, judged[2]
 
 
-def is_judged(image: Tensor) -> bool:
-    """Whether the detector in use and all shipped ones have said what they say of an image, and of how it was drawn.
-
-    It computes nothing.
-    """
-    drawings, training = visitor().drawings, visitor().job
-    judged, asked = drawings.judged, drawings.opinions
-    if judged is None or asked is None or judged[0] is not image or asked[0] is not image:
-        return False
-    if visitor().choice != TRAINING:
-        is_current = judged[1] is detectors.detector()
-    else:
-        is_current = training is not None and not training.has_changed_since(judged[1])
-    is_scored = drawings.picked is not None or drawings.canvas.history.is_scored_by(judged[1])
-    return is_current and is_scored and asked[1] is detectors.ensemble(judged[1].config.data_set)[1]
-
-
 def judge_again_once_trained() -> None:
     """Said by a fragment that a timer runs: it need not run before the training in use judges otherwise than in this run.
 

@@ -1,19 +1,11 @@
-"""Who comes first where more want to be served at a time than a server has places."""
+"""Who comes first where more want to be served at a time than a server has cores."""
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from heapq import heappop, heappush
 from itertools import count
-
-PLACES = max(1, (os.cpu_count() or 1) // 2)
-"""How many drawings, and how many pages, have their turn at a time.
-
-A judgement is hundreds of operations, and each waits for Python's one lock where other threads compute. One for each core
-would all be later than one after the other: with sixty who draw on two cores the verdict takes twice as long.
-"""
 
 
 class Priority(IntEnum):
