@@ -1,11 +1,11 @@
 """The request by which a browser has what a pen draws judged at once (pages/shared/state/pens.py)."""
 
-import os
-
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+
+from pages.shared.state.turns import PLACES
 
 MAX_BYTES = 2**20
 """Of one frame: a canvas full of noise has half of that."""
@@ -15,7 +15,7 @@ MAX_WAITING = 3
 
 # Threads. Those that were lifted find one at once, and the first turn (job_pool.turn_to_judge); of those that move no more
 # wait for a turn than can have one.
-_moving, _lifted = CapacityLimiter(os.cpu_count() or 1), CapacityLimiter(32)
+_moving, _lifted = CapacityLimiter(PLACES), CapacityLimiter(32)
 
 
 async def answer(request: Request) -> Response:

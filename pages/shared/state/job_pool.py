@@ -12,7 +12,7 @@ from core.errors import SettingError
 from core.jobs.backend import TrainingBackend
 from core.jobs.pool import JobPool
 from pages.shared.state.once import once
-from pages.shared.state.turns import Priority, PrioritySemaphore
+from pages.shared.state.turns import PLACES, Priority, PrioritySemaphore
 from pages.shared.state.visitor import visitor
 from pages.shared.streamlit_internals import connected_sessions, uploaded_bytes
 
@@ -35,7 +35,7 @@ SESSION_BYTES = 8 * 2**20
 
 @once
 def _turns(is_shipped: bool) -> PrioritySemaphore:
-    return PrioritySemaphore(os.cpu_count() or 1)
+    return PrioritySemaphore(PLACES)
 
 
 def _turns_of_visitor() -> PrioritySemaphore:
@@ -48,7 +48,7 @@ _has_turn = ContextVar("has_turn", default=False)
 
 @contextmanager
 def turn_to_judge(priority: Priority) -> Iterator[None]:
-    """Inside, a drawing is judged, or a page shows one, before any training: as many at a time as cores, the most urgent first.
+    """Inside, a drawing is judged, or a page shows one, before any training: PLACES at a time, the most urgent first.
 
     Who has a turn already goes on.
     """

@@ -1,11 +1,19 @@
-"""Who comes first where more want to be served at a time than a server has cores."""
+"""Who comes first where more want to be served at a time than a server has places."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from heapq import heappop, heappush
 from itertools import count
+
+PLACES = max(1, (os.cpu_count() or 1) // 2)
+"""How many have their turn at a time.
+
+A judgement is hundreds of operations, each of which waits for Python's one lock where other threads compute: with a place for
+each of two cores, sixty who draw have their verdicts later, and fewer of them.
+"""
 
 
 class Priority(IntEnum):
