@@ -5,7 +5,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from pages.shared.state.turns import PLACES
+from pages.shared.state.turns import PLACES, Priority
 
 MAX_BYTES = 2**20
 """Of one frame: a canvas full of noise has half of that."""
@@ -22,7 +22,6 @@ async def answer(request: Request) -> Response:
     """What follows the pen on its page, as JSON."""
     from pages.shared.components.live_canvas import CanvasFrame
     from pages.shared.state import pens
-    from pages.shared.state.turns import Priority
 
     pen = pens.pen_of(request.path_params["token"])
     if pen is None:

@@ -32,7 +32,7 @@ from pages.shared.state import job_pool, pens
 from pages.shared.state.drawings import MAX_FRAMES, DrawingHistory
 from pages.shared.state.pens import Pen as PenOfTab
 from pages.shared.state.turns import Priority, PrioritySemaphore
-from pages.shared.state.visitor import Choice, acting_for
+from pages.shared.state.visitor import Choice, Tab, Visitor, acting_for
 from tests.pages.conftest import checked, go_to, has, html_of, inside, number_in, open_page, plain, verdicts, visitor_of
 from tests.strokes import WAYS, on_canvas, rgba
 
@@ -343,6 +343,19 @@ def test_a_page_has_one_turn_for_all_that_a_drawing_needs(pen: Pen, digit: Digit
     visitor_of(app).drawings.canvas.is_stroke_whole = False
     checked(app.run())
     assert turns.taken == [Priority.PAGE], "a pen that is down again keeps no page waiting, which would keep others waiting"
+
+
+@pytest.mark.parametrize(("is_whole", "priority"), [(False, Priority.PEN_MOVING), (True, Priority.PAGE)])
+def test_an_answer_without_the_rest_of_the_page_comes_after_pages_while_the_drawing_moves(
+    is_whole: bool, priority: Priority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns, mine = OnlyOnce(), Visitor()
+    monkeypatch.setattr(job_pool, "_turns", lambda _: turns)
+    monkeypatch.setattr(draw_verdict, "show_judgement", lambda _: None)
+    mine.drawings.canvas.is_stroke_whole = is_whole
+    with acting_for(mine, Tab()):
+        draw_verdict.show_verdict()
+    assert turns.taken == [priority]
 
 
 def frame(pen: Pen, seconds: float, generation: int = 0) -> CanvasFrame:
