@@ -107,19 +107,32 @@ class Result:
     """Everything there is to say about N images.
 
     images (N, 1, 28, 28): as the network sees them, in the pose they are judged in; reconstructions the same shape;
-    error_maps (N, 28, 28), signed; scores, p_values, verdicts (N,); verdict 1 is an anomaly. at_least_as_high (N,): how
-    many calibration scores are. loop_factors (N,), at least 1: what unusual loops made of the score.
+    error_maps (N, 28, 28), signed; scores (N,). loop_factors (N,), at least 1: what unusual loops made of the score.
+    calibration_scores (n,): sorted, at least one.
     """
 
     images: Tensor
     reconstructions: Tensor
     error_maps: Tensor
     scores: Tensor
-    at_least_as_high: Tensor
-    p_values: Tensor
-    verdicts: Tensor
     loop_factors: Tensor
     threshold: float
+    calibration_scores: Tensor
+
+    @cached_property
+    def verdicts(self) -> Tensor:
+        """int64 (N,), 1 for an anomaly: score > threshold."""
+        return (self.scores.double() > self.threshold).long()
+
+    @cached_property
+    def at_least_as_high(self) -> Tensor:
+        """How many calibration scores are, (N,)."""
+        return at_least_as_high(self.calibration_scores, self.scores)
+
+    @cached_property
+    def p_values(self) -> Tensor:
+        """Conformal p-values, float64 (N,): see core/conformal.py."""
+        return p_value(self.at_least_as_high, len(self.calibration_scores))
 
 
 @lru_cache(maxsize=64)
@@ -321,7 +334,7 @@ class AutoencoderDetector:
 
     def predict(self, images: Tensor) -> Tensor:
         """int64 (N,), 1 for an anomaly: score > threshold_. Raises NotFittedError."""
-        return self._verdicts(self.decision_function(images))
+        return self.infer(images).verdicts
 
     def p_value(self, images: Tensor) -> Tensor:
         """Conformal p-values, float64 (N,), of raw images (N, 1, 28, 28): see core/conformal.py. Raises NotFittedError."""
@@ -336,15 +349,9 @@ class AutoencoderDetector:
 
     def result(self, seen: Tensor, reconstructions: Tensor, maps: Tensor, scores: Tensor, factors: Tensor) -> Result:
         """The verdict on images that were preprocessed, redrawn, compared and scored elsewhere. Raises NotFittedError."""
-        verdicts = self._verdicts(scores)
-        as_high = at_least_as_high(self.calibration_scores_, scores)
-        p_values = p_value(as_high, len(self.calibration_scores_))
-        return Result(seen, reconstructions, maps, scores, as_high, p_values, verdicts, factors, self.threshold_)
-
-    def _verdicts(self, scores: Tensor) -> Tensor:
         if len(self.calibration_scores_) == 0:
             raise NotFittedError("The detector has no threshold yet: fit or calibrate it first.")
-        return (scores.double() > self.threshold_).long()
+        return Result(seen, reconstructions, maps, scores, factors, self.threshold_, self.calibration_scores_)
 
     @property
     def size(self) -> int:

@@ -160,15 +160,18 @@ def _standard_stroke(images: Tensor) -> tuple[Tensor, Tensor]:
     depth, is_ink, upright = enlarged[:, :1], enlarged[:, 1:2], enlarged[:, 2:]
     length = _outline(is_ink) / 2
     wanted_area = STROKE_WIDTH * ENLARGEMENT * length  # (N,)
-    low, high = torch.zeros_like(wanted_area), torch.full_like(wanted_area, 2.0)
-    for _ in range(9):  # halves the interval to 1/256
-        level = (low + high) / 2
-        is_too_much = (depth > level.view(-1, 1, 1, 1)).sum(dim=(1, 2, 3)) > wanted_area
-        low, high = torch.where(is_too_much, level, low), torch.where(is_too_much, high, level)
-    level = ((low + high) / 2).clamp_min(EDGE / 2)  # the background is 0 and stays 0
+    # The lowest level, in steps, above which there is no more than the wanted area; the background is 0 and stays 0.
+    place = (depth.flatten(1) * STEPS).ceil().clamp(0, 2 * STEPS).long()
+    counts = depth.new_zeros(len(place), 2 * STEPS + 1).scatter_add_(1, place, depth.new_ones(()).expand(place.shape))
+    area_above = place.shape[1] - counts.cumsum(dim=1)
+    steps = (area_above > wanted_area[:, None]).sum(dim=1).clamp_min(1)
+    level = ((steps - 0.5) / STEPS).clamp_min(EDGE / 2)
     standard = ((depth - level.view(-1, 1, 1, 1)) / EDGE + 0.5).clamp(0.0, 1.0)
     return F.avg_pool2d(upright, ENLARGEMENT).clamp(0.0, 1.0), F.avg_pool2d(standard, ENLARGEMENT)
 
+
+STEPS = 256
+"""From a level of 0 to one of 1: so finely the level is chosen at which strokes are cut."""
 
 EDGE = 0.3
 """Levels from no ink to full ink: strokes keep soft edges."""

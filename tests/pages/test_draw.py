@@ -144,10 +144,8 @@ def test_loops_that_alone_make_the_anomaly_are_named(monkeypatch: pytest.MonkeyP
     one = torch.ones(1)
 
     def told(score: float, factor: float) -> str:
-        scores, verdict_of = torch.tensor([score]), torch.tensor([int(score > 2)])
-        return draw_verdict.verdict_sentence(
-            Result(one, one, one, scores, one, one, verdict_of, torch.tensor([factor]), 2.0), "5"
-        )
+        result = Result(one, one, one, torch.tensor([score]), torch.tensor([factor]), 2.0, one)
+        return draw_verdict.verdict_sentence(result, "5")
 
     assert told(3.0, 2.0) == (
         "Redrawn as “5”, it would score 75% of the threshold, but its loops are not those of “5”: 1.5 times the threshold."

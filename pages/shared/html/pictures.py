@@ -8,6 +8,7 @@ from core, or escaped.
 import base64
 import io
 from collections.abc import Sequence
+from functools import cache
 from html import escape
 
 import numpy as np
@@ -17,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from core.detector import DetectorConfig, Result
-from core.preprocessing import preprocess_steps
+from core.preprocessing import Preprocessing, preprocess_steps
 from pages.shared.i18n.text import _
 
 # Blue and orange stay apart for every kind of colour vision.
@@ -94,14 +95,13 @@ def steps(
     """All that happens to an image (1, 1, 28, 28) before the detector: preprocessed step by step, turned, redrawn, compared.
 
     Every image has the same pictures with the same captions, so that nothing moves from one to the next; black ones
-    where there is no image. preprocessed: preprocess_steps of the image.
+    where there is no image. preprocessed: preprocess_steps of the image. It, image and result are given together.
     """
     nothing = torch.zeros(1, 1, 28, 28)
-    image = nothing if image is None else image
     names = {"deskewed": _("Deskewed"), "one stroke width": _("Strokes of one width")}
-    cells = [(image, title)]
+    cells = [(nothing if image is None else image, title)]
     if preprocessed is None:
-        preprocessed = preprocess_steps(image, config.preprocessing)
+        preprocessed = _steps_of_nothing(config.preprocessing)
     cells += [(step, names[name]) for name, step in preprocessed]
     if config.turns:
         cells.append((result.images if result else nothing, _("Turned to fit")))
@@ -110,6 +110,12 @@ def steps(
     made = [(picture(shown[0], name), name) for shown, name in cells]
     name = _("Error map")
     return row([*made, (error_picture(result.error_maps[0] if result else nothing[0, 0], name), name)])
+
+
+@cache
+def _steps_of_nothing(preprocessing: Preprocessing) -> list[tuple[str, Tensor]]:
+    """preprocess_steps of an image without ink, which every page shows before there is a drawing."""
+    return preprocess_steps(torch.zeros(1, 1, 28, 28), preprocessing)
 
 
 def error_legend() -> str:

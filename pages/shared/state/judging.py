@@ -18,11 +18,18 @@ from pages.shared.streamlit_internals import run_by_timer_only_if
 
 def judge(image: Tensor) -> tuple[AutoencoderDetector, Result]:
     """The detector in use and what it says of an image; of one image it is asked once."""
-    drawings, detector = visitor().drawings, detectors.detector()
-    judged = drawings.judged
-    if judged is None or judged[0] is not image or judged[1] is not detector:
-        judged = drawings.judged = image, detector, detector.infer(image, preprocessed(image))
-    return detector, judged[2]
+    detector = detectors.detector()
+    result = _known(image, detector)
+    if result is None:
+        result = detector.infer(image, preprocessed(image))
+        visitor().drawings.judged = image, detector, result
+    return detector, result
+
+
+def _known(image: Tensor, detector: AutoencoderDetector) -> Result | None:
+    """What the detector said of the image, if that was the last that was judged."""
+    judged = visitor().drawings.judged
+    return judged[2] if judged and judged[0] is image and judged[1] is detector else None
 
 
 def judge_again_once_trained() -> None:
@@ -80,10 +87,15 @@ def opinions_of(image: Tensor, data_set: str) -> Sequence[Opinion]:
     if asked and asked[1] is ensemble and asked[0] is image:
         return asked[2]
     known = preprocessed(image) if ensemble.preprocessing == detectors.detector_config().preprocessing else None
+    results = dict(zip(ensemble.detectors, ensemble.infer(image, known), strict=True))
     opinions = [
         Opinion(name, result.reconstructions[0], float(result.scores[0]), result.threshold)
-        for name, result in zip(names, ensemble.infer(image, known), strict=True)
+        for name, result in zip(names, results.values(), strict=True)
     ]
+    if detectors.choice().shipped:
+        in_use = detectors.detector()
+        if in_use in results and _known(image, in_use) is None:
+            drawings.judged = image, in_use, results[in_use]
     drawings.opinions = image, ensemble, opinions
     now = time.monotonic()
     drawings.ask_again = now + (now - started) / SHARE_OF_TEN
@@ -100,6 +112,7 @@ def pick(picked: Picked) -> None:
 def add_to_strip(image: Tensor, origin: Origin, title: str) -> None:
     """Score an image and put it on the strip; strokes added to one drawing replace its entry."""
     drawings = visitor().drawings
+    ask_all(image)  # first: the detector in use may be one of them
     detector, result = judge(image)
     entry = StripDrawing(
         pictures.grey_pixels(image),
