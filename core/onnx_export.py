@@ -93,8 +93,8 @@ def _standard_stroke(graph: Graph, images: Value) -> Value:
     depth, is_ink = graph.all_of("Split", enlarged, graph.integers([1, 1]), results=2, axis=1)
     length = _outline(graph, is_ink, preprocessing.ENLARGEMENT * SIDE) / 2
     wanted_area = STROKE_WIDTH * preprocessing.ENLARGEMENT * length
-    low, high = wanted_area * 0.0, wanted_area * 0.0 + 2.0
-    for _ in range(9):
+    low, high = wanted_area * 0.0, wanted_area * 0.0 + preprocessing.HIGHEST_LEVEL
+    for _ in range(preprocessing.LEVELS.bit_length() - 1):  # which halve what is left of the levels
         level = (low + high) / 2
         is_too_much = (depth > level).to(TensorProto.FLOAT).sum() > wanted_area
         low, high = graph("Where", is_too_much, level, low), graph("Where", is_too_much, high, level)

@@ -160,21 +160,29 @@ def _standard_stroke(images: Tensor) -> tuple[Tensor, Tensor]:
     depth, is_ink, upright = enlarged[:, :1], enlarged[:, 1:2], enlarged[:, 2:]
     length = _outline(is_ink) / 2
     wanted_area = STROKE_WIDTH * ENLARGEMENT * length  # (N,)
-    # The lowest level, in steps, above which there is no more than the wanted area; the background is 0 and stays 0.
-    place = (depth.flatten(1) * STEPS).ceil().clamp(0, 2 * STEPS).long()
-    counts = depth.new_zeros(len(place), 2 * STEPS + 1).scatter_add_(1, place, depth.new_ones(()).expand(place.shape))
-    area_above = place.shape[1] - counts.cumsum(dim=1)
-    steps = (area_above > wanted_area[:, None]).sum(dim=1).clamp_min(1)
-    level = ((steps - 0.5) / STEPS).clamp_min(EDGE / 2)
+    level = level_above_which(depth, wanted_area).clamp_min(EDGE / 2)  # the background is 0 and stays 0
     standard = ((depth - level.view(-1, 1, 1, 1)) / EDGE + 0.5).clamp(0.0, 1.0)
     return F.avg_pool2d(upright, ENLARGEMENT).clamp(0.0, 1.0), F.avg_pool2d(standard, ENLARGEMENT)
 
 
-STEPS = 256
-"""From a level of 0 to one of 1: so finely the level is chosen at which strokes are cut."""
-
 EDGE = 0.3
 """Levels from no ink to full ink: strokes keep soft edges."""
+
+HIGHEST_LEVEL, LEVELS = 2, 512
+"""Of the depth at which strokes are cut, and among how many it is chosen; powers of two, as core/onnx_export.py halves them."""
+
+
+def level_above_which(images: Tensor, area: Tensor) -> Tensor:
+    """The level (N,) above which each of the images (N, 1, H, W), in [0, HIGHEST_LEVEL], has so many pixels, area (N,).
+
+    It is the middle of two of LEVELS: above the lower one there are more, above the upper one there are not.
+    """
+    places = (images.flatten(1) * (LEVELS / HIGHEST_LEVEL)).ceil().nan_to_num(0.0).clamp(0, LEVELS).long()
+    counts = images.new_zeros(len(images), LEVELS + 1).scatter_add_(1, places, images.new_ones(()).expand(places.shape))
+    above = places.shape[1] - counts.cumsum(dim=1)  # pixels above each level
+    upper = (above > area[:, None]).sum(dim=1).clamp_min(1)
+    return (upper - 0.5) * (HIGHEST_LEVEL / LEVELS)
+
 
 NOISE = 0.12
 """Share of the strongest ink below which an image holds noise only."""

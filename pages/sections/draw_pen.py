@@ -70,5 +70,7 @@ def take_frame(frame: CanvasFrame) -> bool:
         return False
     canvas.history.add(image, is_end)
     if frame.is_whole:
+        if not is_hidden(shown):
+            judging.ask_all(image)  # first, since the detector in use is usually one of them
         judging.add_to_strip(image, "canvas", _("drawing"))
     return True

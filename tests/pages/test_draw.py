@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -24,8 +25,9 @@ from core import checkpoint
 from core.data.datasets import FALLBACK, load
 from core.detector import AutoencoderDetector, DetectorConfig, Result
 from core.drawing import from_canvas
+from core.ensemble import Ensemble
 from core.presets import Shipped
-from pages.sections import draw_verdict
+from pages.sections import draw_pen, draw_verdict
 from pages.sections.draw_pen import take_frame
 from pages.shared.components.live_canvas import CanvasFrame
 from pages.shared.state import job_pool, pens
@@ -588,6 +590,24 @@ def test_what_the_pen_sent_is_not_judged_again_when_the_canvas_tells_of_it(pen: 
     checked(app.run())
     assert drawings.judged is not judged
     assert verdict(app).startswith("Anomaly")
+
+
+@pytest.mark.parametrize("is_hidden", [False, True])
+def test_of_a_lifted_pen_the_detector_in_use_is_asked_with_the_ten_or_alone(
+    is_hidden: bool, pen: Pen, digit: Digit, best: AutoencoderDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_page("draw")
+    pen.draw(digit(5))
+    monkeypatch.setattr(draw_pen, "is_hidden", lambda _: is_hidden)
+    alone, together = Mock(wraps=AutoencoderDetector.infer), Mock(wraps=Ensemble.infer)
+    monkeypatch.setattr(AutoencoderDetector, "infer", lambda *asked: alone(*asked))
+    monkeypatch.setattr(Ensemble, "infer", lambda *asked: together(*asked))
+    way, drawn = way_of(app), replace(frame(pen, 1.0), is_whole=True)
+    in_a_thread(lambda: way.answer_to(drawn, way.canvas_state))
+    assert (alone.call_count, together.call_count) == ((1, 0) if is_hidden else (0, 1))
+    judged = visitor_of(app).drawings.judged
+    assert judged is not None
+    torch.testing.assert_close(judged[2].scores, best.decision_function(judged[0]))
 
 
 def test_the_detector_that_knows_it_better_is_named(pen: Pen, digit: Digit) -> None:

@@ -17,6 +17,7 @@ from core.preprocessing import (
     INK_LEVELS,
     deskew,
     enclosed_side,
+    level_above_which,
     pose_angles,
     poses,
     preprocess,
@@ -284,6 +285,28 @@ def test_standard_strokes_are_straightened_too() -> None:
 def test_blank_and_full_images_have_no_strokes() -> None:
     for image in (np.zeros((28, 28)), np.full((28, 28), 0.7)):
         assert standard(image).max() == 0.0
+
+
+def test_strokes_are_cut_at_the_level_that_halving_an_interval_finds(uci: DataSet) -> None:
+    """With ties, with nothing but paper or ink, and with areas that no level has."""
+    random = torch.Generator().manual_seed(0)
+    coarse = (torch.rand(20, 1, 28, 28, generator=random) * 16).round() / 8
+    images = torch.cat([2 * uci.test.images[:20], coarse, torch.zeros(1, 1, 28, 28), torch.full((1, 1, 28, 28), 2.0)])
+    areas = torch.rand(len(images), generator=random) * 300
+    areas[:3] = torch.tensor([0.0, 784.0, 5000.0])
+    for image, area, level in zip(images, areas, level_above_which(images, areas), strict=True):
+        low, high = 0.0, 2.0
+        for _ in range(9):
+            middle = (low + high) / 2
+            low, high = (middle, high) if int((image > middle).sum()) > area else (low, middle)
+        assert float(level) == (low + high) / 2
+
+
+def test_an_image_that_is_no_number_spoils_no_other(uci: DataSet) -> None:
+    whole, kept = uci.test.images[:3], [0, 2]
+    spoilt = whole.clone()
+    spoilt[1, 0, 3, 3] = torch.nan
+    assert torch.equal(preprocess(spoilt, "standard-stroke")[kept], preprocess(whole, "standard-stroke")[kept])
 
 
 @given(IMAGES)

@@ -95,7 +95,7 @@ def steps(
     """All that happens to an image (1, 1, 28, 28) before the detector: preprocessed step by step, turned, redrawn, compared.
 
     Every image has the same pictures with the same captions, so that nothing moves from one to the next; black ones
-    where there is no image. preprocessed: preprocess_steps of the image. It, image and result are given together.
+    where there is no image. preprocessed: preprocess_steps of the image, given together with it and the result.
     """
     nothing = torch.zeros(1, 1, 28, 28)
     names = {"deskewed": _("Deskewed"), "one stroke width": _("Strokes of one width")}
@@ -114,7 +114,7 @@ def steps(
 
 @cache
 def _steps_of_nothing(preprocessing: Preprocessing) -> list[tuple[str, Tensor]]:
-    """preprocess_steps of an image without ink, which every page shows before there is a drawing."""
+    """preprocess_steps of an image without ink, which stands on Draw before there is a drawing."""
     return preprocess_steps(torch.zeros(1, 1, 28, 28), preprocessing)
 
 

@@ -80,7 +80,10 @@ def ask_all(image: Tensor, may_wait: bool = False) -> Sequence[Opinion]:
 
 
 def opinions_of(image: Tensor, data_set: str) -> Sequence[Opinion]:
-    """What every shipped detector of a data set says of an image; of one image they are asked once."""
+    """What every shipped detector of a data set says of an image; of one image they are asked once.
+
+    Where the detector in use is one of them, `judge` need not ask it any more.
+    """
     drawings, started = visitor().drawings, time.monotonic()
     names, ensemble = detectors.ensemble(data_set)
     asked = drawings.opinions
@@ -112,7 +115,6 @@ def pick(picked: Picked) -> None:
 def add_to_strip(image: Tensor, origin: Origin, title: str) -> None:
     """Score an image and put it on the strip; strokes added to one drawing replace its entry."""
     drawings = visitor().drawings
-    ask_all(image)  # first: the detector in use may be one of them
     detector, result = judge(image)
     entry = StripDrawing(
         pictures.grey_pixels(image),
