@@ -610,6 +610,16 @@ def test_of_a_lifted_pen_the_detector_in_use_is_asked_with_the_ten_or_alone(
     torch.testing.assert_close(judged[2].scores, best.decision_function(judged[0]))
 
 
+def test_a_session_that_clears_all_day_has_a_limited_number_of_canvases(pen: Pen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages.draw.CANVASES", 3)
+    app = open_page("draw")
+    for _ in range(5):
+        before = pen.keys[-1]
+        checked(button(app, "Clear").click().run())
+        assert pen.keys[-1] != before
+    assert len(set(pen.keys)) == 3
+
+
 def test_the_detector_that_knows_it_better_is_named(pen: Pen, digit: Digit) -> None:
     app = open_page("draw")
     for drawn, told in (

@@ -134,6 +134,26 @@ def test_files_are_taken_in_while_there_is_memory_for_all_that_arrive(settled: M
     asyncio.run(asyncio.wait_for(run(), PATIENCE))
 
 
+@pytest.mark.parametrize("sent", [40 * 65536, 3 * guard.MAX_UPLOADED])
+def test_a_file_is_read_before_it_is_refused(sent: int, settled: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser that still sends would be told of a lost connection."""
+    monkeypatch.setattr(guard, "has_room_to_receive", lambda _arriving: False)
+    left, answers = sent, []
+
+    async def receive() -> Message:
+        nonlocal left
+        assert not answers
+        left -= 65536
+        return {"type": "http.request", "body": bytes(65536), "more_body": left > 0}
+
+    async def send(message: Message) -> None:
+        answers.append(message.get("status"))
+
+    asyncio.run(guard.Admission(Held())(sending("one", min(sent, 3 * MEGABYTE)), receive, send))
+    assert answers[0] == 507
+    assert left == max(0, sent - guard.MAX_UPLOADED - 65536), "more than a page may send is not waited for"
+
+
 @pytest.mark.parametrize(("below", "path"), [("", "/pen/a"), ("x", "/x/pen/a"), ("/x/y/", "/x/y/pen/a")])
 def test_a_pen_is_found_where_the_app_is_served(below: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamlit.get_option", {"server.baseUrlPath": below}.get)

@@ -131,7 +131,7 @@ class CanvasOnScreen:
     """The canvas of one tab."""
 
     opened: int = 0
-    """Part of its key: with a new number the component begins anew."""
+    """With a new number it has another key, and begins anew."""
     visit: int = -1
     generation: int = 0
     """The visit of the page, and the canvas's generation, for which it was opened."""
