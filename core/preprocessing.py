@@ -169,11 +169,11 @@ EDGE = 0.3
 """Levels from no ink to full ink: strokes keep soft edges."""
 
 HIGHEST_LEVEL, LEVELS = 2, 512
-"""Of the depth at which strokes are cut, and among how many it is chosen; powers of two, as core/onnx_export.py halves them."""
+"""Of the depth at which strokes are cut, and among how many it is chosen: a power of two, as core/onnx_export.py halves it."""
 
 
 def level_above_which(images: Tensor, area: Tensor) -> Tensor:
-    """The level (N,) above which each of the images (N, 1, H, W), in [0, HIGHEST_LEVEL], has so many pixels, area (N,).
+    """The level (N,) above which each of the images (N, 1, H, W), in [0, HIGHEST_LEVEL], has about `area` (N,) pixels.
 
     It is the middle of two of LEVELS: above the lower one there are more, above the upper one there are not.
     """

@@ -9,7 +9,6 @@ import hashlib
 import html
 import time
 from collections import Counter, OrderedDict
-from contextlib import suppress
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
@@ -174,7 +173,7 @@ class Admission:
         browser = registry().sessions_with(session)[0]
         length = HTTPConnection(scope).headers.get("Content-Length", "")
         if self._sending[browser] >= MAX_AT_A_TIME:
-            await _refuse_file("Too many files at the same time.", 429, scope, receive, send)
+            await PlainTextResponse("Too many files at the same time.", 429)(scope, receive, send)
             return
         if scope["method"] == "PUT" and not (length.isdecimal() and len(length) < 12):
             await PlainTextResponse("The length of the file is missing.", 411)(scope, receive, send)
@@ -190,7 +189,8 @@ class Admission:
             if size and not await asyncio.to_thread(has_room_to_receive, self._arriving):
                 self._arriving -= size
                 size = 0  # nothing of it is kept
-                await _refuse_file("The server has no memory for this file now.", 507, scope, receive, send)
+                await _forget_file(scope, receive)
+                await PlainTextResponse("The server has no memory for this file now.", 507)(scope, receive, send)
             else:
                 await self._app(scope, receive, send)
         except ClientDisconnect:  # a tab was closed, or a network is gone; nobody reads this
@@ -222,15 +222,15 @@ class Admission:
         return str(request.url)
 
 
-async def _refuse_file(why: str, status: int, scope: Scope, receive: Receive, send: Send) -> None:
-    """Say why, after the file was read and forgotten: who still sends it reads of a lost connection, and no answer."""
+async def _forget_file(scope: Scope, receive: Receive) -> None:
+    """Have a file arrive that is refused: once it is answered, a slow connection that still sends is closed as an idle one
+    (deploy/connections.py), and its browser reads of a lost connection instead of the answer.
+    """
     left = MAX_UPLOADED
-    with suppress(ClientDisconnect):
-        async for part in Request(scope, receive).stream():
-            left -= len(part)
-            if left < 0:  # no page sends so much
-                break
-    await PlainTextResponse(why, status)(scope, receive, send)
+    async for part in Request(scope, receive).stream():
+        left -= len(part)
+        if left < 0:  # no page sends so much
+            return
 
 
 def _is_of_own_page(request: HTTPConnection) -> bool:

@@ -24,9 +24,6 @@ from pages.shared.streamlit_internals import begin_again_with_app
 NARROWEST_BRUSH, BRUSH, WIDEST_BRUSH = 8, 24, 40
 """Widths in canvas pixels; at the middle one a digit of usual size has about as much ink as one of MNIST."""
 
-CANVASES = 100
-"""They take turns: each begins clean, as its key is another one, and a session keeps something of every key that it has had."""
-
 
 def show() -> None:
     """The page."""
@@ -73,7 +70,7 @@ def show_answer() -> None:
 def show_canvas() -> None:
     """The canvas, drawn first so that a stroke never waits for the rest of the page."""
     on_screen = tab().canvas
-    key = f"strokes-{on_screen.opened % CANVASES}"
+    key = f"strokes-{on_screen.key}"
     strokes, png = draw_on_canvas(key, CANVAS_SIDE, st.session_state.get(keys.BRUSH, BRUSH), on_screen.initial)
     # Until the first stroke of this visit the component has no image; what was drawn before stays.
     if png is not None and strokes is not None and strokes != on_screen.seen:

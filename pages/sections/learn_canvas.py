@@ -21,7 +21,7 @@ def show_canvas(step: str) -> Tensor | None:
     if on_screen.visit != tab().visit or on_screen.generation != canvas.generation:
         on_screen.show(canvas, tab().visit)
     with st.container(key="lesson-canvas"):
-        key = f"lesson-{place}-{on_screen.generation}-{on_screen.opened}"
+        key = f"lesson-{place}-{on_screen.key}"
         strokes, png = draw_on_canvas(key, SIDE, BRUSH, on_screen.initial)
         st.button(_("Clear"), icon=":material/delete:", on_click=current_lesson().clear, args=(step,), key=f"clear-{step}")
     if png is not None and strokes is not None and strokes != on_screen.seen:

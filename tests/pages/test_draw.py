@@ -611,7 +611,7 @@ def test_of_a_lifted_pen_the_detector_in_use_is_asked_with_the_ten_or_alone(
 
 
 def test_a_session_that_clears_all_day_has_a_limited_number_of_canvases(pen: Pen, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages.draw.CANVASES", 3)
+    monkeypatch.setattr("pages.shared.state.drawings.CANVASES", 3)
     app = open_page("draw")
     for _ in range(5):
         before = pen.keys[-1]

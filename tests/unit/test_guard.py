@@ -138,18 +138,19 @@ def test_files_are_taken_in_while_there_is_memory_for_all_that_arrive(settled: M
 def test_a_file_is_read_before_it_is_refused(sent: int, settled: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
     """A browser that still sends would be told of a lost connection."""
     monkeypatch.setattr(guard, "has_room_to_receive", lambda _arriving: False)
-    left, answers = sent, []
+    admission, left, answers = guard.Admission(Held()), sent, []
 
     async def receive() -> Message:
         nonlocal left
         assert not answers
+        assert admission._arriving == 0, "a file that is forgotten takes nobody's room"
         left -= 65536
         return {"type": "http.request", "body": bytes(65536), "more_body": left > 0}
 
     async def send(message: Message) -> None:
         answers.append(message.get("status"))
 
-    asyncio.run(guard.Admission(Held())(sending("one", min(sent, 3 * MEGABYTE)), receive, send))
+    asyncio.run(admission(sending("one", sent), receive, send))
     assert answers[0] == 507
     assert left == max(0, sent - guard.MAX_UPLOADED - 65536), "more than a page may send is not waited for"
 

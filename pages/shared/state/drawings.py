@@ -24,6 +24,8 @@ CANVAS_SIDE = 320
 MAX_ON_STRIP = 24
 MAX_FRAMES = 200
 """Of one drawing; at 3 KB each."""
+CANVASES = 10
+"""After so many a canvas has the same key again. With another key it begins clean, but a session never forgets a key."""
 SHARE_OF_TEN = 0.1
 """Of the time while a pen moves, for the ten detectors: one pass of all takes several times as long as one answer."""
 
@@ -148,6 +150,11 @@ class CanvasOnScreen:
     answers: int = field(default_factory=lambda: time.time_ns() // 10**6)
     """Grows with each quick answer. It begins with the time, in milliseconds: a browser may still show a page of a session or
     a server that has ended since, whose answers are older."""
+
+    @property
+    def key(self) -> str:
+        """What the key of its component ends with."""
+        return f"{self.generation % CANVASES}-{self.opened % CANVASES}"
 
     def show(self, canvas: Canvas, visit: int) -> bool:
         """Begin anew on another visit of the page, and where another tab has cleared the drawing or drawn; whether it did."""
