@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
+from pages.shared.state.drawings import CANVASES
 from tests.browser.canvas import SCREENS, assert_verdict_is_of_canvas, drawing, visitor_at
 from tests.browser.conftest import Server, canvas_of, clear, draw, final_score, number_in, open_page, settled, slow_but
 from tests.strokes import WAYS, on_canvas, rgba
@@ -55,6 +56,18 @@ def test_the_drawing_survives_a_visit_to_another_page_and_can_be_continued(page:
     settled(page)
     draw(page, [body, bar])
     expect(page.locator(".st-key-score")).to_have_text(both)
+
+
+@pytest.mark.slow
+def test_a_canvas_that_has_the_key_of_an_earlier_one_begins_clean(page: Page, server: Server) -> None:
+    open_page(page, server, "draw")
+    scores = set()
+    for _ in range(CANVASES + 2):
+        draw(page, drawing(7, 0))
+        scores.add(final_score(page))
+        clear(page)
+        expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
+    assert len(scores) == 1
 
 
 def test_undo_takes_the_last_stroke_back(page: Page, server: Server) -> None:
