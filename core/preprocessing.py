@@ -160,7 +160,7 @@ def _standard_stroke(images: Tensor) -> tuple[Tensor, Tensor]:
     depth, is_ink, upright = enlarged[:, :1], enlarged[:, 1:2], enlarged[:, 2:]
     length = _outline(is_ink) / 2
     wanted_area = STROKE_WIDTH * ENLARGEMENT * length  # (N,)
-    level = level_above_which(depth, wanted_area).clamp_min(EDGE / 2)  # the background is 0 and stays 0
+    level = level_for_area(depth, wanted_area).clamp_min(EDGE / 2)  # the background is 0 and stays 0
     standard = ((depth - level.view(-1, 1, 1, 1)) / EDGE + 0.5).clamp(0.0, 1.0)
     return F.avg_pool2d(upright, ENLARGEMENT).clamp(0.0, 1.0), F.avg_pool2d(standard, ENLARGEMENT)
 
@@ -172,10 +172,11 @@ HIGHEST_LEVEL, LEVELS = 2, 512
 """Of the depth at which strokes are cut, and among how many it is chosen: a power of two, as core/onnx_export.py halves it."""
 
 
-def level_above_which(images: Tensor, area: Tensor) -> Tensor:
+def level_for_area(images: Tensor, area: Tensor) -> Tensor:
     """The level (N,) above which each of the images (N, 1, H, W), in [0, HIGHEST_LEVEL], has about `area` (N,) pixels.
 
-    It is the middle of two of LEVELS: above the lower one there are more, above the upper one there are not.
+    It is the middle of two of LEVELS: above the lower one there are more, above the upper one there are not (p-tile
+    thresholding, Doyle 1962).
     """
     places = (images.flatten(1) * (LEVELS / HIGHEST_LEVEL)).ceil().nan_to_num(0.0).clamp(0, LEVELS).long()
     counts = images.new_zeros(len(images), LEVELS + 1).scatter_add_(1, places, images.new_ones(()).expand(places.shape))

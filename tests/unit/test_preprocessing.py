@@ -17,7 +17,7 @@ from core.preprocessing import (
     INK_LEVELS,
     deskew,
     enclosed_side,
-    level_above_which,
+    level_for_area,
     pose_angles,
     poses,
     preprocess,
@@ -294,7 +294,7 @@ def test_strokes_are_cut_at_the_level_that_halving_an_interval_finds(uci: DataSe
     images = torch.cat([2 * uci.test.images[:20], coarse, torch.zeros(1, 1, 28, 28), torch.full((1, 1, 28, 28), 2.0)])
     areas = torch.rand(len(images), generator=random) * 300
     areas[:3] = torch.tensor([0.0, 784.0, 5000.0])
-    for image, area, level in zip(images, areas, level_above_which(images, areas), strict=True):
+    for image, area, level in zip(images, areas, level_for_area(images, areas), strict=True):
         low, high = 0.0, 2.0
         for _ in range(9):
             middle = (low + high) / 2

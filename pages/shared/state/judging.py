@@ -95,7 +95,7 @@ def opinions_of(image: Tensor, data_set: str) -> Sequence[Opinion]:
         Opinion(name, result.reconstructions[0], float(result.scores[0]), result.threshold)
         for name, result in zip(names, results.values(), strict=True)
     ]
-    if detectors.choice().shipped:
+    if detectors.choice().shipped:  # else it is none of them, and of a training it would be copied to find that out
         in_use = detectors.detector()
         if in_use in results and _known(image, in_use) is None:
             drawings.judged = image, in_use, results[in_use]
