@@ -19,10 +19,13 @@ from pages.shared.state import detectors, job_pool, judging, keys
 from pages.shared.state.drawings import CANVAS_SIDE, DrawingHistory
 from pages.shared.state.turns import Priority
 from pages.shared.state.visitor import TRAINING, tab, visitor
-from pages.shared.streamlit_internals import begin_again_with_app
+from pages.shared.streamlit_internals import begin_again_with_app, sent_keys
 
 NARROWEST_BRUSH, BRUSH, WIDEST_BRUSH = 8, 24, 40
 """Widths in canvas pixels; at the middle one a digit of usual size has about as much ink as one of MNIST."""
+
+KEY = "strokes-"
+"""What the key of the canvas's component begins with."""
 
 
 def show() -> None:
@@ -30,8 +33,10 @@ def show() -> None:
     st.title(_("Draw a digit"))
     show_class_task()
     # Not in the fragment: a canvas on which somebody draws must not begin anew.
+    canvas, on_screen = visitor().drawings.canvas, tab().canvas
     with visitor().lock:  # between two quick answers to the pen
-        if tab().canvas.show(visitor().drawings.canvas, tab().visit):
+        on_screen.resume(canvas, (key.removeprefix(KEY) for key in sent_keys() if key.startswith(KEY)))
+        if on_screen.show(canvas, tab().visit):
             visitor().drawings.lose_stroke()
     draw_area()
 
@@ -70,8 +75,7 @@ def show_answer() -> None:
 def show_canvas() -> None:
     """The canvas, drawn first so that a stroke never waits for the rest of the page."""
     on_screen = tab().canvas
-    key = f"strokes-{on_screen.key}"
-    strokes, png = draw_on_canvas(key, CANVAS_SIDE, st.session_state.get(keys.BRUSH, BRUSH), on_screen.initial)
+    strokes, png = draw_on_canvas(KEY + on_screen.key, CANVAS_SIDE, st.session_state.get(keys.BRUSH, BRUSH), on_screen.initial)
     # Until the first stroke of this visit the component has no image; what was drawn before stays.
     if png is not None and strokes is not None and strokes != on_screen.seen:
         with visitor().lock:  # between two quick answers to the pen

@@ -29,7 +29,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.runtime_util import get_max_widget_state_size_bytes
 from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
-from streamlit.runtime.state.common import WidgetMetadata
+from streamlit.runtime.state.common import WidgetMetadata, user_key_from_element_id
 from streamlit.runtime.state.session_state import Serialized, SessionState
 from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
 from streamlit.runtime.uploaded_file_manager import DeletedFile as DeletedFile
@@ -415,6 +415,13 @@ def session_id() -> str:
     """The session that calls now, a new one for each tab and each reload; empty without a visitor."""
     context = get_script_run_ctx()
     return context.session_id if context else ""
+
+
+def sent_keys() -> list[str]:
+    """The keys of the widgets of whose values the browser has told: of a page that outlived its session, those of that one."""
+    context = get_script_run_ctx()
+    states = context.session_state._state._new_widget_state.states if context else {}
+    return [user_key_from_element_id(name) or "" for name in states]
 
 
 def is_connected(session: str) -> bool:

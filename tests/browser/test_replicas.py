@@ -12,10 +12,11 @@ from urllib.error import HTTPError
 
 import pytest
 from playwright.sync_api import Page, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from core.presets import Shipped
 from deploy.configure import replicas_conf, write
-from tests.browser.conftest import SOME_SECONDS, draw, eventually, run_journey, settled
+from tests.browser.conftest import SOME_SECONDS, draw, eventually, final_score, run_journey, settled
 from tests.load.replicas import FIGURES, Replicas, Seen, attend, running_replicas
 from tests.load.visitor import Visitor
 from tests.strokes import WAYS, on_canvas
@@ -123,15 +124,25 @@ def replica_of(page: Page) -> int:
     return int(cookie.get("value", ""))
 
 
+def lose_replica(replicas: Replicas, page: Page) -> None:
+    """Kill the replica of a page, and wait until another one has run it: before that no button of it does anything."""
+    home, ran = replica_of(page), []
+
+    def note(message: str | bytes) -> None:
+        ran.append(isinstance(message, bytes) and ForwardMsg.FromString(message).WhichOneof("type") == "script_finished")
+
+    page.on("websocket", lambda socket: socket.on("framereceived", note))
+    os.kill(replicas.pid(home), signal.SIGKILL)
+    eventually(page, lambda: replica_of(page) != home and any(ran))
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "CONNECTED")
+    settled(page)
+
+
 def test_a_page_at_rest_whose_replica_is_killed_answers_what_is_drawn_then(replicas: Replicas, page: Page) -> None:
     page.goto(f"{replicas.url}/draw")
     settled(page)
     page.wait_for_load_state("networkidle")
-    home = replica_of(page)
-    os.kill(replicas.pid(home), signal.SIGKILL)
-    eventually(page, lambda: replica_of(page) != home)
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "CONNECTED")
-    settled(page)
+    lose_replica(replicas, page)
     draw(page, on_canvas(WAYS[7][0]))
     expect(page.locator(".st-key-verdict")).to_contain_text("Anomaly")
     page.get_by_role("button", name="Clear").click()
@@ -141,17 +152,19 @@ def test_a_page_at_rest_whose_replica_is_killed_answers_what_is_drawn_then(repli
 def test_a_page_whose_replica_is_killed_is_there_again_by_itself(replicas: Replicas, page: Page) -> None:
     page.goto(f"{replicas.url}/draw?lang=es")
     settled(page)
-    draw(page, on_canvas(WAYS[7][0]))
     verdict = page.locator(".st-key-verdict")
+    draw(page, on_canvas(WAYS[7][0]))
     expect(verdict).to_contain_text("Anomalía")
-    home = replica_of(page)
+    page.get_by_role("button", name="Borrar").click()
+    expect(verdict).not_to_contain_text("Anomalía")
+    draw(page, on_canvas(WAYS[7][1]))
+    expect(verdict).to_contain_text("Anomalía")
+    judged = final_score(page)
     began = time.monotonic()
-    os.kill(replicas.pid(home), signal.SIGKILL)
-    eventually(page, lambda: replica_of(page) != home)
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "CONNECTED")
-    settled(page)
+    lose_replica(replicas, page)
     # The drawing is still there, in the same language; the next one is judged as if nothing had happened.
     expect(verdict).to_contain_text("Anomalía")
+    assert final_score(page) == judged
     page.get_by_role("button", name="Borrar").click()
     expect(verdict).not_to_contain_text("Anomalía")
     draw(page, on_canvas(WAYS[5][0]))

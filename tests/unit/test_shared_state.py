@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import pytest
 
 from pages.shared.state import baselines, data_sets, job_pool, own_data
-from pages.shared.state.drawings import CanvasOnScreen
+from pages.shared.state.drawings import Canvas, CanvasOnScreen
 from pages.shared.state.once import once
 from pages.shared.state.own_data import ClassSources
 from pages.shared.state.turns import Priority, PrioritySemaphore
@@ -51,6 +51,38 @@ def test_the_classs_drawings_are_let_go_of_when_nobody_goes_through_them(monkeyp
         own_data.forget_class()
     assert were_alone == [True]
     assert not sources.lately
+
+
+def on_screen_after(canvas: Canvas, *sent: str, opened: bool = False) -> str:
+    """The key of the canvas that a tab shows whose browser has values of widgets with these keys."""
+    on_screen = CanvasOnScreen()
+    if opened:
+        on_screen.show(canvas, 1)
+    on_screen.resume(canvas, sent)
+    on_screen.show(canvas, 1)
+    return on_screen.key
+
+
+def test_a_canvas_that_outlived_its_server_goes_on() -> None:
+    before, canvas = CanvasOnScreen(), Canvas(generation=23)
+    for visit in range(12):
+        before.show(canvas, visit)
+    assert before.key == "3-2"
+    new = Canvas()
+    assert on_screen_after(new, "3-2") == "3-2"
+    assert new.generation == 3, "the pen's frames name it"
+    assert on_screen_after(Canvas(), "0-0") == "0-0"
+
+
+@pytest.mark.parametrize("sent", [(), ("",), ("3",), ("3-2-1",), ("-3--2",), ("3" * 5000 + "-1",), ("³-1",)])
+def test_what_no_canvas_is_called_is_no_canvas(sent: tuple[str, ...]) -> None:
+    assert on_screen_after(Canvas(), *sent) == "0-1"
+
+
+def test_a_canvas_of_which_the_server_knows_is_not_another_one() -> None:
+    assert on_screen_after(Canvas(strokes={"objects": []}), "3-2") == "0-1"
+    assert on_screen_after(Canvas(generation=4), "3-2") == "4-1"
+    assert on_screen_after(Canvas(), "3-2", opened=True) == "0-1"
 
 
 def test_the_answers_of_a_new_session_are_later_than_those_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,22 @@ def test_nobody_is_served_without_a_runtime() -> None:
     assert streamlit_internals.is_connected("any")
 
 
+def test_the_keys_of_widgets_that_the_browser_has_are_known_before_the_page_makes_them() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from pages.shared.streamlit_internals import sent_keys
+
+        st.text("/".join(sent_keys()))
+        st.text_input("Name", key="a-name-1-2")
+        st.text_input("Without a key")
+
+    app = AppTest.from_function(script)
+    assert app.run().text[0].value == ""
+    assert "a-name-1-2" in app.run().text[0].value.split("/")
+    assert streamlit_internals.sent_keys() == []
+
+
 def test_the_runtime_tells_of_its_sessions() -> None:
     assert "session_id" in inspect.signature(Runtime.is_active_session).parameters
     assert GaugeStat(family_name=ACTIVE_SESSIONS_FAMILY, value=3).value == 3

@@ -1,7 +1,8 @@
 """What a visitor has drawn or picked: the drawing, the image before the detector, and the strip of what was judged."""
 
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
@@ -155,6 +156,15 @@ class CanvasOnScreen:
     def key(self) -> str:
         """What the key of its component ends with."""
         return f"{self.generation % CANVASES}-{self.opened % CANVASES}"
+
+    def resume(self, canvas: Canvas, keys: Iterable[str]) -> None:
+        """Go on with the canvas that the browser still shows although its server has ended: one of its keys is that canvas's.
+
+        Not where this server knows of a drawing.
+        """
+        known = [found for key in keys if (found := re.fullmatch(r"([0-9])-([0-9])", key))]
+        if known and self.visit < 0 and canvas.generation == 0 and canvas.strokes is None:
+            canvas.generation, self.opened = int(known[-1][1]), int(known[-1][2]) - 1
 
     def show(self, canvas: Canvas, visit: int) -> bool:
         """Begin anew on another visit of the page, and where another tab has cleared the drawing or drawn; whether it did."""
