@@ -31,13 +31,13 @@ KEY = "strokes-"
 def show() -> None:
     """The page."""
     st.title(_("Draw a digit"))
-    show_class_task()
     # Not in the fragment: a canvas on which somebody draws must not begin anew.
     canvas, on_screen = visitor().drawings.canvas, tab().canvas
     with visitor().lock:  # between two quick answers to the pen
-        on_screen.resume(canvas, (key.removeprefix(KEY) for key in sent_keys() if key.startswith(KEY)))
+        on_screen.resume(canvas, sent_keys(KEY))
         if on_screen.show(canvas, tab().visit):
             visitor().drawings.lose_stroke()
+    show_class_task()
     draw_area()
 
 

@@ -1,5 +1,6 @@
 """Draw, while the pen moves: what it has drawn is put on the canvas, and answered with what changes on screen."""
 
+from math import inf
 from typing import Any
 
 from core.drawing import PictureError, from_canvas_png
@@ -16,6 +17,8 @@ def watch_pen() -> None:
     """Have the browser send what is on the canvas, for a quick answer or to the page."""
     on_screen = tab().canvas
     live_canvas.show(keys.PEN, on_screen.generation, CANVAS_SIDE, pens.address(answer_to_pen), on_screen.answers, follow_pen)
+    if on_screen.frame_seconds == -inf and (frame := live_canvas.frame_of(keys.PEN)):
+        on_screen.frame_seconds = frame.seconds  # of a page that outlived its session; the strokes of its canvas are newer
 
 
 def follow_pen() -> None:

@@ -417,11 +417,15 @@ def session_id() -> str:
     return context.session_id if context else ""
 
 
-def sent_keys() -> list[str]:
-    """The keys of the widgets of whose values the browser has told: of a page that outlived its session, those of that one."""
+def sent_keys(prefix: str) -> list[str]:
+    """What follows this prefix in the keys of widgets whose values the browser sent, before the page makes them too.
+
+    A page that outlived its session sends what the widgets of that one have.
+    """
     context = get_script_run_ctx()
     states = context.session_state._state._new_widget_state.states if context else {}
-    return [user_key_from_element_id(name) or "" for name in states]
+    keys = [user_key_from_element_id(name) or "" for name in states]
+    return [key.removeprefix(prefix) for key in keys if key.startswith(prefix)]
 
 
 def is_connected(session: str) -> bool:

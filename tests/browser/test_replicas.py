@@ -125,7 +125,7 @@ def replica_of(page: Page) -> int:
 
 
 def lose_replica(replicas: Replicas, page: Page) -> None:
-    """Kill the replica of a page, and wait until another one has run it: before that no button of it does anything."""
+    """Kill the replica of a page, and wait until another one has run its page; before that its buttons do nothing."""
     home, ran = replica_of(page), []
 
     def note(message: str | bytes) -> None:

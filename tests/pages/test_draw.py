@@ -558,6 +558,17 @@ def test_a_press_finds_the_stroke_that_comes_in_the_same_message(
     assert len(drawings.strip) == 3
 
 
+def test_a_frame_that_a_page_had_sent_to_a_server_before_is_not_taken(
+    pen: Pen, digit: Digit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pen.drawn = digit(5)
+    drawn, pen.drawn = replace(frame(pen, 1.0), is_whole=True), None
+    monkeypatch.setattr("pages.shared.components.live_canvas.frame_of", lambda _: drawn)
+    app = open_page("draw")
+    checked(button(app, "Clear").click().run())
+    assert visitor_of(app).drawings.strip == []
+
+
 def test_a_frame_has_the_seconds_of_a_clock() -> None:
     told = {"png": "data:image/png;base64,", "generation": 0}
     assert CanvasFrame.of_json(json.dumps({**told, "seconds": 1.5}).encode()) == CanvasFrame(b"", 0, False, 1.5)

@@ -8,6 +8,7 @@ from types import ModuleType
 from unittest.mock import Mock
 
 import pytest
+import torch
 
 from pages.shared.state import baselines, data_sets, job_pool, own_data
 from pages.shared.state.drawings import Canvas, CanvasOnScreen
@@ -80,9 +81,20 @@ def test_what_no_canvas_is_called_is_no_canvas(sent: tuple[str, ...]) -> None:
 
 
 def test_a_canvas_of_which_the_server_knows_is_not_another_one() -> None:
-    assert on_screen_after(Canvas(strokes={"objects": []}), "3-2") == "0-1"
-    assert on_screen_after(Canvas(generation=4), "3-2") == "4-1"
+    assert on_screen_after(Canvas(strokes={"objects": []}), "3-2") == "0-3"
+    assert on_screen_after(Canvas(image=torch.zeros(1, 1, 28, 28)), "3-2") == "0-3", "only the pen has told of it"
+    assert on_screen_after(Canvas(generation=3), "3-2") == "3-3", "not the key of what the browser has"
     assert on_screen_after(Canvas(), "3-2", opened=True) == "0-1"
+
+
+def test_a_verdict_on_a_drawing_that_outlived_its_server_may_have_been_seen() -> None:
+    canvas = Canvas()
+    on_screen_after(canvas, "3-2")
+    assert not canvas.is_verdict_seen
+    canvas.image = torch.zeros(1, 1, 28, 28)
+    assert canvas.is_verdict_seen
+    canvas.generation += 1
+    assert not canvas.is_verdict_seen
 
 
 def test_the_answers_of_a_new_session_are_later_than_those_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
@@ -39,6 +39,8 @@ class Canvas:
 
     generation: int = 0
     """How often it was cleared."""
+    resumed: int = -1
+    """The generation of which another server knew what was on screen."""
     replacements: int = 0
     """How often what the pen had sent was replaced: by the strokes that the canvas sent, or lost as the page was left."""
     strokes: dict[str, Any] | None = None
@@ -55,8 +57,10 @@ class Canvas:
 
     @property
     def is_verdict_seen(self) -> bool:
-        """Whether a verdict on this very drawing was on screen."""
-        return self.image is not None and _digest(self.image) in self.judged_on_screen
+        """Whether a verdict on this very drawing was on screen, or may have been."""
+        if self.image is None:
+            return False
+        return self.generation == self.resumed or _digest(self.image) in self.judged_on_screen
 
     def note_verdict_on_screen(self, image: Tensor) -> None:
         self.judged_on_screen[_digest(image)] = None
@@ -157,14 +161,19 @@ class CanvasOnScreen:
         """What the key of its component ends with."""
         return f"{self.generation % CANVASES}-{self.opened % CANVASES}"
 
-    def resume(self, canvas: Canvas, keys: Iterable[str]) -> None:
-        """Go on with the canvas that the browser still shows although its server has ended: one of its keys is that canvas's.
+    def resume(self, canvas: Canvas, keys: Sequence[str]) -> None:
+        """Go on with the canvas that the browser still shows after its server has ended.
 
-        Not where this server knows of a drawing.
+        keys: of the canvases that the browser has strokes of, the last is the newest. Where this server knows of a drawing,
+        that is shown, and its canvas has another key than the browser's.
         """
         known = [found for key in keys if (found := re.fullmatch(r"([0-9])-([0-9])", key))]
-        if known and self.visit < 0 and canvas.generation == 0 and canvas.strokes is None:
-            canvas.generation, self.opened = int(known[-1][1]), int(known[-1][2]) - 1
+        if not known or self.visit >= 0:
+            return
+        generation, self.opened = map(int, known[-1].groups())
+        if canvas.generation == 0 and canvas.strokes is None and canvas.image is None:
+            canvas.generation = canvas.resumed = generation
+            self.opened -= 1  # as it is shown it is counted
 
     def show(self, canvas: Canvas, visit: int) -> bool:
         """Begin anew on another visit of the page, and where another tab has cleared the drawing or drawn; whether it did."""
