@@ -69,7 +69,7 @@ def _nothing() -> None:
 
 
 def _choose_language() -> None:
-    chosen = st.menu_button(
+    st.menu_button(
         LANGUAGES[language()],
         list(LANGUAGES),
         format_func=LANGUAGES.__getitem__,
@@ -77,20 +77,19 @@ def _choose_language() -> None:
         key=keys.LANGUAGE_MENU,
         type="tertiary",
         help=_("Language"),
+        on_click=_change_language,
     )
-    if chosen:
-        _keep_choices()
-        set_language(chosen)
-        st.rerun()
 
 
-def _keep_choices() -> None:
+def _change_language() -> None:
     """Hold on to what is chosen by value: the browser knows options by their labels, which change with the language."""
     for key, value in st.session_state.items():
         # Not the yes or no of a button, which nobody may set, nor files, nor what a component keeps for itself.
         is_choice = isinstance(value, str | int | float | list | tuple) and not isinstance(value, bool | DeletedFile)
         if key != keys.LANGUAGE_MENU and is_choice:
             st.session_state[key] = value
+    if chosen := st.session_state[keys.LANGUAGE_MENU]:
+        set_language(chosen)
 
 
 def _share(page: str) -> None:

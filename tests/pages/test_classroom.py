@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import streamlit as st
 import torch
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.testing.v1 import AppTest
 
 from core import checkpoint
@@ -98,6 +99,18 @@ def now() -> ClassSnapshot:
     found = classroom.store().now(at_once=True)
     assert found
     return found
+
+
+def test_a_student_may_speak_another_language() -> None:
+    begin()
+    app = join()
+    app.text_input(key="shared-code").set_value("ZZ")
+    language = WidgetState(id=next(node.proto.id for node in app.main if node.type == "menu_button"))
+    language.string_trigger_value.data = "Deutsch"
+    code = WidgetState(id=app.text_input(key="shared-code").proto.id, string_value="ZZ")
+    checked(app._run(WidgetStates(widgets=[language, code])))
+    assert app.title[0].value == "Zeichne eine Ziffer"
+    assert app.text_input(key="shared-code").value == "ZZ"
 
 
 def test_the_answers_of_the_lesson_are_counted_of_the_class_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
