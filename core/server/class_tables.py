@@ -4,6 +4,8 @@ A database of another schema is emptied and begun anew: it holds a day.
 """
 
 import hashlib
+import sqlite3
+import time
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -139,7 +141,8 @@ def engine_of(url: sa.URL) -> sa.Engine:
     def set_up(connection: Any, _: Any) -> None:
         # Transactions begin as told below; what is deleted is overwritten; what is committed outlives the process.
         connection.isolation_level = None
-        for line in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):
+        use_write_ahead_log(connection)
+        for line in ("synchronous=NORMAL", "secure_delete=ON"):
             connection.execute(f"PRAGMA {line}")
 
     @sa.event.listens_for(engine, "begin")
@@ -149,6 +152,22 @@ def engine_of(url: sa.URL) -> sa.Engine:
         connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Have what is written to a new file not keep readers waiting.
+
+    Of several who change this at the same moment SQLite lets all but one fail at once, whatever its time limit: tried again.
+    """
+    latest = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > latest:
+                raise
+            time.sleep(0.01)
 
 
 def make(engine: sa.Engine) -> None:

@@ -14,7 +14,7 @@ from pages.shared.i18n import glossary
 from pages.shared.i18n.jobs import job_sentence
 from pages.shared.i18n.text import LANGUAGES, _, language, set_language, translated, words
 from pages.shared.state import classroom, detectors, keys, link, training_job, uploads, visitors
-from pages.shared.state.visitor import Run, tab, visitor
+from pages.shared.state.visitor import Choice, Run, tab, visitor
 from pages.shared.streamlit_internals import DeletedFile
 
 
@@ -82,10 +82,10 @@ def _choose_language() -> None:
 
 
 def _change_language() -> None:
-    """Hold on to what is chosen by value: the browser knows options by their labels, which change with the language."""
+    """Change it, and hold on to what is chosen by value: the browser knows options by their labels, which change with it."""
     for key, value in st.session_state.items():
         # Not the yes or no of a button, which nobody may set, nor files, nor what a component keeps for itself.
-        is_choice = isinstance(value, str | int | float | list | tuple) and not isinstance(value, bool | DeletedFile)
+        is_choice = isinstance(value, str | int | float | list | tuple | Choice) and not isinstance(value, bool | DeletedFile)
         if key != keys.LANGUAGE_MENU and is_choice:
             st.session_state[key] = value
     if chosen := st.session_state[keys.LANGUAGE_MENU]:

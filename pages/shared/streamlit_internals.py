@@ -418,7 +418,7 @@ def session_id() -> str:
 
 
 def sent_keys(prefix: str) -> list[str]:
-    """What follows this prefix in the keys of widgets whose values the browser sent, before the page makes them too.
+    """What follows this prefix in the keys of widgets whose values the browser sent, also before the page has made them.
 
     A page that outlived its session sends what the widgets of that one have.
     """

@@ -1,5 +1,6 @@
 """The class's database when many write at once, and when it is not there."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -96,6 +97,26 @@ def test_of_two_who_begin_at_once_one_has_the_class(rooms: Rooms) -> None:
     assert len(begun) == 1
     assert all("There is a class already" in text for text in outcomes if text not in begun)
     assert rooms().is_teacher(begun[0])
+
+
+def busy(code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("of SQLite")
+    error.sqlite_errorcode = code
+    return error
+
+
+def test_who_opens_a_new_file_with_others_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Mock()
+    connection.execute.side_effect = [busy(sqlite3.SQLITE_BUSY), busy(sqlite3.SQLITE_BUSY), None]
+    class_tables.use_write_ahead_log(connection)
+    assert connection.execute.call_count == 3
+    connection.execute.side_effect = [busy(sqlite3.SQLITE_READONLY)]
+    with pytest.raises(sqlite3.OperationalError):
+        class_tables.use_write_ahead_log(connection)
+    monkeypatch.setattr(class_tables, "ANSWER_SECONDS", -1)
+    connection.execute.side_effect = [busy(sqlite3.SQLITE_BUSY)]
+    with pytest.raises(sqlite3.OperationalError):
+        class_tables.use_write_ahead_log(connection)
 
 
 def test_a_class_that_begins_while_another_process_deletes_the_last_one_stays(

@@ -73,6 +73,7 @@ def test_a_canvas_that_outlived_its_server_goes_on() -> None:
     assert on_screen_after(new, "3-2") == "3-2"
     assert new.generation == 3, "the pen's frames name it"
     assert on_screen_after(Canvas(), "0-0") == "0-0"
+    assert on_screen_after(new, "7-1") == "3-2", "another tab came first"
 
 
 @pytest.mark.parametrize("sent", [(), ("",), ("3",), ("3-2-1",), ("-3--2",), ("3" * 5000 + "-1",), ("³-1",)])
@@ -80,8 +81,13 @@ def test_what_no_canvas_is_called_is_no_canvas(sent: tuple[str, ...]) -> None:
     assert on_screen_after(Canvas(), *sent) == "0-1"
 
 
+def test_a_canvas_that_was_opened_with_strokes_would_lose_them() -> None:
+    assert on_screen_after(Canvas(), "3-2-with-strokes") == "0-3"
+    assert on_screen_after(Canvas(generation=3, strokes={"objects": []}), "3-2-with-strokes") == "3-3-with-strokes"
+
+
 def test_a_canvas_of_which_the_server_knows_is_not_another_one() -> None:
-    assert on_screen_after(Canvas(strokes={"objects": []}), "3-2") == "0-3"
+    assert on_screen_after(Canvas(strokes={"objects": []}), "3-2") == "0-3-with-strokes"
     assert on_screen_after(Canvas(image=torch.zeros(1, 1, 28, 28)), "3-2") == "0-3", "only the pen has told of it"
     assert on_screen_after(Canvas(generation=3), "3-2") == "3-3", "not the key of what the browser has"
     assert on_screen_after(Canvas(), "3-2", opened=True) == "0-1"

@@ -26,7 +26,8 @@ MAX_ON_STRIP = 24
 MAX_FRAMES = 200
 """Of one drawing; at 3 KB each."""
 CANVASES = 10
-"""After so many a canvas has the same key again. With another key it begins clean, but a session never forgets a key."""
+"""After so many a canvas has the same key again; its numbers have one digit. With another key it begins clean, but a session
+never forgets a key."""
 SHARE_OF_TEN = 0.1
 """Of the time while a pen moves, for the ten detectors: one pass of all takes several times as long as one answer."""
 
@@ -40,7 +41,7 @@ class Canvas:
     generation: int = 0
     """How often it was cleared."""
     resumed: int = -1
-    """The generation of which another server knew what was on screen."""
+    """The generation that another server knew, and what was on screen with it; -1: none."""
     replacements: int = 0
     """How often what the pen had sent was replaced: by the strokes that the canvas sent, or lost as the page was left."""
     strokes: dict[str, Any] | None = None
@@ -158,20 +159,22 @@ class CanvasOnScreen:
 
     @property
     def key(self) -> str:
-        """What the key of its component ends with."""
-        return f"{self.generation % CANVASES}-{self.opened % CANVASES}"
+        """What the key of its component ends with, and whether it was opened with strokes."""
+        return f"{self.generation % CANVASES}-{self.opened % CANVASES}" + ("-with-strokes" if self.initial else "")
 
     def resume(self, canvas: Canvas, keys: Sequence[str]) -> None:
         """Go on with the canvas that the browser still shows after its server has ended.
 
         keys: of the canvases that the browser has strokes of, the last is the newest. Where this server knows of a drawing,
-        that is shown, and its canvas has another key than the browser's.
+        that is shown, and its canvas has another key than the browser's. One that was opened with strokes would be emptied
+        without them.
         """
-        known = [found for key in keys if (found := re.fullmatch(r"([0-9])-([0-9])", key))]
+        known = [found for key in keys if (found := re.fullmatch(r"([0-9])-([0-9])(-with-strokes)?", key))]
         if not known or self.visit >= 0:
             return
-        generation, self.opened = map(int, known[-1].groups())
-        if canvas.generation == 0 and canvas.strokes is None and canvas.image is None:
+        generation, self.opened, was_empty = int(known[-1][1]), int(known[-1][2]), known[-1][3] is None
+        is_new = canvas.generation == 0 and canvas.resumed < 0 and canvas.strokes is None and canvas.image is None
+        if is_new and was_empty:
             canvas.generation = canvas.resumed = generation
             self.opened -= 1  # as it is shown it is counted
 
