@@ -5,7 +5,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from pages.shared.i18n.text import LANGUAGES
 from pages.shared.state.lesson import QUESTIONS_OF_QUIZ, STEPS
-from tests.browser.conftest import Server, open_page, settled
+from tests.browser.conftest import Server, eventually, open_page, settled
 
 pytestmark = pytest.mark.journey
 
@@ -20,6 +20,16 @@ def height(page: Page) -> int:
     """By how much the page is longer than the screen."""
     main = "document.querySelector('[data-testid=stMain]')"
     return int(page.evaluate(f"{main}.scrollHeight - {main}.clientHeight"))
+
+
+def one_screen(page: Page, step: int) -> None:
+    """What a step asked leaves the page a moment after its answer has come."""
+
+    def fits() -> bool:
+        assert height(page) <= 0, f"step {step} is longer than the screen"
+        return True
+
+    eventually(page, fits)
 
 
 def answer(page: Page, by_keyboard: bool = False) -> None:
@@ -74,11 +84,11 @@ def test_every_step_is_answered_in_place_on_one_screen(language: str, by_keyboar
         settled(page)
         expect(page.locator(".st-key-lesson-question")).to_be_visible()
         assert page.locator(".st-key-lesson-answer").count() == 0
-        assert height(page) <= 0, f"step {step} asks beyond the screen"
+        one_screen(page, step)
         answer(page, by_keyboard)
         expect(page.locator(".st-key-lesson-answer")).to_be_visible()
         if step not in TALLER:
-            assert height(page) <= 0, f"step {step} answers beyond the screen"
+            one_screen(page, step)
         if step < STEPS:
             press(page, page.locator(".st-key-lesson-steps").get_by_test_id("stBaseButton-primary"), by_keyboard)
     if by_keyboard:
