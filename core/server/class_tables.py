@@ -155,9 +155,10 @@ def engine_of(url: sa.URL) -> sa.Engine:
 
 
 def use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Have what is written to a new file not keep readers waiting.
+    """Keep changes in SQLite's write-ahead log, so that readers do not wait for writers.
 
-    Of several who change this at the same moment SQLite lets all but one fail at once, whatever its time limit: tried again.
+    Where several connections switch a new file to it at the same moment, SQLite fails at once, whatever its timeout: it is
+    tried again for ANSWER_SECONDS. Raises sqlite3.OperationalError.
     """
     latest = time.monotonic() + ANSWER_SECONDS
     while True:

@@ -304,7 +304,7 @@ def draw(page: Page, strokes: list[Stroke]) -> None:
 def final_score(page: Page) -> str:
     """The score once it no longer changes: it moves with the pen, and the canvas sends its drawing a moment later.
 
-    Clear within that moment, which is quicker than a hand, may find the drawing back on the page.
+    Whoever presses Clear within that moment may still see the verdict afterwards, which is a fault of the app.
     """
     expect(page.locator(".st-key-score")).to_be_visible()
     return str(

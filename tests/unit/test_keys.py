@@ -39,8 +39,7 @@ def keys_in(tree: ast.AST) -> Iterator[ast.expr]:
         elif (
             isinstance(node, ast.Attribute)
             and is_session_state(node.value, names)
-            and node.attr not in {*READS, "update", "items"}
-            and not node.attr.startswith("_")  # Streamlit's own
+            and node.attr not in {*READS, "update", "items", "_state"}  # the last one is Streamlit's own
         ):
             yield ast.Constant(node.attr)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and is_session_state(node.func.value, names):
