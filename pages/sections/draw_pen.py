@@ -16,7 +16,7 @@ from pages.shared.state.visitor import tab, visitor
 def watch_pen() -> None:
     """Have the browser send what is on the canvas, for a quick answer or to the page."""
     on_screen = tab().canvas
-    live_canvas.show(keys.PEN, on_screen.generation, CANVAS_SIDE, pens.address(answer_to_pen), on_screen.answers, follow_pen)
+    live_canvas.show(keys.PEN, on_screen.generation, CANVAS_SIDE, pens.address(answer_to_pen), follow_pen)
     if on_screen.frame_seconds == -inf and (frame := live_canvas.frame_of(keys.PEN)):
         on_screen.frame_seconds = frame.seconds  # of a page that outlived its session; the strokes of its canvas are newer
 

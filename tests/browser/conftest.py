@@ -302,10 +302,7 @@ def draw(page: Page, strokes: list[Stroke]) -> None:
 
 
 def final_score(page: Page) -> str:
-    """The score once it no longer changes: it moves with the pen, and the canvas sends its drawing a moment later.
-
-    Whoever presses Clear within that moment may still see the verdict afterwards, which is a fault of the app.
-    """
+    """The score once it no longer changes: it moves with the pen, and the canvas sends its drawing a moment later."""
     expect(page.locator(".st-key-score")).to_be_visible()
     return str(
         page.evaluate(

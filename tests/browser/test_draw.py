@@ -290,7 +290,7 @@ def test_the_strip_of_drawings_can_be_taken_away(page: Page, server: Server) -> 
     for digit, verdict in ((5, "Normal"), (7, "Anomaly")):
         draw(page, drawing(digit))
         expect(page.locator(".st-key-verdict")).to_have_text(re.compile(f"^{verdict}"))
-        final_score(page)
+        settled(page)
         page.get_by_role("button", name="Clear").click()
         expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
         settled(page)

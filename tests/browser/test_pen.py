@@ -190,6 +190,37 @@ def test_a_lifted_pen_does_not_wait_for_the_answer_to_a_moving_one(page: Page, s
     assert_verdict_is_of_canvas(page)
 
 
+# Answers to lifted pens come as the page writes its next verdict, which it does before it tells the watching component.
+ANSWER_LATE = """
+() => {
+    const ask = window.fetch, held = [];
+    window.answers_held = held;
+    window.fetch = async (address, ...more) => {
+        const told = await ask(address, ...more);
+        if (!String(address).includes("/pen/") || !JSON.parse(more[0].body).is_whole) return told;
+        const answer = await told.json();
+        await new Promise(release => held.push(release));
+        return { ok: true, json: () => answer };
+    };
+    const release = () => document.querySelector(".st-key-verdict").innerText.includes("Draw something") && held.forEach(each => each());
+    new MutationObserver(release).observe(document.body, { childList: true, subtree: true, characterData: true });
+}
+"""
+
+
+def test_an_answer_that_comes_as_the_canvas_is_cleared_is_not_shown(page: Page, server: Server) -> None:
+    open_page(page, server, "draw")
+    settled(page)
+    page.evaluate(ANSWER_LATE)
+    draw(page, [drawing(5, 1)[0]])
+    until(page, "answers_held.length === 1")
+    page.get_by_role("button", name="Clear").click()
+    verdict = page.locator(".st-key-verdict")
+    expect(verdict).to_contain_text("Draw something")
+    settled(page)
+    expect(verdict).to_contain_text("Draw something")
+
+
 @pytest.mark.slow
 def test_quick_answers_come_where_the_app_is_served_below_a_path(context: BrowserContext, tmp_path: Path) -> None:
     path = {"STREAMLIT_SERVER_BASE_URL_PATH": "lessons/anomaly"}

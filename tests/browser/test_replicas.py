@@ -145,7 +145,6 @@ def test_a_page_at_rest_whose_replica_is_killed_answers_what_is_drawn_then(repli
     lose_replica(replicas, page)
     draw(page, on_canvas(WAYS[7][0]))
     expect(page.locator(".st-key-verdict")).to_contain_text("Anomaly")
-    final_score(page)
     page.get_by_role("button", name="Clear").click()
     expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
 
@@ -156,7 +155,6 @@ def test_a_page_whose_replica_is_killed_is_there_again_by_itself(replicas: Repli
     verdict = page.locator(".st-key-verdict")
     draw(page, on_canvas(WAYS[7][0]))
     expect(verdict).to_contain_text("Anomalía")
-    final_score(page)
     page.get_by_role("button", name="Borrar").click()
     expect(verdict).not_to_contain_text("Anomalía")
     draw(page, on_canvas(WAYS[7][1]))

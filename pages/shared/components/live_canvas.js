@@ -45,6 +45,9 @@ const fromHere = address => location.pathname.replace(/\/[^/]*\/?$/, "") + addre
 const placeOf = key =>
   document.querySelector(`.st-key-${key}, [class*="st-key-${key}-to-come"]`)?.querySelector('[data-testid="stHtml"]');
 
+/** The number of the last answer that the page knew which is on screen; -1 where a quick answer has replaced it. */
+const answersInPage = () => Number(placeOf("verdict")?.querySelector("[data-answer]")?.dataset.answer ?? -1);
+
 /** A quick answer: new HTML for places that are on the page. */
 function put(changed) {
   for (const [key, html] of Object.entries(changed)) {
@@ -90,8 +93,9 @@ export default function ({ data, parentElement, setStateValue }) {
     if (message.turn <= own.answered) return; // a lifted pen's has overtaken it
     own.answered = message.turn;
     const { number, html, curve } = told ?? {};
-    // What a run of the page has shown already may have been undone since.
-    if (html && message.generation === own.data.generation && number > own.data.answers) {
+    // What a run of the page has shown already may have been undone or cleared since. What is on screen says so; this
+    // component is told of a run only after it is on screen.
+    if (html && number > answersInPage()) {
       put(html);
       document.dispatchEvent(new CustomEvent("drawn", { detail: { generation: message.generation, number, curve } }));
     }

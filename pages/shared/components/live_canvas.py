@@ -61,12 +61,12 @@ class CanvasFrame:
         return cls(file, generation, bool(told.get("is_whole")), seconds)
 
 
-def show(key: str, generation: int, side: int, address: str, answers: int, on_frame: Callable[[], None]) -> None:
+def show(key: str, generation: int, side: int, address: str, on_frame: Callable[[], None]) -> None:
     """Watch the canvas of this generation, `side` pixels wide and high; `frame_of` is what it shows, in on_frame.
 
-    address: where quick answers are asked for; answers: the number of the last one that this run of the page knows.
+    address: where quick answers are asked for.
     """
-    data = {"generation": generation, "side": side, "turn": turn(key, "frame"), "address": address, "answers": answers}
+    data = {"generation": generation, "side": side, "turn": turn(key, "frame"), "address": address}
     _component(key=key, data=data, height=1, on_frame_change=on_frame)
 
 
