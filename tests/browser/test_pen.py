@@ -202,7 +202,8 @@ ANSWER_LATE = """
         await new Promise(release => held.push(release));
         return { ok: true, json: () => answer };
     };
-    const release = () => document.querySelector(".st-key-verdict").innerText.includes("Draw something") && held.forEach(each => each());
+    const verdict = () => document.querySelector(".st-key-verdict").innerText;
+    const release = () => verdict().includes("Draw something") && held.forEach(each => each());
     new MutationObserver(release).observe(document.body, { childList: true, subtree: true, characterData: true });
 }
 """
