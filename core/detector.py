@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -230,7 +230,7 @@ class AutoencoderDetector:
 
     def calibration_scores(self, images: Tensor, skip_nearest: int = SAME_WRITER_NEIGHBOURS) -> Tensor:
         """Scores (N,) of held-out normal images (N, 1, 28, 28), as if the nearest in memory were not there."""
-        return self._run(images, skip_nearest)[3]
+        return self._scores(images, skip_nearest)
 
     def set_calibration(self, scores: Tensor) -> "AutoencoderDetector":
         """Set threshold_ from the scores (N,) of held-out normal images; returns self."""
@@ -257,13 +257,26 @@ class AutoencoderDetector:
         other.config = config
         return other.set_calibration(self.calibration_scores_)
 
-    @torch.inference_mode()
     def _run(
         self, images: Tensor, skip_nearest: int = 0, preprocessed: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Images as the network sees them, reconstructions, error maps, scores, loop factors; all on the CPU."""
+        blocks = list(self._blocks(images, skip_nearest, preprocessed))
+        if len(blocks) == 1:
+            return blocks[0]
+        seen, reconstructions, maps, scores, factors = (torch.cat(part) for part in zip(*blocks, strict=True))
+        return seen, reconstructions, maps, scores, factors
+
+    def _scores(self, images: Tensor, skip_nearest: int = 0) -> Tensor:
+        """The scores alone: of ten thousand images all that belongs to them weighs a hundred megabytes, and twice as much."""
+        return torch.cat([scores for _, _, _, scores, _ in self._blocks(images, skip_nearest)])
+
+    @torch.inference_mode()
+    def _blocks(
+        self, images: Tensor, skip_nearest: int = 0, preprocessed: Tensor | None = None
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
+        """What `_run` returns, of as many images at a time as the network is given; at least one block."""
         self.model.eval()
-        parts = []
         score, turns = self.config.score, self.config.turns
         at_once = max(1, self._at_once // len(pose_angles(turns)))
         for batch in torch.split(images if preprocessed is None else preprocessed, at_once):
@@ -275,13 +288,7 @@ class AutoencoderDetector:
             factors = self.loop_factors(upright)
             judged = anomaly_score(seen, reconstructions, maps, factors, turns, score)
             seen, reconstructions, maps, scores, factors = (each.cpu() for each in (*judged, factors))
-            parts.append((seen, reconstructions, maps, scores, factors))
-        if not parts:
-            return images, images, images.squeeze(1), images.flatten(), images.flatten()
-        if len(parts) == 1:
-            return parts[0]
-        seen, reconstructions, maps, scores, factors = (torch.cat(part) for part in zip(*parts, strict=True))
-        return seen, reconstructions, maps, scores, factors
+            yield seen, reconstructions, maps, scores, factors
 
     def loop_factors(self, images: Tensor) -> Tensor:
         """What the scores (N,) of preprocessed images (N, 1, 28, 28) are multiplied by, at least 1. Raises NotFittedError."""
@@ -330,7 +337,7 @@ class AutoencoderDetector:
 
     def decision_function(self, images: Tensor) -> Tensor:
         """Anomaly scores (N,) of raw images (N, 1, 28, 28); higher is stranger."""
-        return self._run(images)[3]
+        return self._scores(images)
 
     def predict(self, images: Tensor) -> Tensor:
         """int64 (N,), 1 for an anomaly: score > threshold_. Raises NotFittedError."""

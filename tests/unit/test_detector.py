@@ -2,6 +2,7 @@
 
 import copy
 import math
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,7 @@ from core.errors import SettingError
 from core.experiments.shifts import moved_and_turned
 from core.model import ModelConfig
 from core.preprocessing import deskew, poses
-from core.scoring import ScoreConfig
+from core.scoring import ScoreConfig, error_map
 from core.training import TrainConfig
 
 
@@ -186,8 +187,28 @@ def test_size_of_the_batches_does_not_matter(
     assert torch.allclose(fitted.decision_function(split.test.images), whole, rtol=1e-5)
 
 
+@pytest.mark.parametrize("asked", ["decision_function", "calibration_scores"])
+def test_scoring_many_images_keeps_nothing_else_of_them(
+    fitted: AutoencoderDetector, split: OneClassSplit, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    made, kept = list[weakref.ref[Tensor]](), list[int]()
+
+    def watched(seen: Tensor, reconstructions: Tensor, config: ScoreConfig) -> Tensor:
+        maps = error_map(seen, reconstructions, config)
+        made.append(weakref.ref(maps))
+        kept.append(sum(each() is not None for each in made))
+        return maps
+
+    monkeypatch.setattr(detector_module, "BATCH", 7)
+    monkeypatch.setattr(detector_module, "error_map", watched)
+    scores = getattr(fitted, asked)(split.test.images)
+    assert len(scores) == len(split.test.images) > 7 * 5
+    assert max(kept) <= 2, "those of one block, while the next is made"
+
+
 def test_no_images_give_no_scores(fitted: AutoencoderDetector) -> None:
-    assert fitted.infer(torch.empty(0, 1, 28, 28)).scores.shape == (0,)
+    none = torch.empty(0, 1, 28, 28)
+    assert fitted.infer(none).scores.shape == fitted.decision_function(none).shape == (0,)
 
 
 @pytest.mark.parametrize("method", ["predict", "p_value", "infer"])
