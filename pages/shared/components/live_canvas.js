@@ -45,7 +45,7 @@ const fromHere = address => location.pathname.replace(/\/[^/]*\/?$/, "") + addre
 const placeOf = key =>
   document.querySelector(`.st-key-${key}, [class*="st-key-${key}-to-come"]`)?.querySelector('[data-testid="stHtml"]');
 
-/** The number of the last answer that the page knew which is on screen; -1 where a quick answer has replaced it. */
+/** Which quick answer was the last when a run of the page wrote the verdict on screen; -1 where a quick answer wrote it. */
 const answersInPage = () => Number(placeOf("verdict")?.querySelector("[data-answer]")?.dataset.answer ?? -1);
 
 /** A quick answer: new HTML for places that are on the page. */
@@ -93,8 +93,8 @@ export default function ({ data, parentElement, setStateValue }) {
     if (message.turn <= own.answered) return; // a lifted pen's has overtaken it
     own.answered = message.turn;
     const { number, html, curve } = told ?? {};
-    // What a run of the page has shown already may have been undone or cleared since. What is on screen says so; this
-    // component is told of a run only after it is on screen.
+    // An answer that a run of the page knew already may have been undone or cleared since. The verdict on screen says which run
+    // that was: Streamlit hands a component the data of a run only after that run is on screen.
     if (html && number > answersInPage()) {
       put(html);
       document.dispatchEvent(new CustomEvent("drawn", { detail: { generation: message.generation, number, curve } }));
