@@ -33,12 +33,13 @@ def show_status() -> None:
     """Figures of this moment."""
     running, waiting = job_pool.pool().counts
     memory = process.memory_in_use()
+    elsewhere = job_pool.pool().processes.memory() / MEGABYTE
     figures = (
         (_("Open tabs"), formatted(connected_sessions(), ",")),
         (_("Visitors kept"), formatted(len(visitors.registry()), ",")),
         (_("Trainings running"), formatted(running, ",")),
         (_("Trainings waiting"), formatted(waiting, ",")),
-        (_("Memory"), _("{size:,.0f} MB", size=memory) if memory else "–"),
+        (_("Memory"), _("{size:,.0f} MB", size=memory + elsewhere) if memory else "–"),
         (_("Memory limit"), _("{size:,.0f} MB", size=memory_limit() / MEGABYTE)),
         (_("Needed by visitors"), _("{size:,.0f} MB", size=job_pool.pool().budget.used() / MEGABYTE)),
         (_("Threads"), formatted(process.thread_count(), ",")),

@@ -1,5 +1,6 @@
 """Where the batches of a training are computed: in this process, or elsewhere by another TrainingBackend."""
 
+import logging
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -12,8 +13,11 @@ from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import one_thread_at_a_time
 from core.errors import UserError
 from core.jobs.images import TrainingImages
+from core.jobs.training_process import Images, ProcessLostError, SavedTraining, TrainingProcess, tensors
 from core.metrics import can_measure, measure
-from core.training import Step, Trainer
+from core.training import DivergedError, Step, Trainer
+
+LOG = logging.getLogger(__name__)
 
 
 class HaltedError(UserError):
@@ -36,6 +40,12 @@ class TrainingBackend(Protocol):
     def begin(self) -> None:
         """Take what training needs, before anything else is asked; it may take seconds."""
 
+    def begin_turn(self, process: TrainingProcess | None) -> None:
+        """A worker takes the job up. process: where it may train in this turn, once that is ready."""
+
+    def end_turn(self) -> None:
+        """The worker and its process are for others now."""
+
     def step_many(self, single_step: bool) -> Sequence[Step]:
         """Train for a moment, on one batch if single_step; the batches that followed, none while they are waited for.
 
@@ -55,23 +65,33 @@ class TrainingBackend(Protocol):
         """Come to rest."""
 
     def weights(self) -> dict[str, Tensor]:
-        """The network's weights as they stand; nothing changes them afterwards."""
+        """The network's weights, at rest as they stand; nothing changes them afterwards."""
 
     def finish(self) -> Checkpoint:
         """End the training: the detector, calibrated and measured, without its losses."""
 
 
 class LocalBackend:
-    """This process, one batch at a time, in the thread that asks."""
+    """This machine: the worker's process where that is ready, else the server's own, one batch at a time.
 
-    is_at_rest = True
+    At rest all that was learnt is in the server's process.
+    """
 
     def __init__(self, config: DetectorConfig, images: TrainingImages, device: torch.device | None = None) -> None:
         self._config, self._device = config, device or torch.device("cpu")
         self._images: TrainingImages | None = images
         self._detector: AutoencoderDetector | None = None
         self._trainer: Trainer | None = None
+        self._process: TrainingProcess | None = None
+        self._weights: dict[str, Tensor] | None = None  # the last that the process told; None while the training is here
+        self._saved: SavedTraining | None = None  # the last that came whole while the process has the training
+        self._error: DivergedError | None = None
         self.trained = 0
+        self.is_watched = False
+
+    @property
+    def is_at_rest(self) -> bool:
+        return self._weights is None
 
     def begin(self) -> None:
         assert self._images
@@ -80,12 +100,66 @@ class LocalBackend:
             self._detector = AutoencoderDetector(self._config, device=self._device)
             self._trainer = Trainer(self._detector.model, images.train, images.calibration, self._config.training)
 
+    def begin_turn(self, process: TrainingProcess | None) -> None:
+        self._process = process if self._device.type == "cpu" else None
+
+    def end_turn(self) -> None:
+        self.suspend()
+        self._process = None
+
     def step_many(self, single_step: bool) -> Sequence[Step]:
+        if self._error:
+            raise self._error
+        if self._process and self._process.is_ready and not single_step:
+            try:
+                return self._step_in_process(self._process)
+            except ProcessLostError:
+                self._take_back(self._saved)
+        self.suspend()
         assert self._trainer
         with one_thread_at_a_time(self._device):
             step = self._trainer.step()
         self.trained = self._trainer.trained
         return (step,)
+
+    def _step_in_process(self, process: TrainingProcess) -> Sequence[Step]:
+        assert self._trainer
+        assert self._images
+        if self._weights is None:
+            prepared = self._images.prepared
+            images = Images(self._images.number, prepared.train, prepared.calibration)
+            process.begin(self._config.model, self._trainer.config, images, SavedTraining.of(self._trainer))
+            self._weights = self.weights()
+        moment = process.train(with_weights=self.is_watched)
+        self.trained += len(moment.steps)
+        self._saved = moment.saved or self._saved
+        if moment.is_last:
+            self._take_back(self._saved)
+            self._error = moment.error
+            if moment.error and not moment.steps:
+                raise moment.error
+        elif weights := moment.weights or (moment.saved and moment.saved.weights):
+            self._weights = tensors(weights)
+        return moment.steps
+
+    def suspend(self) -> None:
+        if self._weights is None:
+            return
+        assert self._process
+        try:
+            self._take_back(self._process.end())
+        except ProcessLostError:
+            self._take_back(self._saved)
+
+    def _take_back(self, saved: SavedTraining | None) -> None:
+        """The training is here again, as it was saved, or as it left."""
+        assert self._trainer
+        if saved:
+            saved.restore(self._trainer)
+        self._weights = self._saved = None
+        if self._trainer.trained < self.trained:
+            LOG.warning("A process that trains has ended; a training goes on from batch %d.", self._trainer.trained)
+        self.trained = self._trainer.trained
 
     def close(self) -> None:
         with one_thread_at_a_time(self._device):
@@ -98,15 +172,15 @@ class LocalBackend:
     def interrupt(self) -> None:
         pass
 
-    def suspend(self) -> None:
-        pass
-
     def weights(self) -> dict[str, Tensor]:
+        if (told := self._weights) is not None:
+            return told
         assert self._detector
         with one_thread_at_a_time(self._device):
             return {name: value.detach().cpu().clone() for name, value in self._detector.model.state_dict().items()}
 
     def finish(self) -> Checkpoint:
+        self.suspend()
         assert self._detector
         assert self._images
         with one_thread_at_a_time(self._device):

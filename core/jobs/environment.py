@@ -1,13 +1,17 @@
 """Settings of the environment that say what trainings get of this machine."""
 
 import os
+import sys
 
 from core.device import choose_device
 from core.jobs.limits import LIMITS, limit
-from core.server.environment import memory_limit, whole_number_from_environment
+from core.server.environment import MEGABYTE, memory_limit, whole_number_from_environment
 
 MAX_WORKERS = 256
 """Threads that train at a time: more than any machine has cores."""
+
+NEEDED_BY_PROCESSES = 2_000 * MEGABYTE
+"""MEMORY_LIMIT from which on trainings have processes of their own, which take 500 MB of it while somebody trains."""
 
 
 def training_workers() -> int:
@@ -15,11 +19,23 @@ def training_workers() -> int:
     return whole_number_from_environment("TRAINING_WORKERS", min(os.cpu_count() or 1, MAX_WORKERS), most=MAX_WORKERS)
 
 
+def training_processes() -> int:
+    """How many of them have a process of their own: TRAINING_PROCESSES, else all, where that helps and there is memory for it.
+
+    Only on Linux, and where trainings use the CPU. Raises SettingError, DeviceError.
+    """
+    can = sys.platform == "linux" and choose_device().type == "cpu"
+    helps = (os.cpu_count() or 1) > 1 and memory_limit() >= NEEDED_BY_PROCESSES
+    wanted = whole_number_from_environment("TRAINING_PROCESSES", training_workers() if helps else 0, least=0, most=MAX_WORKERS)
+    return wanted if can else 0
+
+
 def require_usable_environment() -> None:
     """Raises SettingError or DeviceError for a setting of the environment that cannot be used."""
     for name in LIMITS:
         limit(name)
     training_workers()
+    training_processes()
     whole_number_from_environment("DRAIN_SECONDS", 0, least=0)
     memory_limit()
     choose_device()

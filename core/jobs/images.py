@@ -1,5 +1,6 @@
 """The images of trainings: made when a training's first turn comes, once for all that train on the same."""
 
+import itertools
 import threading
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -24,11 +25,18 @@ class Prepared:
     calibration: Tensor
 
 
+_numbers = itertools.count(1)
+
+
 class TrainingImages:
-    """The images of all trainings with the same split and preprocessing; none until somebody asks for them."""
+    """The images of all trainings with the same split and preprocessing; none until somebody asks for them.
+
+    number: no others have it.
+    """
 
     def __init__(self, source: SplitSource, preprocessing: Preprocessing) -> None:
         self._source, self._preprocessing = source, preprocessing
+        self.number = next(_numbers)
         self._lock = threading.Lock()
         self._prepared: Prepared | None = None
 

@@ -29,6 +29,7 @@ from core.jobs.backend import HaltedError, LocalBackend, TrainingBackend, calibr
 from core.jobs.images import TrainingImages
 from core.jobs.limits import require_allowed, work
 from core.jobs.memory_budget import Claim, Owner, claim_of, claim_of_detector
+from core.jobs.training_process import TrainingProcess
 from core.model import Autoencoder, build, meta_model
 from core.training import DivergedError, EpochLosses
 
@@ -47,6 +48,9 @@ LIVE_AT_MOST = 1.5
 
 LIVE_WANTED = 5.0
 """Where the live detector was asked for within so many seconds, it is renewed when a time slice ends, for the next request."""
+
+WATCHED = 5.0
+"""Seconds after somebody looked at the weights in which each moment of the training brings them."""
 
 IDLE_TIMEOUT = 60.0
 """Seconds for which nobody looks before a job pauses; a browser wakes a hidden tab once a minute."""
@@ -190,6 +194,7 @@ class TrainingJob:
         self._published = 0.0
         self._current: tuple[int, AutoencoderDetector] | None = None
         self._current_made = self._current_asked = self._current_wanted = -math.inf
+        self._weights_wanted = -math.inf
         self._is_renewal_asked = False
         self._snapshot = self._make_snapshot(JobState.READY, version=0)
         pool.register(self)
@@ -320,7 +325,7 @@ class TrainingJob:
         snapshot = self._snapshot
         if snapshot.result:
             return snapshot.result.detector
-        self._current_wanted = time.monotonic()
+        self._current_wanted = self._weights_wanted = time.monotonic()
         is_running = snapshot.state is JobState.RUNNING
         is_fresh = is_running and self._current_wanted - self._current_made < LIVE_AT_MOST
         current = self._current  # once: the worker lets go of it when the job pauses
@@ -333,6 +338,7 @@ class TrainingJob:
         snapshot = self._snapshot
         if snapshot.result or self.config.remembers:
             return self.detector().redraw(images)
+        self._weights_wanted = time.monotonic()
         return AutoencoderDetector(self.config, self._network(snapshot)).redraw(images)
 
     def has_changed_since(self, detector: AutoencoderDetector | None) -> bool:
@@ -382,8 +388,12 @@ class TrainingJob:
 
     # A turn, called by a worker.
 
-    def run(self) -> bool:
-        """Train for a turn, or until done, paused, stopped, dropped or left alone; whether it wants another. Never raises."""
+    def run(self, process: TrainingProcess | None = None) -> bool:
+        """Train for a turn, or until done, paused, stopped, dropped or left alone; whether it wants another. Never raises.
+
+        process: the worker's, where it has one.
+        """
+        self._backend.begin_turn(process)
         try:
             if self._run():
                 return True
@@ -400,6 +410,7 @@ class TrainingJob:
         except Exception as error:  # a worker must survive whatever a job does
             LOG.exception("A training job failed")
             self._publish(JobState.FAILED, error=UserError("Training failed: {reason}", reason=str(error)))
+        self._backend.end_turn()
         if self.is_gone:
             self._release()
         state, batches = self._snapshot.state.value, self._trained
@@ -426,6 +437,8 @@ class TrainingJob:
                 self._begin()
             elif self._pool.is_held or (self._is_turn_over(time.monotonic() - began) and self._pool.has_others(self)):
                 self._turns += 1
+                self._backend.end_turn()
+                self._discard_lost_batches(self._backend.trained)
                 with self._lock:
                     self._publish(JobState.RUNNING)
                 self._ask_for_renewal(within=LIVE_WANTED)
@@ -458,7 +471,9 @@ class TrainingJob:
         return seconds > longest
 
     def _train_chunk(self) -> None:
-        self._pool.yield_to_inference()
+        if self._backend.is_at_rest:  # a process of its own stands back by itself
+            self._pool.yield_to_inference()
+        self._backend.is_watched = time.monotonic() - self._weights_wanted < WATCHED
         started = time.perf_counter()
         steps = self._backend.step_many(self._command == "step")
         self._seconds_trained += time.perf_counter() - started

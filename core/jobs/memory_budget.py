@@ -70,12 +70,17 @@ class Budget:
         self.size = max(0, memory_limit() - without) if size is None else size
         self._claims: WeakKeyDictionary[object, tuple[Owner | None, Claim]] = WeakKeyDictionary()
         self._others: list[Callable[[], int]] = []
+        self._processes: list[Callable[[], int]] = []
         self._lock = threading.Lock()
         self._collected = -math.inf
 
     def count(self, others: Callable[[], int]) -> None:
         """Count also what this tells whenever it is asked, in bytes, as nobody's."""
         self._others.append(others)
+
+    def count_process(self, memory: Callable[[], int]) -> None:
+        """Count also the memory of another process of this server, in bytes, as nobody's."""
+        self._processes.append(memory)
 
     def claim(self, thing: object, owner: Owner | None, claim: Claim) -> None:
         """Count a thing, if there is room. Raises MemoryFullError."""
@@ -102,7 +107,7 @@ class Budget:
         claims = [claim for whose, claim in list(self._claims.values()) if owner is None or whose is owner]
         claims += [besides] if besides else []
         shared = {claim.key: claim.shared for claim in claims}
-        others = 0 if owner else sum(tell() for tell in self._others)
+        others = 0 if owner else sum(tell() for tell in (*self._others, *self._processes))
         return sum(claim.own for claim in claims) + sum(shared.values()) + others
 
     def _require(self, owner: Owner | None, claim: Claim) -> None:
@@ -129,7 +134,8 @@ class Budget:
                 )
         before, after = self._used(None), self._used(None, claim)
         most = self.size if after - before <= SMALL else int((1 - RESERVED) * self.size)
-        is_full = (memory_in_use() or 0.0) * MEGABYTE > self._limit
+        in_use = (memory_in_use() or 0.0) * MEGABYTE + sum(memory() for memory in self._processes)
+        is_full = in_use > self._limit
         if after > most or is_full:
             return MemoryFullError(
                 "This needs {needed:,.0f} MB of memory, and {left:,.0f} MB are left for all. What runs goes on. Take fewer "

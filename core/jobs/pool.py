@@ -15,17 +15,18 @@ from core.jobs.environment import training_workers
 from core.jobs.images import SharedImages
 from core.jobs.job import TIME_SLICE_SECONDS, TrainingJob
 from core.jobs.memory_budget import Budget, Owner
+from core.jobs.training_process import MAX_STAND_BACK, TrainingProcesses
 
 LOG = logging.getLogger(__name__)
-
-MAX_YIELD_SECONDS = 0.1
-"""Seconds that a batch waits for drawings to be judged; then it is trained all the same."""
 
 TRAINING_NICE = 10
 """How far the threads that train stand back behind those that answer (Linux; elsewhere all are equal)."""
 
 LONG_TURNS = 6
 """Where both wait, one turn in so many is for a long training; ten would else take a third from twenty short ones."""
+
+PROCESSES_STAY = 60.0
+"""Seconds for which the processes that train are kept though nobody trains."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,14 @@ class JobPool:
 
     The next turn is for the owner whose last one is longest ago, one job of each owner at a time; of their jobs,
     for the one that is least trained. Where long and short trainings wait, one turn in LONG_TURNS is for a long
-    one. budget: the memory of all that visitors cause.
+    one. budget: the memory of all that visitors cause. processes: so many workers have a process of their own to train in.
     """
 
-    def __init__(self, workers: int | None = None, budget: Budget | None = None) -> None:
+    def __init__(self, workers: int | None = None, budget: Budget | None = None, processes: int = 0) -> None:
         self.workers = 0
         self.budget = budget or Budget()
+        self.processes = TrainingProcesses(processes)
+        self.budget.count_process(self.processes.memory)
         self.images = SharedImages()
         self._known: WeakSet[TrainingJob] = WeakSet()
         self._waiting: list[TrainingJob] = []
@@ -69,7 +72,7 @@ class JobPool:
         """Have at least so many workers."""
         with self._changed:
             while self.workers < workers:
-                thread = threading.Thread(target=self._work, name=f"training-{self.workers}", daemon=True)
+                thread = threading.Thread(target=self._work, args=(self.workers,), name=f"training-{self.workers}", daemon=True)
                 self._threads.append(thread)
                 thread.start()
                 self.workers += 1
@@ -89,6 +92,7 @@ class JobPool:
         latest = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, latest - time.monotonic()))
+        self.processes.end()
         return not any(thread.is_alive() for thread in self._threads)
 
     def submit(self, job: TrainingJob) -> None:
@@ -172,15 +176,17 @@ class JobPool:
 
     @contextmanager
     def inference_priority(self) -> Iterator[None]:
-        """What happens inside comes before training: no batch is begun meanwhile, for MAX_YIELD_SECONDS at most."""
+        """What happens inside comes before training: no batch is begun meanwhile, for MAX_STAND_BACK at most."""
         with self._changed:
             self._urgent += 1
+            self.processes.stand_back(self._urgent)
             self._is_calm.clear()
         try:
             yield
         finally:
             with self._changed:
                 self._urgent -= 1
+                self.processes.stand_back(self._urgent)
                 if not self._urgent:
                     self._is_calm.set()
 
@@ -190,7 +196,7 @@ class JobPool:
 
     def yield_to_inference(self) -> None:
         """Called by a worker between batches."""
-        self._is_calm.wait(MAX_YIELD_SECONDS)
+        self._is_calm.wait(MAX_STAND_BACK)
 
     def _next(self) -> TrainingJob | None:
         """Whose turn is next, of the waiting jobs whose owner has none running."""
@@ -203,12 +209,13 @@ class JobPool:
         wanted = [job for job in ready if job.is_short is not is_for_long] or ready
         return min(wanted, key=self._order)
 
-    def _work(self) -> None:
+    def _work(self, number: int) -> None:
         lower_priority()
         while True:
             with self._changed:
                 while (job := self._next()) is None and not self._is_closed:
-                    self._changed.wait()
+                    if not self._changed.wait(PROCESSES_STAY) and not (self._running or self._waiting):
+                        self.processes.end()
                 if job is None:
                     return
                 self._waiting.remove(job)
@@ -217,7 +224,7 @@ class JobPool:
                 job.owner.last_turn = self._turn
                 if not job.is_short:
                     self._last_long_turn = self._turn
-            wants_more = job.run()
+            wants_more = job.run(self.processes.of(number))
             with self._changed:
                 self._running.remove(job)
                 if wants_more:

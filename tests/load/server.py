@@ -45,15 +45,36 @@ def running(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
 
 
 def megabytes(server: Server) -> float:
-    """Resident memory of the server, from /proc."""
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+    """Memory of the server and the processes that it has started, from /proc; what they share counts once."""
+    return _sum_of(server, "Pss:")
 
 
 def own_megabytes(server: Server) -> float:
-    """The same without files that it only reads, as MEMORY_LIMIT counts: the system drops those where memory is short."""
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    return sum(int(status.split(name)[1].split()[0]) for name in ("RssAnon:", "RssShmem:")) / 1024
+    """The same without files that they only read, as MEMORY_LIMIT counts: the system drops those where memory is short."""
+    return _sum_of(server, "Pss_Anon:", "Pss_Shmem:")
+
+
+def _sum_of(server: Server, *names: str) -> float:
+    rows = (row for process in _processes(server.process.pid) for row in _lines(f"/proc/{process}/smaps_rollup"))
+    return sum(int(row.split()[1]) for row in rows if row.startswith(names)) / 1024
+
+
+def _processes(first: int) -> list[int]:
+    """A process and all that it has started, and these."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        parents |= {int(folder.name): int(row.split()[1]) for row in _lines(folder / "status") if row.startswith("PPid:")}
+    found = [first]
+    for process in found:
+        found += [each for each, parent in parents.items() if parent == process]
+    return found
+
+
+def _lines(file: str | Path) -> list[str]:
+    try:
+        return Path(file).read_text().splitlines()
+    except OSError:  # the process has just ended
+        return []
 
 
 def threads(server: Server) -> int:

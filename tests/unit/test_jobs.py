@@ -47,10 +47,18 @@ Bare = tuple[list[float], AutoencoderDetector]
 READY, QUEUED, RUNNING, PAUSED, DONE, FAILED = JobState
 
 
-@pytest.fixture(scope="module")
-def pool() -> JobPool:
-    """One worker for all tests of this file."""
-    return JobPool(workers=1)
+@pytest.fixture(scope="module", params=[0, 1], ids=["here", "process"])
+def pool(request: pytest.FixtureRequest) -> Iterator[JobPool]:
+    """One worker for all tests of this file: that trains in the server's own process, and that has one of its own."""
+    if request.param and sys.platform != "linux":
+        pytest.skip("Only Linux has processes that train.")
+    pool = JobPool(workers=1, processes=request.param)
+    latest = time.monotonic() + PATIENCE
+    while request.param and not ((process := pool.processes.of(0)) and process.is_ready):
+        assert time.monotonic() < latest
+        time.sleep(0.05)
+    yield pool
+    pool.close()
 
 
 @pytest.fixture
@@ -231,11 +239,11 @@ def test_diverging_job_fails_with_the_learning_rate(
 def test_a_worker_survives_a_job_that_breaks(
     new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: Trainer) -> None:
+    def broken(_: LocalBackend, __: bool) -> None:
         raise KeyError("surprise")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Trainer, "step", broken)
+        patched.setattr(LocalBackend, "step_many", broken)
         snapshot = finish(new_job(small), wait_until)
     assert (snapshot.state, snapshot.error is not None) == (FAILED, True)
     assert finish(new_job(small), wait_until).state is DONE
@@ -285,12 +293,13 @@ def test_a_snapshot_never_changes(new_job: NewJob, long: DetectorConfig, wait_un
     early = job.snapshot()
     copies = ({name: value.clone() for name, value in early.weights.items()}, early.batch_losses.copy(), early.losses)
     wait_until(lambda: len(job.snapshot().batch_losses) > len(early.batch_losses) + 50)
+    # Weights come from a process while somebody looks at them.
+    wait_until(lambda: job.detector() and not same(early.weights, job.snapshot().weights))
     later = job.snapshot()
     job.drop()
     assert same(early.weights, copies[0])
     assert np.array_equal(early.batch_losses, copies[1])
     assert early.losses == copies[2]
-    assert not same(early.weights, later.weights)
     assert later.version > early.version
     with pytest.raises(AttributeError):
         early.epoch = 7  # type: ignore[misc]
@@ -658,7 +667,7 @@ def test_a_waiting_job_is_told_a_wait_of_turns_and_not_of_days(
     wait_until(lambda: pool.counts[0] == 1)
     newcomer = TrainingJob(long, split, pool)
     run, turns = newcomer.run, list[int]()
-    monkeypatch.setattr(newcomer, "run", lambda: turns.append(pool._turn) or run())
+    monkeypatch.setattr(newcomer, "run", lambda process: turns.append(pool._turn) or run(process))
     newcomer.resume()
     asked = pool._turn
     told = newcomer.snapshot().wait
@@ -823,7 +832,7 @@ def test_no_batch_is_begun_while_something_comes_first_but_training_never_stops(
         before, started = job._trained, time.monotonic()
         wait_until(lambda: job._trained >= before + 4)
         seconds = time.monotonic() - started
-    assert seconds >= 3 * pool_module.MAX_YIELD_SECONDS, "but for the batch that was under way, each has waited"
+    assert seconds >= 3 * pool_module.MAX_STAND_BACK, "but for the batch that was under way, each has waited"
     wait_until(lambda: job._trained > before + 50)
     job.drop()
 
@@ -1016,6 +1025,8 @@ def test_a_snapshot_copies_no_losses_and_none_can_change_them(
         ("TRAINING_WORKERS", "0"),
         ("TRAINING_WORKERS", "abc"),
         ("TRAINING_WORKERS", "257"),
+        ("TRAINING_PROCESSES", "-1"),
+        ("TRAINING_PROCESSES", "257"),
         ("MAX_EPOCHS", "-1"),
         ("MAX_EPOCHS", "201"),
         ("MAX_PARAMETERS", "1e6"),

@@ -37,6 +37,7 @@ from core.jobs.backend import HaltedError, calibrate_and_measure
 from core.jobs.dask.workers import broadcast, by_reference, forgotten_with_images, images, take_back
 from core.jobs.images import Prepared, TrainingImages
 from core.jobs.pool import JobPool
+from core.jobs.training_process import TrainingProcess
 from core.model import Autoencoder, build, meta_model
 from core.training import DivergedError, Step, Trainer
 
@@ -331,10 +332,17 @@ class DaskBackend:
         self._heard = 0.0
         self._pace = 0.0  # batches a second
         self.trained = 0
+        self.is_watched = False  # the weights of each task are fetched
         self._weights: dict[str, Tensor] = {}
 
     def begin(self) -> None:
         self._weights = build(self._config.model, self._config.training.seed).state_dict()
+
+    def begin_turn(self, process: TrainingProcess | None) -> None:
+        pass
+
+    def end_turn(self) -> None:
+        pass  # what is under way on the cluster goes on meanwhile
 
     @property
     def is_at_rest(self) -> bool:

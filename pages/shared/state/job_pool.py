@@ -10,6 +10,7 @@ from core.data.split import PlannedSplit
 from core.detector import DetectorConfig
 from core.errors import SettingError
 from core.jobs.backend import TrainingBackend
+from core.jobs.environment import training_processes
 from core.jobs.pool import JobPool
 from pages.shared.state.once import once
 from pages.shared.state.turns import PLACES, Priority, PrioritySemaphore
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 def pool() -> JobPool:
     """One for the server."""
     # Threads that train on a cluster only wait for it; there will be more as soon as its workers are counted.
-    made = JobPool(1 if scheduler() and not os.environ.get("TRAINING_WORKERS") else None)
+    made = JobPool(
+        1 if scheduler() and not os.environ.get("TRAINING_WORKERS") else None,
+        processes=0 if scheduler() else training_processes(),
+    )
     made.budget.count(lambda: SESSION_BYTES * connected_sessions() + uploaded_bytes())
     return made
 

@@ -1,0 +1,368 @@
+"""Processes of their own in which batches are trained, so that pages that run do not keep trainings waiting.
+
+Python runs one thread of a process at a time (the global interpreter lock): in the server's own process, beside the pages of a
+class, trainings leave more than a quarter of two cores idle. A training goes to such a process for a turn and comes back
+with all that it has learnt. So every worker can go on with it, and a process that ends loses one turn.
+
+Only on Linux: a first process loads torch, which takes 370 MB, and is copied for each worker (fork), which share them.
+"""
+
+import gc
+import logging
+import mmap
+import os
+import pickle
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.model import Autoencoder, ModelConfig
+from core.training import DivergedError, Step, TrainConfig, Trainer
+
+LOG = logging.getLogger(__name__)
+ROOT = Path(__file__).resolve().parents[2]
+
+MOMENT = 0.2
+"""Seconds that a process trains before it tells how far it has come."""
+
+WHOLE_EVERY = 5.0
+"""Seconds after which a training that stays in a process is told whole: so much is lost at most where the process ends."""
+
+MAX_STAND_BACK = 0.1
+"""Seconds that a batch waits for drawings to be judged; then it is trained all the same."""
+
+LOOK_EVERY = 0.002
+"""Seconds between two looks whether that is over."""
+
+NICE = 9
+"""How far the processes stand back behind the worker's thread that starts them, which stands back behind pages."""
+
+KEPT_BYTES = 64 * 2**20
+"""Images that a process keeps beside those in use: a class that trains on the same digit sends them once."""
+
+END_SECONDS = 3.0
+"""Seconds that the processes have to end by themselves."""
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+def arrays(tensors: dict[str, Tensor]) -> Arrays:
+    """The same numbers as NumPy arrays, which travel faster."""
+    return {name: value.detach().numpy() for name, value in tensors.items()}
+
+
+def tensors(arrays: Arrays) -> dict[str, Tensor]:
+    """The same numbers as tensors."""
+    return {name: torch.from_numpy(value) for name, value in arrays.items()}
+
+
+@dataclass(frozen=True)
+class Images:
+    """What a training trains on and is validated on, (N, 1, 28, 28) each; number: the same for the same images only."""
+
+    number: int
+    train: Tensor
+    validation: Tensor
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.train.nbytes + self.validation.nbytes
+
+
+@dataclass(frozen=True)
+class SavedTraining:
+    """A training whole: the network's weights and the Trainer's state."""
+
+    weights: Arrays
+    state: Arrays
+
+    @classmethod
+    def of(cls, trainer: Trainer) -> "SavedTraining":
+        return cls(arrays(trainer.model.state_dict()), arrays(trainer.state()))
+
+    def restore(self, trainer: Trainer) -> Trainer:
+        """Have it go on from here; returns it."""
+        trainer.model.load_state_dict(tensors(self.weights))
+        return trainer.restore(tensors(self.state))
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a process trained in a moment.
+
+    weights: after these steps, where they were asked for. saved: the training whole, at times. is_last: the training has
+    ended, by an error where there is one, and is not there any more.
+    """
+
+    steps: tuple[Step, ...]
+    weights: Arrays | None
+    saved: SavedTraining | None
+    is_last: bool
+    error: DivergedError | None
+
+
+class ProcessLostError(Exception):
+    """The process has ended, and with it what it was asked for."""
+
+
+class Channel:
+    """Objects that go back and forth between two processes of this program."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._reader: BinaryIO = connection.makefile("rb")
+        self._writer: BinaryIO = connection.makefile("wb")
+
+    def send(self, message: object) -> None:
+        """Raises OSError when the other process is gone."""
+        pickle.dump(message, self._writer, protocol=5)
+        self._writer.flush()
+
+    def receive(self) -> object:
+        """Raises EOFError or OSError when the other process is gone."""
+        return pickle.load(self._reader)
+
+    @property
+    def has_message(self) -> bool:
+        """Whether something has come, or the other process is gone."""
+        poll = select.poll()  # select.select takes no descriptor above 1,024
+        poll.register(self._connection, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def close(self) -> None:
+        for part in (self._reader, self._writer, self._connection):
+            with suppress(OSError):  # what was still to be sent
+                part.close()
+
+
+class TrainingProcess:
+    """One process, for the worker that has it for itself."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._channel = Channel(connection)
+        self._kept: dict[int, int] = {}  # bytes of the images there by their number, the last used last
+        self.number: int | None = None
+        """The system's, once the process is ready."""
+        self.is_lost = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it trains what it is asked to."""
+        if self.number is None and not self.is_lost and self._channel.has_message:
+            with suppress(ProcessLostError):
+                number = self._reply()
+                assert isinstance(number, int)
+                self.number = number
+        return self.number is not None and not self.is_lost
+
+    def begin(self, model: ModelConfig, config: TrainConfig, images: Images, saved: SavedTraining) -> None:
+        """Go on there with a training. Raises ProcessLostError."""
+        is_there = self._kept.pop(images.number, None) is not None
+        forgotten = []
+        while sum(self._kept.values()) > KEPT_BYTES:
+            forgotten.append(next(iter(self._kept)))
+            del self._kept[forgotten[-1]]
+        self._kept[images.number] = images.size
+        sent = None if is_there else (images.train.numpy(), images.validation.numpy())
+        self._ask("begin", model, config, images.number, sent, forgotten, saved)
+
+    def train(self, with_weights: bool) -> Moment:
+        """Train for a moment. Raises ProcessLostError."""
+        moment = self._ask("train", with_weights)
+        assert isinstance(moment, Moment)
+        return moment
+
+    def end(self) -> SavedTraining:
+        """The training as it stands, which is not there any more. Raises ProcessLostError."""
+        saved = self._ask("end")
+        assert isinstance(saved, SavedTraining)
+        return saved
+
+    def close(self) -> None:
+        """The process ends when it has read what was sent."""
+        self.is_lost = True
+        self._channel.close()
+
+    def _ask(self, *message: object) -> object:
+        try:
+            self._channel.send(message)
+        except (OSError, ValueError) as error:  # ValueError: closed meanwhile
+            self.is_lost = True
+            raise ProcessLostError from error
+        return self._reply()
+
+    def _reply(self) -> object:
+        try:
+            return self._channel.receive()
+        except (EOFError, OSError, ValueError) as error:
+            self.is_lost = True
+            raise ProcessLostError from error
+
+
+class TrainingProcesses:
+    """The processes of a pool's workers, there from the first turn until nobody has trained for a while."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._lock = threading.Lock()
+        self._first: subprocess.Popen[bytes] | None = None
+        self._processes: list[TrainingProcess] = []
+        if count:
+            # One byte that all of them see: how many drawings are judged at this moment.
+            self._descriptor = os.memfd_create("urgent")
+            os.truncate(self._descriptor, 1)
+            self._urgent = mmap.mmap(self._descriptor, 1)
+
+    def of(self, worker: int) -> TrainingProcess | None:
+        """A worker's process, None where it has none; the first who asks starts them all."""
+        if worker >= self.count:
+            return None
+        with self._lock:
+            if not self._first:
+                self._start()
+            return self._processes[worker] if self._processes else None
+
+    def _start(self) -> None:
+        pairs = [socket.socketpair() for _ in range(self.count)]
+        theirs = [there.fileno() for _, there in pairs]
+        try:
+            self._first = subprocess.Popen(
+                [sys.executable, "-c", f"from {__name__} import main; main({theirs}, {self._descriptor})"],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[*theirs, self._descriptor],
+                process_group=0,  # Ctrl-C is for the server, which ends them
+            )
+        except OSError as error:
+            LOG.warning("Trainings stay in the server's own process; another one cannot be started: %s", error)
+            self.count = 0
+        for here, there in pairs:
+            there.close()
+            if self._first:
+                self._processes.append(TrainingProcess(here))
+            else:
+                here.close()
+
+    def stand_back(self, urgent: int) -> None:
+        """So many drawings are judged now; as many processes wait meanwhile, MAX_STAND_BACK at most for each batch."""
+        if self.count:
+            self._urgent[0] = min(urgent, 255)
+
+    def end(self) -> None:
+        """Nobody trains; the next who asks starts them anew."""
+        with self._lock:
+            first, processes, self._first, self._processes = self._first, self._processes, None, []
+        for process in processes:
+            process.close()
+        if first:
+            try:
+                first.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(first.pid, signal.SIGKILL)
+                first.wait()
+
+    def memory(self) -> int:
+        """Bytes that they take, without files that they only read; what they share counts once."""
+        with self._lock:
+            first, processes = self._first, self._processes
+        numbers = [process.number for process in processes if process.number and not process.is_lost]
+        return sum(map(_own_bytes, [first.pid, *numbers])) if first else 0
+
+
+def _own_bytes(process: int) -> int:
+    try:
+        rows = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:  # it has just ended
+        return 0
+    return sum(1024 * int(row.split()[1]) for row in rows if row.startswith("Pss_Anon:"))
+
+
+# ---------------------------------------------------------------- in the processes
+
+
+def main(descriptors: list[int], urgent_descriptor: int) -> None:
+    """Be the processes at the other end of these sockets; return when all have ended."""
+    os.nice(NICE)
+    urgent = mmap.mmap(urgent_descriptor, 1)
+    # The first optimiser loads a third of torch, the first batch of images a library.
+    Trainer(Autoencoder(ModelConfig()), *torch.zeros(2, 1, 1, 28, 28), TrainConfig()).validation_loss()
+    gc.collect()
+    gc.freeze()  # whoever searches what is shared makes it his own
+    connections = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    for number, own in enumerate(connections):
+        if os.fork() == 0:
+            for other in connections:
+                if other is not own:
+                    other.close()
+            _serve(Channel(own), lambda number=number: urgent[0] > number)
+            os._exit(0)
+    for connection in connections:
+        connection.close()
+    for _ in connections:
+        os.wait()
+
+
+def _serve(channel: Channel, shall_stand_back: Callable[[], bool]) -> None:
+    """Train what is asked for until the server is gone."""
+    images: dict[int, tuple[Tensor, Tensor]] = {}
+    trainer: Trainer | None = None
+    told_whole = 0.0
+    try:
+        channel.send(os.getpid())
+        while True:
+            match channel.receive():
+                case ("begin", model, config, number, sent, forgotten, saved):
+                    for each in forgotten:
+                        del images[each]
+                    if sent:
+                        images[number] = torch.from_numpy(sent[0]), torch.from_numpy(sent[1])
+                    trainer = saved.restore(Trainer(Autoencoder(model), *images[number], config))
+                    told_whole = time.monotonic()
+                    channel.send(None)
+                case ("train", with_weights):
+                    assert trainer
+                    steps, error = _train(trainer, shall_stand_back)
+                    is_last = trainer.done or error is not None
+                    saved = None
+                    if is_last or time.monotonic() - told_whole > WHOLE_EVERY:
+                        saved, told_whole = SavedTraining.of(trainer), time.monotonic()
+                    weights = arrays(trainer.model.state_dict()) if with_weights else None
+                    channel.send(Moment(steps, weights, saved, is_last, error))
+                    if is_last:
+                        trainer = None
+                case ("end",):
+                    assert trainer
+                    channel.send(SavedTraining.of(trainer))
+                    trainer = None
+    except (EOFError, OSError):
+        return
+
+
+def _train(trainer: Trainer, shall_stand_back: Callable[[], bool]) -> tuple[tuple[Step, ...], DivergedError | None]:
+    """The batches of a moment, one at least, and the error that ended them."""
+    steps: list[Step] = []
+    ends = time.monotonic() + MOMENT
+    try:
+        while not trainer.done and not (steps and time.monotonic() > ends):
+            latest = time.monotonic() + MAX_STAND_BACK
+            while shall_stand_back() and time.monotonic() < latest:
+                time.sleep(LOOK_EVERY)
+            steps.append(trainer.step())
+    except DivergedError as error:
+        return tuple(steps), error
+    return tuple(steps), None

@@ -1,0 +1,315 @@
+"""Trainings in processes of their own: not a bit of difference, whatever becomes of a process, and none is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from core.data.split import OneClassSplit
+from core.detector import AutoencoderDetector, DetectorConfig
+from core.jobs import environment, memory_budget, training_process
+from core.jobs.backend import LocalBackend
+from core.jobs.images import TrainingImages
+from core.jobs.job import JobState, TrainingJob
+from core.jobs.memory_budget import Budget, Claim, MemoryFullError, Owner
+from core.jobs.pool import JobPool
+from core.jobs.training_process import ROOT, TrainingProcess, TrainingProcesses
+from core.training import DivergedError
+from tests.conftest import PATIENCE
+
+if TYPE_CHECKING:
+    from tests.conftest import WaitUntil
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Only Linux has processes that train.")
+
+
+def ready(processes: TrainingProcesses, worker: int = 0) -> TrainingProcess:
+    """A worker's process, once it is ready."""
+    latest = time.monotonic() + PATIENCE
+    while not ((process := processes.of(worker)) and process.is_ready):
+        assert time.monotonic() < latest, "no process is ready"
+        time.sleep(0.02)
+    return process
+
+
+def is_there(process: int) -> bool:
+    """Whether it runs; one that has ended and is not yet buried does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def pool() -> Iterator[JobPool]:
+    """Two workers with a process each, which are ready."""
+    pool = JobPool(workers=2, processes=2)
+    for worker in range(2):
+        ready(pool.processes, worker)
+    yield pool
+    assert pool.close()
+
+
+@pytest.fixture
+def turns(small: DetectorConfig) -> DetectorConfig:
+    """Settings of a training that takes some turns."""
+    return replace(small, training=replace(small.training, epochs=40, batch_size=1))
+
+
+def losses(config: DetectorConfig, split: OneClassSplit) -> list[float]:
+    """Of the same training, without a job or a process."""
+    return [step.loss for step in AutoencoderDetector(config).trainer(split.train, split.calibration)]
+
+
+def test_trainings_that_take_turns_in_two_processes_equal_the_bare_trainer(
+    pool: JobPool, turns: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = list[int]()
+    begin = TrainingProcess.begin
+
+    def counted(process: TrainingProcess, *arguments: object) -> None:
+        moved.append(process.number or 0)
+        begin(process, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TrainingProcess, "begin", counted)
+    configs = [replace(turns, training=replace(turns.training, seed=seed)) for seed in range(3)]
+    jobs = [TrainingJob(config, split, pool, owner=Owner()) for config in configs]
+    for job in jobs:
+        job.resume()
+    wait_until(lambda: all(job.snapshot().state.is_over for job in jobs))
+    for config, job in zip(configs, jobs, strict=True):
+        assert np.array_equal(job.snapshot().batch_losses, np.array(losses(config, split), dtype=np.float32))
+        assert job.snapshot().state is JobState.DONE
+    assert len(set(moved)) == 2, "both processes have trained"
+    assert len(moved) > 3, "some training came back and went again"
+
+
+def test_a_training_whose_process_is_killed_goes_on_and_ends_as_if_it_had_not(
+    turns: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = JobPool(workers=1, processes=1)
+    process = ready(pool.processes)
+    job = TrainingJob(turns, split, pool)
+    job.resume()
+    wait_until(lambda: len(job.snapshot().batch_losses) > 20)
+    assert process.number
+    os.kill(process.number, signal.SIGKILL)
+    wait_until(lambda: job.snapshot().state.is_over)
+    snapshot = job.snapshot()
+    assert (snapshot.state, snapshot.error) == (JobState.DONE, None)
+    assert np.array_equal(snapshot.batch_losses, np.array(losses(turns, split), dtype=np.float32))
+    assert "a training goes on from batch" in caplog.text
+    assert pool.close()
+
+
+def test_what_was_told_whole_is_not_lost_with_the_process(small: DetectorConfig, split: OneClassSplit) -> None:
+    config = replace(small, training=replace(small.training, epochs=200, batch_size=1))
+    processes = TrainingProcesses(1)
+    process = ready(processes)
+    backend = LocalBackend(config, TrainingImages(split, config.preprocessing))
+    backend.begin()
+    backend.begin_turn(process)
+    whole = 0
+    while not whole:  # for WHOLE_EVERY seconds
+        backend.step_many(False)
+        whole = backend.trained if backend._saved else 0
+    backend.step_many(False)
+    assert backend.trained > whole
+    assert process.number
+    os.kill(process.number, signal.SIGKILL)
+    backend.suspend()
+    assert (backend.trained, backend.is_at_rest) == (whole, True)
+    backend.end_turn()
+    processes.end()
+
+
+def test_a_training_that_diverges_tells_the_batches_before(small: DetectorConfig, split: OneClassSplit) -> None:
+    config = replace(small, training=replace(small.training, learning_rate=1.0, epochs=200, batch_size=4))
+    wild = split.train.clone()
+    wild[::3] *= 1e18
+    processes = TrainingProcesses(1)
+    backend = LocalBackend(config, TrainingImages(replace(split, train=wild), config.preprocessing))
+    here = AutoencoderDetector(config).trainer(wild, split.calibration)
+    expected, error = list[float](), ""
+    try:
+        for step in here:
+            expected.append(step.loss)
+    except DivergedError as diverged:
+        error = str(diverged)
+    assert error, "an example that does not diverge shows nothing"
+    backend.begin()
+    backend.begin_turn(ready(processes))
+    told = list[float]()
+    while len(told) < len(expected):
+        told += [step.loss for step in backend.step_many(False)]
+    with pytest.raises(DivergedError, match="smaller learning rate") as caught:
+        backend.step_many(False)
+    assert (told, str(caught.value), backend.is_at_rest) == (expected, error, True)
+    backend.end_turn()
+    processes.end()
+
+
+def test_images_are_sent_once_and_forgotten_for_others(
+    small: DetectorConfig, split: OneClassSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = TrainingProcesses(1)
+    process = ready(processes)
+    kinds = [TrainingImages(replace(split), small.preprocessing) for _ in range(3)]
+    size = sum(images.nbytes for images in (split.train, split.calibration))
+    monkeypatch.setattr(training_process, "KEPT_BYTES", size)
+
+    def train(images: TrainingImages) -> None:
+        backend = LocalBackend(small, images)
+        backend.begin()
+        backend.begin_turn(process)
+        assert backend.step_many(False)
+        assert not process.is_lost
+        backend.end_turn()
+
+    for number in (0, 1, 0, 0, 2, 1, 0):
+        train(kinds[number])
+    # Those in use, and as many as may be kept beside them.
+    assert list(process._kept) == [kinds[1].number, kinds[0].number]
+    processes.end()
+
+
+@pytest.mark.parametrize("ended", ["server", "pool"])
+def test_no_process_outlives_the_server(ended: str, wait_until: "WaitUntil") -> None:
+    code = """
+import sys, time
+from core.jobs.training_process import TrainingProcesses
+processes = TrainingProcesses(2)
+while not all(processes.of(number).is_ready for number in range(2)):
+    time.sleep(0.02)
+print(processes._first.pid, *(processes.of(number).number for number in range(2)), flush=True)
+sys.stdin.readline()
+processes.end()
+print("ended", flush=True)
+time.sleep(600)
+"""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin
+        assert server.stdout
+        numbers = [int(number) for number in server.stdout.readline().split()]
+        assert len(numbers) == 3
+        assert all(is_there(number) for number in numbers)
+        if ended == "pool":
+            server.stdin.write("\n")
+            server.stdin.flush()
+            assert server.stdout.readline() == "ended\n"
+        else:
+            server.kill()
+        wait_until(lambda: not any(is_there(number) for number in numbers))
+        server.kill()
+
+
+def test_processes_end_when_nobody_has_trained_for_a_while_and_come_again(
+    small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.jobs.pool.PROCESSES_STAY", 0.5)
+    pool = JobPool(workers=1, processes=1)
+    numbers = []
+    for _ in range(2):
+        job = TrainingJob(small, split, pool)
+        job.resume()
+        wait_until(lambda job=job: job.snapshot().state is JobState.DONE)
+        first = pool.processes._first
+        assert first
+        numbers.append(first.pid)
+        wait_until(lambda number=first.pid: not is_there(number))
+    assert numbers[0] != numbers[1]
+    assert pool.close()
+
+
+def test_where_no_process_can_be_started_trainings_go_on_here(
+    small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    pool = JobPool(workers=1, processes=1)
+    job = TrainingJob(small, split, pool)
+    job.resume()
+    wait_until(lambda: job.snapshot().state.is_over)
+    assert np.array_equal(job.snapshot().batch_losses, np.array(losses(small, split), dtype=np.float32))
+    assert pool.processes.of(0) is None
+    assert pool.close()
+
+
+def test_one_process_stands_back_for_each_drawing_that_is_judged(
+    pool: JobPool, small: DetectorConfig, split: OneClassSplit
+) -> None:
+    long = replace(small, training=replace(small.training, epochs=200, batch_size=1))
+    backends = []
+    for worker in range(2):
+        backend = LocalBackend(long, TrainingImages(split, long.preprocessing))
+        backend.begin()
+        backend.begin_turn(ready(pool.processes, worker))
+        backend.step_many(False)  # the images are there
+        backends.append(backend)
+
+    def batches() -> list[int]:
+        return [len(backend.step_many(False)) for backend in backends]
+
+    # A process that stands back trains a batch in MAX_STAND_BACK, and a moment lasts twice as long.
+    with pool.inference_priority():
+        first, second = batches()
+        assert first <= 3 < second
+        with pool.inference_priority():
+            assert max(batches()) <= 3
+    assert min(batches()) > 3
+    for backend in backends:
+        backend.end_turn()
+
+
+def test_the_memory_of_the_processes_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    processes = TrainingProcesses(2)
+    assert processes.memory() == 0
+    for worker in range(2):
+        ready(processes, worker)
+    size = processes.memory()
+    assert 50e6 < size < 1e9, "torch without what is only read, once"
+    budget = Budget(size + 1000)
+    budget.count_process(processes.memory)
+    budget.require(None, Claim(100))
+    with pytest.raises(MemoryFullError):
+        budget.require(None, Claim(10_000_000))
+    monkeypatch.setenv("MEMORY_LIMIT", "2000M")
+    monkeypatch.setattr(memory_budget, "memory_in_use", lambda: 500.0)
+    real = Budget()
+    real.count_process(lambda: 1_000 * 2**20)
+    real.require(None, Claim(100))
+    monkeypatch.setattr(memory_budget, "memory_in_use", lambda: 1001.0)
+    with pytest.raises(MemoryFullError, match="0 MB are left"):
+        real.require(None, Claim(100))
+    processes.end()
+    assert processes.memory() == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, 3),
+        ({"TRAINING_PROCESSES": "0"}, 0),
+        ({"TRAINING_PROCESSES": "2"}, 2),
+        ({"MEMORY_LIMIT": "1999M"}, 0),
+        ({"MEMORY_LIMIT": "1999M", "TRAINING_PROCESSES": "1"}, 1),
+    ],
+)
+def test_the_environment_says_how_many_processes_there_are(
+    more: dict[str, str], expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TRAINING_PROCESSES", raising=False)
+    for name, text in {"TRAINING_WORKERS": "3", "MEMORY_LIMIT": "2000M", **more}.items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert environment.training_processes() == expected
+    monkeypatch.setattr(environment.sys, "platform", "darwin")
+    assert environment.training_processes() == 0
