@@ -29,7 +29,11 @@ class TrainingBackend(Protocol):
 
     It may be left after any batch, and others have their turn before the next. trained: batches that are
     trained; it goes back where work was lost. is_at_rest: nothing of the job is under way or held elsewhere.
+    is_watched: set by the job, whether somebody looks at the weights while they are trained; who does has those of a
+    moment ago, else they may be seconds old.
     """
+
+    is_watched: bool
 
     @property
     def trained(self) -> int: ...

@@ -22,8 +22,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -133,7 +134,7 @@ class Channel:
         pickle.dump(message, self._writer, protocol=5)
         self._writer.flush()
 
-    def receive(self) -> object:
+    def receive(self) -> Any:
         """Raises EOFError or OSError when the other process is gone."""
         return pickle.load(self._reader)
 
@@ -300,7 +301,8 @@ def main(descriptors: list[int], urgent_descriptor: int) -> None:
     os.nice(NICE)
     urgent = mmap.mmap(urgent_descriptor, 1)
     # The first optimiser loads a third of torch, the first batch of images a library.
-    Trainer(Autoencoder(ModelConfig()), *torch.zeros(2, 1, 1, 28, 28), TrainConfig()).validation_loss()
+    image = torch.zeros(1, 1, 28, 28)
+    Trainer(Autoencoder(ModelConfig()), image, image, TrainConfig()).validation_loss()
     gc.collect()
     gc.freeze()  # whoever searches what is shared makes it his own
     connections = [socket.socket(fileno=descriptor) for descriptor in descriptors]
@@ -309,12 +311,16 @@ def main(descriptors: list[int], urgent_descriptor: int) -> None:
             for other in connections:
                 if other is not own:
                     other.close()
-            _serve(Channel(own), lambda number=number: urgent[0] > number)
+            _serve(Channel(own), partial(_has_to_stand_back, urgent, number))
             os._exit(0)
     for connection in connections:
         connection.close()
     for _ in connections:
         os.wait()
+
+
+def _has_to_stand_back(urgent: mmap.mmap, number: int) -> bool:
+    return urgent[0] > number
 
 
 def _serve(channel: Channel, shall_stand_back: Callable[[], bool]) -> None:
