@@ -35,15 +35,17 @@ settings.register_profile(
 )
 settings.load_profile("repeatable")
 
-# Tests of pages train in their own process: of those that train at a time each would start two, for tenths of a second.
-os.environ.setdefault("TRAINING_PROCESSES", "0")
-
 REAL_DATA = Path(os.environ.get("DATA_DIR") or Path(__file__).parent.parent / "data")
 
 PATIENCE = 60.0 * float(os.environ.get("TEST_PATIENCE", "1"))
 """Seconds that a test waits for what should come; long, as the machine may be busy. TEST_PATIENCE makes all waits longer."""
 
 WaitUntil = Callable[[Callable[[], object]], None]
+
+
+def pytest_configure() -> None:
+    """Pages that are tested without a server train in the test's process: they train for tenths of a second."""
+    os.environ.setdefault("TRAINING_PROCESSES", "0")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

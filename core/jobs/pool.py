@@ -25,8 +25,8 @@ TRAINING_NICE = 10
 LONG_TURNS = 6
 """Where both wait, one turn in so many is for a long training; ten would else take a third from twenty short ones."""
 
-PROCESSES_STAY = 60.0
-"""Seconds for which the processes that train are kept though nobody trains."""
+PROCESSES_STAY = 300.0
+"""Seconds for which the processes that train are kept though nobody trains; to start them takes seconds."""
 
 
 @dataclass(frozen=True)

@@ -49,9 +49,6 @@ MAX_STAND_BACK = 0.1
 LOOK_EVERY = 0.002
 """Seconds between two looks whether that is over."""
 
-NICE = 9
-"""How far the processes stand back behind the worker's thread that starts them, which stands back behind pages."""
-
 KEPT_BYTES = 64 * 2**20
 """Images that a process keeps beside those in use: a class that trains on the same digit sends them once."""
 
@@ -298,7 +295,6 @@ def _own_bytes(process: int) -> int:
 
 def main(descriptors: list[int], urgent_descriptor: int) -> None:
     """Be the processes at the other end of these sockets; return when all have ended."""
-    os.nice(NICE)
     urgent = mmap.mmap(urgent_descriptor, 1)
     # The first optimiser loads a third of torch, the first batch of images a library.
     image = torch.zeros(1, 1, 28, 28)

@@ -126,7 +126,9 @@ def start_server(
     port: 0 is a free one.
     """
     port = port or free_port()
-    environment = {**os.environ, "DATA_DIR": str(data_directory), "STREAMLIT_SERVER_HEADLESS": "true", **(more or {})}
+    # Unlike pages that are tested without a server, this one trains as it does for a class.
+    inherited = {name: text for name, text in os.environ.items() if name != "TRAINING_PROCESSES"}
+    environment = {**inherited, "DATA_DIR": str(data_directory), "STREAMLIT_SERVER_HEADLESS": "true", **(more or {})}
     environment |= {"http_proxy": NOWHERE, "https_proxy": NOWHERE, "no_proxy": "localhost,127.0.0.1"}
     process = subprocess.Popen(
         way(port),
