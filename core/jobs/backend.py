@@ -13,7 +13,7 @@ from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import one_thread_at_a_time
 from core.errors import UserError
 from core.jobs.images import TrainingImages
-from core.jobs.training_process import Images, ProcessLostError, SavedTraining, TrainingProcess, tensors
+from core.jobs.training_process import MAX_IMAGE_BYTES, Images, ProcessLostError, SavedTraining, TrainingProcess, tensors
 from core.metrics import can_measure, measure
 from core.training import DivergedError, Step, Trainer
 
@@ -114,7 +114,7 @@ class LocalBackend:
     def step_many(self, single_step: bool) -> Sequence[Step]:
         if self._error:
             raise self._error
-        if self._process and self._process.is_ready and not single_step:
+        if self._process and self._process.is_ready and self._to_send.size <= MAX_IMAGE_BYTES and not single_step:
             try:
                 return self._step_in_process(self._process)
             except ProcessLostError:
@@ -126,13 +126,15 @@ class LocalBackend:
         self.trained = self._trainer.trained
         return (step,)
 
+    @property
+    def _to_send(self) -> Images:
+        assert self._images
+        return Images(self._images.number, self._images.prepared.train, self._images.prepared.calibration)
+
     def _step_in_process(self, process: TrainingProcess) -> Sequence[Step]:
         assert self._trainer
-        assert self._images
         if self._weights is None:
-            prepared = self._images.prepared
-            images = Images(self._images.number, prepared.train, prepared.calibration)
-            process.begin(self._config.model, self._trainer.config, images, SavedTraining.of(self._trainer))
+            process.begin(self._config.model, self._trainer.config, self._to_send, SavedTraining.of(self._trainer))
             self._weights = self.weights()
         moment = process.train(with_weights=self.is_watched)
         self.trained += len(moment.steps)

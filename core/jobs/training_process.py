@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.model import Autoencoder, ModelConfig
+from core.server.process import keep_no_large_blocks
 from core.training import DivergedError, Step, TrainConfig, Trainer
 
 LOG = logging.getLogger(__name__)
@@ -49,8 +50,9 @@ MAX_STAND_BACK = 0.1
 LOOK_EVERY = 0.002
 """Seconds between two looks whether that is over."""
 
-KEPT_BYTES = 64 * 2**20
-"""Images that a process keeps beside those in use: a class that trains on the same digit sends them once."""
+MAX_IMAGE_BYTES = 64 * 2**20
+"""Images that a process holds at most; a class that trains on the same digit sends them once. Whoever trains on more, which
+is on most classes, trains in the server's own process, which has them already."""
 
 END_SECONDS = 3.0
 """Seconds that the processes have to end by themselves."""
@@ -169,10 +171,10 @@ class TrainingProcess:
         return self.number is not None and not self.is_lost
 
     def begin(self, model: ModelConfig, config: TrainConfig, images: Images, saved: SavedTraining) -> None:
-        """Go on there with a training. Raises ProcessLostError."""
+        """Go on there with a training on MAX_IMAGE_BYTES at most. Raises ProcessLostError."""
         is_there = self._kept.pop(images.number, None) is not None
         forgotten = []
-        while sum(self._kept.values()) > KEPT_BYTES:
+        while sum(self._kept.values()) + images.size > MAX_IMAGE_BYTES:
             forgotten.append(next(iter(self._kept)))
             del self._kept[forgotten[-1]]
         self._kept[images.number] = images.size
@@ -299,6 +301,7 @@ def main(descriptors: list[int], urgent_descriptor: int) -> None:
     # The first optimiser loads a third of torch, the first batch of images a library.
     image = torch.zeros(1, 1, 28, 28)
     Trainer(Autoencoder(ModelConfig()), image, image, TrainConfig()).validation_loss()
+    keep_no_large_blocks()
     gc.collect()
     gc.freeze()  # whoever searches what is shared makes it his own
     connections = [socket.socket(fileno=descriptor) for descriptor in descriptors]

@@ -40,7 +40,7 @@ from core.experiments.sweep_table import KINDS, MAX_UPLOADED_ROWS
 from core.model import ModelConfig
 from pages.shared.navigation import PAGES
 from tests.hostile import encoded
-from tests.load.server import Row, Server, growing, megabytes, percentile, running, show, sketches
+from tests.load.server import Row, Server, growing, megabytes, own_megabytes_of_children, percentile, running, show, sketches
 from tests.load.visitor import AppError, NoAnswerError, Sketch, Visitor
 
 PAUSE = 5.0
@@ -550,13 +550,15 @@ class Greedy:
 class MemoryWatch(threading.Thread):
     """Looks at the server's memory five times a second, in a thread of its own, and at what visitors have at its peak.
 
-    Between two looks the system's own high-water mark counts, without the files that it only reads.
+    Between two looks the system's own high-water mark counts, without the files that it only reads; of the processes in which
+    trainings are computed, what they have at each look.
     """
 
     def __init__(self, server: Server, greedy: Sequence[Greedy]) -> None:
         super().__init__(daemon=True)
         self.peak, self.whole = 0.0, 0.0
         self.mix: Counter[str] = Counter()
+        self._server = server
         self._status = Path(f"/proc/{server.process.pid}/status")
         self._greedy = greedy
         self._over = threading.Event()
@@ -571,6 +573,7 @@ class MemoryWatch(threading.Thread):
             own = size["RssAnon"] + size["RssShmem"]
             if size["VmHWM"] > self.whole:
                 own, self.whole = max(own, size["VmHWM"] - size["RssFile"]), size["VmHWM"]
+            own += own_megabytes_of_children(self._server)
             if own > self.peak:
                 self.peak = own
                 self.mix = Counter(deed for visitor in self._greedy for deed in tuple(visitor.has))

@@ -46,16 +46,21 @@ def running(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
 
 def megabytes(server: Server) -> float:
     """Memory of the server and the processes that it has started, from /proc; what they share counts once."""
-    return _sum_of(server, "Pss:")
+    return _sum(_processes(server.process.pid), "Pss:")
 
 
 def own_megabytes(server: Server) -> float:
     """The same without files that they only read, as MEMORY_LIMIT counts: the system drops those where memory is short."""
-    return _sum_of(server, "Pss_Anon:", "Pss_Shmem:")
+    return _sum(_processes(server.process.pid), "Pss_Anon:", "Pss_Shmem:")
 
 
-def _sum_of(server: Server, *names: str) -> float:
-    rows = (row for process in _processes(server.process.pid) for row in _lines(f"/proc/{process}/smaps_rollup"))
+def own_megabytes_of_children(server: Server) -> float:
+    """The same of the processes that it has started only."""
+    return _sum(_processes(server.process.pid)[1:], "Pss_Anon:", "Pss_Shmem:")
+
+
+def _sum(processes: Sequence[int], *names: str) -> float:
+    rows = (row for process in processes for row in _lines(f"/proc/{process}/smaps_rollup"))
     return sum(int(row.split()[1]) for row in rows if row.startswith(names)) / 1024
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
+from core.jobs import backend as backend_module
 from core.jobs import environment, memory_budget, training_process
 from core.jobs.backend import LocalBackend
 from core.jobs.images import TrainingImages
@@ -164,7 +165,8 @@ def test_images_are_sent_once_and_forgotten_for_others(
     process = ready(processes)
     kinds = [TrainingImages(replace(split), small.preprocessing) for _ in range(3)]
     size = sum(images.nbytes for images in (split.train, split.calibration))
-    monkeypatch.setattr(training_process, "KEPT_BYTES", size)
+    for module in (training_process, backend_module):
+        monkeypatch.setattr(module, "MAX_IMAGE_BYTES", 2 * size)
 
     def train(images: TrainingImages) -> None:
         backend = LocalBackend(small, images)
@@ -176,8 +178,11 @@ def test_images_are_sent_once_and_forgotten_for_others(
 
     for number in (0, 1, 0, 0, 2, 1, 0):
         train(kinds[number])
-    # Those in use, and as many as may be kept beside them.
-    assert list(process._kept) == [kinds[1].number, kinds[0].number]
+    assert list(process._kept) == [kinds[1].number, kinds[0].number], "two fit, those that were used last"
+    for module in (training_process, backend_module):
+        monkeypatch.setattr(module, "MAX_IMAGE_BYTES", size - 1)
+    train(kinds[2])
+    assert kinds[2].number not in process._kept, "what is too large trains in the server's own process"
     processes.end()
 
 
