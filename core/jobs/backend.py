@@ -1,4 +1,4 @@
-"""Where the batches of a training are computed: in this process, or elsewhere by another TrainingBackend."""
+"""Where the batches of a training are computed: on this machine, or elsewhere by another TrainingBackend."""
 
 import logging
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from core.checkpoint import Checkpoint
+from core.data.own import is_own
 from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.device import one_thread_at_a_time
@@ -15,7 +16,7 @@ from core.errors import UserError
 from core.jobs.images import TrainingImages
 from core.jobs.training_process import MAX_IMAGE_BYTES, Images, ProcessLostError, SavedTraining, TrainingProcess, tensors
 from core.metrics import can_measure, measure
-from core.training import DivergedError, Step, Trainer
+from core.training import Step, Trainer
 
 LOG = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class LocalBackend:
         self._process: TrainingProcess | None = None
         self._weights: dict[str, Tensor] | None = None  # the last that the process told; None while the training is here
         self._saved: SavedTraining | None = None  # the last that came whole while the process has the training
-        self._error: DivergedError | None = None
+        self._error: Exception | None = None  # that ended the training in the process; raised after the batches before it
         self.trained = 0
         self.is_watched = False
 
@@ -114,17 +115,22 @@ class LocalBackend:
     def step_many(self, single_step: bool) -> Sequence[Step]:
         if self._error:
             raise self._error
-        if self._process and self._process.is_ready and self._to_send.size <= MAX_IMAGE_BYTES and not single_step:
+        if self._process and self._process.is_ready and self._may_leave and not single_step:
             try:
                 return self._step_in_process(self._process)
             except ProcessLostError:
-                self._take_back(self._saved)
+                self._go_back()
         self.suspend()
         assert self._trainer
         with one_thread_at_a_time(self._device):
             step = self._trainer.step()
         self.trained = self._trainer.trained
         return (step,)
+
+    @property
+    def _may_leave(self) -> bool:
+        # Somebody's own drawings stay where they are forgotten when their owner wants it.
+        return self._to_send.size <= MAX_IMAGE_BYTES and not is_own(self._config.data_set)
 
     @property
     def _to_send(self) -> Images:
@@ -137,15 +143,17 @@ class LocalBackend:
             process.begin(self._config.model, self._trainer.config, self._to_send, SavedTraining.of(self._trainer))
             self._weights = self.weights()
         moment = process.train(with_weights=self.is_watched)
-        self.trained += len(moment.steps)
-        self._saved = moment.saved or self._saved
-        if moment.is_last:
-            self._take_back(self._saved)
+        trained = self.trained + len(moment.steps)
+        if moment.error:
+            self._take_back(self._saved)  # the weights after it are no numbers
             self._error = moment.error
-            if moment.error and not moment.steps:
-                raise moment.error
-        elif weights := moment.weights or (moment.saved and moment.saved.weights):
-            self._weights = tensors(weights)
+        elif moment.is_last:
+            self._take_back(moment.saved)
+        else:
+            self._saved = moment.saved or self._saved
+            if weights := moment.weights or (moment.saved and moment.saved.weights):
+                self._weights = tensors(weights)
+        self.trained = trained
         return moment.steps
 
     def suspend(self) -> None:
@@ -155,17 +163,21 @@ class LocalBackend:
         try:
             self._take_back(self._process.end())
         except ProcessLostError:
-            self._take_back(self._saved)
+            self._go_back()
+
+    def _go_back(self) -> None:
+        self._take_back(self._saved)
+        LOG.warning("A process that trains has ended; a training goes on from batch %d.", self.trained)
 
     def _take_back(self, saved: SavedTraining | None) -> None:
         """The training is here again, as it was saved, or as it left."""
         assert self._trainer
-        if saved:
-            saved.restore(self._trainer)
-        self._weights = self._saved = None
-        if self._trainer.trained < self.trained:
-            LOG.warning("A process that trains has ended; a training goes on from batch %d.", self._trainer.trained)
-        self.trained = self._trainer.trained
+        try:
+            if saved:
+                saved.restore(self._trainer)
+        finally:
+            self._weights = self._saved = None
+            self.trained = self._trainer.trained
 
     def close(self) -> None:
         with one_thread_at_a_time(self._device):
@@ -187,6 +199,8 @@ class LocalBackend:
 
     def finish(self) -> Checkpoint:
         self.suspend()
+        if self._error:
+            raise self._error
         assert self._detector
         assert self._images
         with one_thread_at_a_time(self._device):

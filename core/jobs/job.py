@@ -3,7 +3,7 @@
 A job is driven by whichever worker of its JobPool takes it up, for a turn of about a second; pages only ever read
 immutable snapshots. A job that has not started holds its settings only. The pool keeps strong references to queued and
 running jobs and weak ones to all others, so a paused job is freed together with its visitor. The batches are computed
-by the job's TrainingBackend: this process, unless another is given.
+by the job's TrainingBackend: on this machine, unless another is given.
 """
 
 import itertools
@@ -99,8 +99,8 @@ class Snapshot:
     """What a page needs to know of a job at one moment; nothing in it changes afterwards.
 
     epoch and batch count from 1 and are 0 before the first step. weights: a copy of the network's
-    state, empty before the first turn. images_per_second: in its turns; seconds_left: with those of
-    others in between; both are 0 until they are known. turn: it has one turn in so many. ahead: how
+    state, empty before the first turn; where nobody looks at them they may be seconds older than batch.
+    images_per_second: in its turns; seconds_left: with those of others in between; both are 0 until they are known. turn: it has one turn in so many. ahead: how
     many jobs have their turn before this QUEUED one; wait: seconds until its own is likely to come.
     is_held: nobody's training has a turn for now. paused_unattended: it PAUSED because nobody looked;
     stopped_early: it was stopped before its last epoch. error: why a job FAILED, or why it PAUSED by
@@ -149,7 +149,7 @@ class TrainingJob:
     split: what it trains on, made when its first turn comes. owner: whose job it is; of one owner's
     jobs one runs at a time. idle_timeout: seconds without a call of snapshot() after which a running or
     waiting job pauses; DISCONNECT_TIMEOUT at most while is_connected says no. backend: where it
-    trains, this process unless given. Raises SettingError where the settings are beyond what is
+    trains, this machine unless given. Raises SettingError where the settings are beyond what is
     allowed or there is no memory for it.
     """
 
@@ -410,7 +410,10 @@ class TrainingJob:
         except Exception as error:  # a worker must survive whatever a job does
             LOG.exception("A training job failed")
             self._publish(JobState.FAILED, error=UserError("Training failed: {reason}", reason=str(error)))
-        self._backend.end_turn()
+        try:
+            self._backend.end_turn()
+        except Exception:
+            LOG.exception("A training job could not be taken back")
         if self.is_gone:
             self._release()
         state, batches = self._snapshot.state.value, self._trained
@@ -475,7 +478,8 @@ class TrainingJob:
             self._pool.yield_to_inference()
         self._backend.is_watched = time.monotonic() - self._weights_wanted < WATCHED
         started = time.perf_counter()
-        steps = self._backend.step_many(self._command == "step")
+        single_step = self._command == "step"
+        steps = self._backend.step_many(single_step)
         self._seconds_trained += time.perf_counter() - started
         self._discard_lost_batches(self._backend.trained - len(steps))
         for step in steps:
@@ -485,7 +489,7 @@ class TrainingJob:
             if step.epoch_losses:
                 self._losses.append(step.epoch_losses)
         with self._lock:
-            if steps and self._command == "step":
+            if steps and single_step and self._command == "step":
                 self._command = "pause"
         now = time.monotonic()
         if any(step.epoch_losses for step in steps) or now - self._published > PUBLISH_EVERY:

@@ -101,13 +101,16 @@ class Budget:
     def used(self, owner: Owner | None = None) -> int:
         """Bytes that everything of an owner needs, or everything at all."""
         with self._lock:
-            return self._used(owner)
+            return self._used(owner) + (0 if owner else self._elsewhere())
+
+    def _elsewhere(self) -> int:
+        return sum(memory() for memory in self._processes)
 
     def _used(self, owner: Owner | None, besides: Claim | None = None) -> int:
         claims = [claim for whose, claim in list(self._claims.values()) if owner is None or whose is owner]
         claims += [besides] if besides else []
         shared = {claim.key: claim.shared for claim in claims}
-        others = 0 if owner else sum(tell() for tell in (*self._others, *self._processes))
+        others = 0 if owner else sum(tell() for tell in self._others)
         return sum(claim.own for claim in claims) + sum(shared.values()) + others
 
     def _require(self, owner: Owner | None, claim: Claim) -> None:
@@ -132,10 +135,10 @@ class Budget:
                     most=most / MEGABYTE,
                     used=used / MEGABYTE,
                 )
-        before, after = self._used(None), self._used(None, claim)
+        elsewhere = self._elsewhere()  # once: it takes milliseconds
+        before, after = self._used(None) + elsewhere, self._used(None, claim) + elsewhere
         most = self.size if after - before <= SMALL else int((1 - RESERVED) * self.size)
-        in_use = (memory_in_use() or 0.0) * MEGABYTE + sum(memory() for memory in self._processes)
-        is_full = in_use > self._limit
+        is_full = (memory_in_use() or 0.0) * MEGABYTE + elsewhere > self._limit
         if after > most or is_full:
             return MemoryFullError(
                 "This needs {needed:,.0f} MB of memory, and {left:,.0f} MB are left for all. What runs goes on. Take fewer "

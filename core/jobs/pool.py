@@ -20,7 +20,7 @@ from core.jobs.training_process import MAX_STAND_BACK, TrainingProcesses
 LOG = logging.getLogger(__name__)
 
 TRAINING_NICE = 10
-"""How far the threads that train stand back behind those that answer (Linux; elsewhere all are equal)."""
+"""How far the threads that train, and processes that they start, stand back behind those that answer (on Linux)."""
 
 LONG_TURNS = 6
 """Where both wait, one turn in so many is for a long training; ten would else take a third from twenty short ones."""
@@ -176,7 +176,10 @@ class JobPool:
 
     @contextmanager
     def inference_priority(self) -> Iterator[None]:
-        """What happens inside comes before training: no batch is begun meanwhile, for MAX_STAND_BACK at most."""
+        """What happens inside comes before training: meanwhile no batch is begun in this process, nor in one of the workers'.
+
+        For MAX_STAND_BACK at most.
+        """
         with self._changed:
             self._urgent += 1
             self.processes.stand_back(self._urgent)
@@ -215,7 +218,7 @@ class JobPool:
             with self._changed:
                 while (job := self._next()) is None and not self._is_closed:
                     if not self._changed.wait(PROCESSES_STAY) and not (self._running or self._waiting):
-                        self.processes.end()
+                        self.in_background(self.processes.end)
                 if job is None:
                     return
                 self._waiting.remove(job)

@@ -2,13 +2,15 @@
 
 Python runs one thread of a process at a time (the global interpreter lock): in the server's own process, beside the pages of a
 class, trainings leave more than a quarter of two cores idle. A training goes to such a process for a turn and comes back
-with all that it has learnt. So every worker can go on with it, and a process that ends loses one turn.
+with all that it has learnt. So every worker can go on with it; where a process ends, one turn is lost, and of a long one what
+was trained in WHOLE_EVERY seconds.
 
 Only on Linux: a first process loads torch, which takes 370 MB, and is copied for each worker (fork), which share them.
 """
 
 import gc
 import logging
+import math
 import mmap
 import os
 import pickle
@@ -33,7 +35,7 @@ from torch import Tensor
 
 from core.model import Autoencoder, ModelConfig
 from core.server.process import keep_no_large_blocks
-from core.training import DivergedError, Step, TrainConfig, Trainer
+from core.training import Step, TrainConfig, Trainer
 
 LOG = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +55,9 @@ LOOK_EVERY = 0.002
 MAX_IMAGE_BYTES = 64 * 2**20
 """Images that a process holds at most; a class that trains on the same digit sends them once. Whoever trains on more, which
 is on most classes, trains in the server's own process, which has them already."""
+
+START_EVERY = 60.0
+"""Seconds between two starts where the processes are lost again and again, as where memory is short."""
 
 END_SECONDS = 3.0
 """Seconds that the processes have to end by themselves."""
@@ -113,7 +118,7 @@ class Moment:
     weights: Arrays | None
     saved: SavedTraining | None
     is_last: bool
-    error: DivergedError | None
+    error: Exception | None
 
 
 class ProcessLostError(Exception):
@@ -134,7 +139,7 @@ class Channel:
         self._writer.flush()
 
     def receive(self) -> Any:
-        """Raises EOFError or OSError when the other process is gone."""
+        """Raises EOFError, OSError or UnpicklingError when the other process is gone."""
         return pickle.load(self._reader)
 
     @property
@@ -145,6 +150,8 @@ class Channel:
         return bool(poll.poll(0))
 
     def close(self) -> None:
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits for a message, and holds the reader
         for part in (self._reader, self._writer, self._connection):
             with suppress(OSError):  # what was still to be sent
                 part.close()
@@ -165,7 +172,7 @@ class TrainingProcess:
         """Whether it trains what it is asked to."""
         if self.number is None and not self.is_lost and self._channel.has_message:
             with suppress(ProcessLostError):
-                number = self._reply()
+                number = self._ask()
                 assert isinstance(number, int)
                 self.number = number
         return self.number is not None and not self.is_lost
@@ -199,17 +206,12 @@ class TrainingProcess:
         self._channel.close()
 
     def _ask(self, *message: object) -> object:
+        """The answer; without a message, what the process says by itself."""
         try:
-            self._channel.send(message)
-        except (OSError, ValueError) as error:  # ValueError: closed meanwhile
-            self.is_lost = True
-            raise ProcessLostError from error
-        return self._reply()
-
-    def _reply(self) -> object:
-        try:
+            if message:
+                self._channel.send(message)
             return self._channel.receive()
-        except (EOFError, OSError, ValueError) as error:
+        except Exception as error:  # whatever it was, half a message may be under way
             self.is_lost = True
             raise ProcessLostError from error
 
@@ -222,6 +224,7 @@ class TrainingProcesses:
         self._lock = threading.Lock()
         self._first: subprocess.Popen[bytes] | None = None
         self._processes: list[TrainingProcess] = []
+        self._started = -math.inf
         if count:
             # One byte that all of them see: how many drawings are judged at this moment.
             self._descriptor = os.memfd_create("urgent")
@@ -229,18 +232,22 @@ class TrainingProcesses:
             self._urgent = mmap.mmap(self._descriptor, 1)
 
     def of(self, worker: int) -> TrainingProcess | None:
-        """A worker's process, None where it has none; the first who asks starts them all."""
+        """A worker's process, None where it has none; the first who asks starts them all, anew where all were lost."""
         if worker >= self.count:
             return None
         with self._lock:
-            if not self._first:
+            are_lost = all(process.is_lost for process in self._processes)
+            if are_lost and time.monotonic() - self._started > START_EVERY:
+                self._let_go()
                 self._start()
             return self._processes[worker] if self._processes else None
 
     def _start(self) -> None:
-        pairs = [socket.socketpair() for _ in range(self.count)]
-        theirs = [there.fileno() for _, there in pairs]
+        self._started = time.monotonic()
+        pairs: list[tuple[socket.socket, socket.socket]] = []
         try:
+            pairs += (socket.socketpair() for _ in range(self.count))
+            theirs = [there.fileno() for _, there in pairs]
             self._first = subprocess.Popen(
                 [sys.executable, "-c", f"from {__name__} import main; main({theirs}, {self._descriptor})"],
                 cwd=ROOT,
@@ -248,15 +255,13 @@ class TrainingProcesses:
                 pass_fds=[*theirs, self._descriptor],
                 process_group=0,  # Ctrl-C is for the server, which ends them
             )
+            self._processes = [TrainingProcess(here) for here, _ in pairs]
         except OSError as error:
             LOG.warning("Trainings stay in the server's own process; another one cannot be started: %s", error)
-            self.count = 0
-        for here, there in pairs:
-            there.close()
-            if self._first:
-                self._processes.append(TrainingProcess(here))
-            else:
+            for here, _ in pairs:
                 here.close()
+        for _, there in pairs:
+            there.close()
 
     def stand_back(self, urgent: int) -> None:
         """So many drawings are judged now; as many processes wait meanwhile, MAX_STAND_BACK at most for each batch."""
@@ -264,17 +269,23 @@ class TrainingProcesses:
             self._urgent[0] = min(urgent, 255)
 
     def end(self) -> None:
-        """Nobody trains; the next who asks starts them anew."""
+        """Nobody trains; the next who asks starts them anew. Waits for END_SECONDS at most."""
         with self._lock:
-            first, processes, self._first, self._processes = self._first, self._processes, None, []
-        for process in processes:
-            process.close()
+            first = self._let_go()
+            self._started = -math.inf
         if first:
             try:
                 first.wait(END_SECONDS)
             except subprocess.TimeoutExpired:
                 os.killpg(first.pid, signal.SIGKILL)
                 first.wait()
+
+    def _let_go(self) -> "subprocess.Popen[bytes] | None":
+        """Each process ends when it sees that nobody asks any more."""
+        first, processes, self._first, self._processes = self._first, self._processes, None, []
+        for process in processes:
+            process.close()
+        return first
 
     def memory(self) -> int:
         """Bytes that they take, without files that they only read; what they share counts once."""
@@ -316,6 +327,7 @@ def main(descriptors: list[int], urgent_descriptor: int) -> None:
         connection.close()
     for _ in connections:
         os.wait()
+    os._exit(0)
 
 
 def _has_to_stand_back(urgent: mmap.mmap, number: int) -> bool:
@@ -354,11 +366,11 @@ def _serve(channel: Channel, shall_stand_back: Callable[[], bool]) -> None:
                     assert trainer
                     channel.send(SavedTraining.of(trainer))
                     trainer = None
-    except (EOFError, OSError):
+    except (EOFError, OSError, pickle.UnpicklingError):
         return
 
 
-def _train(trainer: Trainer, shall_stand_back: Callable[[], bool]) -> tuple[tuple[Step, ...], DivergedError | None]:
+def _train(trainer: Trainer, shall_stand_back: Callable[[], bool]) -> tuple[tuple[Step, ...], Exception | None]:
     """The batches of a moment, one at least, and the error that ended them."""
     steps: list[Step] = []
     ends = time.monotonic() + MOMENT
@@ -368,6 +380,6 @@ def _train(trainer: Trainer, shall_stand_back: Callable[[], bool]) -> tuple[tupl
             while shall_stand_back() and time.monotonic() < latest:
                 time.sleep(LOOK_EVERY)
             steps.append(trainer.step())
-    except DivergedError as error:
+    except Exception as error:  # told where the training is; other trainings follow
         return tuple(steps), error
     return tuple(steps), None

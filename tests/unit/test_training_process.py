@@ -1,9 +1,12 @@
 """Trainings in processes of their own: not a bit of difference, whatever becomes of a process, and none is left behind."""
 
 import os
+import pickle
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +25,7 @@ from core.jobs.images import TrainingImages
 from core.jobs.job import JobState, TrainingJob
 from core.jobs.memory_budget import Budget, Claim, MemoryFullError, Owner
 from core.jobs.pool import JobPool
-from core.jobs.training_process import ROOT, TrainingProcess, TrainingProcesses
+from core.jobs.training_process import ROOT, ProcessLostError, TrainingProcess, TrainingProcesses
 from core.training import DivergedError
 from tests.conftest import PATIENCE
 
@@ -221,17 +224,22 @@ def test_processes_end_when_nobody_has_trained_for_a_while_and_come_again(
     small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.jobs.pool.PROCESSES_STAY", 0.5)
+    started = list[int]()
+    start = TrainingProcesses._start
+
+    def counted(processes: TrainingProcesses) -> None:
+        start(processes)
+        assert processes._first
+        started.append(processes._first.pid)
+
+    monkeypatch.setattr(TrainingProcesses, "_start", counted)
     pool = JobPool(workers=1, processes=1)
-    numbers = []
-    for _ in range(2):
+    for times in (1, 2):
         job = TrainingJob(small, split, pool)
         job.resume()
         wait_until(lambda job=job: job.snapshot().state is JobState.DONE)
-        first = pool.processes._first
-        assert first
-        numbers.append(first.pid)
-        wait_until(lambda number=first.pid: not is_there(number))
-    assert numbers[0] != numbers[1]
+        assert len(started) >= times
+        wait_until(lambda: not any(is_there(number) for number in started))
     assert pool.close()
 
 
@@ -318,3 +326,65 @@ def test_the_environment_says_how_many_processes_there_are(
     assert environment.training_processes() == expected
     monkeypatch.setattr(environment.sys, "platform", "darwin")
     assert environment.training_processes() == 0
+
+
+def test_half_a_message_means_that_the_process_is_lost(small: DetectorConfig, split: OneClassSplit) -> None:
+    here, there = socket.socketpair()
+    process = TrainingProcess(here)
+    there.sendall(pickle.dumps(4711) + pickle.dumps(np.zeros(100_000), protocol=5)[:50_000])
+    there.shutdown(socket.SHUT_WR)
+    reader = threading.Thread(target=lambda: all(iter(lambda: there.recv(2**16), b"")), daemon=True)
+    reader.start()  # what it is asked is read
+    assert process.is_ready
+    backend = LocalBackend(small, TrainingImages(split, small.preprocessing))
+    backend.begin()
+    backend.begin_turn(process)
+    assert len(backend.step_many(False)) == 1, "this batch was trained here"
+    assert (process.is_lost, process.is_ready, backend.is_at_rest) == (True, False, True)
+    process.close()
+    there.close()
+
+
+def test_a_training_that_was_stopped_as_it_diverged_has_no_result(small: DetectorConfig, split: OneClassSplit) -> None:
+    wild = split.train.clone()
+    wild[::3] *= 1e30
+    processes = TrainingProcesses(1)
+    backend = LocalBackend(small, TrainingImages(replace(split, train=wild), small.preprocessing))
+    backend.begin()
+    backend.begin_turn(ready(processes))
+    backend.step_many(False)
+    assert all(value.isfinite().all() for value in backend.weights().values()), "what is shown is numbers"
+    with pytest.raises(DivergedError):
+        backend.finish()
+    backend.end_turn()
+    processes.end()
+
+
+def test_drawings_of_ones_own_never_leave_the_server(
+    small: DetectorConfig, split: OneClassSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend_module, "is_own", lambda name: name == small.data_set)
+    processes = TrainingProcesses(1)
+    process = ready(processes)
+    backend = LocalBackend(small, TrainingImages(split, small.preprocessing))
+    backend.begin()
+    backend.begin_turn(process)
+    backend.step_many(False)
+    assert (process._kept, backend.is_at_rest) == ({}, True)
+    backend.end_turn()
+    processes.end()
+
+
+def test_processes_that_are_lost_are_started_anew_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    processes = TrainingProcesses(1)
+    process = ready(processes)
+    assert process.number
+    os.kill(process.number, signal.SIGKILL)
+    with pytest.raises(ProcessLostError):
+        process.end()
+    assert processes.of(0) is process, "not at once"
+    monkeypatch.setattr(training_process, "START_EVERY", 0.0)
+    assert processes.of(0) is not process
+    monkeypatch.setattr(training_process, "START_EVERY", 60.0)
+    ready(processes)
+    processes.end()
