@@ -100,8 +100,9 @@ class Snapshot:
 
     epoch and batch count from 1 and are 0 before the first step. weights: a copy of the network's
     state, empty before the first turn; where nobody looks at them they may be seconds older than batch.
-    images_per_second: in its turns; seconds_left: with those of others in between; both are 0 until they are known. turn: it has one turn in so many. ahead: how
-    many jobs have their turn before this QUEUED one; wait: seconds until its own is likely to come.
+    images_per_second: in its turns; seconds_left: with those of others in between; both are 0 until they are
+    known. turn: it has one turn in so many. ahead: how many jobs have their turn before this QUEUED one; wait:
+    seconds until its own is likely to come.
     is_held: nobody's training has a turn for now. paused_unattended: it PAUSED because nobody looked;
     stopped_early: it was stopped before its last epoch. error: why a job FAILED, or why it PAUSED by
     itself. rate_changes: the learning rates that were set during a pause, each with the number of batches that
