@@ -263,7 +263,6 @@ def test_drawings_travel_once_for_a_training_that_runs_to_its_end(
 
 def test_drawings_leave_the_cluster_with_a_training_that_dies_of_an_error(
     new_own_job: NewJob,
-    pool: JobPool,
     cluster: Cluster,
     long: DetectorConfig,
     wait_until: "WaitUntil",
@@ -272,7 +271,7 @@ def test_drawings_leave_the_cluster_with_a_training_that_dies_of_an_error(
     job = new_own_job(long)
     job.resume()
     wait_until(lambda: count(job) > 1)
-    monkeypatch.setattr(pool, "yield_to_inference", Mock(side_effect=RuntimeError("by the test")))
+    monkeypatch.setattr(job, "_discard_lost_batches", Mock(side_effect=RuntimeError("by the test")))
     wait_until(lambda: state(job).is_over)
     assert str(job.snapshot().error) == "Training failed: by the test"
     with Client(cluster.address, set_as_default=False) as client:
