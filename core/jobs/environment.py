@@ -10,8 +10,8 @@ from core.server.environment import MEGABYTE, memory_limit, whole_number_from_en
 MAX_WORKERS = 256
 """Threads that train at a time: more than any machine has cores."""
 
-NEEDED_BY_PROCESSES = 2_000 * MEGABYTE
-"""MEMORY_LIMIT from which on trainings have processes of their own, which take 500 MB of it while somebody trains."""
+NEEDED_BY_PROCESSES = 4_000 * MEGABYTE
+"""MEMORY_LIMIT from which on trainings have processes of their own, which take 500 to 700 MB of it while somebody trains."""
 
 
 def training_workers() -> int:

@@ -25,6 +25,9 @@ TRAINING_NICE = 10
 LONG_TURNS = 6
 """Where both wait, one turn in so many is for a long training; ten would else take a third from twenty short ones."""
 
+RESERVED_FOR_PROCESSES = 600 * 2**20
+"""Bytes that the processes of two workers take while they train."""
+
 PROCESSES_STAY = 300.0
 """Seconds for which the processes that train are kept though nobody trains; to start them takes seconds."""
 
@@ -50,7 +53,8 @@ class JobPool:
         self.workers = 0
         self.budget = budget or Budget()
         self.processes = TrainingProcesses(processes)
-        self.budget.count_process(self.processes.memory)
+        # Counted before they are there, or others would have what they need.
+        self.budget.count_process(lambda: max(self.processes.memory(), RESERVED_FOR_PROCESSES if self.processes.count else 0))
         self.images = SharedImages()
         self._known: WeakSet[TrainingJob] = WeakSet()
         self._waiting: list[TrainingJob] = []

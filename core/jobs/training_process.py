@@ -56,6 +56,9 @@ MAX_IMAGE_BYTES = 64 * 2**20
 """Images that a process holds at most; a class that trains on the same digit sends them once. Whoever trains on more, which
 is on most classes, trains in the server's own process, which has them already."""
 
+SPARE_BYTES = 16 * 2**20
+"""Memory that a process keeps for the next batch; to give back and take again what a batch needs costs a tenth of its time."""
+
 START_EVERY = 60.0
 """Seconds between two starts where the processes are lost again and again, as where memory is short."""
 
@@ -312,7 +315,7 @@ def main(descriptors: list[int], urgent_descriptor: int) -> None:
     # The first optimiser loads a third of torch, the first batch of images a library.
     image = torch.zeros(1, 1, 28, 28)
     Trainer(Autoencoder(ModelConfig()), image, image, TrainConfig()).validation_loss()
-    keep_no_large_blocks()
+    keep_no_large_blocks(SPARE_BYTES)
     gc.collect()
     gc.freeze()  # whoever searches what is shared makes it his own
     connections = [socket.socket(fileno=descriptor) for descriptor in descriptors]

@@ -34,15 +34,15 @@ LARGE_BLOCK = 4 * 2**20
 """Bytes. No batch of a training needs a block so large; with 1 MB the course's training takes a sixth longer."""
 
 
-def keep_no_large_blocks() -> None:
-    """Have glibc return large blocks to the system when they are freed.
+def keep_no_large_blocks(spare: int = LARGE_BLOCK) -> None:
+    """Have glibc return large blocks to the system when they are freed. spare: bytes that it keeps at the end of its heap.
 
     Left alone it learns from the first images that are freed to keep 32 MB and more, in each of a dozen heaps.
     """
     if sys.platform == "linux":
         with suppress(AttributeError):  # not every C library has it
-            for limit in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
-                ctypes.CDLL(None).mallopt(limit, LARGE_BLOCK)
+            for limit, size in ((M_MMAP_THRESHOLD, LARGE_BLOCK), (M_TRIM_THRESHOLD, spare)):
+                ctypes.CDLL(None).mallopt(limit, size)
 
 
 def give_back_memory() -> None:

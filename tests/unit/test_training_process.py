@@ -24,7 +24,7 @@ from core.jobs.backend import LocalBackend
 from core.jobs.images import TrainingImages
 from core.jobs.job import JobState, TrainingJob
 from core.jobs.memory_budget import Budget, Claim, MemoryFullError, Owner
-from core.jobs.pool import JobPool
+from core.jobs.pool import RESERVED_FOR_PROCESSES, JobPool
 from core.jobs.training_process import ROOT, ProcessLostError, TrainingProcess, TrainingProcesses
 from core.training import DivergedError
 from tests.conftest import PATIENCE
@@ -312,15 +312,15 @@ def test_the_memory_of_the_processes_counts(monkeypatch: pytest.MonkeyPatch) -> 
         ({}, 3),
         ({"TRAINING_PROCESSES": "0"}, 0),
         ({"TRAINING_PROCESSES": "2"}, 2),
-        ({"MEMORY_LIMIT": "1999M"}, 0),
-        ({"MEMORY_LIMIT": "1999M", "TRAINING_PROCESSES": "1"}, 1),
+        ({"MEMORY_LIMIT": "3999M"}, 0),
+        ({"MEMORY_LIMIT": "3999M", "TRAINING_PROCESSES": "1"}, 1),
     ],
 )
 def test_the_environment_says_how_many_processes_there_are(
     more: dict[str, str], expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TRAINING_PROCESSES", raising=False)
-    for name, text in {"TRAINING_WORKERS": "3", "MEMORY_LIMIT": "2000M", **more}.items():
+    for name, text in {"TRAINING_WORKERS": "3", "MEMORY_LIMIT": "4000M", **more}.items():
         monkeypatch.setenv(name, text)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
     assert environment.training_processes() == expected
@@ -388,3 +388,15 @@ def test_processes_that_are_lost_are_started_anew_after_a_while(monkeypatch: pyt
     monkeypatch.setattr(training_process, "START_EVERY", 60.0)
     ready(processes)
     processes.end()
+
+
+def test_memory_for_the_processes_is_reserved_before_they_are_there() -> None:
+    budget = Budget(RESERVED_FOR_PROCESSES + 1000)
+    pool = JobPool(workers=1, processes=1, budget=budget)
+    assert budget.used() == RESERVED_FOR_PROCESSES
+    with pytest.raises(MemoryFullError):
+        budget.require(None, Claim(2000))
+    assert pool.close()
+    without = Budget(1000)
+    JobPool(workers=1, budget=without).close()
+    assert without.used() == 0
