@@ -300,6 +300,7 @@ def test_a_snapshot_never_changes(new_job: NewJob, long: DetectorConfig, wait_un
     assert same(early.weights, copies[0])
     assert np.array_equal(early.batch_losses, copies[1])
     assert early.losses == copies[2]
+    assert not same(early.weights, later.weights)
     assert later.version > early.version
     with pytest.raises(AttributeError):
         early.epoch = 7  # type: ignore[misc]
