@@ -30,8 +30,7 @@ class TrainingBackend(Protocol):
 
     It may be left after any batch, and others have their turn before the next. trained: batches that are
     trained; it goes back where work was lost. is_at_rest: nothing of the job is under way or held elsewhere.
-    is_watched: set by the job, whether somebody looks at the weights while they are trained; who does has those of a
-    moment ago, else they may be seconds old.
+    is_watched: set by the job, whether the weights of a moment ago are wanted while it trains, else they may be seconds old.
     """
 
     is_watched: bool
@@ -70,7 +69,7 @@ class TrainingBackend(Protocol):
         """Come to rest."""
 
     def weights(self) -> dict[str, Tensor]:
-        """The network's weights, at rest as they stand; nothing changes them afterwards."""
+        """The network's weights, at rest as they stand; nothing changes them afterwards, and the same are the same object."""
 
     def finish(self) -> Checkpoint:
         """End the training: the detector, calibrated and measured, without its losses."""
@@ -89,6 +88,7 @@ class LocalBackend:
         self._trainer: Trainer | None = None
         self._process: TrainingProcess | None = None
         self._weights: dict[str, Tensor] | None = None  # the last that the process told; None while the training is here
+        self._copy: tuple[int, dict[str, Tensor]] | None = None  # the last that was made here, after so many batches
         self._saved: SavedTraining | None = None  # the last that came whole while the process has the training
         self._error: Exception | None = None  # that ended the training in the process; raised after the batches before it
         self.trained = 0
@@ -152,7 +152,7 @@ class LocalBackend:
         else:
             self._saved = moment.saved or self._saved
             if weights := moment.weights or (moment.saved and moment.saved.weights):
-                self._weights = tensors(weights)
+                self._weights, self._copy = tensors(weights), None
         self.trained = trained
         return moment.steps
 
@@ -181,7 +181,7 @@ class LocalBackend:
 
     def close(self) -> None:
         with one_thread_at_a_time(self._device):
-            self._trainer = self._images = None  # the optimiser weighs twice the network
+            self._trainer = self._images = self._copy = None  # the optimiser weighs twice the network
 
     def set_learning_rate(self, rate: float) -> None:
         assert self._trainer
@@ -194,8 +194,12 @@ class LocalBackend:
         if (told := self._weights) is not None:
             return told
         assert self._detector
-        with one_thread_at_a_time(self._device):
-            return {name: value.detach().cpu().clone() for name, value in self._detector.model.state_dict().items()}
+        copy, trained = self._copy, self.trained
+        if copy is None or copy[0] != trained:
+            with one_thread_at_a_time(self._device):
+                copy = trained, {name: value.detach().cpu().clone() for name, value in self._detector.model.state_dict().items()}
+            self._copy = copy
+        return copy[1]
 
     def finish(self) -> Checkpoint:
         self.suspend()

@@ -50,7 +50,7 @@ LIVE_WANTED = 5.0
 """Where the live detector was asked for within so many seconds, it is renewed when a time slice ends, for the next request."""
 
 WATCHED = 5.0
-"""Seconds after somebody looked at the weights in which each moment of the training brings them."""
+"""Seconds after somebody looked at the weights in which each moment of a training brings them, where nobody waits for it."""
 
 IDLE_TIMEOUT = 60.0
 """Seconds for which nobody looks before a job pauses; a browser wakes a hidden tab once a minute."""
@@ -99,7 +99,7 @@ class Snapshot:
     """What a page needs to know of a job at one moment; nothing in it changes afterwards.
 
     epoch and batch count from 1 and are 0 before the first step. weights: a copy of the network's
-    state, empty before the first turn; where nobody looks at them they may be seconds older than batch.
+    state, empty before the first turn; where nobody looks at them, or others wait, they may be seconds older than batch.
     images_per_second: in its turns; seconds_left: with those of others in between; both are 0 until they are
     known. turn: it has one turn in so many. ahead: how many jobs have their turn before this QUEUED one; wait:
     seconds until its own is likely to come.
@@ -193,7 +193,7 @@ class TrainingJob:
         self._images_trained = 0
         self._seconds_trained = 0.0
         self._published = 0.0
-        self._current: tuple[int, AutoencoderDetector] | None = None
+        self._current: tuple[dict[str, Tensor], AutoencoderDetector] | None = None  # with the snapshot's weights it is made of
         self._current_made = self._current_asked = self._current_wanted = -math.inf
         self._weights_wanted = -math.inf
         self._is_renewal_asked = False
@@ -330,7 +330,7 @@ class TrainingJob:
         is_running = snapshot.state is JobState.RUNNING
         is_fresh = is_running and self._current_wanted - self._current_made < LIVE_AT_MOST
         current = self._current  # once: the worker lets go of it when the job pauses
-        if current is None or not (is_fresh or current[0] == snapshot.version):
+        if current is None or not (is_fresh or current[0] is snapshot.weights):
             return self._renew(snapshot)
         return current[1]
 
@@ -350,7 +350,7 @@ class TrainingJob:
         snapshot, current = self._snapshot, self._current
         if snapshot.result:
             return detector is not snapshot.result.detector
-        return current is None or current[0] != snapshot.version or current[1] is not detector
+        return current is None or current[0] is not snapshot.weights or current[1] is not detector
 
     def _renew(self, snapshot: Snapshot) -> AutoencoderDetector:
         images = self._images  # once: the worker lets go of it when the job is done
@@ -360,7 +360,7 @@ class TrainingJob:
         split = images.prepared.split
         few = OneClassSplit(split.train[:LIVE_TRAIN], split.calibration[:LIVE_CALIBRATION], split.test, split.copies)
         detector = calibrate(AutoencoderDetector(self.config, self._network(snapshot)), few)
-        self._current, self._current_made = (snapshot.version, detector), time.monotonic()
+        self._current, self._current_made = (snapshot.weights, detector), time.monotonic()
         return detector
 
     def _network(self, snapshot: Snapshot) -> Autoencoder:
@@ -372,8 +372,9 @@ class TrainingJob:
 
     def _renew_as_asked(self) -> None:
         self._is_renewal_asked = False  # before it is made: what is trained meanwhile may ask again
-        if self._images:
-            self._renew(self._snapshot)
+        snapshot, current = self._snapshot, self._current
+        if self._images and (current is None or current[0] is not snapshot.weights):
+            self._renew(snapshot)
 
     def _enqueue(self, wanted: str) -> None:
         with self._lock:
@@ -477,7 +478,8 @@ class TrainingJob:
     def _train_chunk(self) -> None:
         if self._backend.is_at_rest:  # a process of its own stands back by itself
             self._pool.yield_to_inference()
-        self._backend.is_watched = time.monotonic() - self._weights_wanted < WATCHED
+        # Where others wait the turn will end within a second or so, and brings the weights.
+        self._backend.is_watched = time.monotonic() - self._weights_wanted < WATCHED and not self._pool.has_others(self)
         started = time.perf_counter()
         single_step = self._command == "step"
         steps = self._backend.step_many(single_step)

@@ -350,9 +350,9 @@ def test_detector_of_a_running_job_is_never_old(
     job = new_job(long)
     job.resume()
     wait_until(lambda: len(job.snapshot().batch_losses) > 0)
-    early, version = job.detector(), job.snapshot().version
+    early, weights = job.detector(), job.snapshot().weights
     monkeypatch.setattr(jobs_module, "LIVE_AT_MOST", 0.0)  # as if nobody had looked for so long
-    wait_until(lambda: job.snapshot().version > version)
+    wait_until(lambda: job.snapshot().weights is not weights)
     assert job.detector() is not early
 
 
@@ -896,7 +896,7 @@ def test_a_live_detector_can_be_let_go_in_the_middle_of_a_look(
 ) -> None:
     job = new_job(small)
     live = job.detector()
-    looks = iter([(job.snapshot().version, live)])  # and from the second on there is none
+    looks = iter([(job.snapshot().weights, live)])  # and from the second on there is none
     monkeypatch.setattr(jobs_module.TrainingJob, "_current", property(lambda _: next(looks, None)), raising=False)
     assert job.detector() is live
 
