@@ -24,6 +24,7 @@ from core.data import datasets as data
 from core.data.datasets import DataSet, MissingDataError, load
 from core.data.split import OneClassSplit, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
+from core.jobs.training_process import TrainingProcess, TrainingProcesses
 from core.model import ModelConfig
 from core.training import TrainConfig
 from tests import postgres
@@ -140,6 +141,15 @@ class TinyMnist:
         for name, content in self.archives.items():
             (folder / name).write_bytes(content)
         return folder
+
+
+def ready(processes: TrainingProcesses, worker: int = 0) -> TrainingProcess:
+    """A worker's process, once it is ready."""
+    latest = time.monotonic() + PATIENCE
+    while not ((process := processes.of(worker)) and process.is_ready):
+        assert time.monotonic() < latest, "no process is ready"
+        time.sleep(0.02)
+    return process
 
 
 @pytest.fixture(scope="module")

@@ -86,6 +86,7 @@ class LocalBackend:
         self._images: TrainingImages | None = images
         self._detector: AutoencoderDetector | None = None
         self._trainer: Trainer | None = None
+        self._to_send: Images | None = None  # to a process; None where the training stays here
         self._process: TrainingProcess | None = None
         self._weights: dict[str, Tensor] | None = None  # the last that the process told; None while the training is here
         self._copy: tuple[int, dict[str, Tensor]] | None = None  # the last that was made here, after so many batches
@@ -101,6 +102,9 @@ class LocalBackend:
     def begin(self) -> None:
         assert self._images
         images = self._images.prepared
+        to_send = Images(self._images.number, images.train, images.calibration)
+        # Somebody's own drawings stay where they are forgotten when their owner wants it.
+        self._to_send = to_send if to_send.size <= MAX_IMAGE_BYTES and not is_own(self._config.data_set) else None
         with one_thread_at_a_time(self._device):
             self._detector = AutoencoderDetector(self._config, device=self._device)
             self._trainer = Trainer(self._detector.model, images.train, images.calibration, self._config.training)
@@ -115,9 +119,9 @@ class LocalBackend:
     def step_many(self, single_step: bool) -> Sequence[Step]:
         if self._error:
             raise self._error
-        if self._process and self._process.is_ready and self._may_leave and not single_step:
+        if self._process and self._process.is_ready and self._to_send and not single_step:
             try:
-                return self._step_in_process(self._process)
+                return self._step_in_process(self._process, self._to_send)
             except ProcessLostError:
                 self._go_back()
         self.suspend()
@@ -127,20 +131,10 @@ class LocalBackend:
         self.trained = self._trainer.trained
         return (step,)
 
-    @property
-    def _may_leave(self) -> bool:
-        # Somebody's own drawings stay where they are forgotten when their owner wants it.
-        return self._to_send.size <= MAX_IMAGE_BYTES and not is_own(self._config.data_set)
-
-    @property
-    def _to_send(self) -> Images:
-        assert self._images
-        return Images(self._images.number, self._images.prepared.train, self._images.prepared.calibration)
-
-    def _step_in_process(self, process: TrainingProcess) -> Sequence[Step]:
+    def _step_in_process(self, process: TrainingProcess, images: Images) -> Sequence[Step]:
         assert self._trainer
         if self._weights is None:
-            process.begin(self._config.model, self._trainer.config, self._to_send, SavedTraining.of(self._trainer))
+            process.begin(self._config.model, self._trainer.config, images, SavedTraining.of(self._trainer))
             self._weights = self.weights()
         moment = process.train(with_weights=self.is_watched)
         trained = self.trained + len(moment.steps)
@@ -181,7 +175,8 @@ class LocalBackend:
 
     def close(self) -> None:
         with one_thread_at_a_time(self._device):
-            self._trainer = self._images = self._copy = None  # the optimiser weighs twice the network
+            # The optimiser weighs twice the network.
+            self._trainer = self._images = self._to_send = self._copy = None
 
     def set_learning_rate(self, rate: float) -> None:
         assert self._trainer
@@ -197,8 +192,8 @@ class LocalBackend:
         copy, trained = self._copy, self.trained
         if copy is None or copy[0] != trained:
             with one_thread_at_a_time(self._device):
-                copy = trained, {name: value.detach().cpu().clone() for name, value in self._detector.model.state_dict().items()}
-            self._copy = copy
+                state = self._detector.model.state_dict()
+                copy = self._copy = trained, {name: value.detach().cpu().clone() for name, value in state.items()}
         return copy[1]
 
     def finish(self) -> Checkpoint:

@@ -79,7 +79,7 @@ class Budget:
         self._others.append(others)
 
     def count_process(self, memory: Callable[[], int]) -> None:
-        """Count also the memory of another process of this server, in bytes, as nobody's."""
+        """Leave room for another process of this server too; memory: what it takes, in bytes."""
         self._processes.append(memory)
 
     def claim(self, thing: object, owner: Owner | None, claim: Claim) -> None:
@@ -99,12 +99,9 @@ class Budget:
             self._require(owner, claim)
 
     def used(self, owner: Owner | None = None) -> int:
-        """Bytes that everything of an owner needs, or everything at all."""
+        """Bytes that everything of an owner needs, or of all owners, without other processes."""
         with self._lock:
-            return self._used(owner) + (0 if owner else self._elsewhere())
-
-    def _elsewhere(self) -> int:
-        return sum(memory() for memory in self._processes)
+            return self._used(owner)
 
     def _used(self, owner: Owner | None, besides: Claim | None = None) -> int:
         claims = [claim for whose, claim in list(self._claims.values()) if owner is None or whose is owner]
@@ -135,7 +132,7 @@ class Budget:
                     most=most / MEGABYTE,
                     used=used / MEGABYTE,
                 )
-        elsewhere = self._elsewhere()  # once: it takes milliseconds
+        elsewhere = sum(memory() for memory in self._processes)  # once: it takes milliseconds
         before, after = self._used(None) + elsewhere, self._used(None, claim) + elsewhere
         most = self.size if after - before <= SMALL else int((1 - RESERVED) * self.size)
         is_full = (memory_in_use() or 0.0) * MEGABYTE + elsewhere > self._limit

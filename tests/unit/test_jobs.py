@@ -37,7 +37,7 @@ from core.metrics import evaluate
 from core.model import Autoencoder, ModelConfig
 from core.settings import SETTINGS, Number
 from core.training import DivergedError, Step, Trainer
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, ready
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
@@ -53,10 +53,8 @@ def pool(request: pytest.FixtureRequest) -> Iterator[JobPool]:
     if request.param and sys.platform != "linux":
         pytest.skip("Only Linux has processes that train.")
     pool = JobPool(workers=1, processes=request.param)
-    latest = time.monotonic() + PATIENCE
-    while request.param and not ((process := pool.processes.of(0)) and process.is_ready):
-        assert time.monotonic() < latest
-        time.sleep(0.05)
+    if request.param:
+        ready(pool.processes)
     yield pool
     pool.close()
 

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,28 +19,20 @@ from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.jobs import backend as backend_module
 from core.jobs import environment, memory_budget, training_process
+from core.jobs import job as job_module
 from core.jobs.backend import LocalBackend
 from core.jobs.images import TrainingImages
 from core.jobs.job import JobState, TrainingJob
 from core.jobs.memory_budget import Budget, Claim, MemoryFullError, Owner
 from core.jobs.pool import RESERVED_FOR_PROCESSES, JobPool
-from core.jobs.training_process import ROOT, ProcessLostError, TrainingProcess, TrainingProcesses
+from core.jobs.training_process import ROOT, Moment, ProcessLostError, TrainingProcess, TrainingProcesses
 from core.training import DivergedError
-from tests.conftest import PATIENCE
+from tests.conftest import ready
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Only Linux has processes that train.")
-
-
-def ready(processes: TrainingProcesses, worker: int = 0) -> TrainingProcess:
-    """A worker's process, once it is ready."""
-    latest = time.monotonic() + PATIENCE
-    while not ((process := processes.of(worker)) and process.is_ready):
-        assert time.monotonic() < latest, "no process is ready"
-        time.sleep(0.02)
-    return process
 
 
 def is_there(process: int) -> bool:
@@ -111,6 +102,46 @@ def test_a_training_whose_process_is_killed_goes_on_and_ends_as_if_it_had_not(
     assert (snapshot.state, snapshot.error) == (JobState.DONE, None)
     assert np.array_equal(snapshot.batch_losses, np.array(losses(turns, split), dtype=np.float32))
     assert "a training goes on from batch" in caplog.text
+    assert pool.close()
+
+
+@pytest.mark.parametrize("are_others", [False, True])
+def test_weights_that_are_looked_at_come_each_moment_or_where_others_wait_with_the_turns_end(
+    are_others: bool, small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = JobPool(workers=1, processes=1)
+    monkeypatch.setattr(pool, "has_others", lambda job: are_others)
+    ready(pool.processes)
+    wanted, calibrated = list[bool](), list[object]()
+    train, calibrate = TrainingProcess.train, job_module.calibrate
+
+    def counted(process: TrainingProcess, with_weights: bool) -> Moment:
+        wanted.append(with_weights)
+        return train(process, with_weights)
+
+    def seen(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDetector:
+        calibrated.append(detector)
+        return calibrate(detector, split)
+
+    monkeypatch.setattr(TrainingProcess, "train", counted)
+    monkeypatch.setattr(job_module, "calibrate", seen)
+    monkeypatch.setattr(job_module, "LIVE_AT_MOST", 0.0)  # whoever looks wants the weights as they stand
+    job = TrainingJob(replace(small, training=replace(small.training, epochs=200, batch_size=1)), split, pool)
+    job.resume()
+    wait_until(lambda: wanted)
+    shown = dict[int, object]()
+
+    def look() -> bool:
+        weights = job.snapshot().weights
+        shown[id(weights)] = weights
+        return bool(job.detector()) and len(shown) > 3
+
+    wait_until(look)
+    job.drop()
+    assert any(wanted[1:]) is not are_others
+    if are_others:
+        assert len(wanted) > 2 * len(shown), "a turn has some moments, of which only the last tells the weights"
+        assert len(calibrated) <= 2 * len(shown), "made once of the same weights, or at a time by who looks and in the background"
     assert pool.close()
 
 
@@ -393,10 +424,12 @@ def test_processes_that_are_lost_are_started_anew_after_a_while(monkeypatch: pyt
 def test_memory_for_the_processes_is_reserved_before_they_are_there() -> None:
     budget = Budget(RESERVED_FOR_PROCESSES + 1000)
     pool = JobPool(workers=1, processes=1, budget=budget)
-    assert budget.used() == RESERVED_FOR_PROCESSES
+    budget.require(None, Claim(1000))
     with pytest.raises(MemoryFullError):
-        budget.require(None, Claim(2000))
+        budget.require(None, Claim(1001))
+    assert budget.used() == 0, "no visitor needs it"
     assert pool.close()
     without = Budget(1000)
-    JobPool(workers=1, budget=without).close()
-    assert without.used() == 0
+    pool = JobPool(workers=1, budget=without)
+    without.require(None, Claim(1000))
+    assert pool.close()
