@@ -141,7 +141,7 @@ def test_weights_that_are_looked_at_come_each_moment_or_where_others_wait_with_t
     assert any(wanted[1:]) is not are_others
     if are_others:
         assert len(wanted) > 2 * len(shown), "a turn has some moments, of which only the last tells the weights"
-        assert len(calibrated) <= 2 * len(shown), "made once of the same weights, or at a time by who looks and in the background"
+        assert len(calibrated) <= 2 * len(shown), "made once of the same weights, or by two at a time"
     assert pool.close()
 
 
