@@ -89,7 +89,7 @@ class LocalBackend:
         self._to_send: Images | None = None  # to a process; None where the training stays here
         self._process: TrainingProcess | None = None
         self._weights: dict[str, Tensor] | None = None  # the last that the process told; None while the training is here
-        self._copy: tuple[int, dict[str, Tensor]] | None = None  # the last that was made here, after so many batches
+        self._copy: tuple[int, dict[str, Tensor]] | None = None  # last asked for or told, and after how many batches
         self._saved: SavedTraining | None = None  # the last that came whole while the process has the training
         self._error: Exception | None = None  # that ended the training in the process; raised after the batches before it
         self.trained = 0
@@ -146,7 +146,8 @@ class LocalBackend:
         else:
             self._saved = moment.saved or self._saved
             if weights := moment.weights or (moment.saved and moment.saved.weights):
-                self._weights, self._copy = tensors(weights), None
+                self._weights = tensors(weights)
+                self._copy = trained, self._weights
         self.trained = trained
         return moment.steps
 

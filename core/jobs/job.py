@@ -320,8 +320,8 @@ class TrainingJob:
     def detector(self) -> AutoencoderDetector:
         """The detector as it stands, calibrated: the result once there is one, else a copy of the live weights.
 
-        While the job runs the copy is at most LIVE_AT_MOST seconds old. Whoever looks again and again
-        does not wait for it: it is made anew in the background.
+        While the job runs the copy has the snapshot's weights or is at most LIVE_AT_MOST seconds old. Whoever looks
+        again and again does not wait for it: it is made anew in the background.
         """
         snapshot = self._snapshot
         if snapshot.result:
@@ -345,8 +345,9 @@ class TrainingJob:
     def has_changed_since(self, detector: AutoencoderDetector | None) -> bool:
         """Whether the live detector has other weights now than this one, which this job gave earlier; takes no lock.
 
-        A job that waits for its turn does not change.
+        A job that waits for its turn does not change. Who asks will want the new one: it is made when the turn ends.
         """
+        self._current_wanted = self._weights_wanted = time.monotonic()
         snapshot, current = self._snapshot, self._current
         if snapshot.result:
             return detector is not snapshot.result.detector
@@ -478,8 +479,9 @@ class TrainingJob:
     def _train_chunk(self) -> None:
         if self._backend.is_at_rest:  # a process of its own stands back by itself
             self._pool.yield_to_inference()
-        # Where others wait the turn will end within a second or so, and brings the weights.
-        self._backend.is_watched = time.monotonic() - self._weights_wanted < WATCHED and not self._pool.has_others(self)
+        is_wanted = time.monotonic() - self._weights_wanted < WATCHED
+        # Where others wait the turn ends soon, and brings the weights; in the first one everybody looks.
+        self._backend.is_watched = is_wanted and (self._turns == 0 or not self._pool.has_others(self))
         started = time.perf_counter()
         single_step = self._command == "step"
         steps = self._backend.step_many(single_step)

@@ -84,8 +84,8 @@ class Student:
             asked = time.monotonic()
             self.waits.append(await visitor.draw(drawings[(self.number + 7 * turn) % len(drawings)]))
             turn += 1
-            while time.monotonic() < asked + PAUSE and not lesson.is_set():
-                await asyncio.sleep(LOOK_EVERY)
+            while (left := asked + PAUSE - time.monotonic()) > 0 and not lesson.is_set():
+                await asyncio.sleep(min(LOOK_EVERY, left))
                 if trains and not self.trained and has_trained(visitor):
                     self.trained = time.monotonic() - started
         await visitor.close()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 
 from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
@@ -126,23 +127,71 @@ def test_weights_that_are_looked_at_come_each_moment_or_where_others_wait_with_t
     monkeypatch.setattr(TrainingProcess, "train", counted)
     monkeypatch.setattr(job_module, "calibrate", seen)
     monkeypatch.setattr(job_module, "LIVE_AT_MOST", 0.0)  # whoever looks wants the weights as they stand
+    monkeypatch.setattr(job_module, "LIVE_WANTED", 0.5)  # and looks all the time
     job = TrainingJob(replace(small, training=replace(small.training, epochs=200, batch_size=1)), split, pool)
+    assert job.detector()
     job.resume()
     wait_until(lambda: wanted)
+    assert wanted[0], "who has pressed Start sees it move at once"
+    if are_others:
+        wait_until(lambda: job._turns > 0)
+        wanted.clear()
+        calibrated.clear()
     shown = dict[int, object]()
 
     def look() -> bool:
         weights = job.snapshot().weights
         shown[id(weights)] = weights
-        return bool(job.detector()) and len(shown) > 3
+        assert job.has_changed_since(None)
+        return (are_others or bool(job.detector())) and len(shown) > 3
 
     wait_until(look)
     job.drop()
-    assert any(wanted[1:]) is not are_others
+    assert any(wanted) is not are_others
     if are_others:
         assert len(wanted) > 2 * len(shown), "a turn has some moments, of which only the last tells the weights"
-        assert len(calibrated) <= 2 * len(shown), "made once of the same weights, or by two at a time"
+        assert 0 < len(calibrated) <= len(shown), "for who only asks it is made in the background, once of the same weights"
     assert pool.close()
+
+
+def test_weights_are_one_object_until_something_is_trained_and_always_those_of_the_training(
+    small: DetectorConfig, split: OneClassSplit
+) -> None:
+    processes = TrainingProcesses(1)
+    process = ready(processes)
+    config = replace(small, training=replace(small.training, epochs=200, batch_size=1))
+    backend = LocalBackend(config, TrainingImages(split, config.preprocessing))
+    backend.begin()
+
+    def are_the_trainings() -> bool:
+        assert backend._trainer
+        own = backend._trainer.model.state_dict()
+        return all(torch.equal(value, own[name]) for name, value in backend.weights().items())
+
+    first = backend.weights()
+    assert backend.weights() is first
+    backend.step_many(True)
+    second = backend.weights()
+    assert second is not first
+    assert are_the_trainings()
+    backend.begin_turn(process)
+    backend.step_many(False)
+    assert backend.weights() is second, "nobody looks"
+    backend.is_watched = True
+    backend.step_many(False)
+    told = backend.weights()
+    assert told is not second
+    backend.suspend()
+    assert backend.weights() is told
+    assert are_the_trainings()
+    backend.step_many(False)
+    assert backend.weights() is not told
+    assert process.number
+    os.kill(process.number, signal.SIGKILL)
+    backend.suspend()
+    assert are_the_trainings(), "as it left"
+    backend.end_turn()
+    processes.end()
 
 
 def test_what_was_told_whole_is_not_lost_with_the_process(small: DetectorConfig, split: OneClassSplit) -> None:
