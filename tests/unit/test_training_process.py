@@ -1,7 +1,6 @@
 """Trainings in processes of their own: not a bit of difference, whatever becomes of a process, and none is left behind."""
 
 import os
-import pickle
 import signal
 import socket
 import subprocess
@@ -10,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -26,7 +25,7 @@ from core.jobs.images import TrainingImages
 from core.jobs.job import JobState, TrainingJob
 from core.jobs.memory_budget import Budget, Claim, MemoryFullError, Owner
 from core.jobs.pool import RESERVED_FOR_PROCESSES, JobPool
-from core.jobs.training_process import ROOT, Moment, ProcessLostError, TrainingProcess, TrainingProcesses
+from core.jobs.training_process import MAX_PARTS, ROOT, Channel, Moment, ProcessLostError, TrainingProcess, TrainingProcesses
 from core.training import DivergedError
 from tests.conftest import ready
 
@@ -408,10 +407,37 @@ def test_the_environment_says_how_many_processes_there_are(
     assert environment.training_processes() == 0
 
 
+def test_what_is_sent_arrives_as_it_was_however_many_arrays_it_has() -> None:
+    here, there = socket.socketpair()
+    sent: dict[str, Any] = {
+        "many": [np.full(3, number, dtype=np.float32) for number in range(3 * MAX_PARTS)],
+        "large": np.arange(3_000_000, dtype=np.float64).reshape(3, -1),
+        "turned": np.arange(12, dtype=np.int64).reshape(3, 4).T,
+        "one number": np.array(5.0, dtype=np.float32),
+        "none": np.zeros((0, 7), dtype=np.uint8),
+        "words": ("begin", None),
+    }
+    sender = threading.Thread(target=lambda: [Channel(here).send(each) for each in (sent, "next")], daemon=True)
+    sender.start()  # more than lies between the two waits until it is read
+    received, after = (Channel(there).receive() for _ in range(2))
+    assert after == "next"
+    assert received["words"] == sent["words"]
+    for name in ("large", "turned", "one number", "none"):
+        assert received[name].dtype == sent[name].dtype
+        assert np.array_equal(received[name], sent[name])
+        received[name] += 1  # whoever goes on with it changes it
+    assert np.array_equal(received["many"], sent["many"])
+    here.close()
+    with pytest.raises(EOFError):
+        Channel(there).receive()
+    there.close()
+
+
 def test_half_a_message_means_that_the_process_is_lost(small: DetectorConfig, split: OneClassSplit) -> None:
     here, there = socket.socketpair()
     process = TrainingProcess(here)
-    there.sendall(pickle.dumps(4711) + pickle.dumps(np.zeros(100_000), protocol=5)[:50_000])
+    Channel(there).send(4711)
+    there.sendall(Channel.HEADER.pack(1_000, 0, 0) + bytes(500))
     there.shutdown(socket.SHUT_WR)
     reader = threading.Thread(target=lambda: all(iter(lambda: there.recv(2**16), b"")), daemon=True)
     reader.start()  # what it is asked is read
