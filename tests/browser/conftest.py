@@ -279,11 +279,11 @@ def canvas_of(page: Page) -> Locator:
     return canvas
 
 
-def clear(page: Page) -> None:
-    """Begin another drawing: wait until the old canvas is gone, on which one could still draw."""
+def clear(page: Page, label: str = "Clear") -> None:
+    """Begin another drawing: wait until the old canvas is gone, on which one could still draw. label: of the button."""
     old = canvas_of(page).element_handle()
     assert old
-    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("button", name=label).click()
     eventually(page, lambda: not old.evaluate("canvas => canvas.isConnected"))
     settled(page)
 

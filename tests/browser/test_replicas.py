@@ -16,7 +16,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from core.presets import Shipped
 from deploy.configure import replicas_conf, write
-from tests.browser.conftest import SOME_SECONDS, draw, eventually, final_score, run_journey, settled
+from tests.browser.conftest import SOME_SECONDS, clear, draw, eventually, final_score, run_journey, settled
 from tests.load.replicas import FIGURES, Replicas, Seen, attend, running_replicas
 from tests.load.visitor import Visitor
 from tests.strokes import WAYS, on_canvas
@@ -155,7 +155,7 @@ def test_a_page_whose_replica_is_killed_is_there_again_by_itself(replicas: Repli
     verdict = page.locator(".st-key-verdict")
     draw(page, on_canvas(WAYS[7][0]))
     expect(verdict).to_contain_text("Anomalía")
-    page.get_by_role("button", name="Borrar").click()
+    clear(page, "Borrar")
     expect(verdict).not_to_contain_text("Anomalía")
     draw(page, on_canvas(WAYS[7][1]))
     expect(verdict).to_contain_text("Anomalía")
@@ -165,7 +165,7 @@ def test_a_page_whose_replica_is_killed_is_there_again_by_itself(replicas: Repli
     # The drawing is still there, in the same language; the next one is judged as if nothing had happened.
     expect(verdict).to_contain_text("Anomalía")
     assert final_score(page) == judged
-    page.get_by_role("button", name="Borrar").click()
+    clear(page, "Borrar")
     expect(verdict).not_to_contain_text("Anomalía")
     draw(page, on_canvas(WAYS[5][0]))
     expect(verdict).to_contain_text("Normal")
