@@ -50,7 +50,8 @@ LIVE_WANTED = 5.0
 """Where the live detector was asked for within so many seconds, it is renewed when a time slice ends, for the next request."""
 
 WATCHED = 5.0
-"""Seconds after somebody looked at the weights in which each moment of a training brings them, where nobody waits for it."""
+"""Seconds after somebody looked at the weights in which each moment of a training brings them: in its first turn, and where
+nobody waits for the worker."""
 
 IDLE_TIMEOUT = 60.0
 """Seconds for which nobody looks before a job pauses; a browser wakes a hidden tab once a minute."""
