@@ -11,6 +11,7 @@ import json
 import math
 import time
 import urllib.request
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -81,6 +82,20 @@ class Part:
         return str(getattr(getattr(self.content, self.kind, None), "id", ""))
 
 
+@dataclass(frozen=True)
+class Run:
+    """A run of the whole page, or of fragments of it, and the how manieth it is."""
+
+    number: int = 0
+    id: str = ""
+    page: str = ""
+    fragments: frozenset[str] = frozenset()
+
+    def answers(self, fragment: str, page_left: str) -> bool:
+        """Whether it is what somebody waits for who has asked for this fragment, "" for the whole of another page."""
+        return fragment in self.fragments or (not self.fragments and self.page != page_left)
+
+
 def is_canvas(part: Part) -> bool:
     """Whether it is the drawing canvas, of the page's components."""
     return part.kind == "bidi_component" and "drawable" in part.content.bidi_component.component_name
@@ -115,9 +130,9 @@ class Visitor:
         self._lifted = 0
         self._to_pen: list[HTTPConnection] = []
         self._timers: dict[str, asyncio.Task[None]] = {}
-        self._run, self._fragments = "", set[str]()
+        self._run = Run()
+        self._ended: deque[Run] = deque(maxlen=64)
         self._changed = asyncio.Condition()
-        self._finished = 0
         self._problem: Exception | None = None
         self._socket: Any = None
         self._listener: asyncio.Task[None] | None = None
@@ -181,8 +196,9 @@ class Visitor:
 
     async def go_to(self, page: str, query: str = "") -> None:
         """Another page through the navigation, or by the browser's history."""
-        self.page, self._page_hash = page, self.pages[page]
-        await self._ask(ClientState(page_script_hash=self._page_hash, query_string=query))
+        left, self.page, self._page_hash = self._page_hash, page, self.pages[page]
+        asked = ClientState(page_script_hash=self._page_hash, query_string=query)
+        await self._ask(asked, left if left != self._page_hash else "")
 
     async def run_again(self) -> None:
         """Have the whole page run once more."""
@@ -338,11 +354,11 @@ class Visitor:
             state.widget_states.widgets.add(id=trigger, trigger_value=True)
         return state
 
-    async def _ask(self, state: ClientState) -> None:
-        """Send, and wait until the run that follows has ended."""
-        finished = self._finished
+    async def _ask(self, state: ClientState, page_left: str = "") -> None:
+        """Send, and wait until what was asked for has run; a timer's run may end before, and still show the page that is left."""
+        begun = self._run.number
         await self._send(state)
-        await self.wait(lambda: self._finished > finished)
+        await self.wait(lambda: any(run.number > begun and run.answers(state.fragment_id, page_left) for run in self._ended))
 
     async def _send(self, state: ClientState) -> None:
         state.context_info.locale = "en"
@@ -365,8 +381,9 @@ class Visitor:
         if kind == "new_session":
             new = message.new_session
             self.session_id = new.initialize.session_id or self.session_id
-            self._run, self._fragments = message.metadata.run.script_run_id, set(message.metadata.run.fragment_ids)
-            if not self._fragments:
+            run, number = message.metadata.run, self._run.number + 1
+            self._run = Run(number, run.script_run_id, new.page_script_hash, frozenset(run.fragment_ids))
+            if not self._run.fragments:
                 self._page_hash = new.page_script_hash
                 self._stop_timers(list(self._timers))
         elif kind == "navigation":
@@ -384,21 +401,21 @@ class Visitor:
             self._problem = AppError("The script could not be compiled.")
         elif kind == "script_finished" and message.script_finished != EARLY:
             self._forget_what_is_gone()
-            self._finished += 1
+            self._ended.append(self._run)
 
     def _take_delta(self, place: tuple[int, ...], delta: Any) -> None:
         if delta.WhichOneof("type") == "new_element":
             kind = delta.new_element.WhichOneof("type")
             if kind == "exception":
                 self._problem = AppError(str(delta.new_element.exception.message))
-            self.parts[place] = Part(delta.new_element, kind, self._run, delta.fragment_id)
+            self.parts[place] = Part(delta.new_element, kind, self._run.id, delta.fragment_id)
         elif delta.WhichOneof("type") == "add_block":
             block = delta.add_block
-            self.parts[place] = Part(block, block.WhichOneof("type") or "", self._run, delta.fragment_id)
+            self.parts[place] = Part(block, block.WhichOneof("type") or "", self._run.id, delta.fragment_id)
 
     def _forget_what_is_gone(self) -> None:
         for place, part in list(self.parts.items()):
-            if part.run != self._run and (not self._fragments or part.fragment in self._fragments):
+            if part.run != self._run.id and (not self._run.fragments or part.fragment in self._run.fragments):
                 del self.parts[place]
 
     def _stop_timers(self, fragments: list[str]) -> None:

@@ -10,10 +10,11 @@ from unittest.mock import AsyncMock, Mock
 
 import numpy as np
 import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from tests.load import fuzz, load, soak
-from tests.load.visitor import NoAnswerError, Visitor
+from tests.load.visitor import FINISHED, FRAGMENT_FINISHED, NoAnswerError, Visitor
 
 
 @pytest.mark.parametrize("tool", sorted(path.stem for path in Path(load.__file__).parent.glob("*.py")))
@@ -111,6 +112,57 @@ def test_a_connection_whose_answer_is_late_is_not_asked_again(monkeypatch: pytes
         visitor._ask_pen("/pen", b"")
     assert not visitor._to_pen
     assert visitor._ask_pen("/pen", b"") == {}
+
+
+def run_of(page: str, *fragments: str) -> list[ForwardMsg]:
+    """What the server tells of a run of a page, or of some of its fragments, from its begin to its end."""
+    begun, ended = ForwardMsg(), ForwardMsg(script_finished=FRAGMENT_FINISHED if fragments else FINISHED)
+    begun.new_session.page_script_hash = page
+    begun.metadata.run.fragment_ids.extend(fragments)
+    return [begun, ended]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "fragment"),
+    [
+        (run_of("learn", "timer"), ""),
+        (run_of("learn"), ""),
+        (run_of("learn")[1:], ""),
+        (run_of("learn", "timer"), "button"),
+    ],
+    ids=["timer", "page that is left", "run in progress", "timer beside a button"],
+)
+def test_a_visitor_waits_for_the_run_that_he_asked_for(earlier: list[ForwardMsg], fragment: str) -> None:
+    """He saw a canvas of the page that he had left, drew on it, and waited for a verdict that nobody owed him."""
+    visitor = Visitor("http://localhost:1", patience=10)
+    visitor.pages = {"learn": "learn", "draw": "draw"}
+    sent: list[object] = []
+
+    async def send(state: object) -> None:
+        sent.append(state)
+
+    async def told(messages: list[ForwardMsg]) -> None:
+        async with visitor._changed:
+            for message in messages:
+                visitor._take(message)
+            visitor._changed.notify_all()
+
+    async def follow() -> None:
+        await told(run_of("learn"))
+        await told(run_of("learn")[:1])
+        asked = visitor._ask(visitor._state(fragment)) if fragment else visitor.go_to("draw")
+        going = asyncio.create_task(asked)
+        while not sent:
+            await asyncio.sleep(0)
+        await told(earlier)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not going.done()
+        await told(run_of("learn", "timer", fragment) if fragment else run_of("draw"))
+        await going
+
+    visitor._send = send  # type: ignore[method-assign]
+    asyncio.run(follow())
 
 
 def test_teachers_and_students_see_every_page() -> None:
