@@ -84,7 +84,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the whole page, or of fragments of it, and the how manieth it is."""
+    """A run of the whole page, or of fragments of it; number: from 1, in the order of their beginnings."""
 
     number: int = 0
     id: str = ""
@@ -355,7 +355,7 @@ class Visitor:
         return state
 
     async def _ask(self, state: ClientState, page_left: str = "") -> None:
-        """Send, and wait until what was asked for has run; a timer's run may end before, and still show the page that is left."""
+        """Send, and wait until what was asked for has run: a timer's run may end before, on the page that is left."""
         begun = self._run.number
         await self._send(state)
         await self.wait(lambda: any(run.number > begun and run.answers(state.fragment_id, page_left) for run in self._ended))
