@@ -51,9 +51,8 @@ def test_the_drawing_survives_a_visit_to_another_page_and_can_be_continued(page:
     draw(page, [bar])
     expect(page.locator(".st-key-score")).not_to_have_text(before)
     both = final_score(page)
-    page.get_by_role("button", name="Clear").click()
+    clear(page)
     expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
-    settled(page)
     draw(page, [body, bar])
     expect(page.locator(".st-key-score")).to_have_text(both)
 
@@ -93,9 +92,8 @@ def test_undo_redo_clear_and_a_reload_each_show_the_verdict_of_the_canvas(page: 
     page.reload()
     settled(page)
     assert_verdict_is_of_canvas(page)
-    page.get_by_role("button", name="Clear").click()
+    clear(page)
     expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
-    settled(page)
     assert_verdict_is_of_canvas(page)
 
 
@@ -291,9 +289,8 @@ def test_the_strip_of_drawings_can_be_taken_away(page: Page, server: Server) -> 
         draw(page, drawing(digit))
         expect(page.locator(".st-key-verdict")).to_have_text(re.compile(f"^{verdict}"))
         settled(page)
-        page.get_by_role("button", name="Clear").click()
+        clear(page)
         expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
-        settled(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="Scores as CSV").click()
     rows = list(csv.DictReader(download.value.path().open()))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Server, draw, final_score, open_page, settled
+from tests.browser.conftest import Server, clear, draw, final_score, open_page, settled
 from tests.signs import SIGNS, on_canvas
 from tests.strokes import shaken
 
@@ -49,5 +49,5 @@ def test_from_the_first_star_to_a_detector_that_knows_stars(page: Page, server: 
         settled(page)
         draw_sign(page, sign, random)
         expect(page.locator(".st-key-verdict")).to_have_text(re.compile(f"^{verdict}"))
-        page.get_by_role("button", name="Clear").click()
+        clear(page)
         expect(page.locator(".st-key-verdict")).to_contain_text("Draw something: “star”")

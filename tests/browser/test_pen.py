@@ -20,6 +20,7 @@ from tests.browser.conftest import (
     Server,
     as_streamlit_run,
     canvas_of,
+    clear,
     draw,
     eventually,
     final_score,
@@ -64,9 +65,8 @@ def test_the_verdict_moves_with_the_pen(page: Page, server: Server) -> None:
     draw(page, rest)
     # Drawn again without a pause, it ends at the same score.
     final = final_score(page)
-    page.get_by_role("button", name="Clear").click()
+    clear(page)
     expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
-    settled(page)
     draw(page, [bow, *rest])
     expect(score).to_have_text(final)
 

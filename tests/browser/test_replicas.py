@@ -145,7 +145,7 @@ def test_a_page_at_rest_whose_replica_is_killed_answers_what_is_drawn_then(repli
     lose_replica(replicas, page)
     draw(page, on_canvas(WAYS[7][0]))
     expect(page.locator(".st-key-verdict")).to_contain_text("Anomaly")
-    page.get_by_role("button", name="Clear").click()
+    clear(page)
     expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
 
 

@@ -131,7 +131,8 @@ class Visitor:
         self._to_pen: list[HTTPConnection] = []
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._run = Run()
-        self._ended: deque[Run] = deque(maxlen=64)
+        self._runs: deque[Run] = deque(maxlen=64)
+        self._ended = 0
         self._changed = asyncio.Condition()
         self._problem: Exception | None = None
         self._socket: Any = None
@@ -358,7 +359,10 @@ class Visitor:
         """Send, and wait until what was asked for has run: a timer's run may end before, on the page that is left."""
         begun = self._run.number
         await self._send(state)
-        await self.wait(lambda: any(run.number > begun and run.answers(state.fragment_id, page_left) for run in self._ended))
+        # Where another run begins before the end of one was sent, Streamlit says of this that it ended early.
+        await self.wait(
+            lambda: any(begun < run.number <= self._ended and run.answers(state.fragment_id, page_left) for run in self._runs)
+        )
 
     async def _send(self, state: ClientState) -> None:
         state.context_info.locale = "en"
@@ -383,6 +387,7 @@ class Visitor:
             self.session_id = new.initialize.session_id or self.session_id
             run, number = message.metadata.run, self._run.number + 1
             self._run = Run(number, run.script_run_id, new.page_script_hash, frozenset(run.fragment_ids))
+            self._runs.append(self._run)
             if not self._run.fragments:
                 self._page_hash = new.page_script_hash
                 self._stop_timers(list(self._timers))
@@ -401,7 +406,7 @@ class Visitor:
             self._problem = AppError("The script could not be compiled.")
         elif kind == "script_finished" and message.script_finished != EARLY:
             self._forget_what_is_gone()
-            self._ended.append(self._run)
+            self._ended = self._run.number
 
     def _take_delta(self, place: tuple[int, ...], delta: Any) -> None:
         if delta.WhichOneof("type") == "new_element":

@@ -14,7 +14,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from tests.load import fuzz, load, soak
-from tests.load.visitor import FINISHED, FRAGMENT_FINISHED, NoAnswerError, Visitor
+from tests.load.visitor import EARLY, FINISHED, FRAGMENT_FINISHED, NoAnswerError, Visitor
 
 
 @pytest.mark.parametrize("tool", sorted(path.stem for path in Path(load.__file__).parent.glob("*.py")))
@@ -114,25 +114,39 @@ def test_a_connection_whose_answer_is_late_is_not_asked_again(monkeypatch: pytes
     assert visitor._ask_pen("/pen", b"") == {}
 
 
-def run_of(page: str, *fragments: str) -> list[ForwardMsg]:
-    """What the server tells of a run of a page, or of some of its fragments, from its begin to its end."""
-    begun, ended = ForwardMsg(), ForwardMsg(script_finished=FRAGMENT_FINISHED if fragments else FINISHED)
-    begun.new_session.page_script_hash = page
-    begun.metadata.run.fragment_ids.extend(fragments)
-    return [begun, ended]
+def begun(page: str, *fragments: str) -> ForwardMsg:
+    """What the server tells as it begins to run a page, or some of its fragments."""
+    message = ForwardMsg()
+    message.new_session.page_script_hash = page
+    message.metadata.run.fragment_ids.extend(fragments)
+    return message
+
+
+def ended(status: int) -> ForwardMsg:
+    return ForwardMsg(script_finished=status)  # type: ignore[arg-type]
+
+
+TIMER = [begun("learn", "timer"), ended(FRAGMENT_FINISHED)]
+BUTTON = [begun("learn", "button"), ended(FRAGMENT_FINISHED)]
+LEFT, ASKED = [begun("learn"), ended(FINISHED)], [begun("draw"), ended(FINISHED)]
 
 
 @pytest.mark.parametrize(
-    ("earlier", "fragment"),
+    ("fragment", "earlier", "later"),
     [
-        (run_of("learn", "timer"), ""),
-        (run_of("learn"), ""),
-        (run_of("learn")[1:], ""),
-        (run_of("learn", "timer"), "button"),
+        ("", TIMER, ASKED),
+        ("", LEFT, ASKED),
+        ("", LEFT[1:], ASKED),
+        ("", [begun("draw"), ended(EARLY), begun("draw")], [ended(FINISHED)]),
+        ("button", TIMER, BUTTON),
+        ("button", [begun("learn", "button"), ended(EARLY), begun("learn")], [ended(FINISHED)]),
+        ("button", [begun("learn", "button"), ended(EARLY), begun("learn", "timer")], [ended(FRAGMENT_FINISHED)]),
     ],
-    ids=["timer", "page that is left", "run in progress", "timer beside a button"],
+    ids=["timer", "page that is left", "in progress", "again", "beside a timer", "whole page", "before a timer"],
 )
-def test_a_visitor_waits_for_the_run_that_he_asked_for(earlier: list[ForwardMsg], fragment: str) -> None:
+def test_a_visitor_waits_for_the_run_that_he_asked_for(
+    fragment: str, earlier: list[ForwardMsg], later: list[ForwardMsg]
+) -> None:
     """He saw a canvas of the page that he had left, drew on it, and waited for a verdict that nobody owed him."""
     visitor = Visitor("http://localhost:1", patience=10)
     visitor.pages = {"learn": "learn", "draw": "draw"}
@@ -148,17 +162,15 @@ def test_a_visitor_waits_for_the_run_that_he_asked_for(earlier: list[ForwardMsg]
             visitor._changed.notify_all()
 
     async def follow() -> None:
-        await told(run_of("learn"))
-        await told(run_of("learn")[:1])
-        asked = visitor._ask(visitor._state(fragment)) if fragment else visitor.go_to("draw")
-        going = asyncio.create_task(asked)
+        await told([*LEFT, LEFT[0]])
+        going = asyncio.create_task(visitor._ask(visitor._state(fragment)) if fragment else visitor.go_to("draw"))
         while not sent:
             await asyncio.sleep(0)
         await told(earlier)
         for _ in range(5):
             await asyncio.sleep(0)
         assert not going.done()
-        await told(run_of("learn", "timer", fragment) if fragment else run_of("draw"))
+        await told(later)
         await going
 
     visitor._send = send  # type: ignore[method-assign]
