@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import torch
@@ -90,7 +91,6 @@ class LocalBackend:
         self._process: TrainingProcess | None = None
         self._weights: dict[str, Tensor] | None = None  # the last that the process told; None while the training is here
         self._copy: tuple[int, dict[str, Tensor]] | None = None  # last asked for or told, and after how many batches
-        self._saved: SavedTraining | None = None  # the last that came whole while the process has the training
         self._error: Exception | None = None  # that ended the training in the process; raised after the batches before it
         self.trained = 0
         self.is_watched = False
@@ -120,10 +120,8 @@ class LocalBackend:
         if self._error:
             raise self._error
         if self._process and self._process.is_ready and self._to_send and not single_step:
-            try:
+            with suppress(ProcessLostError):
                 return self._step_in_process(self._process, self._to_send)
-            except ProcessLostError:
-                self._go_back()
         self.suspend()
         assert self._trainer
         with one_thread_at_a_time(self._device):
@@ -132,46 +130,33 @@ class LocalBackend:
         return (step,)
 
     def _step_in_process(self, process: TrainingProcess, images: Images) -> Sequence[Step]:
+        assert self._detector
         assert self._trainer
         if self._weights is None:
             process.begin(self._config.model, self._trainer.config, images, SavedTraining.of(self._trainer))
             self._weights = self.weights()
         moment = process.train(with_weights=self.is_watched)
-        trained = self.trained + len(moment.steps)
-        if moment.error:
-            self._take_back(self._saved)  # the weights after it are no numbers
-            self._error = moment.error
-        elif moment.is_last:
-            self._take_back(moment.saved)
-        else:
-            self._saved = moment.saved or self._saved
-            if weights := moment.weights or (moment.saved and moment.saved.weights):
-                self._weights = tensors(weights)
-                self._copy = trained, self._weights
-        self.trained = trained
+        self.trained += len(moment.steps)
+        if moment.saved:
+            moment.saved.restore(self._trainer)  # where it goes on if the process ends
+        if moment.is_last:
+            self._weights, self._error = None, moment.error
+        elif moment.saved or moment.weights:
+            self._weights = tensors(moment.weights) if moment.weights else copied(self._detector)
+            self._copy = self.trained, self._weights
         return moment.steps
 
     def suspend(self) -> None:
         if self._weights is None:
             return
         assert self._process
-        try:
-            self._take_back(self._process.end())
-        except ProcessLostError:
-            self._go_back()
-
-    def _go_back(self) -> None:
-        self._take_back(self._saved)
-        LOG.warning("A process that trains has ended; a training goes on from batch %d.", self.trained)
-
-    def _take_back(self, saved: SavedTraining | None) -> None:
-        """The training is here again, as it was saved, or as it left."""
         assert self._trainer
         try:
-            if saved:
-                saved.restore(self._trainer)
+            self._process.end().restore(self._trainer)
+        except ProcessLostError:
+            LOG.warning("A process that trains has ended; a training goes on from batch %d.", self._trainer.trained)
         finally:
-            self._weights = self._saved = None
+            self._weights = None
             self.trained = self._trainer.trained
 
     def close(self) -> None:
@@ -193,8 +178,7 @@ class LocalBackend:
         copy, trained = self._copy, self.trained
         if copy is None or copy[0] != trained:
             with one_thread_at_a_time(self._device):
-                state = self._detector.model.state_dict()
-                copy = self._copy = trained, {name: value.detach().cpu().clone() for name, value in state.items()}
+                copy = self._copy = trained, copied(self._detector)
         return copy[1]
 
     def finish(self) -> Checkpoint:
@@ -208,6 +192,11 @@ class LocalBackend:
             self._detector.model.cpu()
         self._detector.device = torch.device("cpu")
         return calibrate_and_measure(self._detector, self._images.prepared.split)
+
+
+def copied(detector: AutoencoderDetector) -> dict[str, Tensor]:
+    """Its network's weights, which nothing changes afterwards."""
+    return {name: value.detach().cpu().clone() for name, value in detector.model.state_dict().items()}
 
 
 def calibrate_and_measure(detector: AutoencoderDetector, split: OneClassSplit) -> Checkpoint:

@@ -11,7 +11,13 @@ MAX_WORKERS = 256
 """Threads that train at a time: more than any machine has cores."""
 
 NEEDED_BY_PROCESSES = 4_000 * MEGABYTE
-"""MEMORY_LIMIT from which on trainings have processes of their own, which take 500 to 700 MB of it while somebody trains."""
+"""MEMORY_LIMIT from which on trainings have processes of their own."""
+
+SHARE_OF_PROCESSES = 0.25
+"""The most that they may take of it, unless TRAINING_PROCESSES says how many there are."""
+
+SHARED_BY_PROCESSES, OF_EACH_PROCESS = 370 * MEGABYTE, 115 * MEGABYTE
+"""What they take while somebody trains: Python and torch once, and what each trains."""
 
 
 def training_workers() -> int:
@@ -20,14 +26,21 @@ def training_workers() -> int:
 
 
 def training_processes() -> int:
-    """How many of them have a process of their own: TRAINING_PROCESSES, else all, where that helps and there is memory for it.
+    """How many of them have a process of their own: TRAINING_PROCESSES, else as many as help and there is memory for.
 
     Only on Linux, and where trainings use the CPU. Raises SettingError, DeviceError.
     """
     can = sys.platform == "linux" and choose_device().type == "cpu"
     helps = (os.cpu_count() or 1) > 1 and memory_limit() >= NEEDED_BY_PROCESSES
-    wanted = whole_number_from_environment("TRAINING_PROCESSES", training_workers() if helps else 0, least=0, most=MAX_WORKERS)
+    fit = int((SHARE_OF_PROCESSES * memory_limit() - SHARED_BY_PROCESSES) / OF_EACH_PROCESS)
+    usual = min(training_workers(), fit) if helps else 0
+    wanted = whole_number_from_environment("TRAINING_PROCESSES", usual, least=0, most=MAX_WORKERS)
     return wanted if can else 0
+
+
+def memory_of_processes(count: int) -> int:
+    """Bytes that so many of them take while somebody trains."""
+    return SHARED_BY_PROCESSES + count * OF_EACH_PROCESS if count else 0
 
 
 def require_usable_environment() -> None:

@@ -237,6 +237,7 @@ class TrainingJob:
             if self._backend.is_at_rest and (self._pool.withdraw(self) if is_active else wanted == "drop"):
                 self._publish_rest()
         self._backend.interrupt()
+        self._pool.wake()
 
     def leave_if_asked(self) -> None:
         """Called by a worker that has put the job back into the queue: it may have been asked just before."""
@@ -288,7 +289,7 @@ class TrainingJob:
         result = self._snapshot.result
         self._backend.close()
         if result:
-            self._images = None
+            self._images = self._current = None
             self._pool.budget.note(result.detector, self.owner, claim_of_detector(result.detector.size))
         self._pool.budget.note(self, self.owner, Claim(0) if result else replace(self._claim, own=0))
 
@@ -442,6 +443,7 @@ class TrainingJob:
                 self._discard_lost_batches(self._backend.trained)
             elif not self._has_begun or self._snapshot.state is not JobState.RUNNING:
                 self._begin()
+                began = time.monotonic()  # to make the images is no part of the turn
             elif self._pool.is_held or (self._is_turn_over(time.monotonic() - began) and self._pool.has_others(self)):
                 self._turns += 1
                 self._backend.end_turn()
@@ -551,7 +553,12 @@ class TrainingJob:
         speed = self._images_trained / self._seconds_trained if self._seconds_trained else 0.0
         epoch, batch = divmod(self._trained - 1, self._batches) if self._trained else (-1, -1)
         # Weights that are never trained again need no copy.
-        last = {name: value.cpu() for name, value in result.detector.model.state_dict().items()} if result else None
+        if result:
+            weights = {name: value.cpu() for name, value in result.detector.model.state_dict().items()}
+        elif state is JobState.FAILED:  # what was shown last: perhaps those of the backend are no numbers, or it is broken
+            weights = self._snapshot.weights
+        else:
+            weights = self._backend.weights() if self._has_begun else {}
         return Snapshot(
             state=state,
             version=version,
@@ -563,10 +570,10 @@ class TrainingJob:
             losses=tuple(self._losses),
             images_per_second=speed,
             seconds_left=self._images_left / speed if speed else 0.0,
-            weights=last or (self._backend.weights() if self._has_begun else {}),
+            weights=weights,
             paused_unattended=paused_unattended,
             stopped_early=stopped_early,
-            error=error,
+            error=error and error.with_traceback(None),  # in which are the network and the optimiser
             result=result,
             rate_changes=tuple(self._rate_changes),
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from weakref import WeakSet
 
-from core.jobs.environment import training_workers
+from core.jobs.environment import memory_of_processes, training_workers
 from core.jobs.images import SharedImages
 from core.jobs.job import TIME_SLICE_SECONDS, TrainingJob
 from core.jobs.memory_budget import Budget, Owner
@@ -24,9 +24,6 @@ TRAINING_NICE = 10
 
 LONG_TURNS = 6
 """Where both wait, one turn in so many is for a long training; ten would else take a third from twenty short ones."""
-
-RESERVED_FOR_PROCESSES = 600 * 2**20
-"""Bytes that the processes of two workers take while they train."""
 
 PROCESSES_STAY = 300.0
 """Seconds for which the processes that train are kept though nobody trains; to start them takes seconds."""
@@ -54,7 +51,7 @@ class JobPool:
         self.budget = budget or Budget()
         self.processes = TrainingProcesses(processes)
         # Counted before they are there, or others would have what they need.
-        self.budget.count_process(lambda: max(self.processes.memory(), RESERVED_FOR_PROCESSES if self.processes.count else 0))
+        self.budget.count_process(lambda: max(self.processes.memory(), memory_of_processes(processes)))
         self.images = SharedImages()
         self._known: WeakSet[TrainingJob] = WeakSet()
         self._waiting: list[TrainingJob] = []
@@ -140,6 +137,11 @@ class JobPool:
             self._is_held = is_held
             self._changed.notify_all()
 
+    def wake(self) -> None:
+        """A job's command has changed: whether somebody has a turn now is looked at again."""
+        with self._changed:
+            self._changed.notify_all()
+
     def has_others(self, job: TrainingJob) -> bool:
         """Whether somebody waits for the worker that this job has."""
         with self._changed:
@@ -222,7 +224,7 @@ class JobPool:
             with self._changed:
                 while (job := self._next()) is None and not self._is_closed:
                     if not self._changed.wait(PROCESSES_STAY) and not (self._running or self._waiting):
-                        self.in_background(self.processes.end)
+                        self.in_background(self._end_idle_processes)
                 if job is None:
                     return
                 self._waiting.remove(job)
@@ -240,6 +242,12 @@ class JobPool:
             if wants_more:
                 job.leave_if_asked()
             del job
+
+    def _end_idle_processes(self) -> None:
+        with self._changed:
+            if self._running or self._waiting:  # since this was ordered
+                return
+        self.processes.end()
 
     def _work_in_background(self) -> None:
         lower_priority()

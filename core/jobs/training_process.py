@@ -119,8 +119,8 @@ class SavedTraining:
 class Moment:
     """What a process trained in a moment.
 
-    weights: after these steps, where they were asked for. saved: the training whole, at times. is_last: the training has
-    ended, by an error where there is one, and is not there any more.
+    saved: the training whole after these steps, at times; else weights: the network's, where they were asked for. is_last:
+    the training has ended and is not there any more, by an error where there is one, after which its weights are no numbers.
     """
 
     steps: tuple[Step, ...]
@@ -183,7 +183,10 @@ class Channel:
     def has_message(self) -> bool:
         """Whether something has come, or the other process is gone."""
         poll = select.poll()  # select.select takes no descriptor above 1,024
-        poll.register(self._connection, select.POLLIN)
+        try:
+            poll.register(self._connection, select.POLLIN)
+        except ValueError:  # another thread has closed it
+            return True
         return bool(poll.poll(0))
 
     def close(self) -> None:
@@ -247,7 +250,7 @@ class TrainingProcess:
                 self._channel.send(message)
             return self._channel.receive()
         except Exception as error:  # whatever it was, half a message may be under way
-            self.is_lost = True
+            self.close()
             raise ProcessLostError from error
 
 
@@ -267,13 +270,13 @@ class TrainingProcesses:
             self._urgent = mmap.mmap(self._descriptor, 1)
 
     def of(self, worker: int) -> TrainingProcess | None:
-        """A worker's process, None where it has none; the first who asks starts them all, anew where all were lost."""
+        """A worker's process, None where it has none; the first who asks starts them all, anew where one was lost."""
         if worker >= self.count:
             return None
         with self._lock:
-            are_lost = all(process.is_lost for process in self._processes)
-            if are_lost and time.monotonic() - self._started > START_EVERY:
-                self._let_go()
+            are_there = self._processes and not any(process.is_lost for process in self._processes)
+            if not are_there and time.monotonic() - self._started > START_EVERY:
+                self._let_go()  # a copy of the first process can be made only as it begins; the others lose a turn at most
                 self._start()
             return self._processes[worker] if self._processes else None
 
@@ -390,10 +393,11 @@ def _serve(channel: Channel, shall_stand_back: Callable[[], bool]) -> None:
                     assert trainer
                     steps, error = _train(trainer, shall_stand_back)
                     is_last = trainer.done or error is not None
-                    saved = None
-                    if is_last or time.monotonic() - told_whole > WHOLE_EVERY:
+                    saved = weights = None
+                    if not error and (is_last or time.monotonic() - told_whole > WHOLE_EVERY):
                         saved, told_whole = SavedTraining.of(trainer), time.monotonic()
-                    weights = arrays(trainer.model.state_dict()) if with_weights else None
+                    elif not error and with_weights:
+                        weights = arrays(trainer.model.state_dict())
                     channel.send(Moment(steps, weights, saved, is_last, error))
                     if is_last:
                         trainer = None

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -237,13 +237,17 @@ def test_diverging_job_fails_with_the_learning_rate(
 def test_a_worker_survives_a_job_that_breaks(
     new_job: NewJob, small: DetectorConfig, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: LocalBackend, __: bool) -> None:
+    def broken(_: LocalBackend, *__: object) -> None:
         raise KeyError("surprise")
 
+    def breaks(backend: LocalBackend, _: bool) -> None:
+        patched.setattr(LocalBackend, "weights", broken)  # as where a graphics card has failed
+        broken(backend)
+
     with monkeypatch.context() as patched:
-        patched.setattr(LocalBackend, "step_many", broken)
+        patched.setattr(LocalBackend, "step_many", breaks)
         snapshot = finish(new_job(small), wait_until)
-    assert (snapshot.state, snapshot.error is not None) == (FAILED, True)
+    assert (snapshot.state, snapshot.error is not None, snapshot.has_begun) == (FAILED, True, True)
     assert finish(new_job(small), wait_until).state is DONE
 
 
@@ -655,6 +659,29 @@ def test_the_first_turn_shows_an_epoch(small: DetectorConfig, split: OneClassSpl
             job.drop()
 
 
+def test_to_make_the_images_is_no_part_of_the_first_turn(
+    small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, late = LocalBackend.begin, 0.0
+
+    def slow(backend: LocalBackend) -> None:
+        nonlocal late
+        late += 10.0
+        begin(backend)
+
+    monkeypatch.setattr(LocalBackend, "begin", slow)
+    monkeypatch.setattr(jobs_module, "time", Mock(wraps=time, monotonic=lambda: time.monotonic() + late))
+    monkeypatch.setattr(jobs_module, "TIME_SLICE_SECONDS", 0.0)
+    pool = JobPool(workers=1)
+    monkeypatch.setattr(pool, "has_others", lambda job: True)
+    job = TrainingJob(small, split, pool)
+    job.resume()
+    wait_until(lambda: job._turns or state(job).is_over)
+    assert job.snapshot().losses
+    job.drop()
+    assert pool.close()
+
+
 def test_a_waiting_job_is_told_a_wait_of_turns_and_not_of_days(
     long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -750,6 +777,41 @@ def test_the_teacher_ends_a_training_whose_cluster_is_lost_meanwhile(
     ended.set()
     reach(FAILED, job, wait_until)
     assert str(job.snapshot().error) == "Ended by the teacher."
+
+
+def test_a_training_elsewhere_pauses_also_while_all_are_held(
+    long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
+) -> None:
+    """All workers sleep, and one of them has to bring it back."""
+
+    class Elsewhere(LocalBackend):
+        is_away = False
+
+        @property
+        def is_at_rest(self) -> bool:
+            return not self.is_away
+
+        def step_many(self, single_step: bool) -> Sequence[Step]:
+            steps = super().step_many(single_step)
+            self.is_away = True
+            return steps
+
+        def end_turn(self) -> None:
+            """It goes on there."""
+
+        def suspend(self) -> None:
+            self.is_away = False
+
+    pool = JobPool(workers=1)
+    job = TrainingJob(long, split, pool, backend=Elsewhere(long, pool.images.of(split, long.preprocessing)))
+    job.resume()
+    wait_until(lambda: len(job.snapshot().batch_losses) > 0)
+    pool.hold(True)
+    wait_until(lambda: pool.counts == (0, 1))
+    assert state(job) is RUNNING
+    job.pause()
+    reach(PAUSED, job, wait_until)
+    assert pool.close()
 
 
 def test_nobody_has_a_turn_while_all_are_held(
@@ -1001,6 +1063,24 @@ def test_a_job_that_is_over_holds_no_optimiser(new_job: NewJob, small: DetectorC
     finish(job, wait_until)
     wait_until(lambda: gc.collect() >= 0 and optimiser() is None)
     assert job.snapshot().result
+
+
+def test_a_job_that_has_failed_holds_no_optimiser(
+    pool: JobPool, small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page shows its error until another training begins."""
+    begin, optimisers = LocalBackend.begin, list[weakref.ref[object]]()
+
+    def noted(backend: LocalBackend) -> None:
+        begin(backend)
+        assert backend._trainer
+        optimisers.append(weakref.ref(backend._trainer._optimizer))
+
+    monkeypatch.setattr(LocalBackend, "begin", noted)
+    snapshot = finish(TrainingJob(small, replace(split, train=torch.full_like(split.train, math.nan)), pool), wait_until)
+    assert isinstance(snapshot.error, DivergedError)
+    [optimiser] = optimisers
+    wait_until(lambda: gc.collect() >= 0 and optimiser() is None)
 
 
 def test_a_snapshot_copies_no_losses_and_none_can_change_them(

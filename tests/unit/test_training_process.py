@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -21,13 +22,14 @@ from core.jobs import backend as backend_module
 from core.jobs import environment, memory_budget, training_process
 from core.jobs import job as job_module
 from core.jobs.backend import LocalBackend
+from core.jobs.environment import memory_of_processes
 from core.jobs.images import TrainingImages
 from core.jobs.job import JobState, TrainingJob
 from core.jobs.memory_budget import Budget, Claim, MemoryFullError, Owner
-from core.jobs.pool import RESERVED_FOR_PROCESSES, JobPool
+from core.jobs.pool import JobPool
 from core.jobs.training_process import MAX_PARTS, ROOT, Channel, Moment, ProcessLostError, TrainingProcess, TrainingProcesses
 from core.training import DivergedError
-from tests.conftest import ready
+from tests.conftest import PATIENCE, ready
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
@@ -200,10 +202,11 @@ def test_what_was_told_whole_is_not_lost_with_the_process(small: DetectorConfig,
     backend = LocalBackend(config, TrainingImages(split, config.preprocessing))
     backend.begin()
     backend.begin_turn(process)
+    assert backend._trainer
     whole = 0
     while not whole:  # for WHOLE_EVERY seconds
         backend.step_many(False)
-        whole = backend.trained if backend._saved else 0
+        whole = backend._trainer.trained  # where it would go on
     backend.step_many(False)
     assert backend.trained > whole
     assert process.number
@@ -391,6 +394,7 @@ def test_the_memory_of_the_processes_counts(monkeypatch: pytest.MonkeyPatch) -> 
         ({}, 3),
         ({"TRAINING_PROCESSES": "0"}, 0),
         ({"TRAINING_PROCESSES": "2"}, 2),
+        ({"TRAINING_WORKERS": "16"}, 5),
         ({"MEMORY_LIMIT": "3999M"}, 0),
         ({"MEMORY_LIMIT": "3999M", "TRAINING_PROCESSES": "1"}, 1),
     ],
@@ -451,6 +455,35 @@ def test_half_a_message_means_that_the_process_is_lost(small: DetectorConfig, sp
     there.close()
 
 
+def test_a_process_that_cannot_be_understood_is_let_go() -> None:
+    """Else it would wait for ever, with all that it was sent."""
+    here, there = socket.socketpair()
+    process = TrainingProcess(here)
+    there.sendall(Channel.HEADER.pack(3, 0, 0) + b"abc")
+    assert not process.is_ready
+    there.settimeout(PATIENCE)
+    assert there.recv(1) == b"", "it is closed"
+    there.close()
+
+
+def test_a_process_that_another_thread_lets_go_is_not_ready() -> None:
+    here, there = socket.socketpair()
+    process = TrainingProcess(here)
+    process._channel.close()
+    assert not process.is_ready
+    there.close()
+
+
+def test_processes_are_not_ended_where_somebody_has_begun_to_train_meanwhile(pool: JobPool) -> None:
+    process, turn = pool.processes.of(0), Mock()
+    pool._running.append(turn)
+    pool._end_idle_processes()
+    assert pool.processes.of(0) is process
+    pool._running.remove(turn)
+    pool._end_idle_processes()
+    assert pool.processes.memory() == 0
+
+
 def test_a_training_that_was_stopped_as_it_diverged_has_no_result(small: DetectorConfig, split: OneClassSplit) -> None:
     wild = split.train.clone()
     wild[::3] *= 1e30
@@ -481,23 +514,25 @@ def test_drawings_of_ones_own_never_leave_the_server(
     processes.end()
 
 
-def test_processes_that_are_lost_are_started_anew_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    processes = TrainingProcesses(1)
-    process = ready(processes)
+@pytest.mark.parametrize("count", [1, 2])
+def test_processes_are_started_anew_some_time_after_one_was_lost(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    processes = TrainingProcesses(count)
+    process, *others = [ready(processes, worker) for worker in range(count)]
     assert process.number
     os.kill(process.number, signal.SIGKILL)
     with pytest.raises(ProcessLostError):
         process.end()
     assert processes.of(0) is process, "not at once"
     monkeypatch.setattr(training_process, "START_EVERY", 0.0)
-    assert processes.of(0) is not process
+    assert processes.of(count - 1) not in (process, *others)
+    assert not any(other.is_ready for other in others)
     monkeypatch.setattr(training_process, "START_EVERY", 60.0)
     ready(processes)
     processes.end()
 
 
 def test_memory_for_the_processes_is_reserved_before_they_are_there() -> None:
-    budget = Budget(RESERVED_FOR_PROCESSES + 1000)
+    budget = Budget(memory_of_processes(1) + 1000)
     pool = JobPool(workers=1, processes=1, budget=budget)
     budget.require(None, Claim(1000))
     with pytest.raises(MemoryFullError):
