@@ -1,7 +1,7 @@
 """Where the batches of a training are computed: on this machine, or elsewhere by another TrainingBackend."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from core.errors import UserError
 from core.jobs.images import TrainingImages
 from core.jobs.training_process import MAX_IMAGE_BYTES, Images, ProcessLostError, SavedTraining, TrainingProcess, tensors
 from core.metrics import can_measure, measure
+from core.model import Autoencoder
 from core.training import Step, Trainer
 
 LOG = logging.getLogger(__name__)
@@ -24,6 +25,10 @@ LOG = logging.getLogger(__name__)
 
 class HaltedError(UserError):
     """The backend cannot go on for now: the job pauses with this sentence, and Resume tries again."""
+
+
+ProcessNow = Callable[[], TrainingProcess | None]
+"""Tells which process a turn has, None where it has none: another than before where that was lost."""
 
 
 class TrainingBackend(Protocol):
@@ -45,8 +50,8 @@ class TrainingBackend(Protocol):
     def begin(self) -> None:
         """Take what training needs, before anything else is asked; it may take seconds."""
 
-    def begin_turn(self, process: TrainingProcess | None) -> None:
-        """A worker takes the job up. process: where it may train in this turn, once that is ready."""
+    def begin_turn(self, process: ProcessNow) -> None:
+        """A worker takes the job up. process: tells where it may train in this turn, once that is ready."""
 
     def end_turn(self) -> None:
         """The worker and its process are for others now."""
@@ -88,6 +93,7 @@ class LocalBackend:
         self._detector: AutoencoderDetector | None = None
         self._trainer: Trainer | None = None
         self._to_send: Images | None = None  # to a process; None where the training stays here
+        self._process_now: ProcessNow = lambda: None
         self._process: TrainingProcess | None = None
         self._weights: dict[str, Tensor] | None = None  # the last that the process told; None while the training is here
         self._copy: tuple[int, dict[str, Tensor]] | None = None  # last asked for or told, and after how many batches
@@ -104,24 +110,28 @@ class LocalBackend:
         images = self._images.prepared
         to_send = Images(self._images.number, images.train, images.calibration)
         # Somebody's own drawings stay where they are forgotten when their owner wants it.
-        self._to_send = to_send if to_send.size <= MAX_IMAGE_BYTES and not is_own(self._config.data_set) else None
+        may_leave = self._device.type == "cpu" and not is_own(self._config.data_set)
+        self._to_send = to_send if may_leave and to_send.size <= MAX_IMAGE_BYTES else None
         with one_thread_at_a_time(self._device):
             self._detector = AutoencoderDetector(self._config, device=self._device)
             self._trainer = Trainer(self._detector.model, images.train, images.calibration, self._config.training)
 
-    def begin_turn(self, process: TrainingProcess | None) -> None:
-        self._process = process if self._device.type == "cpu" else None
+    def begin_turn(self, process: ProcessNow) -> None:
+        self._process_now = process
 
     def end_turn(self) -> None:
         self.suspend()
-        self._process = None
+        self._process_now, self._process = lambda: None, None
 
     def step_many(self, single_step: bool) -> Sequence[Step]:
         if self._error:
             raise self._error
-        if self._process and self._process.is_ready and self._to_send and not single_step:
-            with suppress(ProcessLostError):
-                return self._step_in_process(self._process, self._to_send)
+        if self._to_send and not single_step:
+            if self.is_at_rest:
+                self._process = self._process_now()
+            if self._process and self._process.is_ready:
+                with suppress(ProcessLostError):
+                    return self._step_in_process(self._process, self._to_send)
         self.suspend()
         assert self._trainer
         with one_thread_at_a_time(self._device):
@@ -130,19 +140,20 @@ class LocalBackend:
         return (step,)
 
     def _step_in_process(self, process: TrainingProcess, images: Images) -> Sequence[Step]:
-        assert self._detector
         assert self._trainer
         if self._weights is None:
             process.begin(self._config.model, self._trainer.config, images, SavedTraining.of(self._trainer))
             self._weights = self.weights()
         moment = process.train(with_weights=self.is_watched)
         self.trained += len(moment.steps)
+        if moment.is_last:
+            if moment.error:  # what was shown last is shown
+                self._copy = self.trained, self.weights()
+            self._weights, self._error = None, moment.error
         if moment.saved:
             moment.saved.restore(self._trainer)  # where it goes on if the process ends
-        if moment.is_last:
-            self._weights, self._error = None, moment.error
-        elif moment.saved or moment.weights:
-            self._weights = tensors(moment.weights) if moment.weights else copied(self._detector)
+        if not moment.is_last and (moment.saved or moment.weights):
+            self._weights = tensors(moment.weights) if moment.weights else copied(self._trainer.model)
             self._copy = self.trained, self._weights
         return moment.steps
 
@@ -162,7 +173,7 @@ class LocalBackend:
     def close(self) -> None:
         with one_thread_at_a_time(self._device):
             # The optimiser weighs twice the network.
-            self._trainer = self._images = self._to_send = self._copy = None
+            self._trainer = self._images = self._to_send = self._copy = self._error = None
 
     def set_learning_rate(self, rate: float) -> None:
         assert self._trainer
@@ -178,7 +189,7 @@ class LocalBackend:
         copy, trained = self._copy, self.trained
         if copy is None or copy[0] != trained:
             with one_thread_at_a_time(self._device):
-                copy = self._copy = trained, copied(self._detector)
+                copy = self._copy = trained, copied(self._detector.model)
         return copy[1]
 
     def finish(self) -> Checkpoint:
@@ -194,9 +205,9 @@ class LocalBackend:
         return calibrate_and_measure(self._detector, self._images.prepared.split)
 
 
-def copied(detector: AutoencoderDetector) -> dict[str, Tensor]:
-    """Its network's weights, which nothing changes afterwards."""
-    return {name: value.detach().cpu().clone() for name, value in detector.model.state_dict().items()}
+def copied(model: Autoencoder) -> dict[str, Tensor]:
+    """Its weights, which nothing changes afterwards."""
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
 
 
 def calibrate_and_measure(detector: AutoencoderDetector, split: OneClassSplit) -> Checkpoint:

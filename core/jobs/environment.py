@@ -4,6 +4,7 @@ import os
 import sys
 
 from core.device import choose_device
+from core.errors import SettingError
 from core.jobs.limits import LIMITS, limit
 from core.server.environment import MEGABYTE, memory_limit, whole_number_from_environment
 
@@ -28,14 +29,22 @@ def training_workers() -> int:
 def training_processes() -> int:
     """How many of them have a process of their own: TRAINING_PROCESSES, else as many as help and there is memory for.
 
-    Only on Linux, and where trainings use the CPU. Raises SettingError, DeviceError.
+    Only on Linux, and where trainings use the CPU; no more than training_workers(). Raises SettingError, DeviceError.
     """
     can = sys.platform == "linux" and choose_device().type == "cpu"
     helps = (os.cpu_count() or 1) > 1 and memory_limit() >= NEEDED_BY_PROCESSES
     fit = int((SHARE_OF_PROCESSES * memory_limit() - SHARED_BY_PROCESSES) / OF_EACH_PROCESS)
     usual = min(training_workers(), fit) if helps else 0
     wanted = whole_number_from_environment("TRAINING_PROCESSES", usual, least=0, most=MAX_WORKERS)
-    return wanted if can else 0
+    count = min(wanted, training_workers()) if can else 0
+    if memory_of_processes(count) > memory_limit() / 2:
+        raise SettingError(
+            "TRAINING_PROCESSES in the environment asks for {count} processes, which take {needed:,.0f} MB: more than half of "
+            "MEMORY_LIMIT. Ask for fewer, or for 0.",
+            count=count,
+            needed=memory_of_processes(count) / MEGABYTE,
+        )
+    return count
 
 
 def memory_of_processes(count: int) -> int:

@@ -25,11 +25,10 @@ from core.checkpoint import Checkpoint
 from core.data.split import OneClassSplit, SplitSource
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import UserError
-from core.jobs.backend import HaltedError, LocalBackend, TrainingBackend, calibrate
+from core.jobs.backend import HaltedError, LocalBackend, ProcessNow, TrainingBackend, calibrate
 from core.jobs.images import TrainingImages
 from core.jobs.limits import require_allowed, work
 from core.jobs.memory_budget import Claim, Owner, claim_of, claim_of_detector
-from core.jobs.training_process import TrainingProcess
 from core.model import Autoencoder, build, meta_model
 from core.training import DivergedError, EpochLosses
 
@@ -393,10 +392,10 @@ class TrainingJob:
 
     # A turn, called by a worker.
 
-    def run(self, process: TrainingProcess | None = None) -> bool:
+    def run(self, process: ProcessNow) -> bool:
         """Train for a turn, or until done, paused, stopped, dropped or left alone; whether it wants another. Never raises.
 
-        process: the worker's, where it has one.
+        process: tells where it may train, as the backend's begin_turn has it.
         """
         self._backend.begin_turn(process)
         try:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from weakref import WeakSet
 
@@ -43,7 +44,7 @@ class JobPool:
 
     The next turn is for the owner whose last one is longest ago, one job of each owner at a time; of their jobs,
     for the one that is least trained. Where long and short trainings wait, one turn in LONG_TURNS is for a long
-    one. budget: the memory of all that visitors cause. processes: so many workers have a process of their own to train in.
+    one. budget: the memory of all that visitors cause. processes: so many turns at a time have a process of their own.
     """
 
     def __init__(self, workers: int | None = None, budget: Budget | None = None, processes: int = 0) -> None:
@@ -59,6 +60,7 @@ class JobPool:
         self._turn = 0
         self._last_long_turn = 0
         self._is_held = False
+        self._free_processes = list(range(processes))
         self._changed = threading.Condition()
         self._urgent = 0
         self._is_calm = threading.Event()
@@ -73,7 +75,7 @@ class JobPool:
         """Have at least so many workers."""
         with self._changed:
             while self.workers < workers:
-                thread = threading.Thread(target=self._work, args=(self.workers,), name=f"training-{self.workers}", daemon=True)
+                thread = threading.Thread(target=self._work, name=f"training-{self.workers}", daemon=True)
                 self._threads.append(thread)
                 thread.start()
                 self.workers += 1
@@ -218,7 +220,7 @@ class JobPool:
         wanted = [job for job in ready if job.is_short is not is_for_long] or ready
         return min(wanted, key=self._order)
 
-    def _work(self, number: int) -> None:
+    def _work(self) -> None:
         lower_priority()
         while True:
             with self._changed:
@@ -233,9 +235,12 @@ class JobPool:
                 job.owner.last_turn = self._turn
                 if not job.is_short:
                     self._last_long_turn = self._turn
-            wants_more = job.run(self.processes.of(number))
+                process = self._free_processes.pop() if self._free_processes else None
+            wants_more = job.run(partial(self.processes.of, process))
             with self._changed:
                 self._running.remove(job)
+                if process is not None:
+                    self._free_processes.append(process)
                 if wants_more:
                     self._waiting.append(job)
                 self._changed.notify_all()

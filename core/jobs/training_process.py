@@ -196,7 +196,7 @@ class Channel:
 
 
 class TrainingProcess:
-    """One process, for the worker that has it for itself."""
+    """One process, for one turn at a time."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._channel = Channel(connection)
@@ -255,7 +255,7 @@ class TrainingProcess:
 
 
 class TrainingProcesses:
-    """The processes of a pool's workers, there from the first turn until nobody has trained for a while."""
+    """The processes of a pool, there from the first turn that can use one until nobody has trained for a while."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -269,16 +269,16 @@ class TrainingProcesses:
             os.truncate(self._descriptor, 1)
             self._urgent = mmap.mmap(self._descriptor, 1)
 
-    def of(self, worker: int) -> TrainingProcess | None:
-        """A worker's process, None where it has none; the first who asks starts them all, anew where one was lost."""
-        if worker >= self.count:
+    def of(self, number: int | None) -> TrainingProcess | None:
+        """The process of this number, from 0; the first who asks starts them all, anew where one was lost."""
+        if number is None:
             return None
         with self._lock:
             are_there = self._processes and not any(process.is_lost for process in self._processes)
             if not are_there and time.monotonic() - self._started > START_EVERY:
-                self._let_go()  # a copy of the first process can be made only as it begins; the others lose a turn at most
+                self._let_go()  # all, as a process of its own can be made only by the first one as it begins
                 self._start()
-            return self._processes[worker] if self._processes else None
+            return self._processes[number] if self._processes else None
 
     def _start(self) -> None:
         self._started = time.monotonic()
@@ -420,5 +420,5 @@ def _train(trainer: Trainer, shall_stand_back: Callable[[], bool]) -> tuple[tupl
                 time.sleep(LOOK_EVERY)
             steps.append(trainer.step())
     except Exception as error:  # told where the training is; other trainings follow
-        return tuple(steps), error
+        return tuple(steps), error.with_traceback(None)  # which holds the trainer
     return tuple(steps), None

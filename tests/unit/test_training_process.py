@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
@@ -18,6 +19,7 @@ import torch
 
 from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
+from core.errors import SettingError
 from core.jobs import backend as backend_module
 from core.jobs import environment, memory_budget, training_process
 from core.jobs import job as job_module
@@ -89,9 +91,26 @@ def test_trainings_that_take_turns_in_two_processes_equal_the_bare_trainer(
     assert len(moved) > 3, "some training came back and went again"
 
 
+@pytest.mark.parametrize("start_every", [0.0, 60.0], ids=["anew", "here"])
 def test_a_training_whose_process_is_killed_goes_on_and_ends_as_if_it_had_not(
-    turns: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", caplog: pytest.LogCaptureFixture
+    start_every: float,
+    turns: DetectorConfig,
+    split: OneClassSplit,
+    wait_until: "WaitUntil",
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Also in the same turn, which has no end where nobody else waits."""
+    monkeypatch.setattr(training_process, "START_EVERY", start_every)
+    begin, began = TrainingProcess.begin, set[int]()
+
+    def noted(process: TrainingProcess, *arguments: object) -> None:
+        assert process.number
+        began.add(process.number)
+        begin(process, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TrainingProcess, "begin", noted)
+    turns = replace(turns, training=replace(turns.training, epochs=200))
     pool = JobPool(workers=1, processes=1)
     process = ready(pool.processes)
     job = TrainingJob(turns, split, pool)
@@ -99,11 +118,34 @@ def test_a_training_whose_process_is_killed_goes_on_and_ends_as_if_it_had_not(
     wait_until(lambda: len(job.snapshot().batch_losses) > 20)
     assert process.number
     os.kill(process.number, signal.SIGKILL)
+    if start_every == 0:
+        wait_until(lambda: len(began) == 2)
     wait_until(lambda: job.snapshot().state.is_over)
+    assert len(began) == 1 + (start_every == 0)
     snapshot = job.snapshot()
     assert (snapshot.state, snapshot.error) == (JobState.DONE, None)
     assert np.array_equal(snapshot.batch_losses, np.array(losses(turns, split), dtype=np.float32))
     assert "a training goes on from batch" in caplog.text
+    assert pool.close()
+
+
+def test_whoever_trains_alone_has_a_process_of_those_that_are_fewer_than_workers(
+    small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, begin = list[object](), TrainingProcess.begin
+
+    def counted(process: TrainingProcess, *arguments: object) -> None:
+        begun.append(process)
+        begin(process, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TrainingProcess, "begin", counted)
+    pool = JobPool(workers=4, processes=1)
+    ready(pool.processes)
+    for number in range(1, 5):
+        job = TrainingJob(small, split, pool)
+        job.resume()
+        wait_until(lambda job=job: job.snapshot().state.is_over)  # type: ignore[misc]
+        assert len(begun) == number
     assert pool.close()
 
 
@@ -175,7 +217,7 @@ def test_weights_are_one_object_until_something_is_trained_and_always_those_of_t
     second = backend.weights()
     assert second is not first
     assert are_the_trainings()
-    backend.begin_turn(process)
+    backend.begin_turn(lambda: process)
     backend.step_many(False)
     assert backend.weights() is second, "nobody looks"
     backend.is_watched = True
@@ -201,7 +243,7 @@ def test_what_was_told_whole_is_not_lost_with_the_process(small: DetectorConfig,
     process = ready(processes)
     backend = LocalBackend(config, TrainingImages(split, config.preprocessing))
     backend.begin()
-    backend.begin_turn(process)
+    backend.begin_turn(lambda: process)
     assert backend._trainer
     whole = 0
     while not whole:  # for WHOLE_EVERY seconds
@@ -232,7 +274,7 @@ def test_a_training_that_diverges_tells_the_batches_before(small: DetectorConfig
         error = str(diverged)
     assert error, "an example that does not diverge shows nothing"
     backend.begin()
-    backend.begin_turn(ready(processes))
+    backend.begin_turn(partial(ready, processes))
     told = list[float]()
     while len(told) < len(expected):
         told += [step.loss for step in backend.step_many(False)]
@@ -256,7 +298,7 @@ def test_images_are_sent_once_and_forgotten_for_others(
     def train(images: TrainingImages) -> None:
         backend = LocalBackend(small, images)
         backend.begin()
-        backend.begin_turn(process)
+        backend.begin_turn(lambda: process)
         assert backend.step_many(False)
         assert not process.is_lost
         backend.end_turn()
@@ -346,7 +388,7 @@ def test_one_process_stands_back_for_each_drawing_that_is_judged(
     for worker in range(2):
         backend = LocalBackend(long, TrainingImages(split, long.preprocessing))
         backend.begin()
-        backend.begin_turn(ready(pool.processes, worker))
+        backend.begin_turn(partial(ready, pool.processes, worker))
         backend.step_many(False)  # the images are there
         backends.append(backend)
 
@@ -395,6 +437,8 @@ def test_the_memory_of_the_processes_counts(monkeypatch: pytest.MonkeyPatch) -> 
         ({"TRAINING_PROCESSES": "0"}, 0),
         ({"TRAINING_PROCESSES": "2"}, 2),
         ({"TRAINING_WORKERS": "16"}, 5),
+        ({"TRAINING_WORKERS": "16", "TRAINING_PROCESSES": "14"}, 14),
+        ({"TRAINING_PROCESSES": "16"}, 3),
         ({"MEMORY_LIMIT": "3999M"}, 0),
         ({"MEMORY_LIMIT": "3999M", "TRAINING_PROCESSES": "1"}, 1),
     ],
@@ -407,6 +451,10 @@ def test_the_environment_says_how_many_processes_there_are(
         monkeypatch.setenv(name, text)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
     assert environment.training_processes() == expected
+    monkeypatch.setenv("MEMORY_LIMIT", "900M")
+    if expected and "TRAINING_PROCESSES" in more:
+        with pytest.raises(SettingError, match="more than half of MEMORY_LIMIT"):
+            environment.training_processes()
     monkeypatch.setattr(environment.sys, "platform", "darwin")
     assert environment.training_processes() == 0
 
@@ -448,7 +496,7 @@ def test_half_a_message_means_that_the_process_is_lost(small: DetectorConfig, sp
     assert process.is_ready
     backend = LocalBackend(small, TrainingImages(split, small.preprocessing))
     backend.begin()
-    backend.begin_turn(process)
+    backend.begin_turn(lambda: process)
     assert len(backend.step_many(False)) == 1, "this batch was trained here"
     assert (process.is_lost, process.is_ready, backend.is_at_rest) == (True, False, True)
     process.close()
@@ -490,7 +538,7 @@ def test_a_training_that_was_stopped_as_it_diverged_has_no_result(small: Detecto
     processes = TrainingProcesses(1)
     backend = LocalBackend(small, TrainingImages(replace(split, train=wild), small.preprocessing))
     backend.begin()
-    backend.begin_turn(ready(processes))
+    backend.begin_turn(partial(ready, processes))
     backend.step_many(False)
     assert all(value.isfinite().all() for value in backend.weights().values()), "what is shown is numbers"
     with pytest.raises(DivergedError):
@@ -507,7 +555,7 @@ def test_drawings_of_ones_own_never_leave_the_server(
     process = ready(processes)
     backend = LocalBackend(small, TrainingImages(split, small.preprocessing))
     backend.begin()
-    backend.begin_turn(process)
+    backend.begin_turn(lambda: process)
     backend.step_many(False)
     assert (process._kept, backend.is_at_rest) == ({}, True)
     backend.end_turn()

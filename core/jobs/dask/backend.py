@@ -15,6 +15,7 @@ from collections import Counter, deque
 from collections.abc import Hashable, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -33,11 +34,10 @@ from core.data.datasets import DataSet
 from core.data.own import is_own
 from core.data.split import SplitSource, plan_split
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
-from core.jobs.backend import HaltedError, calibrate_and_measure
+from core.jobs.backend import HaltedError, ProcessNow, calibrate_and_measure
 from core.jobs.dask.workers import broadcast, by_reference, forgotten_with_images, images, take_back
 from core.jobs.images import Prepared, TrainingImages
 from core.jobs.pool import JobPool
-from core.jobs.training_process import TrainingProcess
 from core.model import Autoencoder, build, meta_model
 from core.training import DivergedError, Step, Trainer
 
@@ -244,7 +244,7 @@ class Cluster:
 
     def _prepare(self, data: DataSet) -> Client:
         if self._failed and time.monotonic() - self._failed[0] < RETRY_AFTER:
-            raise self._failed[1]
+            raise copy(self._failed[1])
         try:
             client = self._connected()
             until = time.monotonic() + WORKERLESS
@@ -254,8 +254,9 @@ class Cluster:
                 time.sleep(0.1)
             broadcast(client, data)
         except Exception as error:
-            self._failed = time.monotonic(), self.explained(error)
-            raise self._failed[1] from error
+            explained = self.explained(error)
+            self._failed = time.monotonic(), copy(explained)  # which keeps no training by its traceback
+            raise explained from error
         if self._may_grow:
             self._pool.grow(min(threads, MAX_WORKERS))
         return client
@@ -338,7 +339,7 @@ class DaskBackend:
     def begin(self) -> None:
         self._weights = build(self._config.model, self._config.training.seed).state_dict()
 
-    def begin_turn(self, process: TrainingProcess | None) -> None:
+    def begin_turn(self, process: ProcessNow) -> None:
         pass
 
     def end_turn(self) -> None:
