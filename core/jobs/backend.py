@@ -121,7 +121,7 @@ class LocalBackend:
 
     def end_turn(self) -> None:
         self.suspend()
-        self._process_now, self._process = lambda: None, None
+        self._process = None
 
     def step_many(self, single_step: bool) -> Sequence[Step]:
         if self._error:
