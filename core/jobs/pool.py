@@ -16,7 +16,7 @@ from core.jobs.environment import memory_of_processes, training_workers
 from core.jobs.images import SharedImages
 from core.jobs.job import TIME_SLICE_SECONDS, TrainingJob
 from core.jobs.memory_budget import Budget, Owner
-from core.jobs.training_process import MAX_STAND_BACK, TrainingProcesses
+from core.jobs.training_process import MAX_STAND_BACK, TrainingProcess, TrainingProcesses
 
 LOG = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class JobPool:
         self._turn = 0
         self._last_long_turn = 0
         self._is_held = False
-        self._free_processes = list(range(processes))
+        self._lent: dict[TrainingJob, int] = {}  # numbers of processes, each until the turn ends
         self._changed = threading.Condition()
         self._urgent = 0
         self._is_calm = threading.Event()
@@ -235,18 +235,25 @@ class JobPool:
                 job.owner.last_turn = self._turn
                 if not job.is_short:
                     self._last_long_turn = self._turn
-                process = self._free_processes.pop() if self._free_processes else None
-            wants_more = job.run(partial(self.processes.of, process))
+            wants_more = job.run(partial(self._process_of, job))
             with self._changed:
                 self._running.remove(job)
-                if process is not None:
-                    self._free_processes.append(process)
+                self._lent.pop(job, None)
                 if wants_more:
                     self._waiting.append(job)
                 self._changed.notify_all()
             if wants_more:
                 job.leave_if_asked()
             del job
+
+    def _process_of(self, job: TrainingJob) -> TrainingProcess | None:
+        """Where a job that has its turn may train: it may get a process later in its turn, once another is done with it."""
+        with self._changed:
+            free = set(range(self.processes.count)).difference(self._lent.values())
+            if free and job not in self._lent:
+                self._lent[job] = max(free)  # the first one stands back for every drawing
+            number = self._lent.get(job)
+        return None if number is None else self.processes.of(number)
 
     def _end_idle_processes(self) -> None:
         with self._changed:

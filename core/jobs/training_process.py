@@ -269,10 +269,8 @@ class TrainingProcesses:
             os.truncate(self._descriptor, 1)
             self._urgent = mmap.mmap(self._descriptor, 1)
 
-    def of(self, number: int | None) -> TrainingProcess | None:
+    def of(self, number: int) -> TrainingProcess | None:
         """The process of this number, from 0; the first who asks starts them all, anew where one was lost."""
-        if number is None:
-            return None
         with self._lock:
             are_there = self._processes and not any(process.is_lost for process in self._processes)
             if not are_there and time.monotonic() - self._started > START_EVERY:

@@ -130,7 +130,7 @@ def test_a_training_whose_process_is_killed_goes_on_and_ends_as_if_it_had_not(
 
 
 def test_whoever_trains_alone_has_a_process_of_those_that_are_fewer_than_workers(
-    small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+    turns: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, begin = list[object](), TrainingProcess.begin
 
@@ -142,10 +142,10 @@ def test_whoever_trains_alone_has_a_process_of_those_that_are_fewer_than_workers
     pool = JobPool(workers=4, processes=1)
     ready(pool.processes)
     for number in range(1, 5):
-        job = TrainingJob(small, split, pool)
+        job = TrainingJob(turns, split, pool)
         job.resume()
-        wait_until(lambda job=job: job.snapshot().state.is_over)  # type: ignore[misc]
-        assert len(begun) == number
+        wait_until(lambda number=number: len(begun) == number)  # type: ignore[misc]
+        job.stop()
     assert pool.close()
 
 
