@@ -143,10 +143,10 @@ class TinyMnist:
         return folder
 
 
-def ready(processes: TrainingProcesses, worker: int = 0) -> TrainingProcess:
-    """A worker's process, once it is ready."""
+def ready(processes: TrainingProcesses, number: int = 0) -> TrainingProcess:
+    """The process of this number, once it is ready."""
     latest = time.monotonic() + PATIENCE
-    while not ((process := processes.of(worker)) and process.is_ready):
+    while not ((process := processes.of(number)) and process.is_ready):
         assert time.monotonic() < latest, "no process is ready"
         time.sleep(0.02)
     return process

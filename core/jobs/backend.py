@@ -82,7 +82,7 @@ class TrainingBackend(Protocol):
 
 
 class LocalBackend:
-    """This machine: the worker's process where that is ready, else the server's own, one batch at a time.
+    """This machine: a process that is lent to the turn where that is ready, else the server's own, one batch at a time.
 
     At rest all that was learnt is in the server's process.
     """
@@ -120,6 +120,7 @@ class LocalBackend:
         self._process_now = process
 
     def end_turn(self) -> None:
+        self._process_now = lambda: None  # which knows the job, and the job this
         self.suspend()
         self._process = None
 

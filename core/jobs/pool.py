@@ -184,7 +184,7 @@ class JobPool:
 
     @contextmanager
     def inference_priority(self) -> Iterator[None]:
-        """What happens inside comes before training: meanwhile no batch is begun in this process, nor in one of the workers'.
+        """What happens inside comes before training: meanwhile no batch is begun in this process, nor in one that trains.
 
         For MAX_STAND_BACK at most.
         """

@@ -2,10 +2,10 @@
 
 Python runs one thread of a process at a time (the global interpreter lock): in the server's own process, beside the pages of a
 class, trainings leave more than a quarter of two cores idle. A training goes to such a process for a turn and comes back
-with all that it has learnt. So every worker can go on with it; where a process ends, one turn is lost, and of a long one what
+with all that it has learnt. So it can go on anywhere; where a process ends, one turn is lost, and of a long one what
 was trained in WHOLE_EVERY seconds.
 
-Only on Linux: a first process loads torch, which takes 370 MB, and is copied for each worker (fork), which share them.
+Only on Linux: a first process loads torch, which takes 370 MB, and is copied (fork) for each of the others, which share them.
 """
 
 import gc
