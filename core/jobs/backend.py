@@ -27,8 +27,8 @@ class HaltedError(UserError):
     """The backend cannot go on for now: the job pauses with this sentence, and Resume tries again."""
 
 
-ProcessNow = Callable[[], TrainingProcess | None]
-"""Tells which process a turn has, None where it has none: another than before where that was lost."""
+FindProcess = Callable[[], TrainingProcess | None]
+"""Tells where a turn may train, None where it has no process: another than before where that was lost."""
 
 
 class TrainingBackend(Protocol):
@@ -50,8 +50,8 @@ class TrainingBackend(Protocol):
     def begin(self) -> None:
         """Take what training needs, before anything else is asked; it may take seconds."""
 
-    def begin_turn(self, process: ProcessNow) -> None:
-        """A worker takes the job up. process: tells where it may train in this turn, once that is ready."""
+    def begin_turn(self, find_process: FindProcess) -> None:
+        """A worker takes the job up. find_process: where it may train in this turn, once that is ready."""
 
     def end_turn(self) -> None:
         """The worker and its process are for others now."""
@@ -93,7 +93,7 @@ class LocalBackend:
         self._detector: AutoencoderDetector | None = None
         self._trainer: Trainer | None = None
         self._to_send: Images | None = None  # to a process; None where the training stays here
-        self._process_now: ProcessNow = lambda: None
+        self._find_process: FindProcess = lambda: None
         self._process: TrainingProcess | None = None
         self._weights: dict[str, Tensor] | None = None  # the last that the process told; None while the training is here
         self._copy: tuple[int, dict[str, Tensor]] | None = None  # last asked for or told, and after how many batches
@@ -116,11 +116,11 @@ class LocalBackend:
             self._detector = AutoencoderDetector(self._config, device=self._device)
             self._trainer = Trainer(self._detector.model, images.train, images.calibration, self._config.training)
 
-    def begin_turn(self, process: ProcessNow) -> None:
-        self._process_now = process
+    def begin_turn(self, find_process: FindProcess) -> None:
+        self._find_process = find_process
 
     def end_turn(self) -> None:
-        self._process_now = lambda: None  # which knows the job, and the job this
+        self._find_process = lambda: None  # which knows the job, and the job this
         self.suspend()
         self._process = None
 
@@ -129,7 +129,7 @@ class LocalBackend:
             raise self._error
         if self._to_send and not single_step:
             if self.is_at_rest:
-                self._process = self._process_now()
+                self._process = self._find_process()
             if self._process and self._process.is_ready:
                 with suppress(ProcessLostError):
                     return self._step_in_process(self._process, self._to_send)

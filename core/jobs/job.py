@@ -25,7 +25,7 @@ from core.checkpoint import Checkpoint
 from core.data.split import OneClassSplit, SplitSource
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import UserError
-from core.jobs.backend import HaltedError, LocalBackend, ProcessNow, TrainingBackend, calibrate
+from core.jobs.backend import FindProcess, HaltedError, LocalBackend, TrainingBackend, calibrate
 from core.jobs.images import TrainingImages
 from core.jobs.limits import require_allowed, work
 from core.jobs.memory_budget import Claim, Owner, claim_of, claim_of_detector
@@ -392,12 +392,12 @@ class TrainingJob:
 
     # A turn, called by a worker.
 
-    def run(self, process: ProcessNow) -> bool:
+    def run(self, find_process: FindProcess) -> bool:
         """Train for a turn, or until done, paused, stopped, dropped or left alone; whether it wants another. Never raises.
 
-        process: tells where it may train, as the backend's begin_turn has it.
+        find_process: as for the backend's begin_turn.
         """
-        self._backend.begin_turn(process)
+        self._backend.begin_turn(find_process)
         try:
             if self._run():
                 return True

@@ -64,22 +64,28 @@ def turns(small: DetectorConfig) -> DetectorConfig:
     return replace(small, training=replace(small.training, epochs=40, batch_size=1))
 
 
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The system's number of a process each time that a training goes there."""
+    numbers, begin = list[int](), TrainingProcess.begin
+
+    def noted(process: TrainingProcess, *arguments: object) -> None:
+        assert process.number
+        numbers.append(process.number)
+        begin(process, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TrainingProcess, "begin", noted)
+    return numbers
+
+
 def losses(config: DetectorConfig, split: OneClassSplit) -> list[float]:
     """Of the same training, without a job or a process."""
     return [step.loss for step in AutoencoderDetector(config).trainer(split.train, split.calibration)]
 
 
 def test_trainings_that_take_turns_in_two_processes_equal_the_bare_trainer(
-    pool: JobPool, turns: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+    pool: JobPool, turns: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", begun: list[int]
 ) -> None:
-    moved = list[int]()
-    begin = TrainingProcess.begin
-
-    def counted(process: TrainingProcess, *arguments: object) -> None:
-        moved.append(process.number or 0)
-        begin(process, *arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(TrainingProcess, "begin", counted)
     configs = [replace(turns, training=replace(turns.training, seed=seed)) for seed in range(3)]
     jobs = [TrainingJob(config, split, pool, owner=Owner()) for config in configs]
     for job in jobs:
@@ -88,8 +94,8 @@ def test_trainings_that_take_turns_in_two_processes_equal_the_bare_trainer(
     for config, job in zip(configs, jobs, strict=True):
         assert np.array_equal(job.snapshot().batch_losses, np.array(losses(config, split), dtype=np.float32))
         assert job.snapshot().state is JobState.DONE
-    assert len(set(moved)) == 2, "both processes have trained"
-    assert len(moved) > 3, "some training came back and went again"
+    assert len(set(begun)) == 2, "both processes have trained"
+    assert len(begun) > 3, "some training came back and went again"
 
 
 @pytest.mark.parametrize("start_every", [0.0, 60.0], ids=["anew", "here"])
@@ -100,19 +106,12 @@ def test_a_training_whose_process_is_killed_goes_on_and_ends_as_if_it_had_not(
     wait_until: "WaitUntil",
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
+    begun: list[int],
 ) -> None:
     """Also in the same turn, which has no end where nobody else waits."""
     monkeypatch.setattr(training_process, "START_EVERY", start_every)
-    begin, began = TrainingProcess.begin, set[int]()
-
-    def noted(process: TrainingProcess, *arguments: object) -> None:
-        assert process.number
-        began.add(process.number)
-        begin(process, *arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(TrainingProcess, "begin", noted)
     pool = JobPool(workers=1, processes=1)
-    # What is trained here, while another process is started, is not all that there is.
+    # Slower while it trains here, or it would be over before another process is ready.
     monkeypatch.setattr(pool, "yield_to_inference", lambda: time.sleep(0.005 if start_every == 0 else 0))
     process = ready(pool.processes)
     job = TrainingJob(turns, split, pool)
@@ -121,9 +120,9 @@ def test_a_training_whose_process_is_killed_goes_on_and_ends_as_if_it_had_not(
     assert process.number
     os.kill(process.number, signal.SIGKILL)
     if start_every == 0:
-        wait_until(lambda: len(began) == 2)
+        wait_until(lambda: len(set(begun)) == 2)
     wait_until(lambda: job.snapshot().state.is_over)
-    assert len(began) == 1 + (start_every == 0)
+    assert len(set(begun)) == 1 + (start_every == 0)
     snapshot = job.snapshot()
     assert (snapshot.state, snapshot.error) == (JobState.DONE, None)
     assert np.array_equal(snapshot.batch_losses, np.array(losses(turns, split), dtype=np.float32))
@@ -132,15 +131,8 @@ def test_a_training_whose_process_is_killed_goes_on_and_ends_as_if_it_had_not(
 
 
 def test_whoever_trains_alone_has_a_process_of_those_that_are_fewer_than_workers(
-    turns: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+    turns: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", begun: list[int]
 ) -> None:
-    begun, begin = list[object](), TrainingProcess.begin
-
-    def counted(process: TrainingProcess, *arguments: object) -> None:
-        begun.append(process)
-        begin(process, *arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(TrainingProcess, "begin", counted)
     pool = JobPool(workers=4, processes=1)
     ready(pool.processes)
     for number in range(1, 5):

@@ -34,7 +34,7 @@ from core.data.datasets import DataSet
 from core.data.own import is_own
 from core.data.split import SplitSource, plan_split
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
-from core.jobs.backend import HaltedError, ProcessNow, calibrate_and_measure
+from core.jobs.backend import FindProcess, HaltedError, calibrate_and_measure
 from core.jobs.dask.workers import broadcast, by_reference, forgotten_with_images, images, take_back
 from core.jobs.images import Prepared, TrainingImages
 from core.jobs.pool import JobPool
@@ -339,7 +339,7 @@ class DaskBackend:
     def begin(self) -> None:
         self._weights = build(self._config.model, self._config.training.seed).state_dict()
 
-    def begin_turn(self, process: ProcessNow) -> None:
+    def begin_turn(self, find_process: FindProcess) -> None:
         pass
 
     def end_turn(self) -> None:
