@@ -5,6 +5,7 @@ import math
 import random
 from collections import Counter
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from unittest.mock import AsyncMock, Mock
 
@@ -192,6 +193,12 @@ def test_the_server_keeps_who_is_there_and_of_those_who_left_the_last_hundred() 
     there, long_ago, gone = left(math.inf), left(1.0), [left(1000.0 + number) for number in range(150)]
     assert soak.kept_of([long_ago, *gone, there], 1200.0) == [there, *gone[50:]]
     assert soak.kept_of([long_ago, *gone, there], 1700.0) == [there, *gone[101:]], "ten minutes after they left"
+
+
+def test_every_eight_visitors_of_the_soak_train_the_same_things() -> None:
+    settings = soak.dealt(random.Random(1))
+    for _ in range(3):
+        assert Counter(islice(settings, 8)) == Counter(soak.TRAINED)
 
 
 def samples(climb: float, scatter: float) -> list[soak.Sample]:
