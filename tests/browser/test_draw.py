@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
@@ -267,19 +268,28 @@ def test_a_photo_of_a_digit_is_judged_and_junk_is_refused_in_words(page: Page, s
     expect(page.locator(".st-key-verdict")).to_have_text(re.compile("^Anomaly"))
 
 
-def test_a_click_chooses_one_of_several_digits(page: Page, server: Server) -> None:
-    inks = [rgba(drawing(digit), width=24)[..., 0] for digit in (5, 7)]
+def side_by_side(*inks: NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(255 - np.concatenate(inks, axis=1)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_click_chooses_one_of_several_digits(page: Page, server: Server) -> None:
+    five, seven = (rgba(drawing(digit), width=24)[..., 0] for digit in (5, 7))
     open_page(page, server, "draw")
     page.get_by_text("No pointer?").click()
     upload = page.locator(".st-key-picture input[type=file]")
-    upload.set_input_files({"name": "two.png", "mimeType": "image/png", "buffer": file.getvalue()})
+    upload.set_input_files({"name": "two.png", "mimeType": "image/png", "buffer": side_by_side(five, seven)})
     expect(page.get_by_text("2 digits found.")).to_be_visible()
     for name, word in (("Digit 2: Anomaly", "Anomaly"), ("Digit 1: Normal", "Normal")):
         page.get_by_role("button", name=name).click()
         expect(page.locator(".st-key-verdict")).to_have_text(re.compile(f"^{word}"))
         expect(page.get_by_role("button", name=name)).to_have_attribute("aria-pressed", "true")
+    small = np.pad(seven[::2, ::2], len(seven) // 4)
+    upload.set_input_files({"name": "more.png", "mimeType": "image/png", "buffer": side_by_side(small, five)})
+    expect(page.get_by_role("button", name="Digit 2: Normal")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Digit 1: Anomaly").click()
+    expect(page.get_by_role("button", name="Digit 1: Anomaly")).to_have_attribute("aria-pressed", "true")
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, FloatRect, Page, Route, WebSocketRoute, expect
+from scipy import ndimage
 
 from tests.browser.canvas import assert_verdict_is_of_canvas, drawing, inked
 from tests.browser.conftest import (
@@ -514,6 +515,42 @@ def test_a_second_finger_changes_nothing_that_is_not_on_the_canvas(server: Serve
         expect(page.locator(".st-key-score")).to_be_visible()
         assert_verdict_is_of_canvas(page)
         assert inked(page) is not None
+
+
+TOUCH_BESIDE_A_THUMB = """(upper, [x, isTakenAway]) => {
+    const { left, top } = upper.getBoundingClientRect();
+    const touch = (identifier, x, y) => new Touch({ identifier, target: upper, clientX: left + x, clientY: top + y });
+    const thumb = touch(7, 10, 500);
+    const send = (pointer, kind, y, isDown) => {
+        const pen = touch(0, x, y), touches = isDown ? [thumb, pen] : [thumb];
+        const how = { bubbles: true, cancelable: true, composed: true };
+        const place = { clientX: left + x, clientY: top + y, pointerId: 3, pointerType: "touch", isPrimary: true };
+        upper.dispatchEvent(new PointerEvent(pointer, { ...how, ...place, buttons: Number(isDown) }));
+        const targetTouches = isDown ? [pen] : [];
+        upper.dispatchEvent(new TouchEvent(kind, { ...how, touches, targetTouches, changedTouches: [pen] }));
+    };
+    send("pointerdown", "touchstart", 60, true);
+    for (let y = 80; y < 260; y += 20) send("pointermove", "touchmove", y, true);
+    if (isTakenAway) send("pointercancel", "touchcancel", 260, false);
+    else send("pointerup", "touchend", 260, false);
+}"""
+"""A stroke from top to bottom, by a finger of a hand whose thumb rests on the screen all the time."""
+
+
+@pytest.mark.parametrize("is_taken_away", [False, True], ids=["lifted", "taken away"])
+def test_a_stroke_is_whole_though_a_thumb_rests_or_the_system_takes_it_away(
+    is_taken_away: bool, server: Server, chromium: Browser
+) -> None:
+    """A hand holds the tablet, or is laid down."""
+    with touched_canvas(server, chromium, height=844) as (page, _box, _fingers):
+        for x in (100, 200):
+            canvas_of(page).evaluate(TOUCH_BESIDE_A_THUMB, [x, is_taken_away])
+            settled(page)
+        expect(page.locator(".st-key-score")).to_be_visible()
+        assert_verdict_is_of_canvas(page)
+        image = inked(page)
+        assert image is not None
+        assert ndimage.label(image[0, 0].numpy() > 0.2)[1] == 2, "no line from one to the other, and neither is lost"
 
 
 def test_a_finger_draws_on_the_canvas_and_scrolls_above_and_below_it(server: Server, chromium: Browser) -> None:

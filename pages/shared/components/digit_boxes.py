@@ -24,7 +24,7 @@ _CSS = """
 """
 
 _JS = """
-export default function ({ parentElement, data, setStateValue }) {
+export default function ({ parentElement, data, setTriggerValue }) {
     const sheet = parentElement.querySelector(".sheet");
     if (sheet.source !== data.picture) {
         sheet.source = data.picture;
@@ -32,7 +32,7 @@ export default function ({ parentElement, data, setStateValue }) {
         data.boxes.forEach((_, number) => {
             const button = document.createElement("button");
             button.type = "button";
-            button.onclick = () => setStateValue("chosen", number);
+            button.onclick = () => setTriggerValue("chosen", number);
             button.append(document.createElement("b"));
             sheet.append(button);
         });

@@ -105,6 +105,7 @@ export default function ({ data, parentElement, setStateValue }) {
   own.listens = new AbortController();
   const listen = (name, action) => document.addEventListener(name, action, { capture: true, signal: own.listens.signal });
   listen("pointerdown", event => {
+    if (event.button) return; // of a mouse's buttons only the first draws
     // A second finger is no pen.
     if (event.composedPath().some(element => element.classList?.contains("upper-canvas"))) own.pen ??= event.pointerId;
     else tellPage();
@@ -132,5 +133,13 @@ export default function ({ data, parentElement, setStateValue }) {
   // A pen that was lifted outside of the window comes back without a button.
   listen("pointermove", event => (event.buttons ? event.pointerId === own.pen && want() : lift(event)));
   for (const name of ["pointerup", "pointercancel"]) listen(name, lift);
+  // The canvas ends a stroke only with the last finger on the screen, and never where the system takes the touch away: with
+  // its own finger gone it is told that all are.
+  for (const name of ["touchend", "touchcancel"])
+    listen(name, event => {
+      const upper = event.composedPath().find(element => element.classList?.contains("upper-canvas"));
+      if (!upper || own.pen !== null || (name === "touchend" && !event.touches.length)) return;
+      upper.dispatchEvent(new TouchEvent("touchend", { bubbles: true, composed: true, cancelable: true }));
+    });
   return own.stop;
 }

@@ -52,16 +52,18 @@ export default function ({ data, parentElement, setStateValue }) {
     if (last < 1) return;
     replay.setPointerCapture(event.pointerId);
     own.isDragged = true;
+    own.before = own.moment;
     look(pointed(event), false);
   };
   replay.onpointermove = event => {
     if (own.isDragged) look(pointed(event), false);
   };
-  replay.onpointerup = replay.onpointercancel = () => {
-    if (!own.isDragged) return;
+  const letGo = moment => {
+    if (own.isDragged) look(moment, true);
     own.isDragged = false;
-    look(own.moment, true);
   };
+  replay.onpointerup = () => letGo(own.moment);
+  replay.onpointercancel = () => letGo(own.before ?? last); // a finger that scrolls the page looks at nothing
   replay.onkeydown = event => {
     const now = own.moment ?? last;
     const to = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 0, End: last }[event.key];

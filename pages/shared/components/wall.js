@@ -39,11 +39,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
     button.append(new Image(), score, line("who"), document.createElement("b"));
     item.append(button);
     if (!own.isFirst) item.classList.add("new");
+    item.onanimationend = () => item.classList.remove("new"); // a card that is moved later does not arrive again
     return item;
   };
-  const shown = new Set();
+  // Those that are gone go first: each of the others would be moved beyond them.
+  const shown = new Set(data.cards.map(card => card.number));
+  for (const [number, item] of own.cards) {
+    if (shown.has(number)) continue;
+    item.remove();
+    own.cards.delete(number);
+  }
   data.cards.forEach((card, index) => {
-    shown.add(card.number);
     let item = own.cards.get(card.number);
     if (!item) own.cards.set(card.number, (item = make(card.number)));
     const [button] = item.children;
@@ -60,11 +66,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
     // What is in its place already stays there: a card that is moved would lose the focus.
     if (list.children[index] !== item) list.insertBefore(item, list.children[index] ?? null);
   });
-  for (const [number, item] of own.cards) {
-    if (shown.has(number)) continue;
-    item.remove();
-    own.cards.delete(number);
-  }
   own.isFirst = false;
 
   while (bars.querySelectorAll("i").length < data.bars.length) bars.prepend(document.createElement("i"));
@@ -91,9 +92,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
     [...list.children].forEach((item, index) => (item.hidden = index >= most));
     say(Math.max(0, count - most) + data.beyond);
   };
+  own.observer?.disconnect();
   if (!data.fits) return;
-  own.observer ??= new ResizeObserver(() => own.fit());
+  const observer = (own.observer = new ResizeObserver(() => own.fit()));
   const block = wall.getRootNode().host?.closest("[data-testid=stVerticalBlock]");
-  for (const seen of [document.documentElement, block, ...(block?.children ?? [])]) if (seen) own.observer.observe(seen);
+  for (const seen of [document.documentElement, block, ...(block?.children ?? [])]) if (seen) observer.observe(seen);
   own.fit();
+  return () => observer.disconnect();
 }

@@ -44,14 +44,15 @@ def script(code: str, is_projector: bool) -> str:
     """What a page's only script does."""
     text = f"document.documentElement.lang = '{code}'; {of_widgets.script(code)}"
     if is_projector:
-        # No browser goes to full screen by itself; the first touch or key takes it there.
+        # No browser goes to full screen by itself. The end of the first tap or stroke takes it there, or a key: a finger that
+        # comes down is not allowed to yet, and a canvas that grows under a mouse would bend its stroke.
         text += """
             const root = document.documentElement;
             if (!root.dataset.listens) {
                 root.dataset.listens = "yes";
                 let away = 0;
-                for (const event of ["pointerdown", "keydown"])
-                    document.addEventListener(event, () => root.requestFullscreen?.(), { once: true });
+                for (const event of ["pointerup", "keydown"])
+                    document.addEventListener(event, () => root.requestFullscreen?.().catch(() => {}), { once: true });
                 // The header and the line below it are there while the pointer moves; a stroke does not bring them.
                 document.addEventListener("pointermove", event => {
                     if (event.buttons) return;
