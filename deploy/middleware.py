@@ -25,6 +25,7 @@ class LostConnections:
     """Drops what is sent over a WebSocket whose browser has left; that it has, the app is told when it next receives.
 
     Streamlit takes a failed send as the end, receives once more all the same, and fails; the log would name it as an error.
+    So it would where somebody sends text, which no page does: that ends the connection.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -38,7 +39,15 @@ class LostConnections:
             if message["type"] == "websocket.accept":
                 await asyncio.sleep(0)  # uvicorn says nothing here of a connection just lost, only after a turn of the loop
 
-        await self._app(scope, receive, send_if_connected if scope["type"] == "websocket" else send)
+        async def receive_bytes() -> Message:
+            message = await receive()
+            is_text = message["type"] == "websocket.receive" and message.get("bytes") is None
+            return {"type": "websocket.disconnect", "code": 1003} if is_text else message
+
+        if scope["type"] == "websocket":
+            await self._app(scope, receive_bytes, send_if_connected)
+        else:
+            await self._app(scope, receive, send)
 
 
 class VisitorCookie:

@@ -14,6 +14,7 @@ Under systemd it says when it is ready, and every few seconds that it still answ
 import argparse
 import asyncio
 import atexit
+import logging
 import os
 import signal
 import socket
@@ -46,6 +47,8 @@ from pages.shared.streamlit_internals import (
     skip_idle_ticks,
     web_server,
 )
+
+LOG = logging.getLogger(__name__)
 
 
 def middleware() -> list[Middleware]:
@@ -94,13 +97,23 @@ def ended_at_once() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def logged() -> Iterator[None]:
+    """What fails here is tried again later."""
+    try:
+        yield
+    except Exception:
+        LOG.exception("Something in the background failed")
+
+
 async def forget_the_gone(seconds: float) -> None:
     """Let go of visitors who are gone, again and again."""
     from pages.shared.state import visitors
 
     while True:
         await asyncio.sleep(seconds)
-        await asyncio.to_thread(visitors.registry().evict_disconnected)  # it waits for who is just being served
+        with logged():
+            await asyncio.to_thread(visitors.registry().evict_disconnected)  # it waits for who is just being served
 
 
 async def forget_what_is_over(seconds: float) -> None:
@@ -109,7 +122,7 @@ async def forget_what_is_over(seconds: float) -> None:
     from pages.shared.state import classroom
 
     while True:
-        with suppress(UserError):
+        with logged(), suppress(UserError):
             await asyncio.to_thread(classroom.snapshot)
         await asyncio.sleep(seconds)
 

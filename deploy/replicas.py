@@ -110,7 +110,8 @@ class Replicas:
         self._folder = Path(tempfile.mkdtemp(prefix="see-the-anomaly-"))
         # nginx that was started by root works as somebody else, who must get at the folders below.
         self._folder.chmod(0o711)
-        configure.write(self._folder, f"{address}:{port}", [f"127.0.0.1:{port}" for port in ports], self._folder / "cache")
+        host = f"[{address.strip('[]')}]" if ":" in address else address
+        configure.write(self._folder, f"{host}:{port}", [f"127.0.0.1:{port}" for port in ports], self._folder / "cache")
         (self._folder / "nginx.conf").write_text(MAIN.format(folder=self._folder, root=ROOT))
         self._command = [program, "-p", str(self._folder), "-e", "stderr", "-c", str(self._folder / "nginx.conf")]
         self._running: dict[int, subprocess.Popen[bytes]] = {}

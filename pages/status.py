@@ -57,20 +57,20 @@ MAX_SHOWN = 40
 @st.fragment(run_every=3.0)
 def show_trainings() -> None:
     """Who trains what, with a way to pause or end it."""
-    pool, jobs = job_pool.pool(), job_pool.pool().jobs()
+    pool, trainings = job_pool.pool(), jobs()
     with st.container(horizontal=True, key="all-trainings"):
         if pool.is_held:
-            st.button(_("Go on with all"), icon=":material/play_arrow:", on_click=pool.hold, args=(False,), type="primary")
+            st.button(_("Go on with all"), icon=":material/play_arrow:", on_click=hold, args=(False,), type="primary")
         else:
-            st.button(_("Hold all"), icon=":material/pause:", on_click=pool.hold, args=(True,))
+            st.button(_("Hold all"), icon=":material/pause:", on_click=hold, args=(True,))
         st.button(_("End the long ones"), icon=":material/stop:", on_click=end, args=(lambda job: not job.is_short,))
         st.button(_("End all"), icon=":material/stop:", on_click=end, args=(lambda _: True,))
     if pool.is_held:
         st.caption(_("No training has a turn until you let all go on."))
-    if not jobs:
+    if not trainings:
         st.caption(_("Nobody trains."))
         return
-    rows = [(job, job.peek()) for job in jobs]
+    rows = [(job, job.peek()) for job in trainings]
     largest = sorted(rows, key=lambda row: (row[0].is_short, -row[0].work))[:MAX_SHOWN]
     for job, snapshot in largest:
         show_training(job, snapshot)
@@ -109,9 +109,20 @@ def show_training(job: TrainingJob, snapshot: Snapshot) -> None:
         )
 
 
+def jobs() -> list[TrainingJob]:
+    """All trainings, for the teacher alone; a page that stayed open may have become somebody else's."""
+    return list(job_pool.pool().jobs()) if access.is_teacher() else []
+
+
+def hold(is_held: bool) -> None:
+    """Give no training a turn until all go on."""
+    if access.is_teacher():
+        job_pool.pool().hold(is_held)
+
+
 def end(is_wanted: Callable[[TrainingJob], bool]) -> None:
     """End all trainings that are wanted, each with a sentence for whoever began it."""
-    for job in job_pool.pool().jobs():
+    for job in jobs():
         if is_wanted(job):
             job.end(UserError(ENDED))
 
@@ -122,7 +133,7 @@ def end_one(number: int) -> None:
 
 def pause(number: int) -> None:
     """Pause one training; its visitor can resume it."""
-    for job in job_pool.pool().jobs():
+    for job in jobs():
         if job.number == number:
             job.pause(UserError(PAUSED))
 

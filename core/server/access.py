@@ -52,6 +52,7 @@ class PasswordGate:
         self._clock = clock
         self._wrong: OrderedDict[tuple[bytes, str], tuple[int, float]] = OrderedDict()
         self._answers: OrderedDict[str, deque[float]] = OrderedDict()
+        self._due: OrderedDict[tuple[bytes, str], float] = OrderedDict()
         self._lock = threading.Lock()
 
     def wait(self, browser: str, address: str) -> float:
@@ -60,23 +61,31 @@ class PasswordGate:
         pause = min(MAX_PAUSE, FIRST_PAUSE * 2 ** min(count - 1, 10)) if count else 0.0
         return max(0.0, last + pause - self._clock())
 
-    def turn(self, address: str, longest: float = MAX_QUEUE) -> float | None:
+    def turn(self, browser: str, address: str, longest: float = MAX_QUEUE) -> float | None:
         """Take a place among the answers of an address; seconds until it is looked at.
 
-        None, and no place is taken, where it would be more than longest.
+        A browser that waits already has no second place: its answers are looked at together. None, and no place is taken,
+        where it would be more than longest.
         """
         place = network(address)
+        known = _digest(browser), place
         with self._lock:
             now = self._clock()
+            if (due := self._due.get(known, now)) > now:
+                return due - now
             # An answer counts as wrong until it was right, or many at a time would all be the first.
             looks = self._answers.pop(place, deque(maxlen=FREE))
             self._answers[place] = looks
             keep_newest(self._answers)
             is_slowed = len(looks) == FREE and looks[0] > now - REMEMBERED
-            due = max(now, looks[-1] + PACE) if is_slowed else now
+            are_waiting = bool(looks) and looks[-1] > now  # also after a right answer, which makes one look fewer
+            due = max(now, looks[-1] + PACE) if is_slowed or are_waiting else now
             if due > now + longest:
                 return None
             looks.append(due)
+            self._due.pop(known, None)
+            self._due[known] = due
+            keep_newest(self._due)
             return due - now
 
     def verify(self, browser: str, address: str, answer: str) -> bool:
@@ -114,7 +123,8 @@ class MinuteLimit(Generic[Key]):
         """0, and counted; or the seconds until this one may again, and nothing is counted."""
         with self._lock:
             now = self._clock()
-            for other in [other for other, times in self._times.items() if times[-1] <= now - 60]:
+            # What lies ahead was counted before somebody set the clock back.
+            for other in [other for other, times in self._times.items() if not now - 60 < times[-1] <= now]:
                 del self._times[other]
             times = self._times.pop(key, deque(maxlen=self._most))
             self._times[key] = times

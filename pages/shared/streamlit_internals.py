@@ -10,7 +10,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -188,11 +188,16 @@ def run_by_timer_only_if(is_due: Callable[[], bool]) -> None:
         vars(session).setdefault(_DUE, {})[ThreadState.get().fragment_id] = is_due
 
 
+def _sessions() -> WebsocketSessionManager | None:
+    """What knows all sessions; None without a server, and where a test of pages runs."""
+    return getattr(streamlit.runtime.get_instance(), "_session_mgr", None) if streamlit.runtime.exists() else None
+
+
 def _session() -> AppSession | None:
     """The session that calls now; None without a visitor, and where a test of pages runs."""
-    manager = getattr(streamlit.runtime.get_instance(), "_session_mgr", None) if streamlit.runtime.exists() else None
+    manager = _sessions()
     found = manager.get_session_info(session_id()) if manager else None
-    return cast(AppSession, found.session) if found else None
+    return found.session if found else None
 
 
 def remember_theme() -> None:
@@ -234,6 +239,10 @@ OF_WIDGETS = {"deferred_file", "dataframe_chunk"}
 OF_THE_DOOR = {"string_value", "trigger_value"}
 """What the widgets of the password's form send."""
 
+MAX_WIDGETS = 1000
+"""Of a visitor who is not let in so many values of widgets are looked at, more than any page has. Each takes a microsecond, in
+which nobody is answered, and a message has room for a million."""
+
 MAX_FILES = 20
 """Files that one message announces."""
 
@@ -257,12 +266,14 @@ def refuse_messages(is_admitted: Callable[..., bool], cookie: str) -> None:
             or (kind == "file_urls_request" and len(msg.file_urls_request.file_names) > MAX_FILES)
         ):
             return
-        if not is_admitted(session.id, _cookies(session.id).get(cookie, "")):
-            if kind not in ("rerun_script", "app_heartbeat"):
-                return
-            asked = msg.rerun_script.widget_states.widgets
-            kept = [widget for widget in asked if widget.WhichOneof("value") in OF_THE_DOOR and widget.ByteSize() < 2000]
-            del asked[:]
+        is_let_in = is_admitted(session.id, _cookies(session.id).get(cookie, ""))
+        if not is_let_in and kind not in ("rerun_script", "app_heartbeat"):
+            return
+        if not is_let_in and kind == "rerun_script":
+            state = msg.rerun_script
+            asked = state.widget_states.widgets
+            kept = [each for each in asked[:MAX_WIDGETS] if each.WhichOneof("value") in OF_THE_DOOR and each.ByteSize() < 2000]
+            del asked[:], state.cached_message_hashes[:]
             asked.extend(kept[:10])
         original(session, msg)
 
@@ -448,6 +459,21 @@ def connected_sessions() -> int:
         return 0
     stats = streamlit.runtime.get_instance().stats_mgr.get_stats([ACTIVE_SESSIONS_FAMILY])
     return sum(int(stat.value) for stat in stats[ACTIVE_SESSIONS_FAMILY] if isinstance(stat, GaugeStat))
+
+
+def connected_browsers(cookie: str) -> list[tuple[str, str]]:
+    """The sessions that are connected, and what the cookie of this name says of the browser of each."""
+    manager = _sessions()
+    sessions = [known.session.id for known in manager.list_active_sessions()] if manager else []
+    return [(session, _cookies(session).get(cookie, "")) for session in sessions]
+
+
+def run_again(sessions: Sequence[str]) -> None:
+    """Have the whole page of each of these sessions run, where it is connected; any thread may call."""
+    manager = _sessions()
+    for found in map(manager.get_active_session_info, sessions) if manager else ():
+        if found:
+            found.session._call_soon_on_event_loop(partial(found.session.request_rerun, None))
 
 
 def uploaded_bytes() -> int:

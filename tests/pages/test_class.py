@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,9 +17,10 @@ from streamlit.testing.v1 import AppTest
 
 from core import checkpoint, presets
 from core.presets import Shipped
+from core.server.access import MAX_PAUSE
 from pages.shared import take_along
 from pages.shared.navigation import PAGES
-from pages.shared.state import access, detectors, keys
+from pages.shared.state import access, detectors, job_pool, keys
 from pages.shared.state.visitor import Choice
 from tests.pages.conftest import (
     ROOT,
@@ -143,6 +145,35 @@ def test_status_is_for_whoever_has_the_token(monkeypatch: pytest.MonkeyPatch, se
     assert "token" not in app.query_params
     assert not app.warning
     assert may_see_status(app) is may
+
+
+@pytest.mark.usefixtures("far_away")
+def test_a_token_that_comes_within_a_pause_is_told_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATUS_TOKEN", "long")
+    access._gate.cache_clear()
+    monkeypatch.setattr(access, "_address", lambda: "somewhere else")
+    monkeypatch.setattr("core.server.access.FIRST_PAUSE", MAX_PAUSE)  # it takes a while until the page is there
+    open_status({"token": "wrong"})
+    app = open_status({"token": "long"})
+    assert app.warning[0].value.startswith("Wait")
+    assert not may_see_status(app)
+
+
+def test_who_has_just_left_does_not_sit_at_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a connection Streamlit knows no address, as it does of whoever sits there."""
+    context = SimpleNamespace(ip_address=None, headers={})
+    monkeypatch.setattr(access, "st", SimpleNamespace(context=context))
+    assert access._sits_at_the_server()
+    monkeypatch.setattr(access, "is_connected", lambda _session: False)
+    assert not access._sits_at_the_server()
+
+
+def test_only_tabs_of_who_is_let_in_count_as_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "connected_browsers", lambda _cookie: [("one", ""), ("two", "")])
+    monkeypatch.setattr(access, "is_admitted", lambda session, _cookie: session == "one")
+    before = job_pool.pool().budget.used()
+    monkeypatch.setattr(access, "connected_browsers", lambda _cookie: [("two", "")])
+    assert before - job_pool.pool().budget.used() == job_pool.SESSION_BYTES
 
 
 def test_at_the_server_itself_no_token_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

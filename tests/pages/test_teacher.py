@@ -78,3 +78,21 @@ def test_a_training_for_which_there_is_no_memory_is_refused_with_a_sentence() ->
         assert any("MB of memory" in error.value for error in app.error)
     finally:
         budget.size = before
+
+
+def test_a_page_of_the_teacher_that_stayed_open_ends_and_holds_nothing(
+    monkeypatch: pytest.MonkeyPatch, wait_until: "WaitUntil"
+) -> None:
+    """He started afresh in another tab; at a classroom's machine the next one sits there."""
+    monkeypatch.setenv("STATUS_TOKEN", "open sesame")
+    monkeypatch.setattr(access, "_browser", lambda: "one")
+    student = training()
+    app = go_to(open_status({"token": "open sesame"}), "status")
+    monkeypatch.setattr(access, "is_teacher", lambda: False)
+    for label in ("End all", "Hold all", "Pause"):
+        next(button for button in app.button if button.label == label).click()
+    app.run()
+    assert student.snapshot().state.is_active
+    assert not job_pool.pool().is_held
+    student.drop()
+    wait_until(lambda: job_pool.pool().jobs() == [])

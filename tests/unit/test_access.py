@@ -48,7 +48,7 @@ def looked_at(door: PasswordGate, clock: Clock, browser: str, answer: str, addre
     """What becomes of an answer, as the page asks it; None where it is not looked at. The clock goes on meanwhile."""
     if door.wait(browser, address):
         return None
-    turn = door.turn(address)
+    turn = door.turn(browser, address)
     if turn is None:
         return None
     clock.now += turn
@@ -98,24 +98,39 @@ def test_a_new_browser_for_each_guess_does_not_make_guessing_quick_and_the_class
 
 
 def test_many_guesses_at_a_time_are_looked_at_one_after_another(door: PasswordGate) -> None:
-    turns = [door.turn(HERE) for _ in range(100)]
+    turns = [door.turn(f"browser {number}", HERE) for number in range(100)]
     assert [turn for turn in turns if turn == 0] == [0] * FREE
     paced = [turn for turn in turns[FREE:] if turn is not None]
     assert paced == [PACE * number for number in range(1, len(paced) + 1)]
     assert paced[-1] <= MAX_QUEUE
     assert turns[-1] is None, "who waits too long is told"
-    assert door.turn("10.0.0.2") == 0, "another address waits for nobody"
+    assert door.turn("browser 0", "10.0.0.2") == 0, "another address waits for nobody"
+
+
+def test_who_presses_again_while_he_waits_takes_no_second_place(door: PasswordGate) -> None:
+    for number in range(FREE):
+        door.turn(f"guesser {number}", HERE)
+    assert [door.turn("impatient", HERE) for _ in range(100)] == [PACE] * 100
+    assert door.turn("student", HERE) == 2 * PACE
+
+
+def test_a_right_answer_opens_no_second_queue(door: PasswordGate, clock: Clock) -> None:
+    turns = [door.turn(f"guesser {number}", HERE) for number in range(FREE + 20)]
+    assert turns[-1] == 20 * PACE
+    clock.now += PACE
+    assert door.verify("student", HERE, "secret")
+    assert [door.turn(f"other {number}", HERE) for number in range(3)] == [20 * PACE, 21 * PACE, 22 * PACE]
 
 
 def test_who_waits_for_no_turn_takes_no_place_from_those_who_do(door: PasswordGate, clock: Clock) -> None:
     for number in range(1000):
-        if door.turn(HERE, 0.0) == 0:
+        if door.turn(f"program {number}", HERE, 0.0) == 0:
             door.verify(f"program {number}", HERE, "wrong")
     before = clock.now
     assert looked_at(door, clock, "teacher", "secret") is True
     assert clock.now - before <= PACE
     clock.now += PACE
-    assert door.turn(HERE, 0.0) == 0, "a program has its look too"
+    assert door.turn("program", HERE, 0.0) == 0, "a program has its look too"
 
 
 def test_a_class_that_comes_at_once_waits_for_nothing(door: PasswordGate, clock: Clock) -> None:
@@ -125,11 +140,11 @@ def test_a_class_that_comes_at_once_waits_for_nothing(door: PasswordGate, clock:
 
 def test_wrong_answers_are_forgotten_and_do_not_pile_up(door: PasswordGate, clock: Clock) -> None:
     for number in range(MAX_KNOWN + 100):
-        door.turn(f"10.1.{number // 256}.{number % 256}")
+        door.turn(f"browser {number}", f"10.1.{number // 256}.{number % 256}")
         door.verify(f"browser {number}", HERE, "wrong")
-    assert len(door._wrong) == len(door._answers) == MAX_KNOWN
+    assert len(door._wrong) == len(door._answers) == len(door._due) == MAX_KNOWN
     clock.now += REMEMBERED + 1
-    assert door.turn(HERE) == 0
+    assert door.turn("last", HERE) == 0
     assert not door.verify("last", HERE, "wrong")
     assert door.wait("last", HERE) == access.FIRST_PAUSE
 
@@ -137,11 +152,11 @@ def test_wrong_answers_are_forgotten_and_do_not_pile_up(door: PasswordGate, cloc
 def test_long_answers_and_addresses_are_not_remembered_in_full(door: PasswordGate, clock: Clock) -> None:
     long = "x" * 100_000
     for address in (HERE, long, f"fe80::1%{long}"):
-        assert door.turn(address) == 0
+        assert door.turn("a", address) == 0
         assert not door.verify(long, address, long)
         assert door.wait(long, address) == FIRST_PAUSE
         assert door.wait(f"{long}y", address) == 0, "told from another one that begins in the same way"
-    assert len(pickle.dumps((door._wrong, door._answers))) < 2000
+    assert len(pickle.dumps((door._wrong, door._answers, door._due))) < 2000
 
 
 def test_the_comparison_takes_constant_time(door: PasswordGate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,3 +227,11 @@ def test_each_of_many_may_do_something_so_often_within_a_minute(clock: Clock) ->
     clock.now += 60
     assert limit.take("hen") == 0
     assert len(limit._times) == 1, "who did nothing for a minute is forgotten"
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_waiting(clock: Clock) -> None:
+    limit = MinuteLimit[str](1, clock)
+    limit.take("fox")
+    clock.now -= 3600
+    assert limit.take("fox") == 0
+    assert limit.take("fox") == 60

@@ -263,6 +263,25 @@ def test_a_browser_that_leaves_while_it_is_answered_is_no_error(error: Exception
     runtime.disconnect_session.assert_called_once()
 
 
+def test_text_from_a_browser_ends_the_connection_and_is_no_error() -> None:
+    incoming: list[Message] = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": "hello"}]
+    sent: list[str] = []
+
+    async def receive() -> Message:
+        return incoming.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+
+    runtime = Mock(spec=Runtime)
+    path = "/_stcore/stream"
+    app = LostConnections(WebSocketRoute(path, create_websocket_handler(runtime)))
+    asyncio.run(app({"type": "websocket", "path": path, "headers": [], "subprotocols": []}, receive, send))
+    assert (incoming, sent) == ([], ["websocket.accept"])
+    runtime.handle_backmsg.assert_not_called()
+    runtime.disconnect_session.assert_called_once()
+
+
 def test_a_connection_lost_within_a_file_is_no_error(settled: Mock) -> None:
     async def read(scope: Scope, receive: Receive, send: Send) -> None:
         """As Streamlit reads it."""

@@ -102,6 +102,21 @@ def test_one_of_several_tabs_keeps_the_visitor(world: World, visitors: Visitors)
     assert first.presence.is_connected(), "a bad Wi-Fi: the same session again"
 
 
+def test_who_starts_afresh_is_nobody_in_his_other_tabs_either(
+    world: World, visitors: Visitors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(visitors_module, "run_again", ran.extend)
+    monkeypatch.setattr(visitors_module, "session_id", lambda: "two")
+    token = TOKENS.new()
+    first = come(world, visitors, token, "one")
+    come(world, visitors, token, "two")
+    first.is_admitted, first.is_teacher, first.class_code = True, True, "code"
+    visitors.forget(first)
+    assert (first.is_over, first.is_admitted, first.is_teacher, first.class_code) == (True, False, False, "")
+    assert ran == ["one"]
+
+
 def test_the_tabs_of_a_browser_are_known_together(world: World, visitors: Visitors) -> None:
     token = TOKENS.new()
     for session in ("one", "two"):
@@ -201,6 +216,21 @@ def test_nobody_is_let_go_in_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> 
 
     asyncio.run(look_once())
     assert threading.current_thread() not in threads
+
+
+def test_the_gone_are_looked_for_again_after_a_fault(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    looks = Mock(side_effect=[OSError("The network's home is away."), None, None])
+    monkeypatch.setattr(visitors_module, "registry", lambda: Mock(evict_disconnected=looks))
+
+    async def look_twice() -> None:
+        looking = asyncio.create_task(replica.forget_the_gone(0.0))
+        while looks.call_count < 2 and not looking.done():
+            await asyncio.sleep(0)
+        looking.cancel()
+
+    asyncio.run(look_twice())
+    assert looks.call_count >= 2
+    assert "home is away" in caplog.text
 
 
 def test_whoever_starts_afresh_is_another_visitor(world: World, visitors: Visitors) -> None:

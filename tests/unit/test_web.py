@@ -113,6 +113,19 @@ def test_replicas_are_set_up_in_a_folder_with_a_space_in_its_name(monkeypatch: p
     assert shlex.split(included) == [f"{tmp_path}/my app/deploy/nginx.conf"]
 
 
+def test_the_proxy_listens_at_an_address_of_ipv6_in_brackets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(replicas, "cookie_secret", lambda: "secret")
+    monkeypatch.setattr(replicas, "nginx", lambda: "nginx")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    made = replicas.Replicas([1], "::1", 2)
+    assert (made._folder / "see-the-anomaly" / "listen.conf").read_text() == "listen [::1]:2;\n"
+
+
+def test_the_site_writes_down_no_visit_whatever_nginx_does_elsewhere() -> None:
+    site = (replicas.ROOT / "deploy" / "nginx.conf").read_text()
+    assert "access_log off;" in site[site.index("\nserver {") :]
+
+
 def test_no_replica_at_all_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["replicas", "--replicas", "0"])
     with pytest.raises(SystemExit):

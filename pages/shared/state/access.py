@@ -12,7 +12,7 @@ from pages.shared.i18n.text import _
 from pages.shared.state import visitors
 from pages.shared.state.once import once
 from pages.shared.state.visitor import visitor
-from pages.shared.streamlit_internals import session_id
+from pages.shared.streamlit_internals import connected_browsers, is_connected, session_id
 
 IN_ANOTHER_SITE = N_("This page cannot be used inside of another site.")
 IN_A_TAB = N_("Open it in a tab of its own")
@@ -41,6 +41,11 @@ def is_admitted(session: str, cookie: str = "") -> bool:
     return _admitted_sessions().holds(session) or visitors.registry().is_admitted(cookie)
 
 
+def admitted_sessions() -> int:
+    """How many tabs are connected of those who are let in."""
+    return sum(is_admitted(session, cookie) for session, cookie in connected_browsers(visitors.cookie_name()))
+
+
 def _address() -> str:
     return st.context.ip_address or "this machine"
 
@@ -64,7 +69,7 @@ def ask() -> None:
     if not asked:
         return
     if wait := _waits(door):
-        st.warning(_("Wait {seconds:.0f} s, then try again.", seconds=max(1.0, wait)))
+        show_wait(wait)
     elif door.verify(_browser(), _address(), answer):
         visitor().is_admitted = True
         _admitted_sessions().add(session_id())
@@ -73,15 +78,19 @@ def ask() -> None:
         st.error(_("That is not the password."))
 
 
+def show_wait(seconds: float) -> None:
+    st.warning(_("Wait {seconds:.0f} s, then try again.", seconds=max(1.0, seconds)))
+
+
 def _waits(door: PasswordGate) -> float:
     """Wait for this answer's turn; seconds where it cannot be looked at now."""
     if wait := door.wait(_browser(), _address()):
         return wait
-    turn = door.turn(_address())
+    turn = door.turn(_browser(), _address())
     if turn is None:
         return MAX_QUEUE
     time.sleep(turn)  # the visitor's own thread
-    return 0.0
+    return door.wait(_browser(), _address())  # what was pressed before this has been looked at meanwhile
 
 
 def take_token() -> None:
@@ -93,7 +102,11 @@ def take_token() -> None:
     if given:
         # A secret does not stay in the address, from where it would be shared.
         del st.query_params["token"]
-        if token and not _waits(_gate(token)) and _gate(token).verify(_browser(), _address(), given):
+        if not token:
+            return
+        if wait := _waits(_gate(token)):
+            show_wait(wait)
+        elif _gate(token).verify(_browser(), _address(), given):
             visitor().is_teacher = True
 
 
@@ -118,9 +131,10 @@ def knows(secret: str, given: str) -> bool:
 def has_token(given: str, address: str) -> bool:
     """Whether this is the STATUS_TOKEN; for a program, which waits for no turn and is told from others by what it says."""
     token = os.environ.get("STATUS_TOKEN", "")
-    return bool(token) and _gate(token).turn(address, 0.0) == 0 and _gate(token).verify(given, address, given)
+    return bool(token) and _gate(token).turn(given, address, 0.0) == 0 and _gate(token).verify(given, address, given)
 
 
 def _sits_at_the_server() -> bool:
     is_forwarded = any(name in st.context.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip"))
-    return st.context.ip_address is None and not is_forwarded
+    # Without a connection Streamlit knows neither address nor headers.
+    return st.context.ip_address is None and not is_forwarded and is_connected(session_id())

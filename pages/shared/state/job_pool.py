@@ -12,10 +12,11 @@ from core.errors import SettingError
 from core.jobs.backend import TrainingBackend
 from core.jobs.environment import training_processes
 from core.jobs.pool import JobPool
+from pages.shared.state import access
 from pages.shared.state.once import once
 from pages.shared.state.turns import PLACES, Priority, PrioritySemaphore
 from pages.shared.state.visitor import visitor
-from pages.shared.streamlit_internals import connected_sessions, uploaded_bytes
+from pages.shared.streamlit_internals import uploaded_bytes
 
 if TYPE_CHECKING:
     from core.jobs.dask.backend import Cluster
@@ -29,7 +30,7 @@ def pool() -> JobPool:
         1 if scheduler() and not os.environ.get("TRAINING_WORKERS") else None,
         processes=0 if scheduler() else training_processes(),
     )
-    made.budget.count(lambda: SESSION_BYTES * connected_sessions() + uploaded_bytes())
+    made.budget.count(lambda: SESSION_BYTES * access.admitted_sessions() + uploaded_bytes())
     return made
 
 

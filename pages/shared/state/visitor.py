@@ -26,6 +26,7 @@ from core.metrics import Evaluation
 from core.presets import Shipped
 from core.server.class_records import Student
 from core.training import EpochLosses
+from pages.shared.i18n.text import Told
 from pages.shared.state import keys
 from pages.shared.state.drawings import CanvasOnScreen, Drawings
 from pages.shared.state.lesson import Lesson
@@ -178,6 +179,8 @@ class Visitor:
         """End the trainings; nobody has this visitor any more."""
         with self.lock:
             self.is_over = True
+            self.is_admitted = self.is_teacher = False  # what tabs that are still open show could be pressed
+            self.class_code = ""
             for job in self.jobs():
                 job.drop()
             self.job, self.trap, self.overfitting = None, (), ()
@@ -191,7 +194,7 @@ class ClassAnswer:
     """
 
     about: tuple[float, int, int]
-    text: str
+    text: Told
     is_refused: bool
 
 
@@ -206,10 +209,10 @@ class Tab:
     trained first.
     lesson_about: of which detector the lesson speaks, and before which images.
     job_problem: why settings could not be trained, with them. looks_seldom: whether the page looks at the job seldom.
-    was_active, lesson_was_active, were_baselines_running, class_seen: as they were last shown. class_opened: the wall's drawing
-    that is shown large. class_answer: to what was done last in the class. uploaded, picture, own_zip: files that were taken up.
-    own_problem: why an example was not kept. pen: the way of its quick answers (pages/shared/state/pens.py).
-    followed: the visit on which Train took up what was drawn since.
+    was_active, lesson_was_active, were_baselines_running, class_seen: as they were last shown. has_task: whether Draw shows
+    the class's task. class_opened: the wall's drawing that is shown large. class_answer: to what was done last in the class.
+    uploaded, picture, own_zip: files that were taken up. own_problem: why an example was not kept. pen: the way of its quick
+    answers (pages/shared/state/pens.py). followed: the visit on which Train took up what was drawn since.
     """
 
     page: str = ""
@@ -243,6 +246,7 @@ class Tab:
     threshold: tuple[str, float] = ("", 0.0)
     followed: int = -1
     class_seen: object = None
+    has_task: bool = False
     class_opened: int = 0
     class_answer: "ClassAnswer | None" = None
     pen: object = None

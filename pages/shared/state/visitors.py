@@ -19,7 +19,7 @@ from core.server.access import SignedTokens, network
 from pages.shared.state import keys
 from pages.shared.state.lesson import Answer
 from pages.shared.state.visitor import Visitor, visitor
-from pages.shared.streamlit_internals import cookie_secret, session_id
+from pages.shared.streamlit_internals import cookie_secret, run_again, session_id
 
 KEPT_SECONDS = 600.0
 """Seconds for which a visitor without a connection is kept."""
@@ -76,10 +76,11 @@ class Visitors:
         return [given for lesson in lessons if (given := lesson.answers.get((question, 0)))]
 
     def forget(self, gone: Visitor) -> None:
-        """End a visitor's trainings and let go of all that he has; his tabs have to begin anew."""
+        """End a visitor's trainings and let go of all that he has; his tabs begin anew."""
         with self._lock:
             self._take_out(gone)
         gone.end()
+        run_again([session for session in gone.presence.sessions if session != session_id()])  # the one at hand runs now
 
     def _take_out(self, gone: Visitor) -> None:
         self._kept = {token: known for token, known in self._kept.items() if known is not gone}
