@@ -128,9 +128,10 @@ def from_bytes(data: bytes) -> Checkpoint:
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     if config.neighbours:
         remembered = tensors[MEMORY].shape[0] if MEMORY in tensors and tensors[MEMORY].ndim else 1
-        if remembered > LARGEST:
+        most = 2 * LARGEST if config.training.vary else LARGEST  # varied images are remembered beside those that they are of
+        if remembered > most:
             raise CheckpointMismatchError(
-                "The file remembers {count:,} images; no data set has more than {most:,}.", count=remembered, most=LARGEST
+                "The file remembers {count:,} images; no data set has more than {most:,}.", count=remembered, most=most
             )
         expected[MEMORY] = (max(remembered, 1), config.model.latent_dim)
     if config.score.loop_weight:

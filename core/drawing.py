@@ -148,7 +148,10 @@ def read_picture(data: bytes) -> ReadPicture:
         except PictureError as error:
             reason = reason or error
     assert reason is not None, "a picture has at least one frame"
-    raise reason
+    try:
+        raise reason
+    finally:
+        del reason  # the error keeps this call, which must not keep the error
 
 
 def _exact(page: Frame) -> ReadPicture | None:

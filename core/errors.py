@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Callable
 from functools import partial
+from typing import Self
 
 N_ = str
 """Marks a text for translation where it is defined; whoever shows it translates it."""
@@ -22,6 +23,11 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return self.template.format(**self.values)
+
+    def detached(self) -> Self:
+        """The same sentence without what led to it: a traceback keeps all that it passed, such as an unpacked picture."""
+        parts = {name: each.detached() if isinstance(each, UserError) else each for name, each in self.values.items()}
+        return type(self)(self.template, **parts)
 
     def __reduce__(self) -> tuple[Callable[[], "UserError"], tuple[()]]:
         """It can travel from one process to another."""

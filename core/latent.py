@@ -60,6 +60,8 @@ def fit_projection(normal: Tensor, count: int = 6) -> LatentProjection:
     mean, in standard deviations of the normal latents.
     """
     dimensions = normal.shape[1]
+    if len(normal) == 1:  # which spreads nowhere; two of them have directions all the same
+        normal = normal.repeat(2, 1)
     if dimensions <= 2:
         variances = normal.var(dim=0)
         shares = variances / variances.sum().clamp_min(1e-12)
@@ -87,7 +89,12 @@ def grid(low: tuple[float, float], high: tuple[float, float], columns: int, rows
 
 
 def neighbour_map(latents: Tensor) -> Tensor:
-    """A plane (N, 2) on which latents (N, D) keep their neighbours: t-SNE (van der Maaten and Hinton 2008), seeded."""
+    """A plane (N, 2) on which latents (N, D) keep their neighbours: t-SNE (van der Maaten and Hinton 2008), seeded.
+
+    One or two have no neighbours to keep, and lie in one place.
+    """
+    if len(latents) < 3:
+        return torch.zeros(len(latents), 2)
     places = TSNE(perplexity=min(30.0, (len(latents) - 1) / 3), max_iter=500, random_state=0, n_jobs=1).fit_transform(
         latents.numpy()
     )

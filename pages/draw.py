@@ -103,7 +103,7 @@ def take_strokes(strokes: dict[str, Any], png: bytes) -> None:
     shown.return_to_canvas()
     canvas.history.back_to(canvas.stroke_count, canvas.image)
     if canvas.image is not None:
-        judging.add_to_strip(canvas.image, "canvas", _("drawing"))
+        judging.add_drawing_to_strip(canvas.image)
 
 
 def clear() -> None:
@@ -113,7 +113,7 @@ def clear() -> None:
         shown = visitor().drawings
         if shown.canvas.image is not None and not shown.canvas.is_stroke_whole:
             # Cleared before the whole stroke arrived: the strip keeps what was seen of it.
-            judging.add_to_strip(shown.canvas.image, "canvas", _("drawing"))
+            judging.add_drawing_to_strip(shown.canvas.image)
         shown.canvas.generation += 1
         shown.canvas.strokes = shown.canvas.of_strokes = shown.canvas.image = None
         shown.canvas.is_stroke_whole, shown.canvas.history = True, DrawingHistory()

@@ -41,6 +41,18 @@ def noise(random: Random, channels: int = 4) -> Image.Image:
     return Image.fromarray(pixels)
 
 
+def marks(random: Random, side: int = 1600) -> Image.Image:
+    """Thousands of hooks, each as large as a small digit."""
+    image = Image.new("L", (side, side), 255)
+    pen = ImageDraw.Draw(image)
+    for y in range(14, side - 14, 24):
+        for x in range(14, side - 14, 20):
+            across, down = 8 * np.cos(angle := random.uniform(0, np.pi)), 8 * np.sin(angle)
+            pen.line([x - across, y - down, x + across, y + down], 0, 3)
+            pen.line([x - down, y - across, x, y], 0, 3)
+    return image
+
+
 def one_pixel(random: Random) -> Image.Image:
     picture = Image.new("RGBA", (320, 320), "black")
     picture.putpixel(tuple(random.integers(0, 320, 2).tolist()), (255, 255, 255, 255))
@@ -101,6 +113,7 @@ FILES: dict[str, Callable[[Random], bytes]] = {
 }
 
 STRONG: dict[str, Callable[[Random], bytes]] = {
+    "thousands of marks": lambda random: encoded(marks(random)),
     "20,000 strokes": lambda random: encoded(scribble(random, strokes=20_000)),
     "grey bomb": lambda random: bomb(30_000, 30_000, depth=1),
     "colour bomb": lambda random: bomb(9_000, 9_000, colour=6),

@@ -106,7 +106,7 @@ class Download:
         except OSError as error:
             self.error = _not_stored(self.source, self.directory, error)
         except DataError as error:
-            self.error = error
+            self.error = error.detached()
         except Exception as error:  # without an error the page would begin the next download, for ever
             LOG.exception("A download failed")
             self.error = DownloadError(

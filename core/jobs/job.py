@@ -572,7 +572,7 @@ class TrainingJob:
             weights=weights,
             paused_unattended=paused_unattended,
             stopped_early=stopped_early,
-            error=error and error.with_traceback(None),  # in which are the network and the optimiser
+            error=error and error.detached(),  # in which are the network and the optimiser
             result=result,
             rate_changes=tuple(self._rate_changes),
         )

@@ -25,8 +25,8 @@ FAINTEST_CONTRAST = 0.04
 MIN_DIGIT = 0.4
 """Longer side by that of most of the ink's digits; a page number or a tick is smaller."""
 
-MAX_PIECES = 5000
-"""More is a texture or noise, not writing; the largest are looked at."""
+MAX_PIECES = 1500
+"""More is a texture or noise, not writing; the largest are looked at. Each pair of them takes some 60 bytes (`_join`)."""
 
 
 @dataclass(frozen=True)
@@ -54,21 +54,21 @@ class Segmentation:
 class _Boxes:
     """Bounding boxes in pixels; right and bottom are the first beyond."""
 
-    left: NDArray[np.int64]
-    top: NDArray[np.int64]
-    right: NDArray[np.int64]
-    bottom: NDArray[np.int64]
+    left: NDArray[np.int32]
+    top: NDArray[np.int32]
+    right: NDArray[np.int32]
+    bottom: NDArray[np.int32]
 
     @property
-    def width(self) -> NDArray[np.int64]:
+    def width(self) -> NDArray[np.int32]:
         return self.right - self.left
 
     @property
-    def height(self) -> NDArray[np.int64]:
+    def height(self) -> NDArray[np.int32]:
         return self.bottom - self.top
 
     @property
-    def side(self) -> NDArray[np.int64]:
+    def side(self) -> NDArray[np.int32]:
         """The longer side."""
         return np.maximum(self.width, self.height)
 
@@ -218,7 +218,8 @@ def _group(contrast: Floats, strokes: Mask, noise: float, are_lines_removed: boo
     if count == 0:
         return nothing
     areas = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
-    boxes = _Boxes(*np.array([(s[1].start, s[0].start, s[1].stop, s[0].stop) for s in ndimage.find_objects(pieces)]).T)
+    corners = [(s[1].start, s[0].start, s[1].stop, s[0].stop) for s in ndimage.find_objects(pieces)]
+    boxes = _Boxes(*np.array(corners, dtype=np.int32).T)
     # Grain and dust go first.
     alive = boxes.side >= max(4, 0.03 * boxes.side.max(), 0.01 * max(contrast.shape))
     alive &= _has_sharp_edge(contrast, strokes, pieces, count, noise)
@@ -307,7 +308,7 @@ def _join(boxes: _Boxes, areas: NDArray[np.int64]) -> NDArray[np.int32]:
     return groups
 
 
-def _weighted_median(values: NDArray[np.int64], weights: NDArray[np.floating | np.integer]) -> float:
+def _weighted_median(values: NDArray[np.int32], weights: NDArray[np.floating | np.integer]) -> float:
     order = np.argsort(values, kind="stable")
     total = np.cumsum(weights[order])
     return float(values[order][int(np.searchsorted(total, total[-1] / 2))])

@@ -134,17 +134,17 @@ class Classroom:
             if must_wait:
                 self._problem = _no_answer()
             if self._problem:
-                raise self._problem
+                raise self._problem.detached()
             return self._snapshot
         try:
             since = time.monotonic() - self._read_at
             if self._problem and since < RETRY_SECONDS and not at_once:
-                raise self._problem
+                raise self._problem.detached()
             if at_once or since >= READ_SECONDS:
                 try:
                     self._snapshot, self._problem = self._read(), None
                 except ClassUnavailableError as error:
-                    self._problem = error
+                    self._problem = error.detached()
                     raise
                 finally:
                     self._read_at = time.monotonic()

@@ -102,7 +102,6 @@ def ask_filter(names: Sequence[str]) -> Filter:
     return Filter(tuple(classes), verdict or "all", order, tab().shuffle)
 
 
-@st.dialog(_("Test image"), width="large")
 def show_detail(context: PageContext, index: int) -> None:
     """One image, large, with all its numbers."""
     result = context.detector.infer(context.test.images[index : index + 1])
@@ -134,7 +133,9 @@ def show_images(context: PageContext, indices: Tensor) -> None:
         return
     st.caption(ngettext("{count:,} image", "{count:,} images", len(indices)))
     pages = -(-len(indices) // PER_PAGE)
-    page = min(st.session_state.get(keys.BROWSE_PAGE, 1), pages)
+    page = st.session_state.get(keys.BROWSE_PAGE, 1)
+    if page > pages:  # of more pages than there are, the widget would go back to the first
+        page = st.session_state[keys.BROWSE_PAGE] = pages
     shown = indices[(page - 1) * PER_PAGE : page * PER_PAGE]
     result = context.detector.infer(context.test.images[shown])
     columns = 3
@@ -150,7 +151,7 @@ def show_images(context: PageContext, indices: Tensor) -> None:
                     st.html(f"{badge} {score} {outcome}", width="content")
                     name = context.names[int(context.labels[index])]
                     if st.button(name, key=f"detail-{place}", icon=":material/zoom_in:", type="tertiary"):
-                        show_detail(context, index)
+                        st.dialog(_("Test image"), width="large")(show_detail)(context, index)
     if pages > 1:
         st.pagination(pages, key=keys.BROWSE_PAGE)
 

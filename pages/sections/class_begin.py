@@ -5,7 +5,7 @@ import streamlit as st
 from core.errors import UserError
 from core.server.class_records import MAX_NAME
 from pages.sections.class_wall import show_change
-from pages.shared.i18n.text import _, translated
+from pages.shared.i18n.text import _, told
 from pages.shared.state import access, classroom, keys
 from pages.shared.state.visitor import ClassAnswer, tab, visitor
 
@@ -51,7 +51,7 @@ def show_form() -> None:
         st.form_submit_button(_("Begin the class"), type="primary", on_click=begin)
     answer = tab().class_answer
     if answer and answer.about == BEFORE:
-        st.error(answer.text, icon=":material/error:")
+        st.error(answer.text(), icon=":material/error:")
     forget_answer()
 
 
@@ -70,4 +70,4 @@ def begin() -> None:
     try:
         visitor().class_code = classroom.store().begin(str(name), 5 if digit is None else int(digit))
     except UserError as error:
-        tab().class_answer = ClassAnswer(BEFORE, translated(error), True)
+        tab().class_answer = ClassAnswer(BEFORE, told(error), True)

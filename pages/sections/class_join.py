@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import UserError
 from core.server.class_records import MAX_NAME, ClassSnapshot, Student, typed
 from pages.shared.i18n.names import name_of
-from pages.shared.i18n.text import _, translated
+from pages.shared.i18n.text import Told, _, told
 from pages.shared.navigation import page_of
 from pages.shared.state import access, classroom, keys
 from pages.shared.state.visitor import ClassAnswer, tab, visitor
@@ -51,11 +51,11 @@ def show_answer(now: ClassSnapshot) -> None:
     """Why the last press did nothing."""
     answer = tab().class_answer
     if answer and answer.is_refused and answer.about == (now.about.begun, now.about.round, -1):
-        st.error(answer.text, icon=":material/error:")
+        st.error(answer.text(), icon=":material/error:")
         tab().class_answer = None
 
 
-def refuse(text: str) -> None:
+def refuse(text: Told) -> None:
     """Have the page say why nothing was done."""
     tab().class_answer = ClassAnswer(classroom.in_this_round(-1), text, True)
 
@@ -63,13 +63,13 @@ def refuse(text: str) -> None:
 def answered(do: Callable[..., object]) -> Callable[..., None]:
     """A callback whose error the page tells in a sentence."""
 
-    def told(*values: object) -> None:
+    def do_or_refuse(*values: object) -> None:
         try:
             do(*values)
         except UserError as error:
-            refuse(translated(error))
+            refuse(told(error))
 
-    return told
+    return do_or_refuse
 
 
 def take_code() -> None:
@@ -78,8 +78,8 @@ def take_code() -> None:
     if about is None:
         return
     if wait := access.wait_for(about.code):
-        refuse(_("Wait {seconds:.0f} s, then try again.", seconds=max(1.0, wait)))
+        refuse(lambda: _("Wait {seconds:.0f} s, then try again.", seconds=max(1.0, wait)))
     elif access.knows(about.code, given):
         visitor().class_code = given
     else:
-        refuse(_("That is not the teacher's code."))
+        refuse(lambda: _("That is not the teacher's code."))

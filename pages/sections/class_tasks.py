@@ -87,15 +87,18 @@ def titles(digit: int) -> dict[Task, str]:
     return {task: title(task, digit) for task in TASKS}
 
 
-def outcome(drawing: Drawing, now: ClassSnapshot) -> str:
-    """What became of a drawing that was sent, in one sentence."""
-    judged, digit = drawing.judgement, now.about.digit
+def outcome(drawing: Drawing, digit: int, is_beyond_tries: bool) -> str:
+    """What became of a drawing that was sent, in one sentence.
+
+    digit: the class's. is_beyond_tries: in Blind the drawing counts for nothing, as it came after the first BLIND_TRIES.
+    """
+    judged = drawing.judgement
     if drawing.detector:
         return _("It is on the wall.")
     if drawing.task == "blind":
         gained = points(judged, drawing.prediction)
         verdict = verdicts.verdict_word(judged.is_anomaly)
-        if drawing.number in now.beyond_blind_tries:
+        if is_beyond_tries:
             return _("{verdict}. Only your first {tries} drawings count.", verdict=verdict, tries=BLIND_TRIES)
         if gained:
             won = ngettext("{count} point.", "{count} points.", gained)

@@ -10,7 +10,7 @@ from pages.sections import class_tasks
 from pages.sections.draw_pen import follow_pen
 from pages.shared.html import verdicts
 from pages.shared.i18n.names import name_of
-from pages.shared.i18n.text import _, translated
+from pages.shared.i18n.text import _, told, translated
 from pages.shared.state import classroom
 from pages.shared.state.visitor import ClassAnswer, Visitor, tab, visitor
 
@@ -20,13 +20,14 @@ POLL_SECONDS = 1.5
 
 def show_class_task() -> None:
     """The task and the way to the wall; nothing for whoever is no student. Where that is not known, it is found out."""
+    tab().has_task = False
     try:
         now, who = classroom.snapshot(), classroom.student()
         if now is None or who is None:
             return
     except ClassUnavailableError:
         now = classroom.store().seen
-    tab().class_seen = seen(now)
+    tab().has_task, tab().class_seen = True, seen(now)
     st.fragment(show_task, run_every=POLL_SECONDS)()
 
 
@@ -75,7 +76,7 @@ def text(now: ClassSnapshot, who: Student) -> str:
     if not about.is_open:
         line = _("The teacher has closed the wall.")
     elif answer and answer.about == (about.begun, about.round, classroom.generation()):
-        line, kind = answer.text, "refused" if answer.is_refused else "answer"
+        line, kind = answer.text(), "refused" if answer.is_refused else "answer"
     elif classroom.is_known_beforehand():
         line, kind = _(classroom.SEEN_BEFOREHAND), "refused"
     if code := classroom.shared_code():
@@ -123,9 +124,9 @@ def send(in_round: int, prediction: bool | None = None) -> None:
         now = classroom.store().now(at_once=True)
         if now is None:
             return
-        told = class_tasks.outcome(drawing, now)
-        tab().class_answer = ClassAnswer((now.about.begun, drawing.round, drawing.generation), told, False)
+        outcome = partial(class_tasks.outcome, drawing, now.about.digit, drawing.number in now.beyond_blind_tries)
+        tab().class_answer = ClassAnswer((now.about.begun, drawing.round, drawing.generation), outcome, False)
         if drawing.task == "blind":
             tab().class_seen = None  # the verdict is shown now
     except ClassError as error:
-        tab().class_answer = ClassAnswer(classroom.in_this_round(classroom.generation()), translated(error), True)
+        tab().class_answer = ClassAnswer(classroom.in_this_round(classroom.generation()), told(error), True)

@@ -104,7 +104,7 @@ def change(make: Callable[[OwnImages], OwnImages]) -> bool:
             if (made := make(who.own)) is not who.own:
                 own_data.keep(made)
         except UserError as error:
-            tab().own_problem = error
+            tab().own_problem = error.detached()
             return False
     return True
 
@@ -170,11 +170,11 @@ def show_ways(own: OwnImages) -> None:
         return
     tab().own_zip = file.file_id
     with st.spinner(_("Reading the pictures…")):
-        brought = None
         try:
             brought = read_zip(file.getvalue(), read_in_turn)
         except UserError as error:
-            tab().own_problem = error
-    if brought:
-        change(lambda own: own.with_more(brought.images, brought.names))
+            tab().own_problem = error.detached()
+        else:
+            # Before the spinner ends: where the whole page is to run meanwhile, this run of it goes no further than that.
+            change(lambda own: own.with_more(brought.images, brought.names))
     st.rerun()

@@ -1,11 +1,13 @@
 """Draw without a pointer: a test image, a file, or the camera; and every digit of a picture in its place."""
 
 import random
+from functools import partial
 from typing import Protocol
 
 import streamlit as st
 import torch
 
+from core.data.own import is_own
 from core.drawing import MAX_FILE_BYTES, PictureError, ReadPicture, read_picture
 from pages.sections.draw_pen import follow_pen
 from pages.shared.components import digit_boxes
@@ -68,10 +70,10 @@ def take_up(file: UploadedFile | None) -> None:
         with uploads.reading_files():
             found = read_picture(file.getvalue())
     except PictureError as error:
-        shown.problem = error
+        shown.problem = error.detached()
     else:
         number = next(number for number, digit in enumerate(found.digits) if digit is found.largest)
-        judging.pick(Picked(found.largest.image, "picture", file.name[:40], found, number))
+        judging.pick(Picked(found.largest.image, "picture", partial(str, file.name[:40]), found, number))
     st.rerun()  # the verdict stands above
 
 
@@ -136,6 +138,12 @@ def pick_a_test_image() -> None:
     data = data_sets.at_hand(test_set.source(config), may_download=False).data
     test = test_set.images(config, data)
     index = random.randrange(len(test.images))
-    name = data_sets.names_of(data.name)[int(test.labels[index])]
-    title = _("test image {number:,}: {name}", number=index, name=name)
+    data_name, label = data.name, int(test.labels[index])
+    given = data_sets.names_of(data_name)[label]
+
+    def title() -> str:
+        # People's own names are of no language, and their data set may be another one by then.
+        name = given if is_own(data_name) else data_sets.names_of(data_name)[label]
+        return _("test image {number:,}: {name}", number=index, name=name)
+
     judging.pick(Picked(test.images[[index]], "test image", title))

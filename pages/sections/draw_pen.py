@@ -7,7 +7,6 @@ from core.drawing import PictureError, from_canvas_png
 from pages.sections.draw_verdict import Judged, is_hidden, moment_scores, priority_of
 from pages.shared.components import live_canvas, replay
 from pages.shared.components.live_canvas import CanvasFrame
-from pages.shared.i18n.text import _
 from pages.shared.state import job_pool, judging, keys, pens
 from pages.shared.state.drawings import CANVAS_SIDE
 from pages.shared.state.visitor import tab, visitor
@@ -75,5 +74,5 @@ def take_frame(frame: CanvasFrame) -> bool:
     if frame.is_whole:
         if not is_hidden(shown):
             judging.ask_all(image)  # first, since the detector in use is usually one of them
-        judging.add_to_strip(image, "canvas", _("drawing"))
+        judging.add_drawing_to_strip(image)
     return True

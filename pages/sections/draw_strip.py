@@ -20,8 +20,8 @@ def show_strip() -> None:
         return
     cells = "".join(
         '<div class="opinion">'
-        + pictures.png_picture(entry.png, entry.title)
-        + f'<div class="label">{escape(entry.title)}</div>'
+        + pictures.png_picture(entry.png, entry.title())
+        + f'<div class="label">{escape(entry.title())}</div>'
         + f'<div class="label">{formatted(entry.score, ".4f")}</div>{verdicts.badge(entry.is_anomaly)}</div>'
         for entry in reversed(strip)
     )

@@ -62,7 +62,7 @@ class Judged:
 
         Of one verdict it is made once: the page shows what a quick answer has shown already.
         """
-        title, judged = shown.picked.title if shown.picked else _("Your drawing"), what_it_is(shown)
+        title, judged = shown.picked.title() if shown.picked else _("Your drawing"), what_it_is(shown)
         texts, kept = (language(), title, judged, self.normal), shown.verdict_on_screen
         if kept and kept.result is self.result and kept.opinions is self.opinions and kept.texts == texts:
             return kept.html
@@ -96,6 +96,8 @@ def show_judgement(shown: Drawings) -> None:
         if shown.problem:
             st.error(translated(shown.problem), icon=":material/error:")
     is_to_be_guessed = is_hidden(shown)
+    if is_to_be_guessed and not tab().has_task:
+        st.rerun()  # the visitor has become a student in another tab: only the whole page asks for a guess
     with visitor().lock:  # between two quick answers
         judged = Judged.of(shown) if shown.image is not None and not is_to_be_guessed else None
         made = judged.parts(shown) if judged else waiting_parts(config, normal, is_to_be_guessed)
@@ -156,7 +158,7 @@ def is_moving(shown: Drawings) -> bool:
 def what_it_is(shown: Drawings) -> str:
     """What is judged where it is not simply what is on the canvas."""
     if shown.picked:
-        title = shown.picked.title
+        title = shown.picked.title()
         if shown.canvas.image is None:
             return title
         return _("{title}, not what is on the canvas", title=title)

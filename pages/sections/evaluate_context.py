@@ -13,7 +13,7 @@ from core.metrics import Histogram, OperatingPoint, ScoredSet, histogram, scored
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state import detectors, keys
 from pages.shared.state.page_context import PageContext
-from pages.shared.state.visitor import tab
+from pages.shared.state.visitor import Choice, tab
 
 RATES = tuple(per_mille / 1000 for per_mille in (*range(1, 100), *range(100, 200, 5), *range(200, 1000, 10)))
 """False-alarm rates that the slider offers: fine steps where they matter."""
@@ -58,7 +58,9 @@ class EvaluateContext(PageContext):
     @cached_property
     def working(self) -> "WorkingThreshold":
         detector = self.detector
-        return WorkingThreshold(detector.key, detector.calibration_scores_, detector.calibrated_threshold, detector.threshold_)
+        return WorkingThreshold(
+            detector.key, self.choice, detector.calibration_scores_, detector.calibrated_threshold, detector.threshold_
+        )
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class WorkingThreshold:
     """
 
     key: str
+    choice: Choice
     calibration_scores: Tensor
     calibrated: float
     in_use: float
@@ -103,7 +106,7 @@ class WorkingThreshold:
 
     def put_back(self) -> None:
         """Have every page judge by the calibrated threshold again."""
-        detectors.use_threshold(None)
+        detectors.use_threshold(None, self.choice)
         self.move_to(self.calibrated)
 
     def follow_rate(self) -> None:

@@ -113,9 +113,9 @@ def show_second(context: EvaluateContext) -> list[str | go.Figure]:
     )
     if chosen is None:
         return []
-    second = detectors.detector_of(chosen)
-    its_data = data_sets.at_hand(second.config.data_set, may_download=False).data
     try:
+        second = detectors.detector_of(chosen)
+        its_data = data_sets.at_hand(second.config.data_set, may_download=False).data
         its_test = test_set.images(second.config, its_data)
         its_scores = test_set.scores(second, its_test)
         its = scored_set(its_scores, its_test.labels, data_sets.normal_classes_in(its_data, second.config))

@@ -122,7 +122,7 @@ def offer_to_use(context: EvaluateContext, value: float) -> None:
             icon=":material/push_pin:",
             help=_("On every page this detector judges by this threshold, until you put it back."),
         ):
-            detectors.use_threshold(None if value == context.working.calibrated else value)
+            detectors.use_threshold(None if value == context.working.calibrated else value, context.choice)
             st.rerun()
         if context.config.threshold is not None and st.button(
             _("Back to the calibrated threshold"), on_click=context.working.put_back, icon=":material/undo:"

@@ -34,7 +34,7 @@ def start(kind: Kind, make: Callable[[], Sequence[TrainingJob]]) -> None:
         try:
             made = tuple(make())
         except UserError as error:
-            tab().lesson_problem = error
+            tab().lesson_problem = error.detached()
             return
         setattr(who, kind, made)
     for job in made:

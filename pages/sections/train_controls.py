@@ -14,7 +14,7 @@ from core.jobs.job import JobState, Snapshot
 from pages.shared.forms import settings
 from pages.shared.i18n.jobs import job_sentence
 from pages.shared.i18n.text import _, translated
-from pages.shared.state import data_sets, job_pool, keys, own_data, training_job
+from pages.shared.state import data_sets, detectors, job_pool, keys, own_data, training_job
 from pages.shared.state.visitor import tab, visitor
 
 
@@ -35,7 +35,7 @@ def start(single_step: bool = False) -> None:
             device = None if job_pool.scheduler() else choose_device(st.session_state.get(keys.DEVICE))
             training = training_job.start(config, split, device)
         except UserError as error:
-            tab().job_problem = asked, error
+            tab().job_problem = asked, error.detached()
             return
     tab().job_problem = None
     (training.step if single_step else training.resume)()
@@ -104,7 +104,9 @@ def what_came_of_it(snapshot: Snapshot) -> str:
             alarms=found.false_alarm_rate,
             caught=found.catch_rate,
         )
-    return sentence + " " + _("The detector is in use on the other pages.")
+    if snapshot.result and detectors.is_in_use(snapshot.result.detector):
+        sentence += " " + _("The detector is in use on the other pages.")
+    return sentence
 
 
 def pace(snapshot: Snapshot) -> str:

@@ -50,8 +50,9 @@ def run() -> None:
         st.error(translated(error), icon=":material/error:")
         header.choose()
         st.stop()
-    header.show(name)
+    tell_link = header.show(name)
     page.run()
+    tell_link()
 
 
 def load() -> None:

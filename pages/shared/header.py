@@ -2,6 +2,7 @@
 sentence that Train says too, and the buttons for the language, a link to share, and help.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import streamlit as st
@@ -18,10 +19,11 @@ from pages.shared.state.visitor import Choice, Run, tab, visitor
 from pages.shared.streamlit_internals import DeletedFile
 
 
-def show(page: str) -> None:
+def show(page: str) -> Callable[[], None]:
     """Draw the line; it takes the same places in every run, so that nothing below it moves.
 
-    page: its name in PAGES. The Train page tells of a running job itself, larger.
+    page: its name in PAGES. The Train page tells of a running job itself, larger. Returns what tells the link again, to be
+    called when the page has run: with it may come another step of the lesson, or the first settings of Train.
     """
     training_job.collect()
     link.follow_training()
@@ -49,13 +51,14 @@ def show(page: str) -> None:
                 st.container(key="hideable-share", width="content"),
                 st.popover(_("Share"), icon=":material/share:", type="tertiary"),
             ):
-                _share(page)
+                tell_link = _share(page)
             with (
                 st.container(key="hideable-help", width="content"),
                 st.popover(_("Help"), icon=":material/help:", type="tertiary"),
             ):
                 _help()
     link.show_problem()
+    return tell_link
 
 
 A_DAY = 24 * 3600.0
@@ -92,8 +95,8 @@ def _change_language() -> None:
         set_language(chosen)
 
 
-def _share(page: str) -> None:
-    """The link to the same state, as it is or for a class."""
+def _share(page: str) -> Callable[[], None]:
+    """The link to the same state, as it is or for a class; returns what tells it again, if it is another one by then."""
     names = {
         "settings": _("All settings"),
         "network": _("Network"),
@@ -112,9 +115,18 @@ def _share(page: str) -> None:
     )
     projector = st.toggle(_("For the projector: one full screen without scrolling"), key="link-projector")
     st.caption(_("This link opens the same page with the same settings:"))
-    st.code(link.link(page, tuple(hide), projector), language=None, wrap_lines=True)
+    place, told = st.empty(), ""
+
+    def tell() -> None:
+        nonlocal told
+        if (text := link.link(page, tuple(hide), projector)) != told:
+            place.code(text, language=None, wrap_lines=True)
+            told = text
+
+    tell()
     if obstacle := link.reach().obstacle:
         st.caption(link.explain_obstacle(obstacle))
+    return tell
 
 
 def _help() -> None:

@@ -104,6 +104,17 @@ def test_filter_and_order_give_what_a_slow_loop_gives(judged: Judged, app: AppTe
     assert seen_full
 
 
+def test_another_detector_with_fewer_pages_shows_the_last_and_marks_it(app: AppTest) -> None:
+    filtered(app, [], "all", "highest score first")
+    app.session_state["browse-page"] = 100_000
+    checked(app.run())
+    last = app.session_state["browse-page"]
+    assert last == -(-10_000 // PER_PAGE)
+    shown = cards(app)
+    checked(app.run())
+    assert (app.session_state["browse-page"], cards(app)) == (last, shown)
+
+
 def test_shuffled_pages_hold_each_image_once(judged: Judged, app: AppTest) -> None:
     filtered(app, [], "false alarms", "shuffled")
     expected = [judged.card(index) for index in judged.chosen([], "false alarms")]

@@ -29,6 +29,7 @@ from core.server.class_records import ClassError, ClassSnapshot, ClassUnavailabl
 from core.server.classroom import MAX_A_MINUTE, Classroom
 from core.server.tasks import TASKS, Judgement, Task
 from core.training import TrainConfig
+from pages import draw
 from pages.sections import class_archive, class_begin, class_tasks, class_wall, draw_class
 from pages.shared.i18n.names import name_of
 from pages.shared.i18n.text import use_language
@@ -363,6 +364,48 @@ def test_who_floods_the_wall_gets_a_sentence() -> None:
     assert f"{MAX_A_MINUTE} drawings within a minute" in line(app)
 
 
+def speak(app: AppTest, language: str) -> AppTest:
+    menu = WidgetState(id=next(node.proto.id for node in app.main if node.type == "menu_button"))
+    menu.string_trigger_value.data = language
+    return checked(app._run(WidgetStates(widgets=[menu])))
+
+
+def test_what_became_of_a_drawing_is_told_in_the_language_that_is_spoken_now() -> None:
+    begin()
+    app = press(put(join(), five()), "send-drawing")
+    assert "It is on the wall." in line(app)
+    assert "Sie ist an der Wand." in line(speak(app, "Deutsch"))
+
+
+def test_a_page_that_is_open_when_the_next_class_begins_shows_its_verdicts() -> None:
+    begin()
+    app = join()
+    classroom.store().end(now().about.code)
+    checked(app.run())
+    assert not has(app, "class-task")
+    begin("4c")
+    with acting_for(visitor_of(app), tab_of(app)):  # as a stroke asks, for which the whole page does not run
+        assert not classroom.hides_verdict()
+
+
+def test_who_joins_in_another_tab_is_asked_for_his_guess_in_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher, app = begin(), open_page("draw")
+    press(teacher, "task-blind")
+    who, show = visitor_of(app), draw.show_class_task
+    who.student, who.class_begun = classroom.store().join("one"), now().about.begun
+    runs: list[None] = []
+
+    def first_as_in_a_stroke_then_whole() -> None:
+        runs.append(None)
+        if len(runs) > 1:
+            show()
+
+    monkeypatch.setattr(draw, "show_class_task", first_as_in_a_stroke_then_whole)
+    put(app, five())
+    assert len(runs) == 2
+    assert has(app, "predict-normal")
+
+
 def test_a_database_that_is_away_when_one_sends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     begin()
     app = put(join(), five())
@@ -374,7 +417,7 @@ def test_a_database_that_is_away_when_one_sends_is_told(monkeypatch: pytest.Monk
     checked(sender.run())
     (answer,) = [tab_of(sender).class_answer]
     assert answer
-    assert (answer.text, answer.is_refused) == ("The class cannot be reached now.", True)
+    assert (answer.text(), answer.is_refused) == ("The class cannot be reached now.", True)
 
 
 def test_a_database_that_is_away_shows_no_verdict_in_blind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -721,19 +764,23 @@ def test_another_class_is_not_taken_away_by_whoever_had_the_last_one() -> None:
     assert "5c" not in taken_away(class_archive.as_report, shown=shown)
 
 
+def outcome_of(drawing: Drawing) -> str:
+    return class_tasks.outcome(drawing, now().about.digit, drawing.number in now().beyond_blind_tries)
+
+
 def test_in_blind_what_comes_after_the_first_ten_is_told_and_worth_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     begin()
     classroom.store().choose(now().about.code, "blind")
     fox = classroom.store().join("fox").number
     sure = Judgement(0.1, 1.0, 0.5, False, 5, 0.1)
     sent = [classroom.store().send(fox, pixels(five()), sure, number, prediction=False) for number in range(11)]
-    told = [class_tasks.outcome(drawing, now()) for drawing in sent]
+    told = [outcome_of(drawing) for drawing in sent]
     assert told == [*["Normal: you were right. 1 point."] * 10, "Normal. Only your first 10 drawings count."]
     rows = csv.DictReader(io.StringIO(taken_away(class_archive.as_csv)))
     assert [(row["counts"], row["points"]) for row in rows] == [*[("1", "1")] * 10, ("0", "0")]
     assert now().places[fox].worth == 10
     against = classroom.store().send(fox, pixels(five()), sure, 12, detector="ABCD")
-    assert class_tasks.outcome(against, now()) == "It is on the wall.", "nothing was predicted"
+    assert outcome_of(against) == "It is on the wall.", "nothing was predicted"
     assert "against ABCD" in taken_away(class_archive.as_report)
 
 

@@ -30,7 +30,7 @@ from core.presets import Shipped
 from pages.sections import draw_pen, draw_verdict
 from pages.sections.draw_pen import take_frame
 from pages.shared.components.live_canvas import CanvasFrame
-from pages.shared.state import job_pool, pens
+from pages.shared.state import job_pool, keys, pens
 from pages.shared.state.drawings import MAX_FRAMES, DrawingHistory
 from pages.shared.state.pens import Pen as PenOfTab
 from pages.shared.state.turns import Priority, PrioritySemaphore
@@ -293,7 +293,7 @@ def test_every_digit_of_a_picture_has_its_verdict(digit: Digit) -> None:
     app = upload(with_other_ways(open_page("draw")), "sheet.png", sheet([digit(5), digit(7), digit(5)]))
     assert "3 digits found." in captions(app)
     assert "Normal: **2**. Anomalies: **1**. Click one to see why." in [text.value for text in app.markdown]
-    assert visitor_of(app).drawings.picked.title == "sheet.png"
+    assert visitor_of(app).drawings.picked.title() == "sheet.png"
     assert len(verdicts(app)) == 1, "only what was chosen is on the strip"
 
 
@@ -791,3 +791,29 @@ def test_a_moment_looked_at_again_is_judged_and_said(pen: Pen, digit: Digit, bes
     assert f"Moment {looked_at + 1} of 5 of your drawing" in verdict(app)
     pen.draw(digit(5))
     assert verdict(checked(app.run())).startswith("NormalRedrawn"), "the next stroke is judged as it is"
+
+
+def test_a_refused_picture_is_told_and_nothing_else_of_it_is_kept() -> None:
+    """An error's traceback keeps the file and what was unpacked of it."""
+    app = open_page("draw")
+    cut = png(np.zeros((300, 300), dtype=np.uint8))[:-40]
+    with_other_ways(app).file_uploader(key="picture").upload("cut.png", cut, "image/png")
+    checked(app.run())
+    problem = visitor_of(app).drawings.problem
+    assert problem
+    assert (problem.__traceback__, problem.__cause__, problem.__context__) == (None, None, None)
+
+
+def test_what_stays_on_the_page_follows_the_language(pen: Pen, digit: Digit) -> None:
+    app = open_page("draw")
+    visitor_of(app).choice = Choice(shipped=Shipped("best", "fashion-mnist", 7))
+    pen.draw(digit(7))
+    checked(app.run())
+    text = " ".join(html_of(app))
+    assert ">Sneaker<" in text
+    assert ">drawing<" in text
+    app.session_state[keys.LANGUAGE] = visitor_of(app).language = "de"
+    checked(app.run())
+    text = " ".join(html_of(app))
+    assert ">Sneaker<" not in text
+    assert ">drawing<" not in text

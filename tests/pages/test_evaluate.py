@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from torch import Tensor
 
 from core import checkpoint
-from core.checkpoint import Checkpoint
+from core.checkpoint import Checkpoint, CheckpointError
 from core.conformal import conformal_threshold
 from core.data.datasets import FALLBACK, DataSet, LabelledImages, load
 from core.data.split import PlannedSplit
@@ -27,7 +27,7 @@ from core.jobs.memory_budget import Owner
 from core.presets import Shipped
 from pages.shared.state import baselines, data_sets, detectors, keys, test_set
 from pages.shared.state.drawings import Picked
-from pages.shared.state.visitor import Choice
+from pages.shared.state.visitor import Choice, acting_for
 from tests.conftest import PATIENCE
 from tests.pages.conftest import (
     ROOT,
@@ -41,6 +41,7 @@ from tests.pages.conftest import (
     open_page,
     plain,
     switch_page,
+    tab_of,
     visitor_of,
 )
 
@@ -285,7 +286,7 @@ def test_a_threshold_is_put_in_use_everywhere_and_put_back(best: AutoencoderDete
     number = next(
         number for number, score in enumerate(best.decision_function(images).tolist()) if own < score < best.threshold_
     )
-    visitor_of(app).drawings.picked = Picked(images[[number]], "test image", "one between")
+    visitor_of(app).drawings.picked = Picked(images[[number]], "test image", lambda: "one between")
     assert number_in(checked(app.run()), "threshold") == pytest.approx(own, abs=5.1e-5)
     assert plain(html_of(inside(app, "verdict"))[0]).startswith("Anomaly")
     go_to(app, "evaluate")
@@ -484,3 +485,27 @@ def test_few_calibration_images_offer_only_the_rates_that_they_can_keep(fitted: 
     thresholds = {conformal_threshold(fitted.calibration_scores_, rate) for rate in (0.001, 0.02, 0.035)}
     assert len(thresholds) == 1, "why they are not offered"
     assert any("27 calibration images can keep a rate of 3.6% at least" in caption.value for caption in app.caption)
+
+
+def test_a_second_detector_whose_file_is_damaged_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_page("evaluate")
+    whole = detectors.shipped_checkpoint
+
+    def damaged(entry: Shipped) -> Checkpoint:
+        if entry.normal_class == 3:
+            raise CheckpointError("The file is cut off or damaged.")
+        return whole(entry)
+
+    monkeypatch.setattr(detectors, "shipped_checkpoint", damaged)
+    checked(app.selectbox(key="second-detector").set_value(Choice(shipped=Shipped("best", "mnist", 3))).run())
+    assert any("cut off or damaged" in info.value for info in app.info)
+
+
+def test_a_threshold_is_set_for_the_detector_that_the_page_shows() -> None:
+    """In another tab another one was put in use meanwhile."""
+    app = open_page("evaluate")
+    shown, other = visitor_of(app).choice, Choice(shipped=Shipped("best", "mnist", 3))
+    with acting_for(visitor_of(app), tab_of(app)):
+        visitor_of(app).choice = other
+        detectors.use_threshold(0.0123, shown)
+    assert visitor_of(app).thresholds == {shown: 0.0123}

@@ -52,7 +52,7 @@ def address(image: Tensor) -> str:
 
 
 def drawing(image: Tensor) -> StripDrawing:
-    return StripDrawing(pictures.grey_pixels(image), "canvas", "drawing", "5", 0.0, 1.0, False)
+    return StripDrawing(pictures.grey_pixels(image), "canvas", lambda: "drawing", "5", 0.0, 1.0, False)
 
 
 @pytest.fixture
@@ -185,6 +185,18 @@ def test_the_map_is_drawn_along_the_axes_of_the_images_that_are_there(uci: DataS
         cells = latent.grid((-3.0, -3.0), (3.0, 3.0), latent_space.MAP_CELLS, latent_space.MAP_CELLS)
         drawn = latent.decode(best, projection.inverse_transform(torch.cat([cells, torch.zeros(len(cells), 4)], dim=1)))
         assert sent_to(checked(app.run()), "plane-map")["backdrop"] == pictures.tiles(drawn, columns=latent_space.MAP_CELLS)
+
+
+@pytest.mark.usefixtures("without_data")
+@pytest.mark.parametrize("names", [["5"], ["7"], ["5", "7"]], ids=" ".join)
+def test_before_an_image_or_two_the_page_is_there(names: list[str], uci: DataSet) -> None:
+    app = open_page("latent")
+    visitor_of(app).own = own = OwnImages.of(uci.train_images[: len(names)], names)
+    visitor_of(app).test_source = visitor_of(app).choice, own.name
+    checked(app.run())
+    checked(app.button_group(key="latent-layout").set_value("t-sne").run())
+    for section in (MOVE, WALK):
+        open_section(app, section)
 
 
 def test_walk_goes_from_one_reconstruction_to_the_other(app: AppTest, best: AutoencoderDetector, mnist: DataSet) -> None:

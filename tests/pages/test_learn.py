@@ -664,3 +664,12 @@ def test_answers_of_others_about_another_digit_or_other_images_are_not_counted()
     say(app, "score", 1)
     press(app, "Four others")
     assert told_of_others(app) == ""
+
+
+def test_the_link_is_to_the_step_that_is_shown() -> None:
+    app = open_page("learn")
+    checked(next(button for button in app.button if button.label == "Next").click().run())
+    step = visitor_of(app).step
+    assert step == 2
+    (address,) = (each.value for each in app.code if "step=" in each.value)
+    assert f"step={step}" in address

@@ -1,9 +1,15 @@
 """A data set of one's own on the pages: kept, brought, trained on, looked at."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import streamlit as st
 import torch
+from streamlit.runtime.scriptrunner_utils.exceptions import RerunException
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest
 
 from core.data.folders import read_zip, to_zip
@@ -324,3 +330,45 @@ def digit_drawn(strokes: list[list[tuple[float, float]]]) -> torch.Tensor:
     image = from_canvas(rgba(strokes))
     assert image is not None
     return image
+
+
+def test_a_zip_that_was_read_is_kept_where_the_whole_page_is_to_run_meanwhile(
+    signs: OwnImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streamlit ends the run at the next element, which is the spinner's end: a language was chosen, a connection lost."""
+
+    @contextmanager
+    def spinner(_text: str) -> Iterator[None]:
+        yield
+        raise RerunException(RerunData())
+
+    app = open_page("draw")
+    open_examples(app)
+    with monkeypatch.context() as patch:
+        patch.setattr(st, "spinner", spinner)
+        app.file_uploader(key="own-zip").set_value([("signs.zip", to_zip(signs), "application/zip")]).run()
+    assert visitor_of(app).own.counts == signs.counts
+
+
+def test_the_classs_drawings_count_as_memory_for_as_long_as_they_are_there() -> None:
+    gc.collect()
+    budget = job_pool.pool().budget
+    before = budget.used()
+    images = OwnImages.of(many("star", 20, 0), ["5"] * 20)
+    own_data.note(images)
+    assert budget.used() - before == 20 * 784 * own_data.BYTES_OF_PIXEL
+    del images
+    gc.collect()
+    assert budget.used() == before
+
+
+def test_a_test_image_of_ones_own_keeps_its_name_when_the_drawings_have_changed(signs: OwnImages) -> None:
+    app = open_page("draw")
+    who = visitor_of(app)
+    who.own = signs
+    who.test_source = who.choice, signs.name
+    checked(next(each for each in app.button if each.label == "Random test image").click().run())
+    who.own = nothing()
+    who.sources.clear()
+    checked(app.run())
+    assert "test image" in texts(app)

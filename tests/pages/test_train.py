@@ -213,6 +213,18 @@ def test_best_is_another_for_clothes() -> None:
     assert not any("strokes" in text for text in told)
 
 
+def test_best_becomes_another_where_clothes_are_chosen_after_it() -> None:
+    app = open_page("train")
+    checked(app.selectbox(key="preset").set_value("best").run())
+    checked(app.selectbox(key="data-set").set_value("fashion-mnist").run())
+    assert shown(app) == meant(preset("best", "fashion-mnist"))
+
+
+def test_the_link_is_of_the_settings_that_stand_there_when_the_page_is_opened() -> None:
+    (address,) = (each.value for each in open_page("train").code if "preset=" in each.value)
+    assert "preset=course" in address
+
+
 def test_a_preset_trains_with_that_preset() -> None:
     """From preset to widgets to the job's settings, nothing is lost on the way."""
     app = open_page("train")
@@ -309,6 +321,32 @@ def test_a_link_opened_during_a_training_says_that_it_was_not_taken_up(app: AppT
     assert app.session_state[keys.TAB].hidden == ("share",), "what is about the page is taken up"
     app.query_params.update(encode(visitor_of(app).job.config, "course"))
     assert not has(checked(app.run()), "link-problem"), "what the link asks for is being trained"
+
+
+def test_a_links_threshold_is_kept_on_the_way_to_train() -> None:
+    """The navigation's links have none of what an address says of a detector."""
+    app = go_to(open_page(), "evaluate")
+    app.query_params.update(encode(replace(SMALL, threshold=0.0321), "course"))
+    checked(app.run())
+    assert any("not trained yet" in warning.value for warning in app.warning)
+    app.query_params.clear()
+    press(go_to(app, "train"), "start")
+    rerun_until(app, lambda app: visitor_of(app).job is None)
+    assert detector_line(app).endswith("own threshold 0.0321")
+
+
+def test_only_of_the_detector_in_use_it_is_said_that_it_is() -> None:
+    app = open_link(data=FALLBACK, hidden="16", latent="4", epochs="1", batch="16")
+    press(app, "start")
+    rerun_until(app, lambda app: visitor_of(app).job is None)
+
+    def says_so() -> bool:
+        return any("in use on the other pages" in text.value for text in inside(app, "job-status").markdown)
+
+    assert says_so()
+    visitor_of(app).choice = Choice(shipped=Shipped("best", "mnist", 3))
+    checked(app.run())
+    assert not says_so()
 
 
 def test_what_a_link_asks_for_judges_by_the_links_threshold_once_it_is_trained() -> None:

@@ -81,3 +81,30 @@ def test_the_state_of_a_visitor_is_told_in_the_order_of_its_imports() -> None:
     for name, number in row_of.items():
         for imported in {*imports(MODULES[name], lazy=False)} & row_of.keys():
             assert row_of[imported] <= number, f"{name} imports {imported}, which stands below it"
+
+
+def spoken_when_loaded(source: str) -> list[int]:
+    """Lines of calls of `_` and `ngettext` that run when a module is loaded, by nobody and in no language."""
+    found: list[int] = []
+
+    def look(node: ast.AST) -> None:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for each in (*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)):
+                look(each)
+            return
+        if isinstance(node, ast.Lambda):
+            return
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("_", "ngettext"):
+            found.append(node.lineno)
+        for each in ast.iter_child_nodes(node):
+            look(each)
+
+    look(ast.parse(source))
+    return found
+
+
+def test_no_text_is_translated_when_a_page_is_loaded() -> None:
+    """It would stay in one language for everybody."""
+    assert spoken_when_loaded('@st.dialog(_("Image"))\ndef show(): _("later")\nname = lambda: _("later")\n') == [1]
+    files = sorted((ROOT / "pages").rglob("*.py"))
+    assert not [f"{file}:{line}" for file in files for line in spoken_when_loaded(file.read_text())]

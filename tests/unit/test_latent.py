@@ -134,3 +134,14 @@ def test_sample_is_balanced_in_every_first_part() -> None:
     assert labels[chosen[:30]].bincount().tolist() == [10, 10, 10]
     assert torch.equal(chosen, latent.sample(labels, 90))
     assert sorted(latent.sample(labels, 1000).tolist()) == list(range(360))
+
+
+def test_one_latent_has_directions_too_and_one_or_two_lie_in_one_place() -> None:
+    for dimensions in (1, 2, 8):
+        latents = torch.rand(1, dimensions)
+        projection = latent.fit_projection(latents)
+        assert len(projection.directions) == min(dimensions, 2)
+        for values in (projection.transform(latents), projection.scale, projection.explained_variance_ratio):
+            assert values.isfinite().all()
+    for count in (1, 2):
+        assert torch.equal(latent.neighbour_map(torch.rand(count, 8)), torch.zeros(count, 2))

@@ -1,9 +1,11 @@
 """In the detector's box: give one's own detector to the class, and put one of the class in use."""
 
+from functools import partial
+
 import streamlit as st
 
 from core.errors import UserError
-from pages.shared.i18n.text import _, translated
+from pages.shared.i18n.text import _, told
 from pages.shared.state import classroom, detectors, keys
 from pages.shared.state.visitor import ClassAnswer, tab
 
@@ -35,9 +37,9 @@ def show() -> None:
         answer = tab().class_answer
         if answer and answer.about == here():
             if answer.is_refused:
-                st.error(answer.text, icon=":material/error:")
+                st.error(answer.text(), icon=":material/error:")
             else:
-                st.info(answer.text, icon=":material/share:")
+                st.info(answer.text(), icon=":material/share:")
 
 
 def take() -> None:
@@ -46,14 +48,18 @@ def take() -> None:
         classroom.take_detector(str(st.session_state.get(keys.SHARED_CODE) or ""), _("of the class: {code}", code="{code}"))
         tab().class_answer = None
     except UserError as error:
-        tab().class_answer = ClassAnswer(here(), f"{translated(error)} " + _("The detector in use stays as it was."), True)
+        why = told(error)
+        tab().class_answer = ClassAnswer(here(), lambda: f"{why()} " + _("The detector in use stays as it was."), True)
+
+
+def code_sentence(code: str) -> str:
+    return _("Its code is **{code}**. The others type it here.", code=code)
 
 
 def give() -> None:
     """Give the detector in use to the class."""
     try:
         code = classroom.give_detector()
-        text = _("Its code is **{code}**. The others type it here.", code=code)
-        tab().class_answer = ClassAnswer(here(), text, False)
+        tab().class_answer = ClassAnswer(here(), partial(code_sentence, code), False)
     except UserError as error:
-        tab().class_answer = ClassAnswer(here(), translated(error), True)
+        tab().class_answer = ClassAnswer(here(), told(error), True)

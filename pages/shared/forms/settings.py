@@ -36,14 +36,14 @@ def fill_from_preset() -> None:
 
 
 def begin_with_data_set() -> None:
-    """Begin with what suits another data set: of one's own drawings there are few, which other settings suit."""
+    """Begin with what suits another data set: few drawings of one's own want other settings, and so do clothes for “best”."""
     data_set, vary = st.session_state[keys.DATA_SET], of_setting(SETTINGS["vary"])
     own_data.remember(data_set)
     if is_own(data_set):
         st.session_state[keys.PRESET] = "best"
         st.session_state[keys.NORMAL_CLASSES] = [0]
         fill_from_preset()
-    elif st.session_state[vary]:
+    elif st.session_state[vary] or st.session_state[keys.PRESET] == "best":
         fill_from_preset()
 
 

@@ -4,10 +4,10 @@ import gettext
 import io
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, SupportsFloat
 
@@ -134,6 +134,15 @@ def ngettext(one: str, many: str, count: int, **values: Any) -> str:
 def translated_into(code: str, message: str) -> str:
     """The message where no visitor is, in a language that may not be one of ours."""
     return _catalogue(code if code in LANGUAGES else "en").gettext(message)
+
+
+Told = Callable[[], str]
+"""A text, worded when it is shown: its visitor may have chosen another language since there was something to tell."""
+
+
+def told(error: UserError) -> Told:
+    """What an error says; nothing else is kept of it."""
+    return partial(translated, error.detached())
 
 
 def translated(error: UserError) -> str:

@@ -40,6 +40,7 @@ class ClassDataSet:
                 digit, drawn = now.about.digit, now.judged_by_the_class()[-MAX_IMAGES:]
                 drawn.sort(key=lambda each: kind_of(each.task, digit) != str(digit))
                 images = OwnImages.of(*images_by_kind(drawn, digit))
+                own_data.note(images)
                 self._at, self._made = at, images.source(TITLE_OF_CLASS) if drawn else None
             return self._made
 

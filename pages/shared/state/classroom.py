@@ -106,6 +106,7 @@ def student() -> Student | None:
     """The student that this visitor joined as; asked of the database once for each class. Raises ClassUnavailableError."""
     now, who = snapshot(), visitor()
     if now is None:
+        who.student, who.class_begun = None, 0.0  # else a later class would be another one than this page shows
         return None
     if who.class_begun != now.about.begun:
         who.student, who.class_begun = store().student_of(_browser()), now.about.begun

@@ -64,15 +64,21 @@ def in_use() -> tuple[Choice, float | None]:
     return choice(), visitor().thresholds.get(choice())
 
 
+def is_in_use(made: AutoencoderDetector) -> bool:
+    """Whether this is the one of the visitor's runs that is in use, at whatever threshold."""
+    chosen = choice().run
+    return chosen is not None and runs()[chosen].detector is made
+
+
 def use(chosen: Choice) -> None:
     """Put a detector in use on every page."""
     visitor().choice = chosen
 
 
-def use_threshold(value: float | None) -> None:
-    """Have the detector in use judge by this threshold on every page; None is its calibrated one. Raises SettingError."""
-    detector().at_threshold(value)
-    visitor().thresholds[choice()] = value
+def use_threshold(value: float | None, chosen: Choice) -> None:
+    """Have a detector judge by this threshold on every page; None is its calibrated one. Raises SettingError."""
+    detector_of(chosen).at_threshold(value)
+    visitor().thresholds[chosen] = value
 
 
 def _with_threshold(made: AutoencoderDetector, chosen: Choice) -> AutoencoderDetector:

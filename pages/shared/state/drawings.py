@@ -19,6 +19,7 @@ from core.preprocessing import Preprocessing
 from core.server.access import keep_newest
 from pages.shared.html import pictures
 from pages.shared.html.verdicts import Opinion
+from pages.shared.i18n.text import Told
 
 CANVAS_SIDE = 320
 """Pixels."""
@@ -198,7 +199,7 @@ class Picked:
 
     image: Tensor
     origin: Origin
-    title: str
+    title: Told
     picture: ReadPicture | None = None
     number: int = 0
 
@@ -214,7 +215,7 @@ class StripDrawing:
 
     picture: NDArray[Any]
     origin: Origin
-    title: str
+    title: Told
     normal: str
     score: float
     threshold: float

@@ -10,6 +10,7 @@ from core.detector import AutoencoderDetector, Result
 from core.preprocessing import preprocess_steps
 from pages.shared.html import pictures
 from pages.shared.html.verdicts import Opinion
+from pages.shared.i18n.text import Told, _
 from pages.shared.state import data_sets, detectors, job_pool
 from pages.shared.state.drawings import MAX_ON_STRIP, SHARE_OF_TEN, Origin, Picked, StripDrawing
 from pages.shared.state.visitor import TRAINING, visitor
@@ -87,7 +88,7 @@ def opinions_of(image: Tensor, data_set: str) -> Sequence[Opinion]:
     drawings, started = visitor().drawings, time.monotonic()
     names, ensemble = detectors.ensemble(data_set)
     asked = drawings.opinions
-    if asked and asked[1] is ensemble and asked[0] is image:
+    if asked and asked[1] is ensemble and asked[0] is image and [each.name for each in asked[2]] == names:  # in one language
         return asked[2]
     known = preprocessed(image) if ensemble.preprocessing == detectors.detector_config().preprocessing else None
     results = dict(zip(ensemble.detectors, ensemble.infer(image, known), strict=True))
@@ -112,7 +113,12 @@ def pick(picked: Picked) -> None:
     add_to_strip(picked.image, picked.origin, picked.title)
 
 
-def add_to_strip(image: Tensor, origin: Origin, title: str) -> None:
+def add_drawing_to_strip(image: Tensor) -> None:
+    """Put what is on the canvas on the strip."""
+    add_to_strip(image, "canvas", lambda: _("drawing"))
+
+
+def add_to_strip(image: Tensor, origin: Origin, title: Told) -> None:
     """Score an image and put it on the strip; strokes added to one drawing replace its entry."""
     drawings = visitor().drawings
     detector, result = judge(image)

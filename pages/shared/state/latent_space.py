@@ -17,6 +17,9 @@ from pages.shared.state import class_drawings
 TEST_IMAGES, NORMAL_IMAGES, NEIGHBOUR_IMAGES = 1000, 2000, 600
 MAP_CELLS = 15
 
+FEWEST_NORMAL = 3
+"""Normal images by which the space is laid out; of fewer it is laid out by all."""
+
 
 @dataclass(frozen=True)
 class LatentSpace:
@@ -49,7 +52,8 @@ def _of_detector(
     key: str, data_name: str, _detector: AutoencoderDetector, _data: DataSet, _test: LabelledImages, _normal: tuple[int, ...]
 ) -> LatentSpace:
     is_normal = torch.isin(_data.train_labels, torch.tensor(_normal, dtype=torch.int64))
-    is_normal = is_normal if is_normal.any() else ~is_normal  # of another data set, which has nothing of the normal kind
+    if is_normal.sum() < FEWEST_NORMAL:  # of another data set, which has hardly anything of the normal kind
+        is_normal = torch.ones_like(is_normal)
     normal = latent.encode(_detector, as_images(_data.train_images[is_normal][:NORMAL_IMAGES]))
     projection = latent.fit_projection(normal)
     if normal.shape[1] > 2:

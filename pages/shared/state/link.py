@@ -33,11 +33,13 @@ def read() -> None:
     """Take up what the link asks for, once for each link; what cannot be used is told by `show_problem`."""
     parts = st.query_params.to_dict()
     if parts != tab().link_written:
-        tab().link_problem = tab().link_untrained = None
+        tab().link_problem = None
         try:
             _apply(parts)
         except UserError as error:
-            tab().link_problem = LinkError("This link cannot be used, so the usual settings are shown. {reason}", reason=error)
+            tab().link_problem = LinkError(
+                "This link cannot be used, so the usual settings are shown. {reason}", reason=error.detached()
+            )
             parts = {"lang": language()} if parts.get("lang") in LANGUAGES else {}
             st.query_params.from_dict(parts)
     elif tab().link_detector and tab().link_in_use != detectors.in_use():
@@ -77,6 +79,8 @@ def _apply(parts: Mapping[str, str]) -> None:
         tab().hidden = tuple(hidden)
     if "view" in parts:
         tab().view = parts["view"]
+    if is_new:
+        tab().link_untrained = None  # not where only the page is another one
     if is_new and training:
         if training.config != replace(config, threshold=None):
             tab().link_problem = LinkError(
@@ -89,7 +93,7 @@ def _apply(parts: Mapping[str, str]) -> None:
         settings.fill(config)
         if ready:
             detectors.use(ready)
-            detectors.use_threshold(config.threshold)
+            detectors.use_threshold(config.threshold, ready)
         else:
             tab().link_untrained = config
             tab().link_problem = LinkError(

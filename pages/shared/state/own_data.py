@@ -120,8 +120,18 @@ def name_from_link(text: str) -> str:
 def keep(images: OwnImages) -> None:
     """Let these be the visitor's drawings. Raises SettingError where there is no memory for them."""
     who = visitor()
-    job_pool.pool().budget.claim(images, who.owner, Claim(BYTES_OF_PIXEL * images.images.numel()))
+    job_pool.pool().budget.claim(images, who.owner, claim_of(images))
     who.own = images
+
+
+def note(images: OwnImages) -> None:
+    """Count the class's drawings, for as long as anybody has them."""
+    job_pool.pool().budget.note(images, None, claim_of(images))
+
+
+def claim_of(images: OwnImages) -> Claim:
+    """The memory that drawings take."""
+    return Claim(BYTES_OF_PIXEL * images.images.numel())
 
 
 def forget_class() -> bool:

@@ -6,10 +6,16 @@ import threading
 import streamlit as st
 
 from core.jobs.memory_budget import Claim, MemoryFullError
-from core.server.environment import MEGABYTE
+from core.server.environment import MEGABYTE, memory_limit
 from pages.shared.state import job_pool
 from pages.shared.state.once import once
 from pages.shared.state.visitor import visitor
+
+READING = 200 * MEGABYTE
+"""What an uploaded file may take while it is read (core/photos/files.py)."""
+
+SHARE_OF_READING = 0.1
+"""Of MEMORY_LIMIT, for files that are being read, beside what visitors have."""
 
 
 def require_room(size: int) -> None:
@@ -33,5 +39,6 @@ def has_room_to_receive(size: int) -> bool:
 
 @once
 def reading_files() -> threading.Semaphore:
-    """Inside, an uploaded file is read: as many at a time as cores, since each may take 200 MB while that lasts."""
-    return threading.Semaphore(os.cpu_count() or 1)
+    """Inside, an uploaded file is read: as many at a time as cores and as SHARE_OF_READING has room for."""
+    fit = int(SHARE_OF_READING * memory_limit() / READING)
+    return threading.Semaphore(max(1, min(fit, os.cpu_count() or 1)))
