@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.data.datasets import FALLBACK, DataSet, load
 from core.detector import AutoencoderDetector
-from tests.pages.conftest import checked, html_of, open_page, verdicts
+from tests.pages.conftest import checked, html_of, open_page, verdicts, visitor_of
 
 PER_PAGE = 12
 
@@ -104,15 +104,17 @@ def test_filter_and_order_give_what_a_slow_loop_gives(judged: Judged, app: AppTe
     assert seen_full
 
 
-def test_another_detector_with_fewer_pages_shows_the_last_and_marks_it(app: AppTest) -> None:
-    filtered(app, [], "all", "highest score first")
-    app.session_state["browse-page"] = 100_000
+def test_where_there_are_fewer_pages_than_before_the_last_is_shown_and_marked(judged: Judged, app: AppTest) -> None:
+    filtered(app, [], "false alarms", "highest score first")
+    last = -(-len(judged.chosen([], "false alarms")) // PER_PAGE)
+    turn_to(app, last)
+    normal = sorted(score for score, label in zip(judged.scores, judged.labels, strict=True) if label == 5)
+    visitor_of(app).thresholds[visitor_of(app).choice] = normal[-PER_PAGE - 6]  # a page and five more are false alarms
     checked(app.run())
-    last = app.session_state["browse-page"]
-    assert last == -(-10_000 // PER_PAGE)
-    shown = cards(app)
+    assert last > 2
+    assert (app.session_state["browse-page"], len(cards(app))) == (2, 5)
     checked(app.run())
-    assert (app.session_state["browse-page"], cards(app)) == (last, shown)
+    assert (app.session_state["browse-page"], len(cards(app))) == (2, 5)
 
 
 def test_shuffled_pages_hold_each_image_once(judged: Judged, app: AppTest) -> None:
