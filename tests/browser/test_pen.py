@@ -570,6 +570,13 @@ def test_a_finger_draws_on_the_canvas_and_scrolls_above_and_below_it(server: Ser
         swipe(box["x"] + 160, box["y"] + 40, box["y"] + 280)
         expect(page.locator(".st-key-score")).to_be_visible()
         assert scrolled() == 0, "a stroke does not move the page"
+        settled(page)
+        curve = page.get_by_role("slider", name=re.compile("moment", re.IGNORECASE)).bounding_box()
+        assert curve
+        swipe(curve["x"] + 30, curve["y"] - 150, curve["y"] + 10)
+        eventually(page, lambda: scrolled() > 50)
+        settled(page)
+        expect(page.locator(".st-key-verdict")).not_to_contain_text("Moment")
         for bottom in (box["y"] - 20, box["y"] + box["height"] + 150):
             page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop = 0")
             swipe(box["x"] + 160, bottom - 140, bottom)
