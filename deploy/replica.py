@@ -42,6 +42,7 @@ from pages.shared.streamlit_internals import (
     refuse_values,
     remember_theme,
     run_no_page_files,
+    run_what_was_pressed,
     set_options,
     share_script_loop,
     skip_idle_ticks,
@@ -69,6 +70,7 @@ def load() -> None:
     run_no_page_files()
     refuse_messages_of_left_pages()
     skip_idle_ticks()
+    run_what_was_pressed()
     keep_messages_of_ended_runs()
     remember_theme()
     share_script_loop()

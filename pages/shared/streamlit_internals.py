@@ -138,6 +138,47 @@ def skip_idle_ticks() -> None:
     AppSession._handle_rerun_script_request = handle_rerun_script_request  # type: ignore[method-assign,assignment]
 
 
+OF_PRESSES = {"trigger_value", "string_trigger_value", "json_trigger_value", "chat_input_value"}
+"""Kinds of values that say that a widget was pressed."""
+
+
+def run_what_was_pressed() -> None:
+    """Have every session run also those fragments whose buttons a message says were pressed, or the page around them.
+
+    A browser puts into one message what happens within some milliseconds, and names the fragment of what came first: what the
+    button calls is called, and where it stands nothing changes. On Draw, the pen's last frame goes ahead of what is pressed.
+    """
+    original = AppSession._handle_rerun_script_request
+    if getattr(original, _FOR_PRESSES, False):
+        return
+
+    @wraps(original)
+    def handle_rerun_script_request(session: AppSession, client_state: ClientState | None = None) -> None:
+        elsewhere = _pressed_elsewhere(session, client_state) if client_state and client_state.fragment_id else set()
+        if client_state and None in elsewhere:
+            client_state.fragment_id, elsewhere = "", set()
+        original(session, client_state)
+        for fragment in elsewhere:
+            assert client_state
+            again = ClientState()
+            again.CopyFrom(client_state)
+            again.fragment_id = str(fragment)
+            kept = [value for value in client_state.widget_states.widgets if value.WhichOneof("value") not in OF_PRESSES]
+            del again.widget_states.widgets[:]
+            again.widget_states.widgets.extend(kept)
+            original(session, again)
+
+    setattr(handle_rerun_script_request, _FOR_PRESSES, True)
+    AppSession._handle_rerun_script_request = handle_rerun_script_request  # type: ignore[method-assign,assignment]
+
+
+def _pressed_elsewhere(session: AppSession, asked: ClientState) -> set[str | None]:
+    """The fragments of what was pressed, without the one that is asked for; None is the page."""
+    known = session.session_state._new_widget_state.widget_metadata
+    pressed = [value.id for value in asked.widget_states.widgets if value.WhichOneof("value") in OF_PRESSES]
+    return {known[widget].fragment_id for widget in pressed if widget in known} - {asked.fragment_id}
+
+
 def keep_messages_of_ended_runs() -> None:
     """Have every session start its next run only after it has taken what the last one showed.
 
@@ -176,7 +217,7 @@ def keep_messages_of_ended_runs() -> None:
     AppSession._create_scriptrunner = create_scriptrunner  # type: ignore[method-assign,assignment]
 
 
-_DUE, _WAITING = "is_due_by_fragment", "requests_that_wait_for_messages"
+_DUE, _WAITING, _FOR_PRESSES = "is_due_by_fragment", "requests_that_wait_for_messages", "is_for_presses"
 
 
 def run_by_timer_only_if(is_due: Callable[[], bool]) -> None:

@@ -226,6 +226,37 @@ def test_a_tick_counts_only_where_its_fragment_says_so(monkeypatch: pytest.Monke
     assert "self._handle_rerun_script_request(" in source, "what a message of a browser calls"
 
 
+def test_a_press_runs_its_own_fragment_whatever_the_message_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pen's frame and a press come in one message, which names the pen's fragment only."""
+    ran: list[tuple[str, list[str]]] = []
+
+    def run(_session: AppSession, asked: ClientState) -> None:
+        ran.append((asked.fragment_id, [value.id for value in asked.widget_states.widgets]))
+
+    monkeypatch.setattr(AppSession, "_handle_rerun_script_request", run)
+    for _ in range(2):
+        streamlit_internals.run_what_was_pressed()
+    places = {"frame": "pen", "send": "task", "clear": "canvas", "help": None}
+    known = {widget: SimpleNamespace(fragment_id=place) for widget, place in places.items()}
+    state = SimpleNamespace(_new_widget_state=SimpleNamespace(widget_metadata=known))
+    session: Any = SimpleNamespace(session_state=state)
+
+    def ask(fragment: str, *pressed: str) -> list[tuple[str, list[str]]]:
+        ran.clear()
+        frame = WidgetState(id="frame", json_value="{}")
+        values = [frame, *(WidgetState(id=each, trigger_value=True) for each in pressed)]
+        asked = ClientState(fragment_id=fragment, widget_states=WidgetStates(widgets=values))
+        AppSession._handle_rerun_script_request(session, asked)
+        return ran
+
+    assert ask("pen") == [("pen", ["frame"])]
+    assert ask("task", "send") == [("task", ["frame", "send"])]
+    assert ask("pen", "send") == [("pen", ["frame", "send"]), ("task", ["frame"])], "pressed once"
+    assert sorted(ask("pen", "send", "clear")[1:]) == [("canvas", ["frame"]), ("task", ["frame"])]
+    assert ask("pen", "send", "help") == [("", ["frame", "send", "help"])], "the page runs all of it"
+    assert ask("pen", "gone") == [("pen", ["frame", "gone"])]
+
+
 def test_the_next_run_starts_once_all_that_the_last_one_showed_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     loop = asyncio.new_event_loop()
