@@ -133,8 +133,8 @@ class Classroom:
         if not self._lock.acquire(timeout=MAX_WAIT if must_wait else 0):
             if must_wait:
                 self._problem = _no_answer()
-            if self._problem:
-                raise self._problem.detached()
+            if problem := self._problem:  # another thread may end it meanwhile
+                raise problem.detached()
             return self._snapshot
         try:
             since = time.monotonic() - self._read_at

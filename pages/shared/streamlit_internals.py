@@ -154,29 +154,49 @@ def run_what_was_pressed() -> None:
 
     @wraps(original)
     def handle_rerun_script_request(session: AppSession, client_state: ClientState | None = None) -> None:
-        elsewhere = _pressed_elsewhere(session, client_state) if client_state and client_state.fragment_id else set()
-        if client_state and None in elsewhere:
-            client_state.fragment_id, elsewhere = "", set()
-        original(session, client_state)
-        for fragment in elsewhere:
-            assert client_state
-            again = ClientState()
-            again.CopyFrom(client_state)
-            again.fragment_id = str(fragment)
-            kept = [value for value in client_state.widget_states.widgets if value.WhichOneof("value") not in OF_PRESSES]
-            del again.widget_states.widgets[:]
-            again.widget_states.widgets.extend(kept)
-            original(session, again)
+        # What comes with a timer's tick comes once more by itself, and a page that was left asks for nothing.
+        if (
+            client_state is None
+            or not client_state.fragment_id
+            or client_state.is_auto_rerun
+            or client_state.page_script_hash != session._client_state.page_script_hash
+        ):
+            original(session, client_state)
+            return
+        pressed = _pressed_elsewhere(session, client_state)
+        if None in pressed.values():
+            client_state.fragment_id = ""
+            original(session, client_state)
+            return
+        original(session, _without(client_state, set(pressed), client_state.fragment_id))
+        for fragment in dict.fromkeys(pressed.values()):
+            others = {widget for widget, place in pressed.items() if place != fragment}
+            original(session, _without(client_state, others, str(fragment)))
 
     setattr(handle_rerun_script_request, _FOR_PRESSES, True)
     AppSession._handle_rerun_script_request = handle_rerun_script_request  # type: ignore[method-assign,assignment]
 
 
-def _pressed_elsewhere(session: AppSession, asked: ClientState) -> set[str | None]:
-    """The fragments of what was pressed, without the one that is asked for; None is the page."""
-    known = session.session_state._new_widget_state.widget_metadata
+def _pressed_elsewhere(session: AppSession, asked: ClientState) -> dict[str, str | None]:
+    """What was pressed in other fragments than the one that is asked for, with its own; None is the page."""
+    known = session._session_state._new_widget_state.widget_metadata
     pressed = [value.id for value in asked.widget_states.widgets if value.WhichOneof("value") in OF_PRESSES]
-    return {known[widget].fragment_id for widget in pressed if widget in known} - {asked.fragment_id}
+    places = {widget: known[widget].fragment_id for widget in pressed if widget in known}
+    return {
+        widget: place
+        for widget, place in places.items()
+        if place != asked.fragment_id and (place is None or session.has_fragment(place))
+    }
+
+
+def _without(asked: ClientState, widgets: set[str], fragment: str) -> ClientState:
+    """The same request of another fragment, without these widgets' values."""
+    other = ClientState()
+    other.CopyFrom(asked)
+    other.fragment_id = fragment
+    del other.widget_states.widgets[:]
+    other.widget_states.widgets.extend(value for value in asked.widget_states.widgets if value.id not in widgets)
+    return other
 
 
 def keep_messages_of_ended_runs() -> None:

@@ -494,7 +494,8 @@ def test_what_is_pressed_before_the_pen_is_answered_is_done_and_seen(page: Page,
     draw(page, drawing(5))
     old = canvas_of(page).element_handle()
     assert old
-    page.get_by_role("button", name="Clear").click()
+    press = "button => { button.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true })); button.click(); }"
+    page.get_by_role("button", name="Clear").evaluate(press)
     eventually(page, lambda: not old.evaluate("canvas => canvas.isConnected"))
     expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
     assert held, "no quick answer came"

@@ -1,6 +1,7 @@
 """The class's password, the teacher's page, and limits, as a visitor sees them."""
 
 import ast
+import gc
 import os
 import re
 import shutil
@@ -17,7 +18,6 @@ from streamlit.testing.v1 import AppTest
 
 from core import checkpoint, presets
 from core.presets import Shipped
-from core.server.access import MAX_PAUSE
 from pages.shared import take_along
 from pages.shared.navigation import PAGES
 from pages.shared.state import access, detectors, job_pool, keys
@@ -152,7 +152,8 @@ def test_a_token_that_comes_within_a_pause_is_told_to_wait(monkeypatch: pytest.M
     monkeypatch.setenv("STATUS_TOKEN", "long")
     access._gate.cache_clear()
     monkeypatch.setattr(access, "_address", lambda: "somewhere else")
-    monkeypatch.setattr("core.server.access.FIRST_PAUSE", MAX_PAUSE)  # it takes a while until the page is there
+    for name in ("FIRST_PAUSE", "MAX_PAUSE"):
+        monkeypatch.setattr(f"core.server.access.{name}", 1000.0)  # it takes a while until the page is there
     open_status({"token": "wrong"})
     app = open_status({"token": "long"})
     assert app.warning[0].value.startswith("Wait")
@@ -171,6 +172,7 @@ def test_who_has_just_left_does_not_sit_at_the_server(monkeypatch: pytest.Monkey
 def test_only_tabs_of_who_is_let_in_count_as_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "connected_browsers", lambda _cookie: [("one", ""), ("two", "")])
     monkeypatch.setattr(access, "is_admitted", lambda session, _cookie: session == "one")
+    gc.collect()
     before = job_pool.pool().budget.used()
     monkeypatch.setattr(access, "connected_browsers", lambda _cookie: [("two", "")])
     assert before - job_pool.pool().budget.used() == job_pool.SESSION_BYTES

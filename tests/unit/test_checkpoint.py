@@ -311,7 +311,7 @@ BAD_TENSORS = {
     "huge weights below 0": lambda tensors: tensors.update({name: large(weights, -3e38) for name, weights in tensors.items()}),
     "one huge weight": lambda tensors: tensors[WEIGHT][3, 4].fill_(3e38),
     "huge remembered latents": lambda tensors: tensors["memory"].fill_(1e30),
-    "more remembered images than there are": lambda tensors: tensors.update(memory=torch.zeros(60_001, 3)),
+    "more remembered images than there are": lambda tensors: tensors.update(memory=torch.zeros(120_001, 3)),
     "huge calibration score": lambda tensors: tensors["calibration_scores"].fill_(3e38),
     "transposed weight": lambda tensors: tensors.update({WEIGHT: tensors[WEIGHT].T.contiguous()}),
     "swapped weights": lambda tensors: tensors.update(

@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +33,7 @@ from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import script_runner
+from streamlit.runtime.state.common import WidgetMetadata
 from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
@@ -236,25 +238,35 @@ def test_a_press_runs_its_own_fragment_whatever_the_message_is_about(monkeypatch
     monkeypatch.setattr(AppSession, "_handle_rerun_script_request", run)
     for _ in range(2):
         streamlit_internals.run_what_was_pressed()
-    places = {"frame": "pen", "send": "task", "clear": "canvas", "help": None}
+    places = {"frame": "pen", "send": "task", "clear": "canvas", "help": None, "old": "gone"}
     known = {widget: SimpleNamespace(fragment_id=place) for widget, place in places.items()}
-    state = SimpleNamespace(_new_widget_state=SimpleNamespace(widget_metadata=known))
-    session: Any = SimpleNamespace(session_state=state)
+    session: Any = SimpleNamespace(
+        _session_state=SimpleNamespace(_new_widget_state=SimpleNamespace(widget_metadata=known)),
+        has_fragment=lambda fragment: fragment != "gone",
+        _client_state=ClientState(page_script_hash="draw"),
+    )
 
-    def ask(fragment: str, *pressed: str) -> list[tuple[str, list[str]]]:
+    def ask(fragment: str, *pressed: str, is_tick: bool = False, page: str = "draw") -> list[tuple[str, list[str]]]:
         ran.clear()
         frame = WidgetState(id="frame", json_value="{}")
         values = [frame, *(WidgetState(id=each, trigger_value=True) for each in pressed)]
-        asked = ClientState(fragment_id=fragment, widget_states=WidgetStates(widgets=values))
+        states = WidgetStates(widgets=values)
+        asked = ClientState(fragment_id=fragment, widget_states=states, is_auto_rerun=is_tick, page_script_hash=page)
         AppSession._handle_rerun_script_request(session, asked)
         return ran
 
     assert ask("pen") == [("pen", ["frame"])]
     assert ask("task", "send") == [("task", ["frame", "send"])]
-    assert ask("pen", "send") == [("pen", ["frame", "send"]), ("task", ["frame"])], "pressed once"
-    assert sorted(ask("pen", "send", "clear")[1:]) == [("canvas", ["frame"]), ("task", ["frame"])]
+    assert ask("pen", "send") == [("pen", ["frame"]), ("task", ["frame", "send"])], "pressed once, where it stands"
+    assert ask("pen", "send", "clear") == [("pen", ["frame"]), ("task", ["frame", "send"]), ("canvas", ["frame", "clear"])]
     assert ask("pen", "send", "help") == [("", ["frame", "send", "help"])], "the page runs all of it"
-    assert ask("pen", "gone") == [("pen", ["frame", "gone"])]
+    for unknown in ("old", "new"):
+        assert ask("pen", unknown) == [("pen", ["frame", unknown])]
+    assert ask("pen", "send", is_tick=True) == [("pen", ["frame", "send"])], "the press comes by itself too"
+    assert ask("pen", "help", page="learn") == [("pen", ["frame", "help"])], "of a page that was left"
+    assert {"fragment_id"} <= {each.name for each in fields(WidgetMetadata)}
+    assert "self._session_state = SessionState(" in inspect.getsource(AppSession.__init__)
+    assert callable(AppSession.has_fragment)
 
 
 def test_the_next_run_starts_once_all_that_the_last_one_showed_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

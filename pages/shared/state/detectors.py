@@ -77,6 +77,8 @@ def use(chosen: Choice) -> None:
 
 def use_threshold(value: float | None, chosen: Choice) -> None:
     """Have a detector judge by this threshold on every page; None is its calibrated one. Raises SettingError."""
+    if chosen.run is not None and runs()[chosen.run].detector is None:
+        return  # let go while another tab still shows it
     detector_of(chosen).at_threshold(value)
     visitor().thresholds[chosen] = value
 

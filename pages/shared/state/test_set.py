@@ -19,8 +19,6 @@ def source(config: DetectorConfig) -> str:
     if chosen is None or chosen[0] != detectors.choice() or chosen[1] == config.data_set:
         return config.data_set
     newest = own_data.newest_of(chosen[1])
-    if newest:
-        own_data.remember(newest)  # a page that shows it may outlast it
     return newest if newest and has_images(config, newest) else config.data_set
 
 
