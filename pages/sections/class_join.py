@@ -1,6 +1,7 @@
 """Class: how one joins, and as whom one has."""
 
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
@@ -78,7 +79,7 @@ def take_code() -> None:
     if about is None:
         return
     if wait := access.wait_for(about.code):
-        refuse(lambda: _("Wait {seconds:.0f} s, then try again.", seconds=max(1.0, wait)))
+        refuse(partial(access.wait_sentence, wait))
     elif access.knows(about.code, given):
         visitor().class_code = given
     else:

@@ -154,24 +154,17 @@ def run_what_was_pressed() -> None:
 
     @wraps(original)
     def handle_rerun_script_request(session: AppSession, client_state: ClientState | None = None) -> None:
-        # What comes with a timer's tick comes once more by itself, and a page that was left asks for nothing.
-        if (
-            client_state is None
-            or not client_state.fragment_id
-            or client_state.is_auto_rerun
-            or client_state.page_script_hash != session._client_state.page_script_hash
-        ):
+        pressed = _pressed_elsewhere(session, client_state) if client_state else {}
+        if client_state is None or not pressed:
             original(session, client_state)
-            return
-        pressed = _pressed_elsewhere(session, client_state)
-        if None in pressed.values():
+        elif None in pressed.values():
             client_state.fragment_id = ""
             original(session, client_state)
-            return
-        original(session, _without(client_state, set(pressed), client_state.fragment_id))
-        for fragment in dict.fromkeys(pressed.values()):
-            others = {widget for widget, place in pressed.items() if place != fragment}
-            original(session, _without(client_state, others, str(fragment)))
+        else:
+            original(session, _without(client_state, set(pressed), client_state.fragment_id))
+            for fragment in dict.fromkeys(pressed.values()):
+                others = {widget for widget, place in pressed.items() if place != fragment}
+                original(session, _without(client_state, others, str(fragment)))
 
     setattr(handle_rerun_script_request, _FOR_PRESSES, True)
     AppSession._handle_rerun_script_request = handle_rerun_script_request  # type: ignore[method-assign,assignment]
@@ -179,6 +172,10 @@ def run_what_was_pressed() -> None:
 
 def _pressed_elsewhere(session: AppSession, asked: ClientState) -> dict[str, str | None]:
     """What was pressed in other fragments than the one that is asked for, with its own; None is the page."""
+    # What comes with a timer's tick comes once more by itself, and a page that was left asks for nothing.
+    is_left = asked.page_script_hash != session._client_state.page_script_hash
+    if not asked.fragment_id or asked.is_auto_rerun or is_left:
+        return {}
     known = session._session_state._new_widget_state.widget_metadata
     pressed = [value.id for value in asked.widget_states.widgets if value.WhichOneof("value") in OF_PRESSES]
     places = {widget: known[widget].fragment_id for widget in pressed if widget in known}
@@ -409,9 +406,8 @@ def _is_of_kind(value: WidgetState, widget: WidgetMetadata[Any]) -> bool:
 
 def _cookies(session_id: str) -> Mapping[str, str]:
     """The cookies with which the browser of a session connected."""
-    if not streamlit.runtime.exists():
-        return {}
-    found = streamlit.runtime.get_instance()._session_mgr.get_active_session_info(session_id)
+    manager = _sessions()
+    found = manager.get_active_session_info(session_id) if manager else None
     return found.client.client_context.cookies if found and found.client and found.client.client_context else {}
 
 

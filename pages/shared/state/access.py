@@ -69,7 +69,7 @@ def ask() -> None:
     if not asked:
         return
     if wait := _waits(door):
-        show_wait(wait)
+        st.warning(wait_sentence(wait))
     elif door.verify(_browser(), _address(), answer):
         visitor().is_admitted = True
         _admitted_sessions().add(session_id())
@@ -78,8 +78,9 @@ def ask() -> None:
         st.error(_("That is not the password."))
 
 
-def show_wait(seconds: float) -> None:
-    st.warning(_("Wait {seconds:.0f} s, then try again.", seconds=max(1.0, seconds)))
+def wait_sentence(seconds: float) -> str:
+    """What is said to whoever may not guess yet."""
+    return _("Wait {seconds:.0f} s, then try again.", seconds=max(1.0, seconds))
 
 
 def _waits(door: PasswordGate) -> float:
@@ -105,7 +106,7 @@ def take_token() -> None:
         if not token:
             return
         if wait := _waits(_gate(token)):
-            show_wait(wait)
+            st.warning(wait_sentence(wait))
         elif _gate(token).verify(_browser(), _address(), given):
             visitor().is_teacher = True
 
