@@ -9,8 +9,9 @@ The server gives back what was freed once a minute; in between memory rises by w
 minute one sample counts, the lowest. How many of those whom the server keeps at such a moment have a training that is
 not over (whose optimiser weighs twice the network), a trained network, or the training of a hog, is chance, and the
 visitors know it. Least squares explain the memory by the time and these counts together; the change with time is the
-slope. What is trained is dealt like cards, so that the counts stay near what they are on average. The number of all
-visitors stays nearer still, so that no fit could tell it from the constant: it is only told. The slope is called flat
+slope. What is trained is dealt like cards, and so are a visitor's deeds, of which a training is one: the counts stay near
+what they are on average. The number of all visitors stays nearer still, so that no fit could tell it from the constant:
+it is only told. The slope is called flat
 where it is 0 within its standard error, or at most MAX_CLIMB either way, and that says something only where the error
 is small: MAX_ERROR. A leak of sessions would show in the open files, three for each: their means in the two halves of
 what counts are compared, and those of the threads; a hundred visitors come in that time.
@@ -45,6 +46,9 @@ COURSE, TRAP = "preset=course", "preset=broadcasting&epochs=1"
 HOG = "preset=course&batch=1&epochs=4&hidden=2048%2C350&latent=350"
 TRAINED = (*(COURSE,) * 6, TRAP, HOG)
 """What eight visitors who follow each other train, if they do: one falls into the trap, one takes all that may be taken."""
+
+DEEDS = (*("draw",) * 8, *("lesson",) * 6, *("move",) * 3, *("upload",) * 3, *("reconnect",) * 3, *("train",) * 2)
+"""What every visitor does, each in an order of his own; who has not trained to the end at the second one begins anew."""
 
 UPLOADED = tuple(entry.path for entry in shipped())[:3]
 MAX_CLIMB = 1.0
@@ -89,9 +93,8 @@ def kept_of(visits: Sequence[Visit], moment: float) -> list[Visit]:
 async def stay(visit: Visit, chance: random.Random, drawings: list[Sketch]) -> None:
     """All that a visitor does."""
     visitor = await visit.visitor.open(chance.choice(("", "draw", "train", "browse", "learn")), visit.settings)
-    for _ in range(chance.randint(10, 40)):
+    for deed in chance.sample(DEEDS, len(DEEDS)):
         await asyncio.sleep(chance.uniform(0.5, 4))
-        deed = chance.choice(("draw", "draw", "draw", "lesson", "lesson", "move", "train", "upload", "reconnect"))
         if deed == "draw":
             if visitor.page != "draw":
                 await visitor.go_to("draw")
