@@ -125,7 +125,7 @@ def figures_for_report(current: OperatingPoint, compared: ScoredSet) -> list[str
 
 def simpler_for_report(context: EvaluateContext) -> list[str]:
     """The baselines, where they were asked for: without them the detector's own time would be taken for nothing."""
-    if not baselines.comparison(context.data.name, context.normal_classes):
+    if context.is_all_of_a_pile or not baselines.comparison(*context.compared_on):
         return []
     return [report.heading(_("Simpler methods, same images")), report.table(baseline_rows(context))]
 

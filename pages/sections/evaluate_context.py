@@ -9,6 +9,7 @@ import streamlit as st
 from torch import Tensor
 
 from core.conformal import conformal_rate, conformal_threshold, smallest_rate
+from core.data.datasets import DataSet
 from core.metrics import Histogram, OperatingPoint, ScoredSet, histogram, scored_set
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state import detectors, keys
@@ -46,6 +47,16 @@ class EvaluateContext(PageContext):
         """The share of anomalies that the visitor supposes; None is the test set's own."""
         chosen = st.session_state.get(keys.ANOMALY_SHARE)
         return chosen or None
+
+    @property
+    def compared_on(self) -> tuple[DataSet, tuple[int, ...], int]:
+        """What the baselines are asked for: a data set, its normal classes, and the seed of its split."""
+        return self.data, self.normal_classes, self.config.training.seed
+
+    @property
+    def is_all_of_a_pile(self) -> bool:
+        """Whether the test images are all of a data set without a test file: on none of them could a baseline be fitted."""
+        return self.data.has_no_test_file and self.data.name != self.config.data_set
 
     @cached_property
     def histogram(self) -> Histogram:

@@ -47,7 +47,7 @@ def baseline_rows(context: EvaluateContext) -> list[dict[str, str]]:
     at_same_rate = context.all_scored.at(conformal_threshold(context.detector.calibration_scores_, BASELINE_RATE))
     scoring_seconds = test_set.scoring_seconds(context.detector, context.test)
     own = row(_("This autoencoder"), context.all_scored.auroc, at_same_rate.recall, "–", scoring_seconds)
-    comparison = baselines.comparison(context.data.name, context.normal_classes)
+    comparison = baselines.comparison(*context.compared_on)
     measured = comparison.trials if comparison else {}
     return [own] + [
         row(
@@ -77,19 +77,28 @@ def show_measured(context: EvaluateContext, comparison: Comparison) -> None:
         st.warning(_("A method failed and is not in the table."), icon=":material/warning:")
 
 
+def no_images_left() -> str:
+    """Where all drawings are before the detector."""
+    return _(
+        "Simpler methods would have to learn from these very drawings. Train a detector on them, and both can be compared."
+    )
+
+
 def show_baselines(context: EvaluateContext) -> None:
     """Other methods on the same images, when asked for."""
     st.caption(glossary.about("baseline"))
     say_all(context)
-    about_data = context.data.name, context.normal_classes
-    comparison = baselines.comparison(*about_data)
+    if context.is_all_of_a_pile:
+        st.info(no_images_left(), icon=":material/info:")
+        return
+    comparison = baselines.comparison(*context.compared_on)
     if comparison:
         st.fragment(show_measured, run_every=1.0 if comparison.running else None)(context, comparison)
     if (comparison is None or comparison.has_failed) and st.button(
         _("Measure {count} simpler methods", count=len(BASELINES)), icon=":material/speed:", key="start-baselines"
     ):
         try:
-            baselines.start(*about_data)
+            baselines.start(*context.compared_on, context.names)
         except UserError as error:
             st.error(translated(error), icon=":material/error:")
         else:

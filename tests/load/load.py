@@ -632,16 +632,15 @@ async def takes_memory(server: Server, count: int, most: float, seconds: float, 
         for number in range(VARIANTS):
             make(number)
     over, ends, codes, drawings = asyncio.Event(), Counter[str](), list[str](), sketches(20)
-    waits, lost = list[float](), 0
+    waits, lost = list[float](), list[str]()
 
     async def draw() -> None:
-        nonlocal lost
         artist = await Visitor(server.url).open("draw")
         while not over.is_set():
             try:
                 waits.append(await artist.draw(drawings[len(waits) % len(drawings)]))
-            except AppError:
-                lost += 1
+            except AppError as error:
+                lost.append(str(error)[:200])
                 artist = await Visitor(server.url, patience=LONGEST).open("draw")
             await asyncio.sleep(1)
         await artist.close()
@@ -672,7 +671,9 @@ async def takes_memory(server: Server, count: int, most: float, seconds: float, 
         *[Row(f"  {end}", "", f"{times}", None) for end, times in ends.most_common() if end not in ("begun", *neither)],
         Row("  neither done nor refused in a sentence", "0", f"{len(neither)}", not neither, "; ".join(neither[:2])),
         Row("waited still when it was over", "", f"{len(late)}", None),
-        Row("drawings answered", f"{len(waits) + lost}", f"{len(waits)}", lost == 0 < len(waits)),
+        Row(
+            "drawings answered", f"{len(waits) + len(lost)}", f"{len(waits)}", 0 == len(lost) < len(waits), "; ".join(lost[:2])
+        ),
         Row("drawing to verdict, p95", "<= 1000 ms", f"{p95 * 1000:.0f} ms", p95 <= 1),
         Row(
             "most memory",

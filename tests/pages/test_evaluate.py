@@ -387,7 +387,7 @@ def test_baselines_are_measured_in_the_background_and_kept(monkeypatch: pytest.M
     def start() -> Comparison:
         checked(app.button(key="start-baselines").click().run())
         deadline = time.monotonic() + PATIENCE
-        while (begun := baselines.comparison(FALLBACK, (5,))) is None or begun.running:
+        while (begun := baselines.comparison(load(FALLBACK), (5,))) is None or begun.running:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         return begun
@@ -421,18 +421,18 @@ def test_a_visitor_has_one_comparison_at_a_time_and_few_are_remembered(monkeypat
     monkeypatch.setattr(baselines, "Comparison", Slow)
     monkeypatch.setattr(baselines, "visitor", lambda: Mock(owner=owner))
     monkeypatch.setattr(baselines, "MAX_KEPT", 3)
-    baselines.start(FALLBACK, (5,))
-    baselines.start(FALLBACK, (5,))  # is there already
+    baselines.start(load(FALLBACK), (5,))
+    baselines.start(load(FALLBACK), (5,))  # is there already
     with pytest.raises(SettingError, match="still being measured"):
-        baselines.start(FALLBACK, (6,))
+        baselines.start(load(FALLBACK), (6,))
     owner = owners[1]
-    baselines.start(FALLBACK, (6,))
+    baselines.start(load(FALLBACK), (6,))
     assert len(made.begun) == 2
     for number in range(5):
         for each in made.begun.values():
             each.running = False  # type: ignore[misc]
-        baselines.start(FALLBACK, (number,))
-    assert list(made.begun) == [(FALLBACK, (number,)) for number in (2, 3, 4)]
+        baselines.start(load(FALLBACK), (number,))
+    assert list(made.begun) == [(FALLBACK, (number,), baselines.SEED) for number in (2, 3, 4)]
 
 
 # ---------------------------------------------------------------- little to say

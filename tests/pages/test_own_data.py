@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -19,8 +20,9 @@ from core.drawing import from_canvas, from_picture
 from core.jobs.job import TrainingJob
 from core.presets import Shipped
 from pages.sections import draw_examples
-from pages.shared.state import job_pool, own_data
-from pages.shared.state.visitor import Choice, Visitor
+from pages.shared.state import baselines, job_pool, own_data, test_set
+from pages.shared.state.once import once
+from pages.shared.state.visitor import Choice, Tab, Visitor, acting_for
 from tests.conftest import WaitUntil
 from tests.pages.conftest import (
     NAMES,
@@ -48,8 +50,8 @@ def examples(*signs: str, count: int = 15) -> OwnImages:
     return OwnImages.of(torch.cat(images), [sign for sign in signs for _ in range(count)])
 
 
-def trained(app: AppTest, own: OwnImages, wait_until: WaitUntil, epochs: int | None = None) -> AppTest:
-    """A visitor who has these examples, and a detector of the first kind as Train makes it unasked, or in fewer epochs."""
+def trained(app: AppTest, own: OwnImages, wait_until: WaitUntil, epochs: int | None = None, seed: int | None = None) -> AppTest:
+    """A visitor who has these examples, and a detector of the first kind as Train makes it unasked, or otherwise."""
     visitor_of(app).own = own
     go_to(app, "train")
     checked(app.selectbox(key="data-set").set_value(own.name).run())
@@ -58,6 +60,8 @@ def trained(app: AppTest, own: OwnImages, wait_until: WaitUntil, epochs: int | N
     assert app.button_group(key="normal-classes").value == [0]
     if epochs:
         checked(app.slider(key="epochs").set_value(epochs).run())
+    if seed:
+        checked(app.number_input(key="seed").set_value(seed).run())
     press(app, "start")
     job = visitor_of(app).job
     assert job
@@ -228,6 +232,33 @@ def test_another_drawing_leaves_the_detector_what_it_was_trained_on(signs: OwnIm
         go_to(app, page)
     assert app.selectbox(key="test-source").value == signs.name
     assert app.selectbox(key="test-source").options.count("My drawings") == 1
+
+
+def test_simpler_methods_are_measured_on_the_images_before_the_detector(
+    signs: OwnImages, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Mock(return_value=Mock(running=False, has_failed=True, trials={}, images=0))
+    monkeypatch.setattr(baselines, "_comparisons", once(baselines.Comparisons))
+    monkeypatch.setattr(baselines, "Comparison", asked)
+    app = trained(open_page(), signs, wait_until, epochs=1, seed=7)
+    (run,) = visitor_of(app).runs
+    assert run.config.training.seed == 7
+    go_to(app, "evaluate")
+    press(app, "start-baselines")
+    with acting_for(visitor_of(app), Tab()):
+        before_the_detector = test_set.images(run.config, signs.data_set).images
+    assert torch.equal(asked.call_args.args[1].test.images, before_the_detector)
+    visitor_of(app).own = signs.with_more(many("star", 3, 9), ["star"] * 3)
+    go_to(app, "browse")
+    checked(app.selectbox(key="test-source").set_value(visitor_of(app).own.name).run())
+    go_to(app, "evaluate")
+    assert "Simpler methods would have to learn from these very drawings." in texts(app)
+    assert not has(app, "start-baselines")
+    # Nobody has them any more, as where another tab has changed the drawings since this page ran.
+    nobodys = examples("star", "tree")
+    with acting_for(Visitor(), Tab()):
+        baselines.start(nobodys.data_set, (0,), names=nobodys.kinds)
+    assert asked.call_args.args[0].names == ("star", "tree")
 
 
 def training_on(signs: OwnImages) -> tuple[AppTest, TrainingJob]:

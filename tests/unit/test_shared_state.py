@@ -10,6 +10,7 @@ from unittest.mock import Mock
 import pytest
 import torch
 
+from core.data.datasets import load
 from pages.shared.state import baselines, data_sets, job_pool, own_data
 from pages.shared.state.drawings import Canvas, CanvasOnScreen
 from pages.shared.state.once import once
@@ -159,4 +160,4 @@ def test_two_who_ask_at_once_have_one_download(monkeypatch: pytest.MonkeyPatch, 
 def test_two_who_ask_at_once_have_one_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_pool, "pool", Mock())
     monkeypatch.setattr(baselines, "_comparisons", once(baselines._comparisons._make))
-    assert made_for_two(lambda: baselines.start("uci-digits", (5,)), baselines, "Comparison", monkeypatch) == 1
+    assert made_for_two(lambda: baselines.start(load("uci-digits"), (5,)), baselines, "Comparison", monkeypatch) == 1
