@@ -8,7 +8,7 @@ import json
 import logging
 import re
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial, wraps
 from pathlib import Path
@@ -147,6 +147,8 @@ def run_what_was_pressed() -> None:
 
     A browser puts into one message what happens within some milliseconds, and names the fragment of what came first: what the
     button calls is called, and where it stands nothing changes. On Draw, the pen's last frame goes ahead of what is pressed.
+    A timer's tick in those milliseconds takes the press along, which is sent once more: the tick goes without it, as else the
+    button would be pressed twice.
     """
     original = AppSession._handle_rerun_script_request
     if getattr(original, _FOR_PRESSES, False):
@@ -154,30 +156,36 @@ def run_what_was_pressed() -> None:
 
     @wraps(original)
     def handle_rerun_script_request(session: AppSession, client_state: ClientState | None = None) -> None:
-        pressed = _pressed_elsewhere(session, client_state) if client_state else {}
-        if client_state is None or not pressed:
+        if client_state is None or not (pressed := _pressed(client_state)):
             original(session, client_state)
-        elif None in pressed.values():
+        elif client_state.is_auto_rerun:
+            original(session, _without(client_state, pressed, client_state.fragment_id))
+        elif not (elsewhere := _elsewhere(session, client_state, pressed)):
+            original(session, client_state)
+        elif None in elsewhere.values():
             client_state.fragment_id = ""
             original(session, client_state)
         else:
-            original(session, _without(client_state, set(pressed), client_state.fragment_id))
-            for fragment in dict.fromkeys(pressed.values()):
-                others = {widget for widget, place in pressed.items() if place != fragment}
+            original(session, _without(client_state, elsewhere, client_state.fragment_id))
+            for fragment in dict.fromkeys(elsewhere.values()):
+                others = [widget for widget, place in elsewhere.items() if place != fragment]
                 original(session, _without(client_state, others, str(fragment)))
 
     setattr(handle_rerun_script_request, _FOR_PRESSES, True)
     AppSession._handle_rerun_script_request = handle_rerun_script_request  # type: ignore[method-assign,assignment]
 
 
-def _pressed_elsewhere(session: AppSession, asked: ClientState) -> dict[str, str | None]:
-    """What was pressed in other fragments than the one that is asked for, with its own; None is the page."""
-    # What comes with a timer's tick comes once more by itself, and a page that was left asks for nothing.
-    is_left = asked.page_script_hash != session._client_state.page_script_hash
-    if not asked.fragment_id or asked.is_auto_rerun or is_left:
+def _pressed(asked: ClientState) -> list[str]:
+    """Widgets of which a message says that they were pressed."""
+    return [value.id for value in asked.widget_states.widgets if value.WhichOneof("value") in OF_PRESSES]
+
+
+def _elsewhere(session: AppSession, asked: ClientState, pressed: Sequence[str]) -> dict[str, str | None]:
+    """Those that stand in other fragments than the one that is asked for, with their own; None is the page."""
+    # A page that was left asks for nothing.
+    if not asked.fragment_id or asked.page_script_hash != session._client_state.page_script_hash:
         return {}
     known = session._session_state._new_widget_state.widget_metadata
-    pressed = [value.id for value in asked.widget_states.widgets if value.WhichOneof("value") in OF_PRESSES]
     places = {widget: known[widget].fragment_id for widget in pressed if widget in known}
     return {
         widget: place
@@ -186,7 +194,7 @@ def _pressed_elsewhere(session: AppSession, asked: ClientState) -> dict[str, str
     }
 
 
-def _without(asked: ClientState, widgets: set[str], fragment: str) -> ClientState:
+def _without(asked: ClientState, widgets: Collection[str], fragment: str) -> ClientState:
     """The same request of another fragment, without these widgets' values."""
     other = ClientState()
     other.CopyFrom(asked)

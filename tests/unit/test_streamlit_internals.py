@@ -262,7 +262,8 @@ def test_a_press_runs_its_own_fragment_whatever_the_message_is_about(monkeypatch
     assert ask("pen", "send", "help") == [("", ["frame", "send", "help"])], "the page runs all of it"
     for unknown in ("old", "new"):
         assert ask("pen", unknown) == [("pen", ["frame", unknown])]
-    assert ask("pen", "send", is_tick=True) == [("pen", ["frame", "send"])], "the press comes by itself too"
+    for place in ("pen", "task"):
+        assert ask(place, "send", "help", is_tick=True) == [(place, ["frame"])], "the presses are sent once more"
     assert ask("pen", "help", page="learn") == [("pen", ["frame", "help"])], "of a page that was left"
     assert {"fragment_id"} <= {each.name for each in fields(WidgetMetadata)}
     assert "self._session_state = SessionState(" in inspect.getsource(AppSession.__init__)
