@@ -55,7 +55,8 @@ def why_not_here(system: str, machine: str, version: tuple[int, ...]) -> str:
     oldest, newest = (".".join(map(str, each)) for each in PYTHONS)
     if not PYTHONS[0] <= tuple(version[:2]) <= PYTHONS[1]:
         used = ".".join(map(str, version[:2]))
-        return f"torch has wheels for Python {oldest} to {newest}, not for {used}. Choose another: make PYTHON=python{newest}"
+        other = f"py -{newest} deploy\\set_up.py app" if system == "Windows" else f"make PYTHON=python{newest}"
+        return f"torch has wheels for Python {oldest} to {newest}, not for {used}. Choose another: {other}"
     if system == "Darwin" and machine != "arm64":
         return "torch has no wheels for Macs with an Intel processor. On Apple silicon take a Python for arm64."
     if machine.upper() not in ("X86_64", "AMD64", "AARCH64", "ARM64") or (system == "Windows" and machine.upper() == "ARM64"):

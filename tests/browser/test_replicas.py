@@ -68,6 +68,14 @@ def test_newcomers_are_spread_and_told_once_where_they_are(replicas: Replicas) -
         assert named(ask(replicas, "draw", Cookie=f"replica={number}")[1]) == []
 
 
+def test_behind_a_proxy_that_ends_tls_cookies_reach_a_frame_of_another_site(replicas: Replicas) -> None:
+    given = ask(replicas, "draw", **{"X-Forwarded-Proto": "https"})[1].get_all("Set-Cookie", [])
+    assert len(given) == 2
+    assert any(line.startswith("visitor-") and "; Secure" in line for line in given), "the replica knows it too"
+    (line,) = [line for line in given if line.startswith("replica=")]
+    assert line.partition("; ")[2] == "Path=/; HttpOnly; SameSite=None; Partitioned; Secure"
+
+
 @pytest.mark.parametrize(
     "cookie",
     ["4", "0", "-1", "anyone", "replica-1", "127.0.0.1:9", "x.example:80", "1%0d%0aX: y", "1\t", '"1"', "../1", "1" * 3000],

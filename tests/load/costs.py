@@ -1,23 +1,18 @@
 """What one visit, one drawing and one training take of a processor and of memory: the figures of deploy/README.md."""
 
 import asyncio
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from tests.browser.conftest import Server
 from tests.load.load import has_trained
-from tests.load.server import Row, megabytes, running, show, sketches
+from tests.load.server import Row, megabytes, processor, running, show, sketches
 from tests.load.visitor import Visitor
 
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
 def processor_seconds(server: Server) -> float:
-    """What the server has used so far of all processors, from /proc."""
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """What the server and the processes that it has started have used so far of all processors."""
+    used = processor(server)
+    return used.server + used.trainings
 
 
 class Meter:

@@ -205,7 +205,8 @@ def test_the_build_of_torch_is_chosen_and_said(
         ("Windows", "ARM64", (3, 12), "Windows on ARM64"),
         ("Linux", "armv7l", (3, 12), "armv7l"),
         ("Linux", "x86_64", (3, 10), "Python 3.11 to 3.14, not for 3.10"),
-        ("Linux", "x86_64", (3, 15), "not for 3.15"),
+        ("Linux", "x86_64", (3, 15), "not for 3.15. Choose another: make PYTHON=python3.14"),
+        ("Windows", "AMD64", (3, 15), "Choose another: py -3.14 deploy\\set_up.py app"),
     ],
 )
 def test_a_machine_without_wheels_is_told(system: str, machine: str, version: tuple[int, int], told: str) -> None:
