@@ -29,8 +29,11 @@ CONTENTS: dict[str, dict[str, str]] = {
 }
 """SHA-256 of each unpacked file, by the data set and the file's name. KMNIST's are known only by their archives' checksums."""
 
-UNREADABLE = (OSError, EOFError, KeyError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+DAMAGED = (gzip.BadGzipFile, EOFError, KeyError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 """What a file raises that is not what its name says, is cut off, or needs a password."""
+
+UNREADABLE = (OSError, *DAMAGED)
+"""The same, and what the system raises that does not let it be read."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,7 @@ def _digest(candidate: Found, changed: tuple[int, ...]) -> str:
     """Of what is unpacked; empty for what is no packed file whatever its name says. Raises OSError, which may pass."""
     try:
         return hashlib.sha256(candidate.read()).hexdigest()
-    except UNREADABLE as error:
-        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
-            raise
+    except DAMAGED:
         return ""
 
 

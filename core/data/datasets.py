@@ -7,8 +7,8 @@ unpacked himself are read too (by_hand.py).
 
 import os
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -167,22 +167,39 @@ def _is_whole(path: Path, md5: str, changed: tuple[int, ...]) -> bool:
     return bool(check_integrity(str(path), md5))
 
 
+@contextmanager
+def _reading(source: Source, folder: Path) -> Iterator[None]:
+    """Files of a folder that are there and may not be read, or a disk that fails, become a DataError."""
+    try:
+        yield
+    except by_hand.DAMAGED:
+        raise
+    except OSError as error:
+        raise DataError(
+            "{title} in {folder} cannot be read: {reason}.",
+            title=source.title,
+            folder=folder,
+            reason=error.strerror or str(error),
+        ) from error
+
+
 def load(name: str, directory: Path | None = None) -> DataSet:
     """Read a data set from DATA_DIR into memory.
 
-    Raises MissingDataError when files are not there and DamagedDataError when one is broken,
-    both naming the files; never downloads.
+    Raises MissingDataError when files are not there, DamagedDataError when one is broken and DataError when one may not be
+    read, all naming the files; never downloads.
     """
     source = source_of(name)
     directory = directory or data_directory()
     if source.read:
         return source.read(directory)
     folder = directory / source.folder
-    damaged = damaged_archives(source, directory)
-    sound = [folder / each for each in source.archives if (folder / each).exists() and folder / each not in damaged]
-    files = {path.stem: by_hand.Found(path) for path in sound}
-    others = [plain for each in source.archives if (plain := Path(each).stem) not in files]
-    files |= by_hand.find(name, directory, folder, others)
+    with _reading(source, folder):
+        damaged = damaged_archives(source, directory)
+        sound = [folder / each for each in source.archives if (folder / each).exists() and folder / each not in damaged]
+        files = {path.stem: by_hand.Found(path) for path in sound}
+        others = [plain for each in source.archives if (plain := Path(each).stem) not in files]
+        files |= by_hand.find(name, directory, folder, others)
     missing = [each for each in source.archives if Path(each).stem not in files]
     if damaged and missing:
         names = ", ".join(str(path) for path in damaged)
@@ -200,18 +217,20 @@ def load(name: str, directory: Path | None = None) -> DataSet:
             raw = Path(unpacked, source.folder)
             raw.mkdir(parents=True)
             for plain, found in files.items():
-                (raw / plain).write_bytes(found.read())
+                with _reading(source, found.path.parent):
+                    content = found.read()
+                (raw / plain).write_bytes(content)
             return _read(source, Path(unpacked))
+    except (AssertionError, TypeError, ValueError, *by_hand.DAMAGED) as error:
+        raise DamagedDataError(
+            "A file in {folder} is damaged or incomplete. Delete the folder to get it anew.", folder=folder
+        ) from error
     except OSError as error:
         raise DataError(
             "{title} could not be unpacked into {folder}: {reason}.",
             title=source.title,
             folder=tempfile.gettempdir(),
             reason=error.strerror or str(error),
-        ) from error
-    except (AssertionError, TypeError, ValueError, *by_hand.UNREADABLE) as error:
-        raise DamagedDataError(
-            "A file in {folder} is damaged or incomplete. Delete the folder to get it anew.", folder=folder
         ) from error
 
 

@@ -7,6 +7,7 @@ The boxes are so pale that a photo's reader takes them for paper, and the text s
 
 import io
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -31,24 +32,35 @@ def area() -> tuple[int, int, int, int]:
     return every[0][0] - GAP, every[0][1] - GAP, every[-1][2] + GAP, every[-1][3] + GAP
 
 
-def page(title: str, name: str, instruction: str, expected: str) -> Image.Image:
-    """The sheet as a picture."""
+def page(title: str, name: str, instruction: str, expected: str, font: Path | None = None) -> Image.Image:
+    """The sheet as a picture. font: a file, for texts that are not English: Pillow's own font has no letter with an accent."""
     sheet = Image.new("RGB", (WIDTH, HEIGHT), WHITE)
     draw = ImageDraw.Draw(sheet)
-    draw.text((110, 110), title, BLACK, ImageFont.load_default(54))
-    draw.text((110, 220), f"{name}: ______________________________", BLACK, ImageFont.load_default(32))
+    large, small = sized(font, 54), sized(font, 32)
+    draw.text((110, 110), title, BLACK, large)
+    draw.text((110, 220), f"{name}: ______________________________", BLACK, small)
     for number, line in enumerate(_lines(instruction, 62)):
-        draw.text((110, 310 + 48 * number), line, BLACK, ImageFont.load_default(32))
-    draw.text((110, HEIGHT - 190), f"{expected}: ______________________________", BLACK, ImageFont.load_default(32))
+        draw.text((110, 310 + 48 * number), line, BLACK, small)
+    draw.text((110, HEIGHT - 190), f"{expected}: ______________________________", BLACK, small)
     for box in boxes():
         draw.rounded_rectangle(box, 18, outline=PALE, width=4)
     return sheet
 
 
-def worksheet(title: str, name: str, instruction: str, expected: str) -> bytes:
-    """The sheet as a PDF file of one page, A4."""
+def sized(font: Path | None, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """A font of so many pixels; of a variable one the regular weight, as it may begin with the thinnest."""
+    if font is None:
+        return ImageFont.load_default(size)
+    made = ImageFont.truetype(font, size)
+    with suppress(OSError):  # it is not variable
+        made.set_variation_by_axes([400])
+    return made
+
+
+def worksheet(title: str, name: str, instruction: str, expected: str, font: Path | None = None) -> bytes:
+    """The sheet as a PDF file of one page, A4. font: as for page."""
     file = io.BytesIO()
-    page(title, name, instruction, expected).save(file, "PDF", resolution=DPI)
+    page(title, name, instruction, expected, font).save(file, "PDF", resolution=DPI)
     return file.getvalue()
 
 

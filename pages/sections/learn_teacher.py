@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.photos.worksheet import worksheet
 from pages.shared.i18n.text import _, language
+from pages.shared.streamlit_internals import font_file
 
 NOTES = Path(__file__).parents[2] / "docs" / "teaching"
 LENGTHS = (45, 90)
@@ -19,7 +20,17 @@ def notes(code: str, minutes: int) -> Path:
 
 @st.cache_data(show_spinner=False)
 def _worksheet(title: str, name: str, instruction: str, expected: str) -> bytes:
-    return worksheet(title, name, instruction, expected)
+    return worksheet(title, name, instruction, expected, font_file())
+
+
+def worksheet_texts() -> tuple[str, str, str, str]:
+    """Title, name, instruction, and what is to be expected."""
+    return (
+        _("Is it normal?"),
+        _("Name"),
+        _("Write one digit in each box, with a dark pen. Then photograph the boxes, without this text."),
+        _("Alarms that I expect"),
+    )
 
 
 def show_teacher() -> None:
@@ -40,15 +51,9 @@ def show_teacher() -> None:
                 icon=":material/description:",
                 on_click="ignore",
             )
-        texts = (
-            _("Is it normal?"),
-            _("Name"),
-            _("Write one digit in each box, with a dark pen. Then photograph the boxes, without this text."),
-            _("Alarms that I expect"),
-        )
         st.download_button(
             _("Worksheet to print"),
-            _worksheet(*texts),
+            _worksheet(*worksheet_texts()),
             "worksheet.pdf",
             "application/pdf",
             icon=":material/print:",

@@ -591,6 +591,11 @@ def frontend_files() -> dict[str, Path]:
     return {f"{base_path()}/{path.relative_to(folder).as_posix()}": path for path in folder.glob("static/**/*.*.*")}
 
 
+def font_file() -> Path:
+    """The font of every page, with all letters that its languages need."""
+    return next(Path(get_static_dir()).glob("static/media/SourceSansVF-Upright.*"))
+
+
 PRELOADED = ("Html", "purify.es", "MenuButton", "Button", "BidiComponent", "serialization", "recordbatch")
 """Scripts that every page needs; the frontend would ask for them one after the other when its page has come."""
 

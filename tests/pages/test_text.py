@@ -2,6 +2,7 @@
 
 import re
 from string import Formatter
+from unittest.mock import Mock
 
 import pytest
 from babel.messages.catalog import Message
@@ -9,8 +10,10 @@ from streamlit.testing.v1 import AppTest
 
 from core.data.datasets import SOURCES
 from core.errors import SettingError
+from core.photos import worksheet
+from pages.sections import learn_teacher
 from pages.shared.i18n import catalogues
-from pages.shared.i18n.text import LANGUAGES, LOCALES
+from pages.shared.i18n.text import LANGUAGES, LOCALES, use_language
 from tests.pages.conftest import NAMES, ROOT, checked, go_to, inside
 
 TRANSLATED = sorted(LANGUAGES.keys() - {"en"})
@@ -241,3 +244,16 @@ st.session_state["names"] = detectors.ensemble("fashion-mnist")[0]
         named[code] = app.run().session_state["names"]
     assert named["en"][1] == "Trouser"
     assert named["de"][1] == next(message.string for message in catalogues.read("de") if message.id == "Trouser")
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_the_worksheet_has_a_sign_for_every_letter(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = Mock(return_value=b"%PDF")
+    monkeypatch.setattr(learn_teacher, "worksheet", drawn)
+    with use_language(code):
+        texts = learn_teacher.worksheet_texts()
+    learn_teacher._worksheet.__wrapped__(*texts)  # type: ignore[attr-defined]
+    *letters, file = drawn.call_args.args
+    font = worksheet.sized(file, 32)
+    missing = bytes(font.getmask("\ue777"))
+    assert not {letter for letter in "".join(letters) if bytes(font.getmask(letter)) == missing}

@@ -4,6 +4,7 @@ import gzip
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -175,6 +176,27 @@ def test_read_only_data_folder_is_told(mirror: "Mirror") -> None:
     for attempt in (lambda: download("mnist", folder), lambda: download_module.Download("mnist", folder).wait()):
         with pytest.raises(DownloadError, match=r"\AMNIST could not be stored in /proc/data.*: .+\.\Z"):
             attempt()
+
+
+@pytest.mark.parametrize("is_packed", [True, False])
+@pytest.mark.parametrize("closed", ["MNIST/raw/t10k-labels-idx1-ubyte", "MNIST/raw", "."])
+def test_data_that_may_not_be_read_is_told(closed: str, is_packed: bool, tiny_mnist: "TinyMnist") -> None:
+    def load_as_nobody() -> None:
+        if os.geteuid() == 0:
+            os.setuid(65534)
+        load("mnist", Path(folder))
+
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        for path in list(tiny_mnist.put_into(Path(folder)).iterdir()):
+            if not is_packed:
+                path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+                path.unlink()
+        place = Path(folder, closed + ".gz" * (is_packed and closed.endswith("ubyte")))
+        place.chmod(0)
+        ended = in_a_child(load_as_nobody)
+        place.chmod(0o700)
+    assert os.waitstatus_to_exitcode(ended) == 7, "a DataError with a sentence"
 
 
 # Files that are not what their name says
