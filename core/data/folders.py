@@ -10,6 +10,7 @@ import re
 import stat
 import zipfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import chain, count
 from pathlib import PurePosixPath
 
@@ -40,6 +41,9 @@ MAX_ENTRIES = 2 * MAX_IMAGES + MAX_KINDS
 
 ENTRY_MARK = b"PK\x01\x02"
 """With which every entry of a zip's list begins."""
+
+IS_UTF8 = 0x800
+"""A zip's flag for names in UTF-8 (APPNOTE.TXT 4.4.4, bit 11)."""
 
 HIDDEN = ("__MACOSX", "Thumbs.db", "desktop.ini")
 """What systems put beside pictures unasked; so are names that begin with a dot."""
@@ -74,6 +78,10 @@ def read_zip(data: bytes, read: Callable[[bytes], Tensor]) -> OwnImages:
 def _pictures(archive: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, str]]:
     """The entries that are pictures, each with its kind, in their order. Raises OwnDataError for any that is odd."""
     for entry in archive.infolist():
+        if not entry.flag_bits & IS_UTF8:
+            # macOS and Info-ZIP write UTF-8 without saying so, and Python then reads it as the DOS code page 437.
+            with suppress(UnicodeError):
+                entry.filename = entry.filename.encode("cp437").decode("utf-8")
         entry.filename = entry.filename.replace("\\", "/")  # as some programs of Windows write it
     entries = [entry for entry in archive.infolist() if not _is_hidden(entry)]
     for entry in entries:

@@ -6,16 +6,15 @@ python -m core.experiments.benchmark --select --normal 2,3,5,8
 python -m core.experiments.benchmark --shifts
 
 --select never opens the test file: it compares settings on held-out normal images against other
-classes of the training file.
+classes of the training file. The threshold is set by the same held-out images, so their rate of false alarms says nothing
+there.
 --shifts changes the test images in many ways, one at a time, and says what is still told apart.
 """
 
 import argparse
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -201,8 +200,11 @@ def shift_table(rows: list[ShiftRow]) -> str:
     return markdown.table(head, lines)
 
 
-def table(rows: list[Row]) -> str:
-    """One line a method: AUROC by class and mean, spread of the mean over seeds, and the means of the rest."""
+def table(rows: list[Row], is_selection: bool = False) -> str:
+    """One line a method: AUROC by class and mean, spread of the mean over seeds, and the means of the rest.
+
+    is_selection: without false alarms, of the images that set the threshold.
+    """
     normals = list(dict.fromkeys(row.normal for row in rows))
     head = ["method", *normals, "mean", "spread", "AP", "false alarms", "caught", "fit s", "score 10,000 s"]
     lines = []
@@ -214,7 +216,8 @@ def table(rows: list[Row]) -> str:
         by_seed = [np.mean([row.auroc for row in own if row.seed == seed]) for seed in dict.fromkeys(row.seed for row in own)]
         cells = [method, *(f"{value:.4f}" for value in by_class), f"{np.mean(by_class):.4f}", f"{np.std(by_seed):.4f}"]
         cells.append(f"{np.mean([row.average_precision for row in own]):.4f}")
-        cells += [f"{np.mean([getattr(row, name) for row in own]):.1%}" for name in ("false_alarm_rate", "catch_rate")]
+        cells.append("" if is_selection else f"{np.mean([row.false_alarm_rate for row in own]):.1%}")
+        cells.append(f"{np.mean([row.catch_rate for row in own]):.1%}")
         cells += [f"{np.mean([getattr(row, name) for row in own]):.1f}" for name in ("fit_seconds", "score_seconds")]
         lines.append(cells)
     return markdown.table(head, lines)
@@ -226,10 +229,11 @@ def main() -> None:
     options.add_older_name(parser, "--dataset", "data")
     options.add_older_name(parser, "--digits", "normal")
     parser.add_argument("--methods", nargs="+", help=", ".join(METHODS))
-    parser.add_argument("--seeds", type=int, default=1, help="how many, from --seed on")
-    parser.add_argument("--select", action="store_true", help="compare on the training file only")
-    parser.add_argument("--shifts", action="store_true", help="the table of robustness: changed test images, one seed")
-    parser.add_argument("--json", type=Path, help="write one object a row to this file")
+    parser.add_argument("--seeds", type=options.at_least_one, default=1, help="how many, from --seed on")
+    other_tables = parser.add_mutually_exclusive_group()
+    other_tables.add_argument("--select", action="store_true", help="compare on the training file only")
+    other_tables.add_argument("--shifts", action="store_true", help="the table of robustness: changed test images, one seed")
+    parser.add_argument("--json", type=options.file_to_write, help="write one object a row to this file")
     arguments = parser.parse_args()
     arguments.normal = arguments.normal or (["5"] if arguments.shifts else ["0-9"])
     arguments.methods = arguments.methods or (["best", "course"] if arguments.shifts else list(METHODS)[:7])
@@ -244,7 +248,7 @@ def main() -> None:
 
 def run_command(arguments: argparse.Namespace, methods: list[str]) -> None:
     """What the command line asks for. Raises DataError, LinkError and SettingError."""
-    (_, first), *_others = options.combinations({"seed": arguments.seed})
+    ((_, first),) = options.combinations({"seed": arguments.seed})
     seeds = [str(first.training.seed + number) for number in range(1 if arguments.shifts else arguments.seeds)]
     # A method brings its own settings; of these only data set, classes, seed and false-alarm rate count.
     axes = {"preset": ["course"]} | options.axes(arguments) | {"seed": seeds}
@@ -253,13 +257,13 @@ def run_command(arguments: argparse.Namespace, methods: list[str]) -> None:
     if arguments.shifts:
         shift_rows = list(run_shifts(data, methods, configs))
         if arguments.json:
-            arguments.json.write_text(json.dumps([asdict(row) for row in shift_rows], indent=1))
+            options.write_json(arguments.json, [asdict(row) for row in shift_rows])
         print(shift_table(shift_rows))
         return
     rows = list(run_all(data, methods, configs, arguments.select))
     if arguments.json:
-        arguments.json.write_text(json.dumps([row.as_json() for row in rows], indent=1))
-    print(table(rows))
+        options.write_json(arguments.json, [row.as_json() for row in rows])
+    print(table(rows, is_selection=arguments.select))
     if data.name == "mnist" and not arguments.select:
         print("\n" + markdown.table(("published, mean over ten digits", "AUROC", "source"), PUBLISHED))
 

@@ -118,10 +118,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m core.experiments.compression", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_settings(parser, single=["data", "seed"], data=["mnist"], seed=["1337"])
-    parser.add_argument("--file", type=Path, default=PATH, help="where the figures go, unless into the file that Latent reads")
+    parser.add_argument(
+        "--file", type=options.file_to_write, default=PATH, help="where the figures go, unless into the file that Latent reads"
+    )
     asked = parser.parse_args(arguments)
     try:
-        (_, course), *_others = options.combinations({"preset": ["course"]} | options.axes(asked))
+        ((_, course),) = options.combinations({"preset": ["course"]} | options.axes(asked))
         compression = measure(load_or_download(course.data_set), course)
     except UserError as error:
         raise SystemExit(str(error)) from None

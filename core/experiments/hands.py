@@ -7,7 +7,6 @@ The label of a picture is the first character of its name. Pictures are grouped 
 """
 
 import argparse
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -65,6 +64,9 @@ def judge(folder: Path, digits: Sequence[str], ensemble: Ensemble) -> Iterator[R
         except PictureError as error:
             yield Row(file, label, error=str(error))
             continue
+        except OSError as error:
+            yield Row(file, label, error=f"The file cannot be read: {error.strerror or error}.")
+            continue
         scores = {digit: float(result.scores[0]) for digit, result in zip(digits, results, strict=True)}
         thresholds = {digit: result.threshold for digit, result in zip(digits, results, strict=True)}
         yield Row(file, label, scores, thresholds)
@@ -109,21 +111,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     options.add_settings(parser, single=["data", "preset"], data=["mnist"], preset=["best"])
-    parser.add_argument("--json", type=Path, help="write one object a picture to this file")
+    parser.add_argument("--json", type=options.file_to_write, help="write one object a picture to this file")
     arguments = parser.parse_args()
     if not arguments.folder.is_dir():
         parser.error(f"{arguments.folder} is not a folder.")
     try:
         (preset, config), *_ = options.combinations(options.axes(arguments))
         made = shipped(config.data_set, preset)
-        if not made:
-            parser.error(f"No detector ships with the preset {preset} for {config.data_set}.")
+        if len(made) < 10:
+            parser.error(f"The preset {preset} does not ship with a detector of each digit of {config.data_set}.")
         ensemble = Ensemble([read(each).detector for each in made])
     except UserError as error:
         raise SystemExit(str(error)) from None
     rows = list(judge(arguments.folder, [str(each.normal_class) for each in made], ensemble))
     if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+        options.write_json(arguments.json, [asdict(row) for row in rows])
     print(table(rows))
 
 

@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options.add_settings(parser, several=["normal", "preset"], normal=["0-9"], preset=["best", "course"])
     options.add_older_name(parser, "--digits", "normal")
-    parser.add_argument("--images", type=int, default=200, help="test images of each digit, at most")
+    parser.add_argument("--images", type=options.at_least_one, default=200, help="test images of each digit, at most")
     asked = parser.parse_args(arguments)
     try:
         wanted = options.shipped_of(parser, options.axes(asked))

@@ -4,13 +4,20 @@ a-b is all whole numbers from a to b. The options that all commands share are --
 """
 
 import argparse
+import errno
 import itertools
+import json
+import math
+import os
 import re
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from core import link
 from core.data.datasets import SOURCES
 from core.detector import DetectorConfig
+from core.files import write_whole
 from core.presets import PRESETS, Shipped, shipped
 from core.settings import SETTINGS
 
@@ -18,7 +25,7 @@ HELP = {
     "data": f"data set: {', '.join(SOURCES)}",
     "normal": "normal classes: 5; 0-9 for one detector each; 0,2,4 for one whose normal class is a set",
     "preset": f"named settings: {', '.join(PRESETS)}",
-    "seed": "a whole number; 1-5 for five of them",
+    "seed": "a whole number",
 }
 
 
@@ -28,12 +35,14 @@ def add_settings(
     """Options of these names, with several values or a single one each; usual: the values where an option is not given."""
     for name in (*several, *single):
         row = SETTINGS.get(name)
+        about = HELP.get(name) or (row.label.replace("%", "%%") if row else None)
         parser.add_argument(
             f"--{name}",
             nargs="+" if name in several else 1,
+            type=str if name in several else one_alone,
             metavar=name.upper(),
             default=usual.get(name),
-            help=HELP.get(name) or (row.label.replace("%", "%%") if row else None),
+            help=f"{about}; 1-5 for five of them" if name == "seed" and name in several else about,
         )
 
 
@@ -41,6 +50,61 @@ def add_older_name(parser: argparse.ArgumentParser, older: str, name: str) -> No
     """Another option for the one value of a setting; for normal classes with commas between several, and + inside a set."""
     kind = one_each if name == "normal" else lambda text: [text]
     parser.add_argument(older, dest=name, type=kind, default=argparse.SUPPRESS, help=f"the older name of --{name}")
+
+
+def one_alone(text: str) -> str:
+    """The text of an option that takes a single value."""
+    if len(_expanded(text)) > 1:
+        raise argparse.ArgumentTypeError(f"takes one value, not all of {text}.")
+    return text
+
+
+def at_least_one(text: str) -> int:
+    """A number of things, of an option."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"is a whole number from 1 on, not “{text}”.")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """A number between 0 and 1, of an option."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"is a number between 0 and 1, not “{text}”.")
+    return value
+
+
+def file_to_write(text: str) -> Path:
+    """A file that an option names. That it cannot be written is told before hours of work, and its folder is made."""
+    path = Path(text)
+    if is_device(path):
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text} cannot be written: {error.strerror or error}.") from None
+    return path
+
+
+def is_device(path: Path) -> bool:
+    """Whether this is no file of a folder, but a terminal, a pipe, or nothing at all such as /dev/null."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def write_json(path: Path, rows: Sequence[object]) -> None:
+    """Write one object a row to a file that `file_to_write` has let pass: whole, or not at all. Raises OSError."""
+    text = json.dumps(rows, indent=1)
+    if is_device(path):
+        path.write_text(text)
+    else:
+        write_whole(path, text.encode())
 
 
 def one_each(text: str) -> list[str]:
@@ -77,4 +141,4 @@ def _expanded(text: str) -> list[str]:
     if not re.fullmatch(r"\d{1,9}-\d{1,9}", text):
         return [text]
     first, last = map(int, text.split("-"))
-    return [str(number) for number in range(first, last + 1)]
+    return [str(number) for number in range(first, last + 1)] or [text]

@@ -21,7 +21,6 @@ from core.detector import DetectorConfig
 from core.errors import UserError
 from core.experiments import markdown, options
 from core.experiments.fit import fit
-from core.files import write_whole
 from core.presets import CHECKPOINTS, COURSE
 
 PATH = CHECKPOINTS / "seeds.json"
@@ -112,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m core.experiments.seeds", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_settings(parser, several=["preset", "seed"], preset=list(COMPARED), seed=list(SEEDS))
-    parser.add_argument("--file", type=Path, default=PATH, help="a trial that is in it is not trained again")
+    parser.add_argument("--file", type=options.file_to_write, default=PATH, help="a trial that is in it is not trained again")
     asked = parser.parse_args(arguments)
     try:
         data = load_or_download("mnist")
@@ -121,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             config = replace(config, data_set=data.name)
             if not any((each.preset, each.seed) == (name, config.training.seed) for each in done):
                 done.append(trial(name, config, data))
-                write_whole(asked.file, json.dumps([asdict(each) for each in done], indent=1).encode())
+                options.write_json(asked.file, [asdict(each) for each in done])
     except UserError as error:
         raise SystemExit(str(error)) from None
     print(table(done))

@@ -131,7 +131,8 @@ def query(name: str, config: DetectorConfig) -> str:
 
 def place(settings: str) -> tuple[object, ...]:
     """Rows stand by their settings' values, numbers by size."""
-    return *described(settings).values(), settings
+    # What need not be a number, such as a threshold, is "" in some rows: these come last.
+    return *((isinstance(value, str), value) for value in described(settings).values()), settings
 
 
 # ---------------------------------------------------------------- the file
@@ -157,7 +158,10 @@ def write(rows: Iterable[Row], path: Path) -> None:
 def _parquet(table: list[dict[str, object]]) -> bytes:
     pyarrow = _pyarrow()
     content = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(table), content)
+    # A column has values of one kind, and may lack some.
+    numbers = {name for name, setting in SETTINGS.items() if isinstance(setting.values, Number)}
+    rows = [{name: None if name in numbers and cell == "" else cell for name, cell in cells.items()} for cells in table]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), content)
     return content.getvalue()
 
 
@@ -225,7 +229,7 @@ def _parquet_cells(content: bytes) -> tuple[Sequence[str], list[dict[str, object
         table = pyarrow.parquet.read_table(io.BytesIO(content))
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise SweepError("The Parquet file is damaged.") from error
-    return table.column_names, table.to_pylist()
+    return table.column_names, [{name: "" if cell is None else cell for name, cell in row.items()} for row in table.to_pylist()]
 
 
 def _row(number: int, cells: Mapping[str, object]) -> Row:

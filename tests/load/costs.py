@@ -9,6 +9,7 @@ from tests.load.load import has_trained
 from tests.load.server import Row, megabytes, processor, running, show, sketches
 from tests.load.visitor import Visitor
 
+
 def processor_seconds(server: Server) -> float:
     """What the server and the processes that it has started have used so far of all processors."""
     used = processor(server)

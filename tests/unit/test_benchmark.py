@@ -116,6 +116,33 @@ def test_command_writes_rows_in_the_documented_form(
     assert benchmark.PUBLISHED
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("--seed 1-5", "argument --seed: takes one value, not all of 1-5."),
+        ("--seeds 0", "argument --seeds: is a whole number from 1 on, not “0”."),
+        ("--normal 9-5", "9-5"),
+        ("--seed 5-1", "5-1"),
+        ("--select --shifts", "not allowed with argument"),
+        ("--json /proc/none/x.json", "/proc/none/x.json cannot be written: "),
+    ],
+)
+def test_what_cannot_be_measured_is_told_in_words_at_once(
+    asked: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(benchmark, "load_or_download", None)
+    monkeypatch.setattr(sys, "argv", ["benchmark", *asked.split()])
+    with pytest.raises(SystemExit) as ended:
+        benchmark.main()
+    assert told in f"{capsys.readouterr().err} {ended.value}"
+
+
+def test_a_selection_has_no_false_alarms_of_its_own() -> None:
+    row = Row("mnist", "course", "5", 1, 0.9, 0.8, 0.05, 0.7, 1.0, 2.0)
+    assert "5.0%" in benchmark.table([row])
+    assert "5.0%" not in benchmark.table([row], is_selection=True)
+
+
 def test_one_class_is_a_number_in_the_json() -> None:
     assert Row("mnist", "m", "7", 1, 0.8, 0.5, 0.05, 0.9, 1.0, 2.0).as_json()["class"] == 7
 

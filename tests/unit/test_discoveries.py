@@ -1,8 +1,11 @@
 """Realised false discoveries, where chance alone decides."""
 
+import math
+
+import pytest
 import torch
 
-from core.experiments.discoveries import realised
+from core.experiments.discoveries import drawn_beside, main, realised
 
 
 def test_the_bound_holds_where_the_promise_does() -> None:
@@ -12,6 +15,21 @@ def test_the_bound_holds_where_the_promise_does() -> None:
     assert len(found.false_shares) == 200
     assert 0.02 < found.mean < 0.1 * 0.8 + 3 * found.error
     assert float(found.caught.mean()) > 0.9
+
+
+def test_where_there_are_too_few_anomalies_the_bound_is_of_what_was_tested() -> None:
+    found = realised(torch.randn(1000), torch.arange(1000) < 900, share=0.1, anomalies=0.9, splits=3)
+    assert found.normal == 450 / 550
+    assert drawn_beside(450, 0.1) == 50
+    assert drawn_beside(450, 0.0001) == 1
+    assert realised(torch.randn(1000), torch.arange(1000) < 900, share=0.1, anomalies=0.1, splits=1).error == math.inf
+
+
+@pytest.mark.parametrize("anomalies", ["0", "1", "-1", "x", "nan"])
+def test_a_share_is_between_nothing_and_all(anomalies: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--anomalies", anomalies])
+    assert "is a number between 0 and 1" in capsys.readouterr().err
 
 
 def test_nothing_is_found_where_there_is_nothing_to_find() -> None:

@@ -55,6 +55,18 @@ def test_a_folder_is_a_kind(around: str) -> None:
     assert torch.equal(found.images[0], (from_picture(STAR)[0, 0] * 255).round().to(torch.uint8))
 
 
+def test_names_in_utf_8_are_read_where_the_zip_does_not_say_that_they_are() -> None:
+    said = zipped({"étoile/a.png": STAR, "mond/ü.png": MOON})
+    unsaid = bytearray(said)
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the flags in both kinds of entry
+        start = 0
+        while (start := unsaid.find(mark, start)) >= 0:
+            unsaid[start + place + 1] &= 0xFF - 0x08
+            start += 4
+    assert zipfile.ZipFile(io.BytesIO(bytes(unsaid))).namelist()[0] == "├⌐toile/a.png", "as Python reads it"
+    assert read_zip(bytes(unsaid), from_picture).names == read_zip(said, from_picture).names == ["étoile", "mond"]
+
+
 def test_what_systems_put_beside_pictures_is_passed_over() -> None:
     files = {"__MACOSX/star/._a.png": b"x", "star/.DS_Store": b"x", "star/Thumbs.db": b"x", "star/": b"", "star/a.png": STAR}
     assert read_zip(zipped(files), from_picture).counts == {"star": 1}

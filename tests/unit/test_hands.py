@@ -11,6 +11,7 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from core.drawing import from_picture
+from core.ensemble import Ensemble
 from core.experiments import hands
 from core.experiments.hands import Row, main, mean_auroc, pictures, table
 from core.presets import read, shipped
@@ -95,6 +96,38 @@ def test_table_by_hand() -> None:
     assert cells[:2] == ["| a", "5"]
     assert cells[3:6] == ["25.0%", "25.0%", "75.0%"]
     assert cells[-1] == "1 |"
+
+
+def test_a_picture_that_may_not_be_read_is_told_others_are_judged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if path.name == "7-anna.png":
+            raise PermissionError(13, "Permission denied")
+        return whole(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    rows = list(hands.judge(folder, ["3"], Ensemble([read(shipped("mnist", "best")[3]).detector])))
+    assert [row.error for row in rows if row.file == "pen/7-anna.png"] == ["The file cannot be read: Permission denied."]
+    assert sum(not row.error for row in rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["--preset", "narrow"], "The preset narrow does not ship with a detector of each digit of mnist."),
+        (["--json", "{folder}/notes.txt/rows.json"], "cannot be written: File exists."),
+        (["--json", "{folder}/pen"], "cannot be written: Is a directory."),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_anything_is_judged(
+    asked: list[str], told: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(hands, "judge", None)
+    monkeypatch.setattr(sys, "argv", ["hands", str(folder), *(part.format(folder=folder) for part in asked)])
+    with pytest.raises(SystemExit):
+        main()
+    assert told in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,6 +107,16 @@ def test_what_is_written_is_read(name: str, rows: list[Row], tmp_path: Path) -> 
     assert os.listdir(tmp_path / "new") == [name], "nothing is left aside"
 
 
+@pytest.mark.parametrize("name", ["sweep.csv", "sweep.parquet"])
+def test_a_threshold_of_some_rows_only_is_kept(name: str, rows: list[Row], tmp_path: Path) -> None:
+    given = [f"{row.settings}&threshold={value}" for row, value in zip(rows, (0.02, 0.1), strict=False)]
+    mixed = [*rows, *(replace(row, settings=settings) for row, settings in zip(rows, given, strict=False))]
+    ordered = sorted(mixed, key=lambda row: row.place)
+    assert len(ordered) == len(rows) + 2
+    write(ordered, tmp_path / name)
+    assert read(tmp_path / name) == ordered
+
+
 def test_a_table_that_cannot_be_written_is_told_in_a_sentence(rows: list[Row], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SweepError, match="cannot be written"):
