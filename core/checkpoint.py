@@ -22,7 +22,7 @@ from core.data.datasets import LARGEST, SOURCES
 from core.data.own import MAX_KINDS, OWN_NAME, OwnDataError, is_own, kind_name
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
 from core.errors import UserError
-from core.files import write_whole
+from core.files import megabytes, write_whole
 from core.metrics import Evaluation
 from core.model import Autoencoder, activation_bounds, meta_model
 from core.settings import SETTINGS, Number
@@ -261,7 +261,7 @@ def _are_kinds(config: DetectorConfig) -> bool:
 
 def _too_large(size: int) -> NotACheckpointError:
     return NotACheckpointError(
-        "The file has {size:.0f} MB; a checkpoint has at most {most} MB.", size=size / 2**20, most=MAX_BYTES // 2**20
+        "The file has {size:.0f} MB; a checkpoint has at most {most} MB.", size=megabytes(size), most=MAX_BYTES // 2**20
     )
 
 

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from core.data.own import MAX_IMAGES, MAX_KINDS, MAX_NAME, OwnDataError, OwnImages, kind_name
 from core.errors import UserError, is_raised_in
+from core.files import megabytes
 
 LOG = logging.getLogger(__name__)
 MEGABYTE = 2**20
@@ -56,7 +57,7 @@ def read_zip(data: bytes, read: Callable[[bytes], Tensor]) -> OwnImages:
     """
     if len(data) > MAX_ZIP_BYTES:
         raise OwnDataError(
-            "The zip has {size:,.0f} MB; it may have {most} MB.", size=len(data) / MEGABYTE, most=MAX_ZIP_BYTES // MEGABYTE
+            "The zip has {size:,.0f} MB; it may have {most} MB.", size=megabytes(len(data)), most=MAX_ZIP_BYTES // MEGABYTE
         )
     # Counted before the list is read: a hundred thousand entries would take a second and much memory.
     if data.count(ENTRY_MARK) > MAX_ENTRIES:
@@ -95,7 +96,7 @@ def _pictures(archive: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, str]]:
     if unpacked > MAX_UNPACKED_BYTES:
         raise OwnDataError(
             "Unpacked the zip has {size:,.0f} MB; it may have {most} MB.",
-            size=unpacked / MEGABYTE,
+            size=megabytes(unpacked),
             most=MAX_UNPACKED_BYTES // MEGABYTE,
         )
     paths = [PurePosixPath(entry.filename) for entry in files]
@@ -133,7 +134,7 @@ def _require_harmless(entry: zipfile.ZipInfo) -> None:
         raise OwnDataError(
             "“{name}” has {size:,.0f} MB; a picture may have {most} MB.",
             name=_short(name),
-            size=entry.file_size / MEGABYTE,
+            size=megabytes(entry.file_size),
             most=MAX_PICTURE_BYTES // MEGABYTE,
         )
 

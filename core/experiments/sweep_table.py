@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlencode
 from core import link
 from core.detector import DetectorConfig
 from core.errors import UserError
-from core.files import write_whole
+from core.files import megabytes, write_whole
 from core.settings import SETTINGS, Number, Setting, written
 
 TABLE = "sweep.csv"
@@ -271,7 +271,7 @@ def _unusable(number: int, column: str, value: object) -> SweepError:
 
 
 def _too_large(size: int) -> SweepError:
-    return SweepError("The table has {size:.0f} MB; at most {most} MB are read.", size=size / 2**20, most=MAX_BYTES // 2**20)
+    return SweepError("The table has {size:.0f} MB; at most {most} MB are read.", size=megabytes(size), most=MAX_BYTES // 2**20)
 
 
 # ---------------------------------------------------------------- what it says

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from core.errors import UserError, is_raised_in
+from core.files import megabytes
 from core.framing import SIDE
 
 LOG = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ def frames(data: bytes) -> Iterator[Frame]:
     """
     if len(data) > MAX_FILE_BYTES:
         raise PictureError(
-            "The file has {size:.0f} MB; a picture may have {most} MB.", size=len(data) / 2**20, most=MAX_FILE_BYTES // 2**20
+            "The file has {size:.0f} MB; a picture may have {most} MB.", size=megabytes(len(data)), most=MAX_FILE_BYTES // 2**20
         )
     with _told():
         picture = Image.open(io.BytesIO(data), formats=FORMATS)

@@ -32,6 +32,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.files import megabytes
 from core.server import class_tables as tables
 from core.server.access import MinuteLimit
 from core.server.class_records import (
@@ -397,7 +398,7 @@ class Classroom:
         if len(file) > MAX_DETECTOR_BYTES:
             raise TooManyError(
                 "This detector has {size:.0f} MB; the class takes {most} MB at most.",
-                size=len(file) / 2**20,
+                size=megabytes(len(file)),
                 most=MAX_DETECTOR_BYTES // 2**20,
             )
         with self._change() as (connection, change):
