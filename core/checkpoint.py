@@ -251,10 +251,12 @@ def _require_usable(config: DetectorConfig) -> None:
 def _are_kinds(config: DetectorConfig) -> bool:
     """Whether the names are some that this program gives, each once, and the data set's name too."""
     names = config.class_names
-    if re.fullmatch(OWN_NAME, config.data_set) is None or len(names) > MAX_KINDS or len(set(names)) < len(names):
+    if re.fullmatch(OWN_NAME, config.data_set) is None or len(names) > MAX_KINDS:
+        return False
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         return False
     try:
-        return all(isinstance(name, str) and kind_name(name) == name for name in names)
+        return all(kind_name(name) == name for name in names)
     except OwnDataError:
         return False
 

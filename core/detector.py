@@ -135,6 +135,11 @@ class Result:
         return p_value(self.at_least_as_high, len(self.calibration_scores))
 
 
+def skipped_neighbours(copies: int) -> int:
+    """How many of the nearest remembered images do not count for a held-out one, with so many copies of each."""
+    return VARIED_NEIGHBOURS * (1 + copies) if copies else SAME_WRITER_NEIGHBOURS
+
+
 @lru_cache(maxsize=64)
 def _widest(model: ModelConfig) -> int:
     """The most numbers that a stage of the network has for one image."""
@@ -225,8 +230,7 @@ class AutoencoderDetector:
 
         copies: so many augmented copies of each training image are remembered too, and are left out together with it.
         """
-        skip_nearest = VARIED_NEIGHBOURS * (1 + copies) if copies else SAME_WRITER_NEIGHBOURS
-        return self.set_calibration(self.calibration_scores(images, skip_nearest))
+        return self.set_calibration(self.calibration_scores(images, skipped_neighbours(copies)))
 
     def calibration_scores(self, images: Tensor, skip_nearest: int = SAME_WRITER_NEIGHBOURS) -> Tensor:
         """Scores (N,) of held-out normal images (N, 1, 28, 28), as if the nearest in memory were not there."""
@@ -267,9 +271,17 @@ class AutoencoderDetector:
         seen, reconstructions, maps, scores, factors = (torch.cat(part) for part in zip(*blocks, strict=True))
         return seen, reconstructions, maps, scores, factors
 
+    def score_blocks(self, images: Tensor, skip_nearest: int = 0) -> Iterator[Tensor]:
+        """decision_function of some images (N, 1, 28, 28) after the others, for who has other things to do in between.
+
+        The scores alone: images, reconstructions and maps of 10,000 would take 94 MB, and as much again to join. skip_nearest:
+        as for calibration_scores.
+        """
+        for _, _, _, scores, _ in self._blocks(images, skip_nearest):
+            yield scores
+
     def _scores(self, images: Tensor, skip_nearest: int = 0) -> Tensor:
-        """The scores alone: images, reconstructions and maps of 10,000 would take 94 MB, and as much again to join."""
-        return torch.cat([scores for _, _, _, scores, _ in self._blocks(images, skip_nearest)])
+        return torch.cat(list(self.score_blocks(images, skip_nearest)))
 
     @torch.inference_mode()
     def _blocks(

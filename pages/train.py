@@ -12,7 +12,7 @@ from pages.sections.train_settings import show_settings
 from pages.shared.forms import data_notice, settings
 from pages.shared.i18n.text import _, translated
 from pages.shared.state import data_sets, keys, own_data, training_job
-from pages.shared.state.visitor import visitor
+from pages.shared.state.visitor import tab, visitor
 from pages.shared.streamlit_internals import begin_again_with_app
 
 
@@ -24,6 +24,7 @@ def show() -> None:
     at_hand = data_sets.at_hand(chosen)
     # Nothing else is trained on instead of deleted drawings: the settings say that they are not here.
     data_notice.show(replace(at_hand, notice="") if own_data.is_deleted(chosen) else at_hand)
+    tab().was_active = training_job.is_active()  # as all that follows is drawn, until show_live finds it otherwise
     left, right = st.columns([1, 2.2], gap="large")
     with left:
         config, problem = show_settings()

@@ -1,7 +1,7 @@
 """Where the batches of a training are computed: on this machine, or elsewhere by another TrainingBackend."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -11,12 +11,12 @@ from torch import Tensor
 from core.checkpoint import Checkpoint
 from core.data.own import is_own
 from core.data.split import OneClassSplit
-from core.detector import AutoencoderDetector, DetectorConfig
+from core.detector import AutoencoderDetector, DetectorConfig, skipped_neighbours
 from core.device import one_thread_at_a_time
 from core.errors import UserError
 from core.jobs.images import TrainingImages
 from core.jobs.training_process import MAX_IMAGE_BYTES, Images, ProcessLostError, SavedTraining, TrainingProcess, tensors
-from core.metrics import can_measure, measure
+from core.metrics import can_measure, evaluate
 from core.model import Autoencoder
 from core.training import Step, Trainer
 
@@ -77,8 +77,11 @@ class TrainingBackend(Protocol):
     def weights(self) -> dict[str, Tensor]:
         """The network's weights, at rest as they stand; nothing changes them afterwards, and the same are the same object."""
 
-    def finish(self) -> Checkpoint:
-        """End the training: the detector, calibrated and measured, without its losses."""
+    def finish(self) -> Generator[None, None, Checkpoint]:
+        """End the training in small steps, between which others may have a turn; it is not trained any more.
+
+        At last the detector, calibrated and measured, without its losses. Raises DivergedError.
+        """
 
 
 class LocalBackend:
@@ -193,7 +196,7 @@ class LocalBackend:
                 copy = self._copy = trained, copied(self._detector.model)
         return copy[1]
 
-    def finish(self) -> Checkpoint:
+    def finish(self) -> Generator[None, None, Checkpoint]:
         self.suspend()
         if self._error:
             raise self._error
@@ -203,7 +206,7 @@ class LocalBackend:
             # Pages look at a detector from many threads, which only the CPU bears.
             self._detector.model.cpu()
         self._detector.device = torch.device("cpu")
-        return calibrate_and_measure(self._detector, self._images.prepared.split)
+        return (yield from calibrating_and_measuring(self._detector, self._images.prepared.split))
 
 
 def copied(model: Autoencoder) -> dict[str, Tensor]:
@@ -213,8 +216,34 @@ def copied(model: Autoencoder) -> dict[str, Tensor]:
 
 def calibrate_and_measure(detector: AutoencoderDetector, split: OneClassSplit) -> Checkpoint:
     """A trained detector, calibrated and, where the test set has normal images and anomalies, measured on it."""
-    calibrate(detector, split)
-    return Checkpoint(detector, evaluation=measure(detector, split.test) if can_measure(detector, split.test) else None)
+    steps = calibrating_and_measuring(detector, split)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            made: Checkpoint = ended.value
+            return made
+
+
+def calibrating_and_measuring(detector: AutoencoderDetector, split: OneClassSplit) -> Generator[None, None, Checkpoint]:
+    """The same in small steps: with a large memory all of it takes half a minute."""
+
+    def scored(images: Tensor, skip_nearest: int = 0) -> Generator[None, None, Tensor]:
+        blocks = []
+        for block in detector.score_blocks(images, skip_nearest):
+            blocks.append(block)
+            yield
+        return torch.cat(blocks)
+
+    detector.fit_memory(split.train)
+    yield
+    detector.set_calibration((yield from scored(split.calibration, skipped_neighbours(split.copies))))
+    if not can_measure(detector, split.test):
+        return Checkpoint(detector)
+    scores = yield from scored(split.test.images)
+    return Checkpoint(
+        detector, evaluation=evaluate(scores, split.test.labels, detector.config.normal_classes, detector.threshold_)
+    )
 
 
 def calibrate(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDetector:

@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -179,6 +179,7 @@ class TrainingJob:
         self._images: TrainingImages | None = pool.images.of(split, config.preprocessing)
         self._backend = backend or LocalBackend(config, self._images, device)
         self._has_begun = False
+        self._ending: Generator[None, None, Checkpoint] | None = None
         self._batches = math.ceil(self._count / config.training.batch_size)
         self._lock = threading.Lock()
         self._command: str = "pause"
@@ -286,6 +287,7 @@ class TrainingJob:
     def _release(self) -> None:
         """Hold no more than a result, or what a page may still want to see of a failure."""
         result = self._snapshot.result
+        self._ending = None
         self._backend.close()
         if result:
             self._images = self._current = None
@@ -430,13 +432,13 @@ class TrainingJob:
             with self._lock:
                 idle_timeout = self.idle_timeout if self._is_connected() else min(self.idle_timeout, DISCONNECT_TIMEOUT)
                 paused_unattended = time.monotonic() - self._last_polled > idle_timeout
-                halts = ((self._command == "pause" or paused_unattended) and not self._is_trained) or self._command == "drop"
+                is_ending = self._is_trained or self._command == "stop" or self._ending is not None
+                may_rest = not self._is_trained and self._ending is None
+                halts = ((self._command == "pause" or paused_unattended) and may_rest) or self._command == "drop"
                 if halts and self._backend.is_at_rest:
                     self._command = "drop" if self._command == "drop" else "pause"
                     self._publish_rest(paused_unattended)
                     return False
-                if not halts and self._has_begun and (self._command == "stop" or self._is_trained):
-                    break
             if halts:
                 self._backend.suspend()
                 self._discard_lost_batches(self._backend.trained)
@@ -451,16 +453,27 @@ class TrainingJob:
                     self._publish(JobState.RUNNING)
                 self._ask_for_renewal(within=LIVE_WANTED)
                 return True
-            else:
+            elif not is_ending:
                 self._train_chunk()
-        if self._snapshot.state is not JobState.RUNNING:
-            self._begin()
-        result = self._backend.finish()
-        self._discard_lost_batches(self._backend.trained)
-        with self._lock:
-            result = replace(result, losses=tuple(self._losses))
-            self._publish(JobState.DONE, result=result, stopped_early=not self._is_trained)
-        return False
+            elif result := self._finish_a_little():
+                self._discard_lost_batches(self._backend.trained)
+                with self._lock:
+                    result = replace(result, losses=tuple(self._losses))
+                    self._publish(JobState.DONE, result=result, stopped_early=not self._is_trained)
+                return False
+
+    def _finish_a_little(self) -> Checkpoint | None:
+        """What came of it, once it is calibrated and measured."""
+        if self._ending is None:
+            self._ending = self._backend.finish()
+        if self._backend.is_at_rest:
+            self._pool.yield_to_inference()
+        try:
+            next(self._ending)
+        except StopIteration as ended:
+            made: Checkpoint = ended.value
+            return made
+        return None
 
     def _begin(self) -> None:
         if not self._has_begun:

@@ -176,8 +176,10 @@ class JobPool:
             if job not in self._waiting:
                 return Place(turn)
             before = [other for other in self._waiting if shorts[other] is is_short and self._order(other) < self._order(job)]
-            is_free = len(self._running) < self.workers
-            return Place(turn, len(before), 0.0 if is_free else (len(before) + 1) * TIME_SLICE_SECONDS / workers)
+            siblings = sum(other.owner is job.owner for other in self._running)  # of one owner's jobs one runs at a time
+            is_free = len(self._running) < self.workers and not siblings
+            ahead = len(before) + siblings
+            return Place(turn, ahead, 0.0 if is_free else (ahead + 1) * TIME_SLICE_SECONDS / workers)
 
     def _order(self, job: TrainingJob) -> tuple[int, float, int]:
         return job.owner.last_turn, job.share, self._waiting.index(job)

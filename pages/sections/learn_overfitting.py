@@ -8,7 +8,7 @@ import torch
 
 from core.data.datasets import data_directory
 from core.data.split import PlannedSplit
-from core.jobs.job import Snapshot, TrainingJob
+from core.jobs.job import JobState, Snapshot, TrainingJob
 from core.presets import COURSE
 from core.training import EpochLosses
 from pages.sections import learn_training
@@ -52,7 +52,7 @@ def show(context: PageContext) -> None:
     if given is None:
         return
     with left:
-        result = jobs[0].snapshot().losses if jobs and jobs[0].snapshot().state.is_over else ()
+        result = jobs[0].snapshot().losses if jobs and jobs[0].snapshot().state is JobState.DONE else ()
         say(given, describe_curve(result) if result else expected())
         st.button(_("Train now"), icon=":material/play_arrow:", type="primary", on_click=begin, args=(normal_class(context),))
         learn_training.show_problem()

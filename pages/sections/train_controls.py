@@ -116,6 +116,8 @@ def pace(snapshot: Snapshot) -> str:
         if training and training.may_change_rate:
             return _("While it rests, the learning rate may be changed, under Training.")
         return "\N{NO-BREAK SPACE}"
+    if snapshot.is_held:
+        return "\N{NO-BREAK SPACE}"
     if snapshot.progress == 1:
         return _("All batches are trained; the threshold is being calibrated and the test set scored.")
     if snapshot.state is not JobState.RUNNING or not snapshot.images_per_second:

@@ -39,7 +39,7 @@ def show_live(overlaid: Sequence[Run], config: DetectorConfig | None) -> None:
         training_job.look_again_once_changed(training, snapshot)
     is_active = snapshot is not None and snapshot.state.is_active
     was_active, tab().was_active = tab().was_active, is_active
-    if was_active and not is_active:
+    if was_active is not is_active:
         st.rerun()  # the buttons change
     made = snapshot.result if snapshot else ready_in_use(config)
     show_status(snapshot, made)

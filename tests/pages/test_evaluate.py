@@ -27,7 +27,7 @@ from core.jobs.memory_budget import Owner
 from core.presets import Shipped
 from pages.shared.state import baselines, data_sets, detectors, keys, test_set
 from pages.shared.state.drawings import Picked
-from pages.shared.state.visitor import Choice, acting_for
+from pages.shared.state.visitor import TRAINING, USUAL, Choice, Tab, acting_for
 from tests.conftest import PATIENCE
 from tests.pages.conftest import (
     ROOT,
@@ -357,6 +357,21 @@ def test_the_table_of_runs_has_the_threshold_in_use(fitted: AutoencoderDetector)
     assert thresholds()[0] == "0.0321"
     visitor_of(app).thresholds.clear()
     assert thresholds()[0] == f"{fitted.threshold_:.4f}", "what is gone has what is known of it"
+
+
+def test_what_was_let_go_is_not_put_in_use_by_a_tab_that_still_offers_it(fitted: AutoencoderDetector) -> None:
+    app = upload(upload(open_page("evaluate"), fitted), fitted.at_threshold(0.0456))
+    mine = visitor_of(app)
+    mine.runs[0] = replace(mine.runs[0], detector=None)
+    with acting_for(mine, Tab()):
+        for gone in (Choice(run=0), Choice(run=7), TRAINING):
+            detectors.use(gone)
+            detectors.use_threshold(0.03, gone)
+            assert detectors.choice() == Choice(run=1)
+    assert not mine.thresholds
+    mine.choice = Choice(run=0)
+    checked(app.run())
+    assert mine.choice == USUAL
 
 
 @pytest.mark.usefixtures("without_data")

@@ -518,6 +518,11 @@ def test_overfitting_is_trained_live_and_told_as_it_was(wait_until: WaitUntil, m
     losses = job.snapshot().losses
     assert f"{losses[-1].train:.3f}" in answered(app)
     assert f"{min(each.validation for each in losses):.3f}" in answered(app)
+    # As it stands where the teacher has ended it.
+    monkeypatch.setattr(
+        job, "_snapshot", replace(job.snapshot(), state=JobState.FAILED, error=UserError("Ended."), result=None)
+    )
+    assert "As a rule it falls, then rises" in answered(checked(app.run()))
 
 
 def test_the_courses_figures_of_one_unit_are_the_decoders(uci: DataSet) -> None:

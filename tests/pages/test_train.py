@@ -2,6 +2,7 @@
 
 import gc
 import json
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from core.data.datasets import FALLBACK, load
 from core.data.split import split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError
-from core.jobs.job import JobState, Snapshot
+from core.jobs.job import JobState, Snapshot, TrainingJob
 from core.link import encode
 from core.metrics import evaluate
 from core.model import ModelConfig
@@ -26,8 +27,8 @@ from core.presets import PRESETS, Shipped, preset
 from core.training import TrainConfig
 from pages.sections.train_controls import pace
 from pages.shared.forms import setting_widgets
-from pages.shared.state import job_pool, judging, keys, training_job
-from pages.shared.state.visitor import Choice
+from pages.shared.state import job_pool, judging, keys, training_job, visitors
+from pages.shared.state.visitor import Choice, Tab, acting_for
 from tests.conftest import PATIENCE
 from tests.pages.conftest import (
     ROOT,
@@ -580,6 +581,43 @@ def test_other_pages_run_again_only_once_the_training_has_gone_on(
     mine.job = None
     wait_until(lambda: gc.collect() >= 0 and gone() is None)
     assert is_due(), "another tab has ended the training"
+
+
+def test_buttons_follow_a_batch_that_ends_while_the_page_is_drawn(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    press(app, "button-skip_next")
+    rerun_until(app, lambda app: "Paused" in status(app))
+    look, collect, has_ended = TrainingJob.snapshot, training_job.collect, threading.Event()
+
+    def end() -> bool:
+        has_ended.set()
+        return collect()
+
+    def snapshot(job: TrainingJob) -> Snapshot:
+        return look(job) if has_ended.is_set() else replace(look(job), state=JobState.RUNNING)
+
+    monkeypatch.setattr(TrainingJob, "snapshot", snapshot)
+    monkeypatch.setattr(training_job, "collect", end)
+    checked(app.run())
+    assert not app.button(key="start").disabled
+    assert not app.button(key="button-skip_next").disabled
+
+
+def test_while_all_are_held_no_seconds_are_told(app: AppTest) -> None:
+    press(app, "button-skip_next")
+    rerun_until(app, lambda app: "Paused" in status(app))
+    job = visitor_of(app).job
+    assert job
+    running = replace(job.snapshot(), state=JobState.RUNNING, images_per_second=5000.0, seconds_left=12.0, turn=1.0)
+    assert "12 s" in pace(running)
+    assert pace(replace(running, is_held=True)) == "\N{NO-BREAK SPACE}"
+
+
+def test_another_page_of_another_tab_leaves_the_form_as_it_was_sent(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked(app.slider(key="epochs").set_value(7).run())
+    with acting_for(visitor_of(app), Tab()), monkeypatch.context() as patch:
+        patch.setattr(visitors.st, "session_state", {"language": "en"})
+        visitors.remember_widgets()
+    assert visitor_of(app).restored["epochs"] == 7
 
 
 def test_train_itself_runs_again_only_once_the_training_has_gone_on(

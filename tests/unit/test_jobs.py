@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from core import detector as detector_module
+from core.checkpoint import Checkpoint
 from core.data.split import OneClassSplit
 from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError, UserError
@@ -524,6 +525,64 @@ def test_one_owner_runs_one_job_at_a_time(
     wait_until(lambda: pool.counts == (0, 0))
 
 
+def in_many_steps(begun: threading.Event, go_on: threading.Event) -> Callable[..., Generator[None, None, Checkpoint]]:
+    """In place of calibrating_and_measuring: as with a memory that makes it long."""
+    whole = backend_module.calibrating_and_measuring
+
+    def measuring(detector: AutoencoderDetector, split: OneClassSplit) -> Generator[None, None, Checkpoint]:
+        begun.set()
+        while not go_on.wait(0.01):
+            yield
+        return (yield from whole(detector, split))
+
+    return measuring
+
+
+def test_others_have_their_turns_while_a_detector_is_measured(
+    long: DetectorConfig, small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_module, "TIME_SLICE_SECONDS", 0.05)
+    begun, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(backend_module, "calibrating_and_measuring", in_many_steps(begun, go_on))
+    pool = JobPool(workers=1)
+    measured, other = TrainingJob(small, split, pool), TrainingJob(long, split, pool)
+    measured.resume()
+    assert begun.wait(PATIENCE)
+    other.resume()
+    wait_until(lambda: len(other.snapshot().batch_losses) > 3)
+    assert (state(measured), measured.snapshot().progress) == (RUNNING, 1.0)
+    go_on.set()
+    reach(DONE, measured, wait_until)
+    assert pool.close()
+
+
+@pytest.mark.parametrize("is_ended", [False, True], ids=["reset", "ended by the teacher"])
+def test_a_job_that_is_dropped_while_its_detector_is_measured_leaves_the_worker(
+    is_ended: bool, small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+    monkeypatch.setattr(backend_module, "calibrating_and_measuring", in_many_steps(begun, threading.Event()))
+    pool = JobPool(workers=2)
+    owner = Owner()
+    job, following = (TrainingJob(small, split, pool, owner=owner) for _ in range(2))
+    job.resume()
+    assert begun.wait(PATIENCE)
+    following.resume()
+    snapshot = following.snapshot()
+    assert (snapshot.state, snapshot.ahead) == (QUEUED, 1), "its turn has not come: of one owner's jobs one runs at a time"
+    assert snapshot.wait > 0
+    begun.clear()
+    if is_ended:
+        job.end(UserError("The teacher has ended it."))
+    else:
+        job.drop()
+    assert begun.wait(PATIENCE), "the next one of the same owner"
+    assert job.snapshot().result is None
+    assert (state(job) is FAILED) == is_ended
+    following.drop()
+    assert pool.close()
+
+
 def test_two_trainings_of_one_owner_go_side_by_side(
     long: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -671,7 +730,7 @@ def test_to_make_the_images_is_no_part_of_the_first_turn(
 
     monkeypatch.setattr(LocalBackend, "begin", slow)
     monkeypatch.setattr(jobs_module, "time", Mock(wraps=time, monotonic=lambda: time.monotonic() + late))
-    monkeypatch.setattr(jobs_module, "TIME_SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(jobs_module, "TIME_SLICE_SECONDS", 0.05)
     pool = JobPool(workers=1)
     monkeypatch.setattr(pool, "has_others", lambda job: True)
     job = TrainingJob(small, split, pool)

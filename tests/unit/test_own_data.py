@@ -238,6 +238,7 @@ def test_a_checkpoint_carries_the_names_of_its_kinds(made: Checkpoint) -> None:
         {"class_names": ("star", "star")},
         {"class_names": ("star", "<b>")},
         {"class_names": ("star", 5)},
+        {"class_names": (["star"], ["moon"])},
         {"class_names": ("star", "x" * 21)},
         {"class_names": tuple(f"kind {number}" for number in range(MAX_KINDS + 1))},
         {"data_set": "own-"},

@@ -536,7 +536,7 @@ def test_a_training_that_was_stopped_as_it_diverged_has_no_result(small: Detecto
     backend.step_many(False)
     assert all(value.isfinite().all() for value in backend.weights().values()), "what is shown is numbers"
     with pytest.raises(DivergedError):
-        backend.finish()
+        next(backend.finish())
     backend.end_turn()
     processes.end()
 

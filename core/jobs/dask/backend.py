@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Generator, Hashable, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from copy import copy
@@ -515,8 +515,12 @@ class DaskBackend:
             batch=batch + 1,
         )
 
-    def finish(self) -> Checkpoint:
-        """On the cluster, which is left only then, else here."""
+    def finish(self) -> Generator[None, None, Checkpoint]:
+        """On the cluster, which is left only then, else here; in one step."""
+        yield from ()
+        return self._finish()
+
+    def _finish(self) -> Checkpoint:
         self._settle()
         weights = save_tensors(self._weights)
         try:

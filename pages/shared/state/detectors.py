@@ -54,9 +54,16 @@ def choices() -> list[Choice]:
 
 def choice() -> Choice:
     """The detector in use; the shipped one for 5 until the visitor chooses another."""
-    if visitor().choice == TRAINING and not visitor().has_job_begun:
+    if not is_there(visitor().choice):
         visitor().choice = USUAL
     return visitor().choice
+
+
+def is_there(chosen: Choice) -> bool:
+    """Whether it can be used now: a training ends, and a run is let go, also while another tab still offers it."""
+    if chosen == TRAINING:
+        return visitor().has_job_begun
+    return chosen.run is None or (chosen.run < len(runs()) and runs()[chosen.run].detector is not None)
 
 
 def in_use() -> tuple[Choice, float | None]:
@@ -71,14 +78,15 @@ def is_in_use(made: AutoencoderDetector) -> bool:
 
 
 def use(chosen: Choice) -> None:
-    """Put a detector in use on every page."""
-    visitor().choice = chosen
+    """Put a detector in use on every page, if it is still there."""
+    if is_there(chosen):
+        visitor().choice = chosen
 
 
 def use_threshold(value: float | None, chosen: Choice) -> None:
     """Have a detector judge by this threshold on every page; None is its calibrated one. Raises SettingError."""
-    if chosen.run is not None and runs()[chosen.run].detector is None:
-        return  # let go while another tab still shows it
+    if not is_there(chosen):
+        return
     detector_of(chosen).at_threshold(value)
     visitor().thresholds[chosen] = value
 
@@ -109,8 +117,9 @@ def add_run(run: Run) -> Choice:
 
     Raises SettingError.
     """
-    most, in_use = most_kept(), visitor().choice
+    most = most_kept()
     with visitor().lock:
+        in_use = visitor().choice
         taken = {each.name for each in runs()}
         names = chain([run.name], (f"{run.name} ({number})" for number in count(2)))
         runs().append(replace(run, name=next(name for name in names if name not in taken)))

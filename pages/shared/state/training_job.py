@@ -62,6 +62,12 @@ def _looks_seldom() -> bool | None:
     return snapshot.state is JobState.QUEUED or snapshot.is_held or snapshot.turn > 3
 
 
+def is_active() -> bool:
+    """Whether the visitor's job trains or waits for its turn."""
+    training = visitor().job
+    return training is not None and training.snapshot().state.is_active
+
+
 def needs_rerun() -> bool:
     """Whether the page has to run again: the job's first turn has come, or it moves faster or slower than it is looked at."""
     with visitor().lock:
@@ -99,10 +105,11 @@ def stop() -> None:
 
 def drop() -> None:
     """Forget the visitor's job and what it learnt."""
-    if training := visitor().job:
-        training.drop()
-    visitor().job = visitor().last_ended = None
-    visitor().is_job_wanted = False
+    with visitor().lock:  # between two looks of another tab, see collect
+        if training := visitor().job:
+            training.drop()
+        visitor().job = visitor().last_ended = None
+        visitor().is_job_wanted = False
 
 
 def collect() -> bool:

@@ -148,7 +148,9 @@ def arrive() -> None:
 
 def remember_widgets() -> None:
     """Keep values of widgets, and the language, for the visitor's next tab."""
-    visitor().restored = {key: st.session_state[key] for key in keys.RESTORED if key in st.session_state}
+    # Of another tab, which does not know this one's form, all else stays.
+    own = {key: st.session_state[key] for key in keys.RESTORED if key in st.session_state}
+    visitor().restored = visitor().restored | own
     visitor().language = st.session_state[keys.LANGUAGE]
 
 
