@@ -586,17 +586,18 @@ def test_other_pages_run_again_only_once_the_training_has_gone_on(
 def test_buttons_follow_a_batch_that_ends_while_the_page_is_drawn(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     press(app, "button-skip_next")
     rerun_until(app, lambda app: "Paused" in status(app))
-    look, collect, has_ended = TrainingJob.snapshot, training_job.collect, threading.Event()
+    look, poll, has_ended = TrainingJob.snapshot, training_job.poll, threading.Event()
 
-    def end() -> bool:
-        has_ended.set()
-        return collect()
+    def end(seconds: float) -> float | None:
+        if seconds == 0.5:  # asked by Train, below the buttons
+            has_ended.set()
+        return poll(seconds)
 
     def snapshot(job: TrainingJob) -> Snapshot:
         return look(job) if has_ended.is_set() else replace(look(job), state=JobState.RUNNING)
 
     monkeypatch.setattr(TrainingJob, "snapshot", snapshot)
-    monkeypatch.setattr(training_job, "collect", end)
+    monkeypatch.setattr(training_job, "poll", end)
     checked(app.run())
     assert not app.button(key="start").disabled
     assert not app.button(key="button-skip_next").disabled
