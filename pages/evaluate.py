@@ -9,7 +9,14 @@ from pages.sections.evaluate_curves import show_base_rate, show_curves, show_les
 from pages.sections.evaluate_files import Shown, show_take_away
 from pages.sections.evaluate_hardest import question_of, show_hardest
 from pages.sections.evaluate_others import baseline_rows, show_baselines, show_second
-from pages.sections.evaluate_threshold import ask_anomalies, show_mistakes, show_other_thresholds, show_outcome, show_threshold
+from pages.sections.evaluate_threshold import (
+    ask_anomalies,
+    show_mistakes,
+    show_other_thresholds,
+    show_outcome,
+    show_threshold,
+    show_what_is_compared,
+)
 from pages.shared.components import threshold_line
 from pages.shared.forms import data_notice, test_source
 from pages.shared.html import report, verdicts
@@ -71,6 +78,7 @@ def show_evaluation(context: EvaluateContext, summary: str, shown: Shown) -> Non
     working = context.working
     current, calibrated, cheated = map(compared.at, (working.value, working.calibrated, compared.best_f1_threshold))
     with places[0]:
+        show_what_is_compared(context, anomalies)
         left, right = st.columns([2.4, 1], gap="medium")
         with left:
             chart, chart_place = show_threshold(context, current, anomalies)

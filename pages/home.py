@@ -28,6 +28,13 @@ def show() -> None:
             "**What it cannot redraw is an anomaly.**",
             normal=context.normal,
         )
+        if len(context.config.normal_classes) == 1
+        else _(
+            "This network has learnt to redraw a few kinds of image, **{normal}**, and has never seen any other. "
+            "Show it something else and it redraws that as best it can, badly. "
+            "**What it cannot redraw is an anomaly.**",
+            normal=context.normal,
+        )
     )
     show_example(context)
     show_doors()

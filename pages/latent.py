@@ -11,6 +11,8 @@ from pages.sections.latent_images import show_images
 from pages.sections.latent_walk import show_walk
 from pages.shared.forms import data_notice
 from pages.shared.i18n.text import _
+from pages.shared.state import keys
+from pages.shared.state.visitor import tab
 from pages.shared.streamlit_internals import begin_again_with_app
 
 
@@ -25,9 +27,14 @@ def show() -> None:
         _("Walk"): show_walk,
         _("Compression"): show_compression,
     }
-    tabs = st.tabs(list(sections), key="latent-section", on_change="rerun")
-    for opened, show_section in zip(tabs, sections.values(), strict=True):
+    titles = list(sections)
+    # By its title of another language nobody finds the section that is open.
+    if st.session_state.get(keys.LATENT_SECTION, titles[0]) not in titles:
+        st.session_state[keys.LATENT_SECTION] = titles[tab().latent_section]
+    tabs = st.tabs(titles, key=keys.LATENT_SECTION, on_change="rerun")
+    for number, (opened, show_section) in enumerate(zip(tabs, sections.values(), strict=True)):
         if opened.open:
+            tab().latent_section = number
             with opened:
                 show_section(context)
 

@@ -114,9 +114,9 @@ def show(context: PageContext) -> None:
             )
         st.caption(
             _(
-                "Where anomalies are rare ({rare:.0%} of the images), most alarms of a threshold are false. This rule asks for "
-                "smaller p-values the fewer alarms there are, so that on average at most {share:.0%} of them are false "
-                "(Benjamini and Hochberg 1995; with conformal p-values Bates et al. 2023).",
+                "Where anomalies are rare ({rare:.0%} of the images), most alarms of a threshold such as 5 % are false. This "
+                "rule asks for smaller p-values the fewer alarms there are, so that on average at most {share:.0%} of them are "
+                "false (Benjamini and Hochberg 1995; with conformal p-values Bates et al. 2023).",
                 rare=SHARES[0],
                 share=FALSE_SHARE,
             ),

@@ -92,7 +92,8 @@ def show_buttons(now: ClassSnapshot) -> None:
     """One press sends the drawing; where the verdict is to be predicted, there is a button for each prediction."""
     about = now.about
     if not classroom.is_judged_by_the_class():
-        st.button(_("Use the class's detector"), on_click=classroom.use_the_classs_detector, key="class-detector")
+        if st.button(_("Use the class's detector"), on_click=classroom.use_the_classs_detector, key="class-detector"):
+            st.rerun()  # the verdict and the page's header are its own
     elif about.task == "blind" and not classroom.shared_code():
         for is_anomaly in (False, True):
             st.button(

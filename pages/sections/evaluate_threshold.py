@@ -11,14 +11,16 @@ from pages.shared.html import verdicts
 from pages.shared.i18n import glossary
 from pages.shared.i18n.text import _, formatted
 from pages.shared.state import detectors, keys
-from pages.shared.state.visitor import TRAINING
+from pages.shared.state.visitor import TRAINING, tab
 
 
 def ask_anomalies(context: EvaluateContext) -> list[int]:
     """The classes that are compared with the normal ones; none chosen is all."""
     names, others = context.names, context.others
+    is_same_data = tab().compared_in in ("", context.data.name)
+    tab().compared_in = context.data.name
     st.session_state[keys.COMPARED_CLASSES] = [
-        label for label in st.session_state.get(keys.COMPARED_CLASSES, []) if label in others
+        label for label in st.session_state.get(keys.COMPARED_CLASSES, []) if label in others and is_same_data
     ]
     chosen = st.pills(
         _("Anomalies to compare with"),
@@ -31,6 +33,17 @@ def ask_anomalies(context: EvaluateContext) -> list[int]:
         help=_("Nothing chosen compares with all of them."),
     )
     return list(chosen) or others
+
+
+def show_what_is_compared(context: EvaluateContext, anomalies: list[int]) -> None:
+    """Where it is not all test images, as the box in which it was chosen may be closed."""
+    narrowed = []
+    if set(anomalies) != set(context.others):
+        narrowed.append(_("Anomalies here: {names} only.", names=", ".join(context.names[label] for label in anomalies)))
+    if context.anomaly_share is not None:
+        narrowed.append(_("Supposed: {share:.1%} of the images are anomalies.", share=context.anomaly_share))
+    if narrowed:
+        st.caption(" ".join(narrowed))
 
 
 def show_threshold(context: EvaluateContext, point: OperatingPoint, anomalies: list[int]) -> tuple[go.Figure, DeltaGenerator]:

@@ -23,12 +23,13 @@ def offer_two_units(context: LatentContext) -> None:
     if context.dimensions > 2 and TWO_UNITS in detectors.choices():
         name = _SHIPPED.data_set
         normal = f"{data_sets.title_of(name)} {data_sets.joined_class_names(name, (_SHIPPED.normal_class,))}"
-        st.button(
+        if st.button(
             _("Use two units (a detector of {normal})", normal=normal),
             on_click=lambda: detectors.use(TWO_UNITS),
             icon=":material/filter_2:",
             help=_("Only a two-unit bottleneck can be seen whole."),
-        )
+        ):
+            st.rerun()  # the whole page, of which this is a part, is about the detector
 
 
 def ask_layout(dimensions: int) -> str:
@@ -64,10 +65,19 @@ def lay_out(context: LatentContext, layout: str, latents: Tensor) -> tuple[Tenso
     coordinates = projection.transform(latents)
     if layout == "pca":
         share = float(projection.explained_variance_ratio[:2].sum())
-        sentence = _(
-            "Two of {dimensions} dimensions: {share:.0%} of the variance of normal images in the latent space.",
-            dimensions=dimensions,
-            share=share,
+        sentence = (
+            _(
+                "Two of {dimensions} dimensions: {share:.0%} of the variance of normal images in the latent space.",
+                dimensions=dimensions,
+                share=share,
+            )
+            if context.inside.is_of_normal
+            else _(
+                "Two of {dimensions} dimensions: {share:.0%} of the variance of all images in the latent space; hardly any is "
+                "normal.",
+                dimensions=dimensions,
+                share=share,
+            )
         )
         return numbers, coordinates[:, :2], (context.axis_name(0), context.axis_name(1)), sentence
     if dimensions == 2:

@@ -66,7 +66,8 @@ def show(_context: PageContext) -> None:
     with right:
         if is_open:
             show_figures(chosen)
-            st.button(_("Use it on every page"), on_click=put_in_use, args=(chosen,), icon=":material/troubleshoot:")
+            if st.button(_("Use it on every page"), on_click=put_in_use, args=(chosen,), icon=":material/troubleshoot:"):
+                st.rerun()  # the page's header names it
         else:
             st.html(diagrams.hourglass(layers(PRESETS[chosen].model)))
 

@@ -17,11 +17,18 @@ def ask(context: PageContext) -> None:
     if not any(map(is_own, names)):
         return
     shown = test_set.source(context.config)
+    titles = [data_sets.title_of(name) for name in names]
+
+    def titled(name: str) -> str:
+        """Each by a title of its own: a browser tells by the title what is chosen."""
+        title = data_sets.title_of(name)
+        return _("{title}, as in training", title=title) if name == own and titles.count(title) > 1 else title
+
     st.session_state[keys.TEST_SOURCE] = shown
     st.selectbox(
         _("Test images"),
         list(names),
-        format_func=data_sets.title_of,
+        format_func=titled,
         key=keys.TEST_SOURCE,
         on_change=lambda: test_set.use_source(st.session_state[keys.TEST_SOURCE]),
         help=_("The same kinds by other hands and pens: a class with a normal one's name is normal, all others are anomalies."),

@@ -133,8 +133,8 @@ def joined_normal_names(config: DetectorConfig) -> str:
 
 
 def normal_classes_in(data: DataSet, config: DetectorConfig) -> tuple[int, ...]:
-    """Which classes of a data set are what a detector calls normal: in another's drawings, those of the same name."""
-    if data.name == config.data_set or not (is_own(data.name) or is_own(config.data_set)):
+    """Which classes of a data set are what a detector calls normal: in another one, those of the same name."""
+    if data.name == config.data_set:
         return config.normal_classes
     normal = {config.names[label] for label in config.normal_classes}
     return tuple(label for label, name in enumerate(_given_names(data.name)) if name in normal)

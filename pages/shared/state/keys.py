@@ -32,6 +32,7 @@ COMPARED_CLASSES, HARDEST_CLASS, FIGURE_FORMAT = "against", "hardest", "figure-f
 
 # Look inside.
 SCATTER_MAP, IMAGE_MAP = "plane-images", "plane-map"
+LATENT_SECTION = "latent-section"
 WALK_FROM, WALK_TO = "walk-from", "walk-to"
 
 # Learn.

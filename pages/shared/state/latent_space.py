@@ -37,6 +37,7 @@ class LatentSpace:
     low: Tensor
     middle: Tensor
     high: Tensor
+    is_of_normal: bool
 
 
 def of_detector(
@@ -52,7 +53,8 @@ def _of_detector(
     key: str, data_name: str, _detector: AutoencoderDetector, _data: DataSet, _test: LabelledImages, _normal: tuple[int, ...]
 ) -> LatentSpace:
     is_normal = torch.isin(_data.train_labels, torch.tensor(_normal, dtype=torch.int64))
-    if is_normal.sum() < FEWEST_NORMAL:  # of another data set, which has hardly anything of the normal kind
+    is_of_normal = bool(is_normal.sum() >= FEWEST_NORMAL)
+    if not is_of_normal:  # of another data set, which has hardly anything of the normal kind
         is_normal = torch.ones_like(is_normal)
     normal = latent.encode(_detector, as_images(_data.train_images[is_normal][:NORMAL_IMAGES]))
     projection = latent.fit_projection(normal)
@@ -64,7 +66,7 @@ def _of_detector(
     images = _test.images[shown]
     scores = _detector.decision_function(images)
     latents, high = latent.encode(_detector, images), torch.maximum(high, low + 1e-3)
-    return LatentSpace(f"{key} {data_name}", projection, shown, latents, scores, low, middle, high)
+    return LatentSpace(f"{key} {data_name}", projection, shown, latents, scores, low, middle, high, is_of_normal)
 
 
 def neighbours(latents: Tensor) -> Tensor:

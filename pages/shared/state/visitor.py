@@ -212,7 +212,8 @@ class Tab:
     was_active, lesson_was_active, were_baselines_running, class_seen: as they were last shown. has_task: whether Draw shows
     the class's task. class_opened: the wall's drawing that is shown large. class_answer: to what was done last in the class.
     uploaded, picture, own_zip: files that were taken up. own_problem: why an example was not kept. pen: the way of its quick
-    answers (pages/shared/state/pens.py). followed: the visit on which Train took up what was drawn since.
+    answers (pages/shared/state/pens.py). followed: the visit on which Train took up what was drawn since. compared_in: the data
+    set of which Evaluate's anomalies were chosen. latent_section: which section of Look inside is open, from 0.
     """
 
     page: str = ""
@@ -244,6 +245,8 @@ class Tab:
     chosen_image: int = 0
     walk_turns: dict[str, int] = field(default_factory=dict)
     threshold: tuple[str, float] = ("", 0.0)
+    compared_in: str = ""
+    latent_section: int = 0
     followed: int = -1
     class_seen: object = None
     has_task: bool = False
