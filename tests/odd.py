@@ -349,7 +349,7 @@ MESSAGES: dict[str, tuple[str, ...]] = {
     "move": ("turn", "position"),
     "place": ("turn", "at"),
     "look": ("turn", "frame", "position"),
-    "chosen": (),
+    "chosen": ("turn", "tile"),
     "open": (),
 }
 """What the pages' components send: names, and the parts of each, if it has any."""

@@ -52,6 +52,22 @@ def test_pointing_shows_an_image_and_clicking_its_verdict(page: Page, server: Se
     expect(page.get_by_role("tab", name="Where images lie")).to_have_attribute("aria-selected", "true")
 
 
+def test_no_step_of_a_quick_hand_is_lost(page: Page, server: Server) -> None:
+    open_page(page, server, "latent")
+    canvas = plane(page, "Images in the latent space")
+    canvas.click(position=point(canvas, 0.4, 0.6))
+    chosen = page.locator(".st-key-latent-image")
+    settled(page)
+    before = chosen.inner_text()
+    for _ in range(9):
+        canvas.press("ArrowRight")
+    settled(page)
+    expect(chosen).not_to_have_text(before)
+    for _ in range(9):
+        canvas.press("ArrowLeft")
+    expect(chosen).to_have_text(re.sub(r"\s+", " ", before))
+
+
 def test_drawing_lands_on_the_plane_and_the_map_moves_the_decoder(page: Page, server: Server) -> None:
     open_page(page, server, "draw")
     draw(page, on_canvas(WAYS[7][0]))
@@ -84,3 +100,18 @@ def test_drawing_lands_on_the_plane_and_the_map_moves_the_decoder(page: Page, se
     page.get_by_role("tab", name="Walk").click()
     expect(page.locator(".st-key-walk-steps img")).to_have_count(9)
     expect(page.get_by_role("combobox", name="To")).to_have_value("Drawing 1")
+
+
+def test_two_units_are_in_use_at_once(page: Page, server: Server) -> None:
+    open_page(page, server, "latent")
+    plane(page, "Images in the latent space")
+    page.get_by_role("button", name="Use two units").click()
+    expect(page.locator(".st-key-detector-line")).to_contain_text("Two-unit bottleneck")
+    expect(page.get_by_role("button", name="Use two units")).to_have_count(0)
+
+
+def test_an_experiments_detector_is_in_use_at_once(page: Page, server: Server) -> None:
+    open_page(page, server, "learn?step=13")
+    page.locator(".st-key-lesson").get_by_test_id("stButtonGroup").locator("button").first.click()
+    page.get_by_role("button", name="Use it on every page").click()
+    expect(page.locator(".st-key-detector-line")).to_contain_text("Bottleneck too wide")

@@ -20,7 +20,7 @@ from core.checkpoint import Checkpoint, CheckpointError
 from core.conformal import conformal_threshold
 from core.data.datasets import FALLBACK, DataSet, LabelledImages, load
 from core.data.split import PlannedSplit
-from core.detector import AutoencoderDetector
+from core.detector import AutoencoderDetector, DetectorConfig
 from core.errors import SettingError
 from core.experiments.baselines import Comparison
 from core.jobs.memory_budget import Owner
@@ -357,6 +357,31 @@ def test_the_table_of_runs_has_the_threshold_in_use(fitted: AutoencoderDetector)
     assert thresholds()[0] == "0.0321"
     visitor_of(app).thresholds.clear()
     assert thresholds()[0] == f"{fitted.threshold_:.4f}", "what is gone has what is known of it"
+
+
+@pytest.mark.usefixtures("without_data")
+def test_a_choice_of_anomalies_is_told_and_is_not_taken_for_another_data_sets() -> None:
+    app = open_page("evaluate")
+    told = "Anomalies here: 7 only."
+    assert not any(told in caption.value for caption in app.caption)
+    checked(app.button_group(key="against").set_value([7]).run())
+    assert any(told in caption.value for caption in app.caption)
+    go_to(app, "home")
+    go_to(app, "evaluate")
+    assert any(told in caption.value for caption in app.caption)
+    app.session_state["tab"].compared_in = "fashion-mnist"  # as it was chosen of those
+    checked(app.run())
+    assert app.button_group(key="against").value == []
+
+
+@pytest.mark.usefixtures("without_data")
+def test_a_class_of_another_data_set_is_normal_by_its_name() -> None:
+    clothes, digits = (DetectorConfig(data_set=name, normal_classes=(3,)) for name in ("fashion-mnist", "mnist"))
+    assert data_sets.normal_classes_in(load(FALLBACK), digits) == (3,)
+    assert data_sets.normal_classes_in(load(FALLBACK), clothes) == ()
+    app = open_page("evaluate")
+    visitor_of(app).choice = Choice(shipped=Shipped("best", "fashion-mnist", 3))
+    assert any("no image of the normal kind" in info.value for info in checked(app.run()).info)
 
 
 def test_what_was_let_go_is_not_put_in_use_by_a_tab_that_still_offers_it(fitted: AutoencoderDetector) -> None:

@@ -14,10 +14,13 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import PageLink
 from torch import Tensor
 
+from core.checkpoint import Checkpoint
 from core.data.datasets import FALLBACK, DataSet, LabelledImages, load
-from core.detector import AutoencoderDetector
+from core.detector import AutoencoderDetector, DetectorConfig
+from core.training import TrainConfig
 from pages.shared.state import data_sets
-from tests.pages.conftest import NAMES, html_of, open_page, plain, verdicts
+from pages.shared.state.visitor import Choice, Run
+from tests.pages.conftest import NAMES, checked, html_of, open_page, plain, verdicts, visitor_of
 
 
 def judged(app: AppTest) -> list[tuple[float, float]]:
@@ -53,6 +56,17 @@ def test_words_agree_with_numbers_without_mnist(without_data: Path, best: Autoen
     expected = [float(best.decision_function(typical(test, label))) for label in (5, 7)]
     assert [score for score, _ in judged(app)] == pytest.approx(expected, abs=6e-4)
     assert verdicts(app) == ["Anomaly" if score > best.threshold_ else "Normal" for score in expected]
+
+
+@pytest.mark.usefixtures("without_data")
+def test_a_detector_of_several_kinds_is_spoken_of_as_such(uci: DataSet) -> None:
+    app = open_page()
+    assert "one kind of image, **5**," in app.markdown[0].value
+    config = DetectorConfig(data_set=FALLBACK, normal_classes=(3, 5), training=TrainConfig(epochs=1))
+    made = Checkpoint(AutoencoderDetector(config).fit_split(config.split(uci)))
+    visitor_of(app).runs.append(Run.of("run 1", "trained", made))
+    visitor_of(app).choice = Choice(run=0)
+    assert "a few kinds of image, **3, 5**," in checked(app.run()).markdown[0].value
 
 
 def test_home_downloads_nothing(without_data: Path) -> None:

@@ -20,7 +20,7 @@ from core.experiments import compression
 from core.model import ModelConfig
 from core.presets import Shipped
 from pages.shared.html import pictures
-from pages.shared.state import classroom, detectors, latent_space
+from pages.shared.state import classroom, detectors, keys, latent_space
 from pages.shared.state.drawings import Canvas, Drawings, StripDrawing
 from pages.shared.state.visitor import Choice, Run
 from tests.pages.conftest import checked, detector_line, go_to, html_of, inside, open_page, plain, tab_of, visitor_of
@@ -32,6 +32,24 @@ WHERE, MOVE, WALK, COMPRESSION = "Where images lie", "Move", "Walk", "Compressio
 def open_section(app: AppTest, section: str) -> AppTest:
     app.session_state["latent-section"] = section
     return checked(app.run())
+
+
+def test_another_language_leaves_the_section_open() -> None:
+    app = open_section(open_page("latent"), WALK)
+    app.session_state[keys.LANGUAGE] = visitor_of(app).language = "de"
+    checked(app.run())
+    titles = [tab.label for tab in app.tabs]
+    assert titles[2] != WALK
+    assert app.session_state["latent-section"] == titles[2]
+
+
+@pytest.mark.usefixtures("without_data")
+def test_the_plane_says_of_which_images_it_shows_the_variance() -> None:
+    app = open_page("latent")
+    assert any("of the variance of normal images" in caption.value for caption in app.caption)
+    visitor_of(app).choice = Choice(shipped=Shipped("best", "fashion-mnist", 3))
+    checked(app.run())
+    assert any("hardly any is normal" in caption.value for caption in app.caption), "digits instead of clothes"
 
 
 def sent_to(app: AppTest, key: str) -> dict[str, Any]:

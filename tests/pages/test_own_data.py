@@ -221,6 +221,7 @@ def test_another_drawing_leaves_the_detector_what_it_was_trained_on(signs: OwnIm
     go_to(app, "browse")
     assert app.button_group(key="browse-classes").options == ["star", "moon", "house"]
     assert app.selectbox(key="test-source").value == signs.name
+    assert app.selectbox(key="test-source").options[:2] == ["My drawings, as in training", "My drawings"]
     checked(app.selectbox(key="test-source").set_value(visitor_of(app).own.name).run())
     assert app.button_group(key="browse-classes").options == ["star", "moon", "house", "heart"]
     assert "of 2** normal images (star)" in texts(app), "none that trained it or set its threshold"

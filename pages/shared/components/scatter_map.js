@@ -35,11 +35,12 @@ export default function ({ data, parentElement, setStateValue }) {
   const own = (canvas.own ??= { hovered: -1, pressed: false, messages: new Messages(), images: {} });
   const { points, extent: [left, right, bottom, top] } = data;
   const moves = points === null;
-  if (moves) {
-    own.messages.answered(data.turn, message => setStateValue("place", message));
-    if (!own.pressed && own.messages.areAnswered) own.cursor = data.cursor;
-  }
-  own.chosen = points ? points.tiles.indexOf(data.chosen) : -1;
+  const layout = `${points?.tiles} ${data.extent}`;
+  own.messages.answered(data.turn, message => setStateValue(moves ? "place" : "chosen", message));
+  // While an arrow key is held, answers are older than what is chosen.
+  if (moves && !own.pressed && own.messages.areAnswered) own.cursor = data.cursor;
+  if (moves) own.chosen = -1;
+  else if (own.messages.areAnswered || own.layout !== layout) own.chosen = points.tiles.indexOf(data.chosen);
 
   ["x", "y"].forEach((name, index) => {
     parentElement.querySelector(`.${name}`).textContent = data.axes[index] && `${data.axes[index]} →`;
@@ -160,8 +161,8 @@ export default function ({ data, parentElement, setStateValue }) {
 
   function choose(index) {
     own.chosen = index;
-    setStateValue("chosen", points.tiles[index]);
     draw();
+    own.messages.post(() => ({ tile: points.tiles[index] }));
   }
 
   function move(place) {
@@ -207,7 +208,6 @@ export default function ({ data, parentElement, setStateValue }) {
   };
 
   // What is under the pointer stays there unless the points are others.
-  const layout = `${points?.tiles} ${data.extent}`;
   if (own.layout !== layout) hover(-1);
   own.layout = layout;
   draw();

@@ -81,6 +81,7 @@ def choose_point(
             "sprite": sprite,
             "chosen": chosen,
             "as_images": as_images,
+            "turn": turn(key, "chosen"),
         },
         on_chosen_change=on_change,
     )
@@ -122,5 +123,5 @@ def place_of(key: str) -> list[float]:
 
 def chosen_of(key: str) -> int:
     """The tile of the image that was clicked, in the on_change of choose_point; 0 where that is none."""
-    tile = finite(st.session_state[key].get("chosen"))
+    tile = finite(latest(key, "chosen").get("tile"))
     return max(0, int(tile or 0))
