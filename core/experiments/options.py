@@ -78,33 +78,37 @@ def share(text: str) -> float:
 
 
 def file_to_write(text: str) -> Path:
-    """A file that an option names. That it cannot be written is told before hours of work, and its folder is made."""
+    """A file that an option names. That it cannot be written is told before hours of work; its folder is made."""
     path = Path(text)
-    if is_device(path):
-        return path
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+        elif not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{text} cannot be written: {error.strerror or error}.") from None
     return path
 
 
-def is_device(path: Path) -> bool:
-    """Whether this is no file of a folder, but a terminal, a pipe, or nothing at all such as /dev/null."""
-    return path.exists() and not path.is_file() and not path.is_dir()
-
-
 def write_json(path: Path, rows: Sequence[object]) -> None:
-    """Write one object a row to a file that `file_to_write` has let pass: whole, or not at all. Raises OSError."""
+    """Write one object a row to a file that `file_to_write` has let pass: whole, or not at all. Raises OSError.
+
+    What is no file of a folder, such as /dev/stdout or a link, is written to as it is.
+    """
     text = json.dumps(rows, indent=1)
-    if is_device(path):
+    if path.exists() and (path.is_symlink() or not path.is_file()):
         path.write_text(text)
-    else:
+        return
+    try:
         write_whole(path, text.encode())
+    except OSError:  # a file that may be written lies in a folder that may not, or is mounted by itself
+        if not path.exists():
+            raise
+        path.write_text(text)
 
 
 def one_each(text: str) -> list[str]:

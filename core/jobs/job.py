@@ -229,7 +229,7 @@ class TrainingJob:
 
     def _leave(self, wanted: str, reason: UserError | None) -> None:
         with self._lock:
-            if self._snapshot.state.is_over or self._command == "drop":
+            if self._snapshot.state.is_over or self._command == "drop" or (wanted == "pause" and self.is_ending):
                 return
             self._command, self._reason = wanted, reason
             # A worker is not needed where nothing is under way.
@@ -270,7 +270,12 @@ class TrainingJob:
     @property
     def is_leaving(self) -> bool:
         """It shall neither train nor wait any more."""
-        return self._command in ("pause", "drop")
+        return self._command == "drop" or (self._command == "pause" and not self.is_ending)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether no batch follows: it is being calibrated and measured, or waits for that, and cannot pause any more."""
+        return self._is_trained or self._ending is not None
 
     @property
     def is_gone(self) -> bool:
@@ -432,9 +437,8 @@ class TrainingJob:
             with self._lock:
                 idle_timeout = self.idle_timeout if self._is_connected() else min(self.idle_timeout, DISCONNECT_TIMEOUT)
                 paused_unattended = time.monotonic() - self._last_polled > idle_timeout
-                is_ending = self._is_trained or self._command == "stop" or self._ending is not None
-                may_rest = not self._is_trained and self._ending is None
-                halts = ((self._command == "pause" or paused_unattended) and may_rest) or self._command == "drop"
+                halts = ((self._command == "pause" or paused_unattended) and not self.is_ending) or self._command == "drop"
+                ends = self._command == "stop" or self.is_ending
                 if halts and self._backend.is_at_rest:
                     self._command = "drop" if self._command == "drop" else "pause"
                     self._publish_rest(paused_unattended)
@@ -453,7 +457,7 @@ class TrainingJob:
                     self._publish(JobState.RUNNING)
                 self._ask_for_renewal(within=LIVE_WANTED)
                 return True
-            elif not is_ending:
+            elif not ends:
                 self._train_chunk()
             elif result := self._finish_a_little():
                 self._discard_lost_batches(self._backend.trained)
@@ -487,7 +491,7 @@ class TrainingJob:
     def _is_turn_over(self, seconds: float) -> bool:
         # The first turn of a short training shows its first epoch.
         longest = FIRST_TURN if self._turns == 0 and not self._losses and self.is_short else TIME_SLICE_SECONDS
-        if self._losses and self._pool.is_sibling_behind(self):
+        if self._losses and not self.is_ending and self._pool.is_sibling_behind(self):
             longest = SIBLING_SECONDS
         return seconds > longest
 

@@ -43,8 +43,9 @@ class JobPool:
     """Workers that give jobs their turns; one pool serves all visitors.
 
     The next turn is for the owner whose last one is longest ago, one job of each owner at a time; of their jobs,
-    for the one that is least trained. Where long and short trainings wait, one turn in LONG_TURNS is for a long
-    one. budget: the memory of all that visitors cause. processes: so many turns at a time have a process of their own.
+    for one that is trained and only to be measured, else for the one that is least trained. Where long and short
+    trainings wait, one turn in LONG_TURNS is for a long one. budget: the memory of all that visitors cause.
+    processes: so many turns at a time have a process of their own.
     """
 
     def __init__(self, workers: int | None = None, budget: Budget | None = None, processes: int = 0) -> None:
@@ -182,7 +183,7 @@ class JobPool:
             return Place(turn, ahead, 0.0 if is_free else (ahead + 1) * TIME_SLICE_SECONDS / workers)
 
     def _order(self, job: TrainingJob) -> tuple[int, float, int]:
-        return job.owner.last_turn, job.share, self._waiting.index(job)
+        return job.owner.last_turn, -1.0 if job.is_ending else job.share, self._waiting.index(job)
 
     @contextmanager
     def inference_priority(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.data.own import is_own
 from core.metrics import OperatingPoint
 from pages.sections.evaluate_context import RATES, EvaluateContext, numbers, plotly_config
 from pages.shared.charts import figures
@@ -17,8 +18,9 @@ from pages.shared.state.visitor import TRAINING, tab
 def ask_anomalies(context: EvaluateContext) -> list[int]:
     """The classes that are compared with the normal ones; none chosen is all."""
     names, others = context.names, context.others
-    is_same_data = tab().compared_in in ("", context.data.name)
-    tab().compared_in = context.data.name
+    before, tab().compared_in = tab().compared_in, context.data.name
+    # Of people's drawings there is another data set with each drawing, whose kinds keep their places.
+    is_same_data = before in ("", context.data.name) or (is_own(before) and is_own(context.data.name))
     st.session_state[keys.COMPARED_CLASSES] = [
         label for label in st.session_state.get(keys.COMPARED_CLASSES, []) if label in others and is_same_data
     ]

@@ -55,9 +55,11 @@ def test_pointing_shows_an_image_and_clicking_its_verdict(page: Page, server: Se
 def test_no_step_of_a_quick_hand_is_lost(page: Page, server: Server) -> None:
     open_page(page, server, "latent")
     canvas = plane(page, "Images in the latent space")
+    canvas.hover(position=point(canvas, 0.4, 0.6))
+    tip, chosen = page.locator(".st-key-plane-images .tip"), page.locator(".st-key-latent-image")
+    expect(tip).to_be_visible()
     canvas.click(position=point(canvas, 0.4, 0.6))
-    chosen = page.locator(".st-key-latent-image")
-    settled(page)
+    expect(chosen).to_contain_text(re.findall(r"score (\S+)", tip.inner_text())[0])
     before = chosen.inner_text()
     for _ in range(9):
         canvas.press("ArrowRight")

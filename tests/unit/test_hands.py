@@ -4,15 +4,17 @@ import io
 import json
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from core import files
 from core.drawing import from_picture
 from core.ensemble import Ensemble
-from core.experiments import hands
+from core.experiments import hands, options
 from core.experiments.hands import Row, main, mean_auroc, pictures, table
 from core.presets import read, shipped
 from tests.strokes import WAYS, on_canvas, rgba
@@ -116,7 +118,7 @@ def test_a_picture_that_may_not_be_read_is_told_others_are_judged(folder: Path, 
     ("asked", "told"),
     [
         (["--preset", "narrow"], "The preset narrow does not ship with a detector of each digit of mnist."),
-        (["--json", "{folder}/notes.txt/rows.json"], "cannot be written: File exists."),
+        (["--json", "{folder}/notes.txt/rows.json"], "cannot be written: "),
         (["--json", "{folder}/pen"], "cannot be written: Is a directory."),
     ],
 )
@@ -135,3 +137,19 @@ def test_a_folder_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, 
     with pytest.raises(SystemExit):
         main()
     assert "/nowhere is not a folder" in capsys.readouterr().err
+
+
+def test_a_link_or_a_file_that_cannot_be_exchanged_is_written_to_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, link = tmp_path / "rows.json", tmp_path / "link.json"
+    target.write_text("old")
+    link.symlink_to(target)
+    options.write_json(options.file_to_write(str(link)), [1])
+    assert link.is_symlink()
+    assert json.loads(target.read_text()) == [1]
+    monkeypatch.setattr(files.os, "replace", Mock(side_effect=OSError(16, "Device or resource busy")))
+    options.write_json(options.file_to_write(str(target)), [2])
+    assert json.loads(target.read_text()) == [2]
+    with pytest.raises(OSError, match="busy"):
+        options.write_json(options.file_to_write(str(tmp_path / "new.json")), [3])

@@ -551,8 +551,33 @@ def test_others_have_their_turns_while_a_detector_is_measured(
     other.resume()
     wait_until(lambda: len(other.snapshot().batch_losses) > 3)
     assert (state(measured), measured.snapshot().progress) == (RUNNING, 1.0)
+    measured.pause()
+    trained = len(other.snapshot().batch_losses)
+    wait_until(lambda: len(other.snapshot().batch_losses) > trained + 3)
+    assert state(measured) is RUNNING, "it has nothing left to pause in"
     go_on.set()
     reach(DONE, measured, wait_until)
+    assert pool.close()
+
+
+def test_what_is_only_to_be_measured_does_not_wait_for_the_next_training_of_its_owner(
+    long: DetectorConfig, small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_module, "TIME_SLICE_SECONDS", 0.05)
+    begun, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(backend_module, "calibrating_and_measuring", in_many_steps(begun, go_on))
+    pool, owner = JobPool(workers=1), Owner()
+    measured, following = TrainingJob(small, split, pool, owner=owner), TrainingJob(long, split, pool, owner=owner)
+    other = TrainingJob(long, split, pool)
+    measured.resume()
+    assert begun.wait(PATIENCE)
+    for job in (following, other):
+        job.resume()
+    wait_until(lambda: len(other.snapshot().batch_losses) > 3)
+    assert following.share == 0
+    go_on.set()
+    reach(DONE, measured, wait_until)
+    wait_until(lambda: following.share > 0)
     assert pool.close()
 
 
@@ -560,6 +585,8 @@ def test_others_have_their_turns_while_a_detector_is_measured(
 def test_a_job_that_is_dropped_while_its_detector_is_measured_leaves_the_worker(
     is_ended: bool, small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("TIME_SLICE_SECONDS", "SIBLING_SECONDS"):
+        monkeypatch.setattr(jobs_module, name, 1e6)
     begun = threading.Event()
     monkeypatch.setattr(backend_module, "calibrating_and_measuring", in_many_steps(begun, threading.Event()))
     pool = JobPool(workers=2)
