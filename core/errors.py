@@ -53,8 +53,10 @@ def require_range(name: UserError, value: object, kind: type, low: float, high: 
         if low <= value <= high:  # type: ignore[operator]
             return
         if in_percent:
-            value, low, high = value * 100, low * 100, high * 100  # type: ignore[operator]
-    raise SettingError("{name} is between {low:g} and {high:g}, not {value!r}.", name=name, low=low, high=high, value=value)
+            value, low, high = (round(each * 100, 9) for each in (value, low, high))  # type: ignore[operator]
+    raise SettingError(
+        "{name} is between {low:.10g} and {high:.10g}, not {value!r}.", name=name, low=low, high=high, value=value
+    )
 
 
 def require_choice(name: str, value: object, choices: tuple[object, ...]) -> None:

@@ -81,7 +81,8 @@ class OneClassAutoencoder(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         seed = self.random_state
         if not isinstance(seed, (int, np.integer)):
             seed = check_random_state(seed).randint(2**31)
-        config = changed(PRESETS[self.preset], {**(self.settings or {}), "seed": int(seed), "alarms": self.false_alarm_rate})
+        asked = {**(self.settings or {}), "seed": seed, "alarms": self.false_alarm_rate}
+        config = changed(PRESETS[self.preset], {name: _of_python(value) for name, value in asked.items()})
         self.detector_ = AutoencoderDetector(config).fit(self._images(values))
         self.offset_ = -self.detector_.threshold_
         return self
@@ -130,3 +131,10 @@ def _range(values: Floats) -> tuple[float, float]:
     if low >= 0 and high <= 255 and bool((values == values.round()).all()):
         return 0.0, 255.0
     return low, high if high > low else low + 1.0
+
+
+def _of_python(value: Any) -> Any:
+    """A number of numpy as Python's own, also inside of a list: settings are written into files as they are."""
+    if isinstance(value, np.ndarray | list | tuple):
+        return tuple(_of_python(each) for each in value)
+    return value.item() if isinstance(value, np.generic) else value

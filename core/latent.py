@@ -88,15 +88,23 @@ def grid(low: tuple[float, float], high: tuple[float, float], columns: int, rows
     return torch.stack([x.repeat(rows), y.repeat_interleave(columns)], dim=1)
 
 
+NO_SPREAD = 1e-6
+"""Latents that differ by less, of numbers up to 1 or of their size, are equal as far as single precision tells."""
+
+
 def neighbour_map(latents: Tensor) -> Tensor:
     """A plane (N, 2) on which latents (N, D) keep their neighbours: t-SNE (van der Maaten and Hinton 2008), seeded.
 
-    One or two have no neighbours to keep, and lie in one place.
+    One or two have no neighbours to keep, and lie in one place; so do those that hardly differ, with which scikit-learn's code
+    ends the process (it divides by their spread).
     """
-    if len(latents) < 3:
+    centred = latents - latents.mean(dim=0)
+    spread = float(centred.abs().max()) if len(latents) else 0.0
+    if len(latents) < 3 or not spread > NO_SPREAD * max(1.0, float(latents.abs().max())):
         return torch.zeros(len(latents), 2)
+    # Neighbours are the same at any scale, and the squares of tiny numbers are 0.
     places = TSNE(perplexity=min(30.0, (len(latents) - 1) / 3), max_iter=500, random_state=0, n_jobs=1).fit_transform(
-        latents.numpy()
+        (centred / spread).numpy()
     )
     return torch.from_numpy(places)
 

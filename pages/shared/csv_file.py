@@ -8,7 +8,7 @@ from pages.shared.i18n.text import separators
 
 
 def as_csv(code: str, header: Sequence[str], rows: Iterable[Sequence[str | int | float]]) -> bytes:
-    """With the language's decimal sign; where that is a comma, semicolons stand between columns, and a mark says UTF-8.
+    """With the language's decimal sign; where that is a comma, semicolons stand between columns. A mark says UTF-8.
 
     A text that a spreadsheet would compute, as “=1+1”, has an apostrophe before it.
     """
@@ -18,7 +18,7 @@ def as_csv(code: str, header: Sequence[str], rows: Iterable[Sequence[str | int |
     table.writerow(header)
     for row in rows:
         table.writerow([_cell(cell, decimal) for cell in row])
-    return text.getvalue().encode("utf-8-sig" if decimal == "," else "utf-8")
+    return text.getvalue().encode("utf-8-sig")
 
 
 def _cell(cell: str | int | float, decimal: str) -> str | int:

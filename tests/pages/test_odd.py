@@ -72,6 +72,8 @@ def test_whatever_the_reader_accepts_every_page_shows(name: str) -> None:
         if page == "draw":
             checked(next(button for button in app.button if button.label == "Random test image").click().run())
             assert has(app, "verdict")
+        if page == "latent" and has(app, "latent-layout"):
+            checked(app.button_group(key="latent-layout").set_value("t-sne").run())
 
 
 def test_above_a_threshold_of_0_no_multiple_is_named() -> None:

@@ -64,6 +64,10 @@ def test_a_new_setting_appears_in_link_form_sweep_and_checkpoint(
     name, config = decode(parts)
     assert tilt.of(config) == 1.5
     assert encode(config, name) == parts
+    with pytest.raises(SettingError, match=r"Seed is between 0 and 2147483647, not 3000000000\."):
+        decode({"seed": "3000000000"})
+    with pytest.raises(SettingError, match=r"is between 0\.01 and 99\.99, not 100\.5\."):
+        decode({"alarms": "1.005"})
     with pytest.raises(SettingError, match=r"Tilt of the score is between 0 and 2, not 2\.5\."):
         decode(parts | {"tilt": "2.5"})
 

@@ -129,6 +129,9 @@ def test_the_card_says_what_the_file_says(made: Checkpoint) -> None:
     few.calibration_scores_ = few.calibration_scores_[:4]  # of five images that rank alike one is the strangest
     assert "At most 20.0% of new normal images" in take_along.card(replace(made, detector=few), "")
     assert "<td>Epochs</td><td>2</td>" in card
+    dated = copy(made.detector)
+    dated.config = replace(dated.config, training=replace(dated.config.training, seed=20261128))
+    assert "<td>Seed</td><td>20261128</td>" in take_along.card(replace(made, detector=dated), "")
     by_hand = take_along.card(replace(made, detector=made.detector.at_threshold(0.5)), "")
     assert "set by hand" in by_hand
     assert "At most" not in by_hand

@@ -177,11 +177,12 @@ def test_a_number_of_a_tensor_is_written_so_too() -> None:
 
 
 def test_an_error_of_core_is_told_in_the_language_with_its_values() -> None:
-    error = SettingError("{name} is between {low:g} and {high:g}, not {value!r}.", name="noise", low=0.5, high=1.0, value=7)
+    sentence = "{name} is between {low:.10g} and {high:.10g}, not {value!r}."
+    error = SettingError(sentence, name="noise", low=0.5, high=1.0, value=7)
     assert str(error) == "noise is between 0.5 and 1, not 7."
     body = (
         "from core.errors import SettingError\n"
-        "text = '{name} is between {low:g} and {high:g}, not {value!r}.'\n"
+        "text = '{name} is between {low:.10g} and {high:.10g}, not {value!r}.'\n"
         "st.text(translated(SettingError(text, name='noise', low=0.5, high=1.0, value=7)))"
     )
     (told,) = spoken("es", body)

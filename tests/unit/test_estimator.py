@@ -12,6 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from core import checkpoint
+from core.checkpoint import Checkpoint
 from core.data.datasets import DataSet
 from core.data.split import OneClassSplit, split_one_class
 from core.detector import AutoencoderDetector, DetectorConfig
@@ -70,6 +72,14 @@ def test_bytes_and_shares_are_the_same_images(uci: DataSet, kind: type) -> None:
     of_shares = OneClassAutoencoder(settings=QUICK).fit(pixels / 255.0)
     of_bytes = OneClassAutoencoder(settings=QUICK).fit(pixels.astype(kind))
     assert np.allclose(of_shares.score_samples(pixels[:9] / 255.0), of_bytes.score_samples(pixels[:9].astype(kind)), rtol=1e-5)
+
+
+def test_numbers_of_numpy_are_settings_too(split: OneClassSplit) -> None:
+    settings = {**QUICK, "latent": np.int64(3), "hidden": np.array([8]), "rate": np.float32(0.01)}
+    made = OneClassAutoencoder(settings=settings, false_alarm_rate=np.float64(0.1)).fit(split.train.squeeze(1).numpy())
+    config = made.detector_.config
+    assert (config.model.latent_dim, config.model.hidden_sizes, config.false_alarm_rate) == (3, (8,), 0.1)
+    assert checkpoint.from_bytes(checkpoint.to_bytes(Checkpoint(made.detector_))).config == config
 
 
 def test_it_stands_in_a_pipeline(split: OneClassSplit) -> None:

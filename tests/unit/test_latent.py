@@ -122,6 +122,23 @@ def test_neighbours_stay_neighbours_and_chance_is_the_same_each_time() -> None:
     assert bool(((nearest < 40) == (torch.arange(80) < 40)).all())
 
 
+@pytest.mark.parametrize(
+    "latents",
+    [torch.zeros(40, 3), torch.full((40, 3), 0.5), torch.rand(40, 3) * 1e-30, 7e4 + torch.rand(40, 3) * 1e-2],
+    ids=["dead units", "one value", "tiny", "equal in single precision"],
+)
+def test_latents_that_do_not_differ_lie_in_one_place(latents: Tensor) -> None:
+    """With these scikit-learn's t-SNE divides by zero and ends the process."""
+    assert torch.equal(latent.neighbour_map(latents), torch.zeros(40, 2))
+
+
+def test_neighbours_are_the_same_at_any_scale() -> None:
+    latents = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    places = latent.neighbour_map(latents)
+    assert torch.allclose(latent.neighbour_map(latents * 2.0**10), places, atol=1e-3)
+    assert places.std() > 0
+
+
 def test_neighbour_map_of_a_handful() -> None:
     assert latent.neighbour_map(torch.randn(5, 3, generator=torch.Generator().manual_seed(0))).shape == (5, 2)
 

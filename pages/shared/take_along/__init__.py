@@ -11,6 +11,7 @@ import torch
 from core import checkpoint
 from core.checkpoint import Checkpoint
 from core.data.datasets import FALLBACK, SOURCES, DataError, data_directory
+from core.data.own import is_own
 from pages.shared.html import pictures
 from pages.shared.i18n.text import _
 from pages.shared.state import data_sets
@@ -90,7 +91,9 @@ def files(made: Checkpoint, title: str) -> list[File]:
     everything = File(
         _("All in one"),
         ":material/folder_zip:",
-        _("All of these in one archive, and a picture to begin with."),
+        _("All of these in one archive.")
+        if is_own(made.config.data_set)
+        else _("All of these in one archive, and a picture to begin with."),
         f"{stem}.zip",
         "application/zip",
         lambda: archive(single, made),

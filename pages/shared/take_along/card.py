@@ -57,7 +57,7 @@ def _value(setting: Setting, value: object) -> str:
             return _("yes") if value == on else _("no")
         case Number(in_percent=in_percent):
             assert isinstance(value, (int, float))
-            return formatted(round(value * 100, 9) if in_percent else value, "g")
+            return formatted(round(value * 100, 9) if in_percent else value, ".10g")
     return written(value).replace(",", ", ") or "–"
 
 
