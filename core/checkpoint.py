@@ -21,8 +21,8 @@ from torch import Tensor
 from core.data.datasets import LARGEST, SOURCES
 from core.data.own import MAX_KINDS, OWN_NAME, OwnDataError, is_own, kind_name
 from core.detector import AutoencoderDetector, DetectorConfig, config_from
-from core.errors import UserError
-from core.files import megabytes, write_whole
+from core.errors import UserError, megabytes
+from core.files import write_whole
 from core.metrics import Evaluation
 from core.model import Autoencoder, activation_bounds, meta_model
 from core.settings import SETTINGS, Number

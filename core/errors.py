@@ -1,5 +1,6 @@
 """Errors whose message is a sentence for the user, kept apart from its values so that a page can translate it."""
 
+import math
 import traceback
 from collections.abc import Callable
 from functools import partial
@@ -42,6 +43,11 @@ def is_raised_in(error: Exception, *packages: str) -> bool:
     """Whether these packages raised it: readers of files raise whatever a damaged one makes them stumble over."""
     *_, (frame, _line) = traceback.walk_tb(error.__traceback__)
     return str(frame.f_globals.get("__name__")).partition(".")[0] in packages
+
+
+def megabytes(size: int) -> int:
+    """So many bytes in megabytes (2**20 bytes), rounded up: a file that is too large has more than it may have."""
+    return math.ceil(size / 2**20)
 
 
 def require_range(name: UserError, value: object, kind: type, low: float, high: float, in_percent: bool = False) -> None:

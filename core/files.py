@@ -1,14 +1,8 @@
 """Files that are there whole, or not at all."""
 
-import math
 import os
 import tempfile
 from pathlib import Path
-
-
-def megabytes(size: int) -> int:
-    """So many bytes in megabytes (2**20 bytes), rounded up: a file that is too large has more than it may have."""
-    return math.ceil(size / 2**20)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -21,8 +21,7 @@ from PIL import Image
 from torch import Tensor
 
 from core.data.own import MAX_IMAGES, MAX_KINDS, MAX_NAME, OwnDataError, OwnImages, kind_name
-from core.errors import UserError, is_raised_in
-from core.files import megabytes
+from core.errors import UserError, is_raised_in, megabytes
 
 LOG = logging.getLogger(__name__)
 MEGABYTE = 2**20

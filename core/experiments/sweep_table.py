@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from core import link
 from core.detector import DetectorConfig
-from core.errors import UserError
-from core.files import megabytes, write_whole
+from core.errors import UserError, megabytes
+from core.files import write_whole
 from core.settings import SETTINGS, Number, Setting, written
 
 TABLE = "sweep.csv"

@@ -12,8 +12,7 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
-from core.errors import UserError, is_raised_in
-from core.files import megabytes
+from core.errors import UserError, is_raised_in, megabytes
 from core.framing import SIDE
 
 LOG = logging.getLogger(__name__)

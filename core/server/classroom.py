@@ -32,7 +32,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.files import megabytes
+from core.errors import megabytes
 from core.server import class_tables as tables
 from core.server.access import MinuteLimit
 from core.server.class_records import (
