@@ -184,7 +184,7 @@ def test_a_class_from_beginning_to_end(room: Room, server: Server, data_director
         files[name] = Path(download.value.path()).read_bytes()
     folders = {name.split("/")[0] for name in zipfile.ZipFile(io.BytesIO(files["Images"])).namelist()}
     assert folders == {"5", "not 5", "blind"}
-    rows = list(csv.DictReader(io.StringIO(files["Table"].decode())))
+    rows = list(csv.DictReader(io.StringIO(files["Table"].decode("utf-8-sig"))))
     assert {row["student"] for row in rows} <= set(names)
     assert len(rows) == 5, "all but the hidden one"
     report = files["Report"].decode()

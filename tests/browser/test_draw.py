@@ -303,7 +303,7 @@ def test_the_strip_of_drawings_can_be_taken_away(page: Page, server: Server) -> 
         expect(page.locator(".st-key-verdict")).to_contain_text("Draw something")
     with page.expect_download() as download:
         page.get_by_role("button", name="Scores as CSV").click()
-    rows = list(csv.DictReader(download.value.path().open()))
+    rows = list(csv.DictReader(download.value.path().open(encoding="utf-8-sig")))
     assert [row["verdict"] for row in rows] == ["normal", "anomaly"]
     assert [float(row["score"]) > float(row["threshold"]) for row in rows] == [False, True]
     with page.expect_download() as download:

@@ -84,7 +84,7 @@ def test_what_is_taken_away_is_what_the_page_shows(page: Page, server: Server, t
         unfold(page, section)
     expect(page.locator(".confusion")).to_be_visible()
     passed, false_alarms, missed, caught = counts(page)
-    rows = list(csv.DictReader(downloaded(page, "Scores as CSV", tmp_path / "scores.csv").open()))
+    rows = list(csv.DictReader(downloaded(page, "Scores as CSV", tmp_path / "scores.csv").open(encoding="utf-8-sig")))
     verdicts = [(row["label"] == "5", row["verdict"]) for row in rows]
     assert [row["index"] for row in rows] == [str(number) for number in range(len(rows))]
     assert verdicts.count((True, "normal")) == passed

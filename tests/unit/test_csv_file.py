@@ -16,6 +16,7 @@ def test_separator_and_decimal_sign_are_the_languages(code: str, separator: str,
     content = as_csv(code, HEADER, ROWS)
     # A spreadsheet takes a file for UTF-8 where it begins with the mark.
     assert content.startswith(b"\xef\xbb\xbf")
+    assert as_csv(code, HEADER, [[0, 7, "Bag", 0.125, "anomaly"]]).startswith(b"\xef\xbb\xbf") == (code != "en")
     header, row = csv.reader(io.StringIO(content.decode("utf-8-sig")), delimiter=separator)
     assert header == HEADER
     assert row == ["0", "7", "Bolso, «grande»", score, "anomaly"]
