@@ -494,6 +494,8 @@ def test_half_a_message_means_that_the_process_is_lost(small: DetectorConfig, sp
     assert len(backend.step_many(False)) == 1, "this batch was trained here"
     assert (process.is_lost, process.is_ready, backend.is_at_rest) == (True, False, True)
     process.close()
+    reader.join(PATIENCE)
+    assert not reader.is_alive(), "it reads to the end before its socket goes"
     there.close()
 
 
