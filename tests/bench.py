@@ -45,6 +45,7 @@ from core.model import ModelConfig, build
 from core.presets import Shipped, shipped
 from core.training import TrainConfig, Trainer
 from tests.browser import conftest as browser_tests
+from tests.load.server import processor_seconds
 from tests.load.visitor import Visitor, sketch
 from tests.pages.conftest import open_page
 from tests.strokes import WAYS, Stroke, on_canvas, rgba
@@ -546,18 +547,14 @@ def live_answer_row(detector: AutoencoderDetector) -> Row:
     (stroke, *_) = on_canvas(WAYS[DIGIT][0])
     frames = [sketch([stroke[:length]]) for length in range(4, len(stroke), 2)]
 
-    def spent(server: browser_tests.Server) -> float:
-        fields = Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
     async def draw(server: browser_tests.Server) -> tuple[float, int]:
         visitor = await Visitor(server.url).open("draw")
         for frame in frames:
             await visitor.move_pen(frame, False)
-        before = spent(server)
+        before = processor_seconds(server.process.pid)
         for frame in 4 * frames:
             await visitor.move_pen(frame, False)
-        after = spent(server)
+        after = processor_seconds(server.process.pid)
         await visitor.close()
         return after - before, 4 * len(frames)
 

@@ -16,7 +16,7 @@ from core.device import one_thread_at_a_time
 from core.errors import UserError
 from core.jobs.images import TrainingImages
 from core.jobs.training_process import MAX_IMAGE_BYTES, Images, ProcessLostError, SavedTraining, TrainingProcess, tensors
-from core.metrics import can_measure, evaluate
+from core.metrics import can_measure, measure
 from core.model import Autoencoder
 from core.training import Step, Trainer
 
@@ -241,9 +241,7 @@ def calibrating_and_measuring(detector: AutoencoderDetector, split: OneClassSpli
     if not can_measure(detector, split.test):
         return Checkpoint(detector)
     scores = yield from scored(split.test.images)
-    return Checkpoint(
-        detector, evaluation=evaluate(scores, split.test.labels, detector.config.normal_classes, detector.threshold_)
-    )
+    return Checkpoint(detector, evaluation=measure(detector, split.test, scores))
 
 
 def calibrate(detector: AutoencoderDetector, split: OneClassSplit) -> AutoencoderDetector:

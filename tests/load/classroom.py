@@ -25,7 +25,7 @@ from core.server.classroom import Classroom
 from tests import postgres
 from tests.browser.conftest import REAL_DATA, as_make_run, start_server
 from tests.load.replicas import TOKEN, running_replicas
-from tests.load.server import Row, percentile, show, sketches
+from tests.load.server import Row, percentile, processor_seconds, show, sketches
 from tests.load.visitor import AppError, Sketch, Visitor
 
 PAUSE = 5.0
@@ -56,8 +56,7 @@ class Place:
 
     def seconds(self) -> float:
         """Processor time that they have used."""
-        stats = [Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split() for process in self.processes]
-        return sum(int(fields[11]) + int(fields[12]) for fields in stats) / os.sysconf("SC_CLK_TCK")
+        return sum(map(processor_seconds, self.processes))
 
 
 @contextmanager

@@ -10,14 +10,8 @@ from tests.load.server import Row, megabytes, processor, running, show, sketches
 from tests.load.visitor import Visitor
 
 
-def processor_seconds(server: Server) -> float:
-    """What the server and the processes that it has started have used so far of all processors."""
-    used = processor(server)
-    return used.server + used.trainings
-
-
 class Meter:
-    """Seconds of a processor and MB that something took."""
+    """Seconds of a processor and MB that something took of the server and the processes that it has started."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -25,9 +19,11 @@ class Meter:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        seconds, memory = processor_seconds(self._server), megabytes(self._server)
+        before, memory = processor(self._server), megabytes(self._server)
         yield
-        self.seconds, self.memory = processor_seconds(self._server) - seconds, megabytes(self._server) - memory
+        now = processor(self._server)
+        self.seconds = now.server + now.trainings - before.server - before.trainings
+        self.memory = megabytes(self._server) - memory
 
 
 async def costs(server: Server, visits: int = 30, drawings: int = 200, trainings: int = 8) -> list[Row]:

@@ -94,11 +94,12 @@ class Processor(NamedTuple):
 
 def processor(server: Server) -> Processor:
     """As the system counts it, in hundredths; a process that has ended no longer counts."""
-    own, *children = (_processor_seconds(process) for process in _processes(server.process.pid))
+    own, *children = (processor_seconds(process) for process in _processes(server.process.pid))
     return Processor(own, sum(children), time.process_time())
 
 
-def _processor_seconds(process: int) -> float:
+def processor_seconds(process: int) -> float:
+    """Seconds that a process has used so far of all processors; 0 of one that has ended."""
     for line in _lines(f"/proc/{process}/stat"):
         used = line.rpartition(")")[2].split()[11:13]  # utime, stime: fields 14 and 15 of proc(5)
         return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")

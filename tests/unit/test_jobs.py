@@ -10,7 +10,7 @@ import time
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
@@ -525,29 +525,37 @@ def test_one_owner_runs_one_job_at_a_time(
     wait_until(lambda: pool.counts == (0, 0))
 
 
-def in_many_steps(begun: threading.Event, go_on: threading.Event) -> Callable[..., Generator[None, None, Checkpoint]]:
-    """In place of calibrating_and_measuring: as with a memory that makes it long."""
-    whole = backend_module.calibrating_and_measuring
+@dataclass
+class LongMeasuring:
+    """begun: set when a detector is measured; go_on: once it is set, to the end."""
 
-    def measuring(detector: AutoencoderDetector, split: OneClassSplit) -> Generator[None, None, Checkpoint]:
-        begun.set()
-        while not go_on.wait(0.01):
+    begun: threading.Event
+    go_on: threading.Event
+
+
+@pytest.fixture
+def measuring(monkeypatch: pytest.MonkeyPatch) -> LongMeasuring:
+    """In place of calibrating_and_measuring: as with a memory that makes it long; turns are short meanwhile."""
+    whole, told = backend_module.calibrating_and_measuring, LongMeasuring(threading.Event(), threading.Event())
+
+    def in_many_steps(detector: AutoencoderDetector, split: OneClassSplit) -> Generator[None, None, Checkpoint]:
+        told.begun.set()
+        while not told.go_on.wait(0.01):
             yield
         return (yield from whole(detector, split))
 
-    return measuring
+    monkeypatch.setattr(backend_module, "calibrating_and_measuring", in_many_steps)
+    monkeypatch.setattr(jobs_module, "TIME_SLICE_SECONDS", 0.05)
+    return told
 
 
 def test_others_have_their_turns_while_a_detector_is_measured(
-    long: DetectorConfig, small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+    measuring: LongMeasuring, long: DetectorConfig, small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
 ) -> None:
-    monkeypatch.setattr(jobs_module, "TIME_SLICE_SECONDS", 0.05)
-    begun, go_on = threading.Event(), threading.Event()
-    monkeypatch.setattr(backend_module, "calibrating_and_measuring", in_many_steps(begun, go_on))
     pool = JobPool(workers=1)
     measured, other = TrainingJob(small, split, pool), TrainingJob(long, split, pool)
     measured.resume()
-    assert begun.wait(PATIENCE)
+    assert measuring.begun.wait(PATIENCE)
     other.resume()
     wait_until(lambda: len(other.snapshot().batch_losses) > 3)
     assert (state(measured), measured.snapshot().progress) == (RUNNING, 1.0)
@@ -555,27 +563,24 @@ def test_others_have_their_turns_while_a_detector_is_measured(
     trained = len(other.snapshot().batch_losses)
     wait_until(lambda: len(other.snapshot().batch_losses) > trained + 3)
     assert state(measured) is RUNNING, "it has nothing left to pause in"
-    go_on.set()
+    measuring.go_on.set()
     reach(DONE, measured, wait_until)
     assert pool.close()
 
 
 def test_what_is_only_to_be_measured_does_not_wait_for_the_next_training_of_its_owner(
-    long: DetectorConfig, small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+    measuring: LongMeasuring, long: DetectorConfig, small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil"
 ) -> None:
-    monkeypatch.setattr(jobs_module, "TIME_SLICE_SECONDS", 0.05)
-    begun, go_on = threading.Event(), threading.Event()
-    monkeypatch.setattr(backend_module, "calibrating_and_measuring", in_many_steps(begun, go_on))
     pool, owner = JobPool(workers=1), Owner()
     measured, following = TrainingJob(small, split, pool, owner=owner), TrainingJob(long, split, pool, owner=owner)
     other = TrainingJob(long, split, pool)
     measured.resume()
-    assert begun.wait(PATIENCE)
+    assert measuring.begun.wait(PATIENCE)
     for job in (following, other):
         job.resume()
     wait_until(lambda: len(other.snapshot().batch_losses) > 3)
     assert following.share == 0
-    go_on.set()
+    measuring.go_on.set()
     reach(DONE, measured, wait_until)
     wait_until(lambda: following.share > 0)
     assert pool.close()
@@ -583,27 +588,29 @@ def test_what_is_only_to_be_measured_does_not_wait_for_the_next_training_of_its_
 
 @pytest.mark.parametrize("is_ended", [False, True], ids=["reset", "ended by the teacher"])
 def test_a_job_that_is_dropped_while_its_detector_is_measured_leaves_the_worker(
-    is_ended: bool, small: DetectorConfig, split: OneClassSplit, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+    is_ended: bool,
+    measuring: LongMeasuring,
+    small: DetectorConfig,
+    split: OneClassSplit,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("TIME_SLICE_SECONDS", "SIBLING_SECONDS"):
         monkeypatch.setattr(jobs_module, name, 1e6)
-    begun = threading.Event()
-    monkeypatch.setattr(backend_module, "calibrating_and_measuring", in_many_steps(begun, threading.Event()))
     pool = JobPool(workers=2)
     owner = Owner()
     job, following = (TrainingJob(small, split, pool, owner=owner) for _ in range(2))
     job.resume()
-    assert begun.wait(PATIENCE)
+    assert measuring.begun.wait(PATIENCE)
     following.resume()
     snapshot = following.snapshot()
     assert (snapshot.state, snapshot.ahead) == (QUEUED, 1), "its turn has not come: of one owner's jobs one runs at a time"
     assert snapshot.wait > 0
-    begun.clear()
+    measuring.begun.clear()
     if is_ended:
         job.end(UserError("The teacher has ended it."))
     else:
         job.drop()
-    assert begun.wait(PATIENCE), "the next one of the same owner"
+    assert measuring.begun.wait(PATIENCE), "the next one of the same owner"
     assert job.snapshot().result is None
     assert (state(job) is FAILED) == is_ended
     following.drop()
