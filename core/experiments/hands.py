@@ -118,7 +118,7 @@ def main() -> None:
     try:
         (preset, config), *_ = options.combinations(options.axes(arguments))
         made = shipped(config.data_set, preset)
-        if len(made) < 10:
+        if len(made) < len(config.names):
             parser.error(f"The preset {preset} does not ship with a detector of each digit of {config.data_set}.")
         ensemble = Ensemble([read(each).detector for each in made])
     except UserError as error:

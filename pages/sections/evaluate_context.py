@@ -55,7 +55,7 @@ class EvaluateContext(PageContext):
 
     @property
     def is_all_of_a_pile(self) -> bool:
-        """Whether the test images are all of a pile that the detector has not seen: no baseline has learnt from the others."""
+        """Whether the test images are drawings on which the detector was not trained: none is left to fit a baseline on."""
         return self.data.has_no_test_file and self.data.name != self.config.data_set
 
     @cached_property
